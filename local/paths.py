@@ -1,0 +1,49 @@
+"""Where local/ keeps what it makes: one folder outside the clone, so that clones share it.
+
+Everything here is a pure function of the environment; nothing is created by asking.
+"""
+
+import os
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def home() -> Path:
+    """The folder of everything that is built or kept: `TPUSERVE_CACHE`, or `~/.cache/tpuserve`."""
+    return Path(os.environ.get("TPUSERVE_CACHE") or Path.home() / ".cache" / "tpuserve").absolute()
+
+
+def toolchain() -> Path:
+    """Built programs, one folder per program and version; safe to delete, costs a rebuild."""
+    return home() / "toolchain"
+
+
+def environments() -> Path:
+    """Python environments of the model server, one folder per lock file."""
+    return home() / "environments"
+
+
+def cluster() -> Path:
+    """State of the one local cluster: PKI, etcd data, containerd root, sockets, configuration, logs."""
+    return home() / "cluster"
+
+
+def kubeconfig() -> Path:
+    """Administrator's kubeconfig of the local cluster, written by `local.cluster` on its first start."""
+    return cluster() / "kubeconfig"
+
+
+def node_data() -> Path:
+    """What the node offers to pods as persistent volumes: `model/` (read-only) and `compile-cache/`."""
+    return home() / "node"
+
+
+def pulumi_home() -> Path:
+    """PULUMI_HOME of the local stack: plugins; and beside it the file backend's state."""
+    return home() / "pulumi"
+
+
+def logs() -> Path:
+    """Whole logs of build steps; a failed step names its file."""
+    return home() / "logs"
