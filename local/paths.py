@@ -24,9 +24,17 @@ def environments() -> Path:
     return home() / "environments"
 
 
+def instance() -> str:
+    """Name of the local cluster that is meant: `TPUSERVE_INSTANCE`, or `local`; the tests use `test`.
+
+    Instances keep their state apart and share what is built; only one runs on a machine at a time.
+    """
+    return os.environ.get("TPUSERVE_INSTANCE") or "local"
+
+
 def cluster() -> Path:
-    """State of the one local cluster: PKI, etcd data, containerd root, sockets, configuration, logs."""
-    return home() / "cluster"
+    """State of this instance's cluster: PKI, etcd data, containerd root, sockets, configuration, logs."""
+    return home() / instance() / "cluster"
 
 
 def kubeconfig() -> Path:
@@ -35,13 +43,13 @@ def kubeconfig() -> Path:
 
 
 def node_data() -> Path:
-    """What the node offers to pods as persistent volumes: `model/` (read-only) and `compile-cache/`."""
-    return home() / "node"
+    """What the node offers to pods as persistent volumes: `models/` (read-only) and `compile-cache/`."""
+    return home() / instance() / "node"
 
 
 def pulumi_home() -> Path:
-    """PULUMI_HOME of the local stack: plugins; and beside it the file backend's state."""
-    return home() / "pulumi"
+    """PULUMI_HOME of the local stack (plugins, credentials); its file backend is `state/` in it."""
+    return home() / instance() / "pulumi"
 
 
 def logs() -> Path:
