@@ -1,0 +1,16 @@
+"""Which components, wired how: the only code that knows environments."""
+
+import pulumi
+
+from stacks import local
+from stacks.settings import Settings
+
+
+def build(settings: Settings) -> None:
+    """Declare the stack that `settings` describe; what could not work ends with its sentences alone."""
+    try:
+        match settings.target.kind:
+            case "local":
+                local.build(settings)
+    except ValueError as error:
+        raise pulumi.RunError(str(error)) from None

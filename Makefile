@@ -1,0 +1,60 @@
+# Every target prints the ordinary command that it runs. `make help` lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PY := .venv/bin/python
+STACK ?= local
+PROMPT ?= What are you?
+COMPONENT ?= vllm
+export PROMPT
+
+# The model server's wheels exist for Python 3.12 alone, so the whole project uses it.
+PYTHON312 = for p in "$$PYTHON" python3.12 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.12*/bin/python3.12 \
+	"$${XDG_DATA_HOME:-$$HOME/.local/share}"/uv/python/cpython-3.12*/bin/python3.12; do \
+	[ -n "$$p" ] && "$$p" -c 'import sys, venv; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null && { echo "$$p"; exit 0; }; done; \
+	echo "Python 3.12 is needed and was not found: install it (pyenv install 3.12, or your distribution's package) or set PYTHON=/path/to/python3.12." >&2; exit 1
+
+.PHONY: help up preview ask status logs key env down clean test check format
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.venv/complete: requirements/dev.txt
+	@python=$$($(PYTHON312)) || exit 1; echo "-> Python environment (.venv) from requirements/dev.txt"; \
+	exec 9>.venv.lock; flock 9; [ $@ -nt $< ] || { \
+	"$$python" -m venv --clear .venv && $(PY) -m pip install -q --require-hashes -r requirements/dev.txt && touch $@; }
+
+up: .venv/complete ## bring this machine to a running server and a printed answer
+	@$(PY) -m local up
+
+preview: .venv/complete ## what `pulumi up` would change: make preview STACK=local
+	@$(PY) -m local preview $(STACK)
+
+ask: .venv/complete ## ask the server: make ask PROMPT='Hello'
+	@$(PY) -m local ask "$$PROMPT"
+
+status: .venv/complete ## the cluster's programs, the node, the server's pods
+	@$(PY) -m local status
+
+logs: .venv/complete ## the server's log; COMPONENT=kubelet (or another) for the cluster's
+	@$(PY) -m local logs $(COMPONENT)
+
+key: .venv/complete ## set a new API key; the running server takes it
+	@$(PY) -m local key
+
+env: .venv/complete ## exports for plain pulumi and kubectl: eval "$$(make -s env)"
+	@$(PY) -m local env
+
+down: .venv/complete ## stop the cluster; model, compile cache and state stay
+	@$(PY) -m local down
+
+clean: .venv/complete ## stop the cluster and remove its state; built programs stay
+	@$(PY) -m local clean
+
+test: .venv/complete ## everything: style, types, unit, engine, server and cluster tests
+	@$(PY) -m tests
+
+check: .venv/complete ## style, types and fast tests only
+	@$(PY) -m tests fast
+
+format: .venv/complete ## reformat the code
+	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .

@@ -1,0 +1,123 @@
+"""The vLLM workload on any Kubernetes cluster that has a TPU slice: GKE and the local one alike."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict, NetworkPolicyPeerArgsDict
+
+from components.vllm_pod import PodArgs, config_map_key, pod_spec
+from serving import layout
+
+NAME = "vllm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VllmArgs:
+    """`pod` is one release with its volumes and sizes; the rest is what stands around it.
+
+    `agent_files` maps a path below /opt/tpuserve to its text. `clients` are the peers that may call the
+    endpoint, `egress` what the server may call (nothing, unless told).
+    """
+
+    namespace: pulumi.Input[str]
+    pod: PodArgs
+    replicas: int
+    agent_files: Mapping[str, str]
+    clients: Sequence[NetworkPolicyPeerArgsDict]
+    egress: Sequence[NetworkPolicyEgressRuleArgsDict]
+
+
+class Vllm(pulumi.ComponentResource):
+    """Deployment of one release, and the Service, NetworkPolicy and disruption budget in front of it.
+
+    The Deployment's name carries the release, so a change makes a new one; on one slice the old one must
+    go first (`delete_before_replace`), which means downtime for the time of a boot.
+    """
+
+    service_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: VllmArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("tpuserve:kubernetes:Vllm", name, None, opts)
+        labels = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/managed-by": "tpuserve"}
+        release = args.pod.release
+        release_labels = {**labels, "tpuserve/release": release.name}
+        # The digest is in the name: running pods keep the files they started with.
+        agent_name = f"{NAME}-agent-{release.agent_digest}"
+        life = args.pod.lifecycle
+        wait = f"{life.pulumi_timeout_seconds}s"
+        child = pulumi.ResourceOptions(parent=self)
+
+        account = k8s.core.v1.ServiceAccount(
+            f"{name}-account",
+            metadata={"name": NAME, "namespace": args.namespace, "labels": labels},
+            automount_service_account_token=False,
+            opts=child,
+        )
+        agent = k8s.core.v1.ConfigMap(
+            f"{name}-agent",
+            metadata={"name": agent_name, "namespace": args.namespace, "labels": labels},
+            immutable=True,
+            data={config_map_key(path): text for path, text in args.agent_files.items()},
+            opts=child,
+        )
+        k8s.networking.v1.NetworkPolicy(
+            f"{name}-traffic",
+            metadata={"name": NAME, "namespace": args.namespace, "labels": labels},
+            spec={
+                "pod_selector": {"match_labels": labels},
+                "policy_types": ["Ingress", "Egress"],
+                "ingress": [{"from_": list(args.clients), "ports": [{"port": layout.PORT}]}],
+                "egress": list(args.egress),
+            },
+            opts=child,
+        )
+        k8s.policy.v1.PodDisruptionBudget(
+            f"{name}-budget",
+            metadata={"name": NAME, "namespace": args.namespace, "labels": labels},
+            # With one replica this blocks a voluntary drain until someone decides: a boot takes minutes.
+            spec={"min_available": max(1, args.replicas - 1), "selector": {"match_labels": labels}},
+            opts=child,
+        )
+        deployment = k8s.apps.v1.Deployment(
+            f"{name}-server",
+            metadata={
+                "name": f"{NAME}-{release.name}",
+                "namespace": args.namespace,
+                "labels": release_labels,
+            },
+            spec={
+                "replicas": args.replicas,
+                "strategy": {"type": "Recreate"},
+                "progress_deadline_seconds": life.progress_deadline_seconds,
+                "selector": {"match_labels": release_labels},
+                "template": {
+                    "metadata": {"labels": release_labels},
+                    "spec": pod_spec(
+                        args.pod,
+                        service_account=NAME,
+                        agent_config_map=agent_name,
+                        agent_paths=tuple(args.agent_files),
+                    ),
+                },
+            },
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[account, agent],
+                delete_before_replace=True,
+                custom_timeouts=pulumi.CustomTimeouts(create=wait, update=wait, delete=wait),
+            ),
+        )
+        service = k8s.core.v1.Service(
+            f"{name}-service",
+            metadata={"name": NAME, "namespace": args.namespace, "labels": labels},
+            spec={
+                "selector": release_labels,
+                "ports": [{"name": "http", "port": layout.PORT, "target_port": "http"}],
+            },
+            # Only a release that answers gets the traffic.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
+        )
+        self.service_name = service.metadata.name
+        self.register_outputs({"service_name": self.service_name})

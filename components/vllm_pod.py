@@ -1,0 +1,132 @@
+"""The pod that serves: a pure function from a release to a Kubernetes pod template.
+
+Kept apart from the component so that the template can be read, and tested, without an engine.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pulumi_kubernetes.core.v1 import PodSpecArgsDict, ProbeArgsDict, VolumeArgsDict, VolumeMountArgsDict
+
+from serving import layout
+from serving.accelerators import Accelerator
+from serving.lifecycle import Lifecycle
+from serving.release import Release
+
+USER = 1000
+"""Unprivileged user and group of the server; owns the cache volume."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodArgs:
+    """What one serving pod needs to know. Memory quantities are Kubernetes quantities ("8Gi")."""
+
+    release: Release
+    accelerator: Accelerator
+    lifecycle: Lifecycle
+    api_key_secret: str | None
+    models: VolumeArgsDict
+    compile_cache: VolumeArgsDict
+    cpu: str
+    memory: str
+    shared_memory: str
+
+
+def config_map_key(path: str) -> str:
+    """ConfigMap keys allow no slash: `agent/guard.py` is stored as `agent__guard.py`."""
+    return path.replace("/", "__")
+
+
+def pod_spec(
+    args: PodArgs, *, service_account: str, agent_config_map: str, agent_paths: Sequence[str]
+) -> PodSpecArgsDict:
+    """Build the pod. It asks for a whole slice and mounts everything read-only but cache, /tmp, /dev/shm."""
+    life = args.lifecycle
+    chips = {"google.com/tpu": str(args.accelerator.chips)}
+    volumes: list[VolumeArgsDict] = [
+        {**args.models, "name": "models"},
+        {**args.compile_cache, "name": "compile-cache"},
+        {"name": "tmp", "empty_dir": {"size_limit": "1Gi"}},
+        {"name": "shm", "empty_dir": {"medium": "Memory", "size_limit": args.shared_memory}},
+        {
+            "name": "agent",
+            "config_map": {
+                "name": agent_config_map,
+                "items": [{"key": config_map_key(path), "path": path} for path in agent_paths],
+            },
+        },
+    ]
+    mounts: list[VolumeMountArgsDict] = [
+        {"name": "models", "mount_path": layout.MODELS, "read_only": True},
+        {"name": "compile-cache", "mount_path": layout.CACHE},
+        {"name": "tmp", "mount_path": "/tmp"},
+        {"name": "shm", "mount_path": "/dev/shm"},
+        {"name": "agent", "mount_path": layout.AGENT, "read_only": True},
+    ]
+    if args.api_key_secret is not None:
+        # Optional: the server starts closed and opens when the key appears, so that setting or rotating
+        # the key is never a restart, and `pulumi up` never needs the value.
+        volumes.append(
+            {
+                "name": "api-key",
+                "secret": {"secret_name": args.api_key_secret, "optional": True, "default_mode": 0o440},
+            }
+        )
+        mounts.append({"name": "api-key", "mount_path": layout.SECRETS, "read_only": True})
+    return {
+        "service_account_name": service_account,
+        "automount_service_account_token": False,
+        # A Service called vllm would otherwise set VLLM_PORT=tcp://…, which vLLM reads as its own setting.
+        "enable_service_links": False,
+        "node_selector": {
+            "cloud.google.com/gke-tpu-accelerator": args.accelerator.gke_accelerator,
+            "cloud.google.com/gke-tpu-topology": args.accelerator.gke_topology,
+        },
+        "tolerations": [
+            {"key": "google.com/tpu", "operator": "Equal", "value": "present", "effect": "NoSchedule"}
+        ],
+        "termination_grace_period_seconds": life.termination_grace_seconds,
+        "security_context": {
+            "run_as_non_root": True,
+            "run_as_user": USER,
+            "run_as_group": USER,
+            "fs_group": USER,
+            "seccomp_profile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": "vllm",
+                "image": args.release.image,
+                "image_pull_policy": "IfNotPresent",
+                "command": list(args.release.argv),
+                "env": [{"name": name, "value": value} for name, value in args.release.environment],
+                "ports": [{"name": "http", "container_port": layout.PORT}],
+                "resources": {
+                    "requests": {"cpu": args.cpu, "memory": args.memory, **chips},
+                    "limits": {"memory": args.memory, **chips},
+                },
+                "startup_probe": _health(life.startup_period_seconds, life.startup_failure_threshold),
+                "readiness_probe": _health(life.readiness_period_seconds, life.readiness_failure_threshold),
+                "liveness_probe": _health(life.liveness_period_seconds, life.liveness_failure_threshold),
+                # Requests still arrive while endpoints and proxies learn of the stop: wait before SIGTERM.
+                "lifecycle": {"pre_stop": {"sleep": {"seconds": life.pre_stop_seconds}}},
+                "security_context": {
+                    "allow_privilege_escalation": False,
+                    "read_only_root_filesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "volume_mounts": mounts,
+            }
+        ],
+        "volumes": volumes,
+    }
+
+
+def _health(period: int, failures: int) -> ProbeArgsDict:
+    """vLLM opens its port before the engine exists; only `/health` says that it serves."""
+    return {
+        "http_get": {"path": "/health", "port": "http"},
+        "period_seconds": period,
+        "failure_threshold": failures,
+        "timeout_seconds": 5,
+    }

@@ -1,0 +1,94 @@
+"""The commands behind the Makefile: `python -m local up|preview|ask|status|logs|key|env|down|clean`."""
+
+import argparse
+import shlex
+import shutil
+import sys
+
+from local import client, cluster, machine, paths, stack, toolchain
+from local.progress import Refusal, say
+from local.up import up
+
+
+def main() -> int:
+    """Parse the command line, run one command, and turn a refusal into its sentence and exit code 1."""
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("up", help="build what is missing, start the cluster, pulumi up, ask once")
+    preview = commands.add_parser("preview", help="what pulumi up would change")
+    preview.add_argument("stack")
+    ask = commands.add_parser("ask", help="ask the running server through its Service")
+    ask.add_argument("prompt")
+    ask.add_argument("--max-tokens", type=int, default=64)
+    commands.add_parser("status", help="the cluster's processes, the node and the server's pods")
+    logs = commands.add_parser("logs", help="the server's log, or one of the cluster's programs'")
+    logs.add_argument("component", nargs="?", default="vllm")
+    commands.add_parser("key", help="set a new random API key; the server takes it while it runs")
+    commands.add_parser("env", help="print the exports that make plain pulumi and kubectl work here")
+    commands.add_parser("down", help="stop the cluster; models, compile cache and state stay")
+    commands.add_parser("clean", help="stop the cluster and remove this instance's state")
+    chosen = parser.parse_args()
+    try:
+        _run(chosen)
+    except Refusal as refusal:
+        say(f"\n{refusal}")
+        return 1
+    except KeyboardInterrupt:
+        say("\nInterrupted. Running the same command again goes on from here.")
+        return 130
+    return 0
+
+
+def _run(chosen: argparse.Namespace) -> None:
+    match chosen.command:
+        case "up":
+            up()
+        case "preview":
+            stack.preview(chosen.stack)
+        case "ask":
+            for piece in client.ask(chosen.prompt, chosen.max_tokens):
+                print(piece, end="", flush=True)
+            print()
+        case "status":
+            _status()
+        case "logs":
+            _logs(chosen.component)
+        case "key":
+            machine.require()
+            client.set_key()
+            say("A new API key is set; clients of the old one are refused as soon as the server sees it.")
+        case "env":
+            _env()
+        case "down":
+            machine.require()
+            cluster.stop()
+        case "clean":
+            machine.require()
+            cluster.stop()
+            shutil.rmtree(paths.cluster().parent, ignore_errors=True)
+            say(f"Removed {paths.cluster().parent}. Built programs stay in {paths.toolchain()}.")
+
+
+def _status() -> None:
+    status = cluster.status()
+    print(status)
+    if status.healthy:
+        print(client.kubectl("get", "pods,service,pdb", "-n", client.NAMESPACE, "-o", "wide"), end="")
+
+
+def _logs(component: str) -> None:
+    if component == "vllm":
+        selector = "app.kubernetes.io/name=vllm"
+        print(client.kubectl("logs", "-n", client.NAMESPACE, "-l", selector, "--tail", "200"), end="")
+    else:
+        print(cluster.logs(component), end="")
+
+
+def _env() -> None:
+    for name, value in sorted(
+        {**toolchain.pulumi_environment(), "KUBECONFIG": str(paths.kubeconfig())}.items()
+    ):
+        print(f"export {name}={shlex.quote(value)}")
+
+
+sys.exit(main())

@@ -1,0 +1,101 @@
+"""What a client of the local server does: hold the API key, ask, and read the answer as it comes."""
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Iterator
+
+import httpx
+
+from local.kubectl import get, kubectl
+from local.progress import Refusal, step
+from serving import layout
+
+NAMESPACE = "tpuserve"
+SERVICE = "vllm"
+SECRET = "api-key"
+KEY_PROPAGATION_SECONDS = 120.0
+"""The kubelet refreshes mounted Secrets within its sync period, 60 s unless set, plus its cache's age."""
+
+
+def endpoint() -> str:
+    """Base URL of the Service by its cluster address, which answers on the node as in a pod."""
+    service = get("service", SERVICE, NAMESPACE)
+    if service is None:
+        raise Refusal("There is no server to ask yet. `make up` starts one.")
+    return f"http://{service['spec']['clusterIP']}:{layout.PORT}"
+
+
+def set_key() -> None:
+    """Generate a new API key and store it as a Secret; the running server takes it without a restart."""
+    if get("namespace", NAMESPACE, "") is None:
+        raise Refusal("There is no namespace for the key yet. `make up` makes it.")
+    value = base64.b64encode(secrets.token_urlsafe(32).encode()).decode()
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": SECRET, "namespace": NAMESPACE},
+        "data": {"api-key": value},
+    }
+    # By standard input, so that the value is in no argument list; server-side, so in no annotation.
+    words = ("apply", "--server-side", "--field-manager", "tpuserve-key", "--force-conflicts", "-f", "-")
+    kubectl(*words, given=json.dumps(secret))
+
+
+def key() -> str | None:
+    """The API key as the cluster holds it, or None before there is one."""
+    secret = get("secret", SECRET, NAMESPACE)
+    return None if secret is None else base64.b64decode(secret["data"]["api-key"]).decode()
+
+
+def wait_for_key() -> None:
+    """Wait until the server accepts the key: a mounted Secret reaches the pod with some delay."""
+    deadline = time.monotonic() + KEY_PROPAGATION_SECONDS
+    with step("API key: waiting for the server to see it"):
+        while time.monotonic() < deadline:
+            answer = httpx.get(f"{endpoint()}/v1/models", headers=_headers(), timeout=10)
+            if answer.status_code != httpx.codes.UNAUTHORIZED:
+                return
+            time.sleep(1)
+    raise Refusal("The server still refuses the API key. `make logs` shows why; `make key` sets a new one.")
+
+
+def ask(prompt: str, max_tokens: int) -> Iterator[str]:
+    """Stream the answer to one chat message, piece by piece."""
+    body = {
+        "model": model_name(),
+        "messages": [{"role": "user", "content": prompt}],
+        "max_tokens": max_tokens,
+        "stream": True,
+    }
+    url = f"{endpoint()}/v1/chat/completions"
+    timeout = httpx.Timeout(10, read=120)
+    with httpx.stream("POST", url, json=body, headers=_headers(), timeout=timeout) as answer:
+        if answer.status_code != httpx.codes.OK:
+            answer.read()
+            raise Refusal(f"The server answered {answer.status_code}: {_message(answer)}")
+        for line in answer.iter_lines():
+            if line.startswith("data: ") and line != "data: [DONE]":
+                for choice in json.loads(line.removeprefix("data: "))["choices"]:
+                    yield choice["delta"].get("content") or choice["delta"].get("reasoning") or ""
+
+
+def model_name() -> str:
+    """The name under which the server serves its one model."""
+    answer = httpx.get(f"{endpoint()}/v1/models", headers=_headers(), timeout=10)
+    if answer.status_code != httpx.codes.OK:
+        raise Refusal(f"The server answered {answer.status_code}: {_message(answer)}")
+    return answer.json()["data"][0]["id"]
+
+
+def _headers() -> dict[str, str]:
+    held = key()
+    return {} if held is None else {"Authorization": f"Bearer {held}"}
+
+
+def _message(answer: httpx.Response) -> str:
+    try:
+        return answer.json()["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:200] or "nothing"

@@ -1,0 +1,73 @@
+"""The ordinary `pulumi` commands on the local stack, said before they run, and mended after a crash."""
+
+import json
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+from local import paths, toolchain
+from local.progress import Refusal, say
+
+STACK = "local"
+
+
+def pulumi(*words: str, quiet: bool = False) -> None:
+    """Run `pulumi` in the repository and let the user see it. Raises Refusal when it fails."""
+    if not quiet:
+        say(f"$ pulumi {shlex.join(words)}")
+    done = subprocess.run(
+        ["pulumi", *words],
+        cwd=paths.REPOSITORY,
+        env={**os.environ, **toolchain.pulumi_environment()},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if quiet else None,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise Refusal(f"`pulumi {words[0]}` failed: its own message is above. Mend that and run it again.")
+
+
+def up() -> None:
+    """Bring the local stack to what Pulumi.local.yaml says, whatever an earlier run left behind."""
+    select()
+    pulumi("up", "--stack", STACK, "--yes", "--skip-preview")
+
+
+def preview(stack: str) -> None:
+    """Show what `pulumi up` would change."""
+    toolchain.ensure("pulumi", "provider-kubernetes")
+    select(stack)
+    pulumi("preview", "--stack", stack, "--diff")
+
+
+def destroy() -> None:
+    """Remove everything that the local stack made; folders of the node stay."""
+    select()
+    pulumi("destroy", "--stack", STACK, "--yes", "--skip-preview")
+
+
+def select(stack: str = STACK) -> None:
+    """Make sure that the stack exists and is not held by a run that died."""
+    if not (paths.REPOSITORY / f"Pulumi.{stack}.yaml").exists():
+        there = sorted(file.name.split(".")[1] for file in paths.REPOSITORY.glob("Pulumi.*.yaml"))
+        raise Refusal(f"There is no stack {stack!r}: this project has {', '.join(there)}.")
+    _state().mkdir(parents=True, exist_ok=True)
+    pulumi("stack", "select", stack, "--create", quiet=True)
+    for pid in _dead_locks(stack):
+        say(f"   a run that died (pid {pid}) held the stack")
+        pulumi("cancel", "--stack", stack, "--yes")
+
+
+def _state() -> Path:
+    return Path(toolchain.pulumi_environment()["PULUMI_BACKEND_URL"].removeprefix("file://"))
+
+
+def _dead_locks(stack: str) -> list[int]:
+    """Process ids in the stack's lock files that no longer run on this machine."""
+    dead: list[int] = []
+    for file in _state().glob(f".pulumi/locks/**/{stack}/*.json"):
+        pid = int(json.loads(file.read_text("utf-8"))["pid"])
+        if not Path(f"/proc/{pid}").exists():
+            dead.append(pid)
+    return dead

@@ -1,0 +1,63 @@
+"""`make up`: from a bare machine to an answer. Each stage repairs what an earlier run left half-done."""
+
+import os
+import time
+from collections.abc import Callable
+
+from local import client, cluster, image, machine, paths, stack, toolchain
+from local.progress import exclusive, say
+
+SERVER_USER = 1000
+"""Owner of the compile cache's folder: the unprivileged user of components/vllm_pod.py."""
+
+PROMPT = "Say hello to the person who has just started you."
+
+
+def up() -> None:
+    """Bring everything up, ask one question through the Service, and print each stage's seconds."""
+    machine.require()
+    stages: list[tuple[str, Callable[[], None]]] = [
+        ("toolchain", lambda: toolchain.ensure(*toolchain.EVERYTHING)),
+        ("server environment and image", _image),
+        ("cluster", _cluster),
+        ("pulumi up", stack.up),
+        ("API key", _key),
+        ("first answer", _ask),
+    ]
+    seconds: list[tuple[str, float]] = []
+    with exclusive("up"):
+        for title, work in stages:
+            began = time.monotonic()
+            work()
+            seconds.append((title, time.monotonic() - began))
+    say("\nWhere the time went:")
+    for title, spent in [*seconds, ("total", sum(spent for _, spent in seconds))]:
+        say(f"  {title:<30}{spent:>8.1f} s")
+    say("\nAsk more: make ask PROMPT='…'.  Look: make status, make logs.  Stop: make down.")
+
+
+def _image() -> None:
+    image.ensure_environment()
+    image.ensure_image()
+    image.ensure_model()
+
+
+def _cluster() -> None:
+    cache = paths.node_data() / "compile-cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    os.chown(cache, SERVER_USER, SERVER_USER)
+    cluster.start(environment=image.environment())
+    cluster.import_image(image.archive())
+
+
+def _key() -> None:
+    if client.key() is None:
+        client.set_key()
+    client.wait_for_key()
+
+
+def _ask() -> None:
+    say(f"> {PROMPT}")
+    for piece in client.ask(PROMPT, max_tokens=48):
+        print(piece, end="", flush=True)
+    print()

@@ -1,0 +1,28 @@
+"""Where things stand inside the server's container, on Kubernetes and on a VM alike.
+
+One table, because argv, environment, volumes and probes must agree on every path and port.
+"""
+
+PORT = 8000
+"""TCP port of the OpenAI-compatible endpoint, `/health` and `/metrics` (vLLM's own default)."""
+
+MODELS = "/models"
+"""Read-only volume with one folder per model; its name is `ModelSpec.name`."""
+
+CACHE = "/var/cache/tpuserve"
+"""Writable volume that outlives the container."""
+
+COMPILE_CACHE = f"{CACHE}/xla"
+"""JAX's persistent compile cache. A local path that never changes: the path is not part of JAX's key."""
+
+AGENT = "/opt/tpuserve"
+"""Read-only folder on PYTHONPATH that holds the `agent` package (request guard, cache events)."""
+
+SECRETS = "/run/tpuserve"
+"""Folder of secret files; read-only, only the server's user may read them."""
+
+API_KEY_FILE = f"{SECRETS}/api-key"
+"""File with the key that clients must send; may appear or change while the server runs."""
+
+CACHE_EVENTS_FILE = "/tmp/cache-events.json"
+"""Where the engine writes the counts of compile-cache hits and misses of this boot."""

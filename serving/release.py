@@ -1,0 +1,77 @@
+"""A release: everything that decides what a running server is, and the short name that follows from it.
+
+The engine config, the model and the accelerator go in; the exact argv and environment of the container
+come out, the same for Kubernetes and for a VM. The name is a hash of all of it, so two plans with the
+same name are the same server, and any change gives a new Deployment (or instance group) beside the old.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from serving import layout
+from serving.accelerators import Accelerator
+from serving.engine import EngineConfig
+from serving.lifecycle import Lifecycle
+from serving.models import ModelSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """One immutable version of the server. `name` is 8 hexadecimal digits."""
+
+    image: str
+    model: str
+    accelerator: str
+    argv: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    agent_digest: str
+
+    @property
+    def name(self) -> str:
+        """Short hash over every field; part of physical names (fits DNS labels)."""
+        text = json.dumps(vars(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def release(
+    *,
+    engine: EngineConfig,
+    model: ModelSpec,
+    accelerator: Accelerator,
+    image: str,
+    lifecycle: Lifecycle,
+    agent_digest: str,
+    require_api_key: bool,
+) -> Release:
+    """Render the container's argv and environment around the engine's own.
+
+    What is added here belongs to the workload, not to the engine: the request guard and the cache-event
+    counter of `agent/`, the drain time-out, the paths of `serving.layout`, offline model loading.
+    """
+    argv = (
+        *engine.argv(f"{layout.MODELS}/{model.name}", model.name, layout.PORT),
+        "--host",
+        "0.0.0.0",
+        "--middleware",
+        "agent.guard.Guard",
+        "--shutdown-timeout",
+        str(lifecycle.shutdown_timeout_seconds),
+    )
+    environment = {
+        **engine.environment(),
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONPATH": layout.AGENT,
+        "TPUSERVE_CACHE_EVENTS_FILE": layout.CACHE_EVENTS_FILE,
+        "VLLM_XLA_CACHE_PATH": layout.COMPILE_CACHE,
+    }
+    if require_api_key:
+        environment["TPUSERVE_API_KEY_FILE"] = layout.API_KEY_FILE
+    return Release(
+        image=image,
+        model=model.name if model.revision is None else f"{model.name}@{model.revision}",
+        accelerator=accelerator.name,
+        argv=argv,
+        environment=tuple(sorted(environment.items())),
+        agent_digest=agent_digest,
+    )

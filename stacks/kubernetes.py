@@ -1,0 +1,71 @@
+"""The workload on any cluster: namespace and server, wired the same for GKE and for the local node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+from pulumi_kubernetes.core.v1 import VolumeArgsDict
+from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict, NetworkPolicyPeerArgsDict
+
+from agent import bundle
+from components.vllm import Vllm, VllmArgs
+from components.vllm_pod import PodArgs
+from stacks.plan import Plan
+from stacks.settings import Settings
+
+NAMESPACE = "tpuserve"
+API_KEY_SECRET = "api-key"
+"""Kubernetes Secret with the entry `api-key`. Made by `make key`, never by Pulumi: no value enters state."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """What one kind of cluster adds to the workload. Sizes are Kubernetes quantities."""
+
+    models: VolumeArgsDict
+    compile_cache: VolumeArgsDict
+    cpu: str
+    memory: str
+    shared_memory: str
+    clients: Sequence[NetworkPolicyPeerArgsDict]
+    egress: Sequence[NetworkPolicyEgressRuleArgsDict]
+
+
+def namespace(provider: k8s.Provider) -> k8s.core.v1.Namespace:
+    """The namespace of the server, closed to pods that ask for more than they need."""
+    return k8s.core.v1.Namespace(
+        NAMESPACE,
+        metadata={"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+        opts=pulumi.ResourceOptions(provider=provider),
+    )
+
+
+def workload(
+    settings: Settings, plan: Plan, site: Site, space: k8s.core.v1.Namespace, provider: k8s.Provider
+) -> Vllm:
+    """Declare the server of `plan` in `space` as the cluster of `site` wants it."""
+    return Vllm(
+        "vllm",
+        VllmArgs(
+            namespace=space.metadata.name,
+            replicas=settings.replicas,
+            agent_files=bundle.files(),
+            clients=site.clients,
+            egress=site.egress,
+            pod=PodArgs(
+                release=plan.release,
+                accelerator=plan.accelerator,
+                lifecycle=plan.lifecycle,
+                api_key_secret=API_KEY_SECRET if settings.authentication == "api-key" else None,
+                models=site.models,
+                compile_cache=site.compile_cache,
+                cpu=site.cpu,
+                memory=site.memory,
+                shared_memory=site.shared_memory,
+            ),
+        ),
+        pulumi.ResourceOptions(providers=[provider]),
+    )

@@ -1,0 +1,64 @@
+"""From settings to everything that follows from them, before any resource exists.
+
+Pure: settings in, numbers, findings and the release out. What cannot work is refused here, so that a
+wrong stack never touches a cluster.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent import bundle
+from serving import coldstart, findings, release
+from serving.accelerators import Accelerator, accelerator
+from serving.coldstart import ColdStart
+from serving.engine import EngineConfig
+from serving.findings import Finding
+from serving.lifecycle import Lifecycle, lifecycle
+from serving.models import ModelSpec, model
+from serving.phases import engine_for
+from serving.release import Release
+from stacks.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a stack will run: the resolved tables, the engine, its budgets, its findings, its release."""
+
+    accelerator: Accelerator
+    model: ModelSpec
+    engine: EngineConfig
+    cold_start: ColdStart
+    lifecycle: Lifecycle
+    findings: tuple[Finding, ...]
+    release: Release
+
+
+def plan(settings: Settings, image: str) -> Plan:
+    """Resolve `settings`. Raises ValueError, one sentence a line, for whatever could not serve."""
+    slice_ = accelerator(settings.accelerator)
+    spec = model(settings.model)
+    engine = engine_for(settings.phase, settings.scenario, settings.engine)
+    found = tuple(findings.findings(slice_, spec, engine))
+    errors = [finding for finding in found if finding.severity == "error"]
+    if errors:
+        raise ValueError("\n".join(str(finding) for finding in errors))
+    cold_start = coldstart.estimate(slice_, spec, engine)
+    life = lifecycle(cold_start.budget_seconds, settings.longest_request_seconds)
+    return Plan(
+        accelerator=slice_,
+        model=spec,
+        engine=engine,
+        cold_start=cold_start,
+        lifecycle=life,
+        findings=found,
+        release=release.release(
+            engine=engine,
+            model=spec,
+            accelerator=slice_,
+            image=image,
+            lifecycle=life,
+            agent_digest=bundle.digest(),
+            require_api_key=settings.authentication == "api-key",
+        ),
+    )

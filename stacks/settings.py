@@ -1,0 +1,92 @@
+"""The whole configuration of a stack, typed: the only place that reads `pulumi.Config`.
+
+Every default is here and nowhere else; Pulumi.yaml repeats only types and descriptions. What a field
+means for the server is checked by serving/; here is only what can be asked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Literal
+
+import pulumi
+import pulumi.runtime
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from serving.sentences import sentences
+
+PROJECT = "tpuserve"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class LocalTarget(_Section):
+    """A cluster that exists: the one that `make up` starts, or yours."""
+
+    kind: Literal["local"]
+    kubeconfig: str | None = Field(
+        default=None, min_length=1, description="Path of a kubeconfig; unset: the cluster of `make up`."
+    )
+    context: str = Field(
+        default="tpuserve-local",
+        min_length=1,
+        description="Context in that kubeconfig; never the current one.",
+    )
+
+
+class Settings(_Section):
+    """One stack. Top-level keys of `Pulumi.<stack>.yaml`, without the `tpuserve:` prefix."""
+
+    target: LocalTarget = Field(description="Where the server runs.")
+    model: str = Field(default="gemma-4-26b-a4b-it", description="A model of `python -m serving models`.")
+    accelerator: str = Field(default="v6e-4", description="A slice of the accelerator table.")
+    phase: str = Field(default="tuned", description="Engine preset: baseline, peak, turbo-stable, tuned.")
+    scenario: str | None = Field(default=None, description="Overlay of the decision matrix over the phase.")
+    engine: dict[str, object] = Field(default={}, description="Single engine fields over phase and scenario.")
+    image: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Server image; unset on target local: the one `make up` builds.",
+    )
+    replicas: int = Field(default=1, ge=1, description="Servers, one slice each.")
+    longest_request_seconds: int = Field(
+        default=300, ge=1, le=3600, description="A request may take this long; a stop waits as long for it."
+    )
+    authentication: Literal["api-key", "none"] = Field(
+        default="api-key", description="Whether clients must send the key that `make key` sets."
+    )
+
+    @staticmethod
+    def parse(config: Mapping[str, object]) -> Settings:
+        """Validate a plain mapping. Raises ValueError, one sentence a line, for anything that is off."""
+        try:
+            return Settings.model_validate(config)
+        except ValidationError as error:
+            raise ValueError("\n".join(sentences(error, "", Settings))) from None
+
+    @staticmethod
+    def load() -> Settings:
+        """Read the stack's configuration; a mistake ends the program with its sentences alone."""
+        try:
+            return Settings.parse(_configuration())
+        except ValueError as error:
+            raise pulumi.RunError(str(error)) from None
+
+
+def _configuration() -> dict[str, object]:
+    """Every `tpuserve:` key of the stack. `pulumi.Config` cannot list keys, and an unread typo is a trap."""
+    prefix = f"{PROJECT}:"
+    names = [key.removeprefix(prefix) for key in pulumi.runtime.config.CONFIG.get() if key.startswith(prefix)]
+    config = pulumi.Config(PROJECT)
+    return {name: _value(config.require(name)) for name in sorted(names)}
+
+
+def _value(text: str) -> object:
+    """Pulumi hands every value over as text; numbers, booleans and objects are JSON, the rest is itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
