@@ -1,0 +1,191 @@
+"""How long a server takes from nothing to its first answer, and the one budget that time-outs derive from.
+
+The rates for v6e were measured by others on one v6e-4 booting gemma-4-26B-A4B-it in bf16 (log of 2026-09-26
+in github.com/xbill9/gemma4-dev, vLLM 0.29.1rc1), or come from compiling the programs of 0.32.0 without a
+TPU; those of the local stand-in were measured on two cores. Each part says which, and the budget takes each
+at the upper end of its uncertainty: a probe that gives up too early kills a healthy boot and costs the
+whole cold start again, one that gives up late costs only time.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from serving.accelerators import Accelerator
+from serving.engine import EngineConfig
+from serving.models import ModelSpec
+from serving.programs import Programs
+from serving.runtime import resolve
+
+Source = Literal["measured", "computed", "assumed"]
+
+BEFORE_CONTAINER = ("node", "image")
+"""Parts that pass before the container starts: a deployment's deadline sees them, a probe does not."""
+
+MIN_BUDGET_SECONDS = 600
+"""No budget is smaller: on a loaded machine even the tiny model has taken 160 s."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One stage of a boot, in seconds.
+
+    Cold: a new node, nothing cached. Warm: the node has the image and the compile cache holds every
+    program. `basis` says what the number rests on; `uncertainty` is the factor by which cold may be short.
+    """
+
+    name: str
+    cold_seconds: float
+    warm_seconds: float
+    source: Source
+    uncertainty: float
+    basis: str
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """The parts of a boot in order, and their sums in seconds."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def cold_seconds(self) -> float:
+        """From the request for a node to the first answer, with nothing cached."""
+        return sum(part.cold_seconds for part in self.parts)
+
+    @property
+    def warm_seconds(self) -> float:
+        """The same with the node, the image and the compile cache in place."""
+        return sum(part.warm_seconds for part in self.parts)
+
+    @property
+    def budget_seconds(self) -> int:
+        """What a deployment may take before it counts as failed; whole minutes."""
+        return _budget(self.parts)
+
+    @property
+    def startup_budget_seconds(self) -> int:
+        """What the container alone may take: the startup probe's budget and the engine's ready time-out."""
+        return _budget(part for part in self.parts if part.name not in BEFORE_CONTAINER)
+
+
+@dataclass(frozen=True)
+class _Rates:
+    """Seconds of one kind of host. `backbone_layer` is for one layer at few tokens."""
+
+    node: float
+    image: float
+    server: float
+    read_bytes_per_second: float
+    load_bytes_per_second: float
+    backbone_layer: float
+    backbone_tokens: float
+    sampling: float
+    decode_mask: float
+    small: float
+    warm_share: float
+    warm_up: float
+    where: str
+
+
+_V6E = _Rates(
+    # Assumed: capacity is granted at once (waiting for it has no estimate) and the VM joins in minutes.
+    node=240,
+    # 19.5 GB unpacked (vllm-project/tpu-inference pull request 1245) at an assumed 100 MB/s.
+    image=195,
+    # Log: 60 s from the process's start to the first weight, 7 s from the engine to "startup complete".
+    server=67,
+    # Assumed for Cloud Storage through FUSE with parallel downloads.
+    read_bytes_per_second=500e6,
+    # Log: 51.6 GB from memory took 153 s, the experts' re-layout included.
+    load_bytes_per_second=337e6,
+    # Log: 8 backbones of 30 layers, 16 to 2,048 tokens, in 110 s. The growth with the tokens is that of the
+    # compile-only client: a factor of about 3 from 16 to 8,192.
+    backbone_layer=0.41,
+    backbone_tokens=4096,
+    # Log: 27 s at 16 rows with top-k and top-p, 3 s at 8 rows.
+    sampling=27,
+    decode_mask=5.5,
+    small=0.2,
+    # Lowering still happens when the compiled program is cached: 7-12 s of about 40 on two cores.
+    warm_share=0.25,
+    warm_up=10,
+    where="a v6e host",
+)
+
+_STAND_IN = _Rates(
+    node=0,
+    image=5,
+    # Measured boots of 38 to 95 s are mostly imports.
+    server=60,
+    read_bytes_per_second=100e6,
+    load_bytes_per_second=10e6,
+    # Measured: 29 programs in 9.9 s, 58 at tensor parallel 4 in 57 s, 225 with ngram in 163 s.
+    backbone_layer=0.5,
+    backbone_tokens=4096,
+    sampling=1,
+    decode_mask=1,
+    small=0.7,
+    warm_share=0.25,
+    warm_up=5,
+    where="two shared cores",
+)
+
+
+def estimate(accelerator: Accelerator, model: ModelSpec, engine: EngineConfig) -> ColdStart:
+    """The parts of a boot of this engine on this slice.
+
+    Raises ValueError for a speculative method whose programs are not known.
+    """
+    rates = _STAND_IN if accelerator.is_stand_in else _V6E
+    programs = resolve(model, engine).programs
+    workers = min(engine.num_precompile_workers or 1, accelerator.vcpus or 1)
+    compiling = _compile_seconds(programs, model, rates, workers)
+    loading = model.weight_bytes / rates.load_bytes_per_second
+    reading = model.weight_bytes / rates.read_bytes_per_second
+    return ColdStart(
+        (
+            Part("node", rates.node, 0, "assumed", 2, "capacity granted at once"),
+            Part("image", rates.image, 0, "computed", 2, "19.5 GB unpacked, 100 MB/s assumed"),
+            Part("server", rates.server, rates.server, "measured", 2, f"imports on {rates.where}"),
+            Part(
+                "weights",
+                reading + loading,
+                loading,
+                "computed",
+                2,
+                f"{model.weight_bytes / 1e9:.1f} GB: read at {rates.read_bytes_per_second / 1e6:.0f} MB/s, "
+                f"laid out at {rates.load_bytes_per_second / 1e6:.0f} MB/s",
+            ),
+            Part(
+                "compile",
+                compiling,
+                compiling * rates.warm_share,
+                "computed",
+                # The wide margin is for reports of 20 to 30 minutes (docs.vllm.ai, TPU installation).
+                3,
+                f"{programs.total} programs, {programs.backbones} of them whole models, at the pace of "
+                f"{rates.where}",
+            ),
+            Part("warm-up", rates.warm_up, rates.warm_up, "assumed", 3, "one call of each program"),
+        )
+    )
+
+
+def _compile_seconds(programs: Programs, model: ModelSpec, rates: _Rates, workers: int) -> float:
+    """Seconds of a cold compile. Backbones compile one after another whatever the number of workers: on
+    the JAX path of 0.32.0 the step function has no `lower`, so its programs are built in the warm-up."""
+    tokens = programs.buckets.tokens
+    per_ladder = sum(
+        model.layers * rates.backbone_layer * (1 + size / rates.backbone_tokens) for size in tokens
+    )
+    sampling = programs.by_kind["sample"] // 2
+    heavy = sampling * rates.sampling + programs.by_kind["structured_decode"] * rates.decode_mask
+    rest = programs.total - programs.backbones - sampling - programs.by_kind["structured_decode"]
+    return per_ladder * programs.backbones / len(tokens) + (heavy + rest * rates.small) / workers
+
+
+def _budget(parts: Iterable[Part]) -> int:
+    upper = sum(part.cold_seconds * part.uncertainty for part in parts)
+    return max(MIN_BUDGET_SECONDS, math.ceil(upper / 60) * 60)
