@@ -1,0 +1,49 @@
+"""The two parts of the engine that are JSON objects on vLLM's command line."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Speculative(BaseModel):
+    """--speculative-config. tpu-inference 0.32 implements these four methods
+    (runner/tpu_runner.py, `_init_speculative_decoding`); any other raises NotImplementedError at boot."""
+
+    model_config = STRICT
+
+    method: Literal["ngram", "mtp", "eagle3", "dflash"]
+    num_speculative_tokens: int = Field(gt=0, le=16)
+    prompt_lookup_min: int | None = Field(None, ge=1)
+    prompt_lookup_max: int | None = Field(None, ge=1)
+    model: str | None = None
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        low, high = self.prompt_lookup_min, self.prompt_lookup_max
+        if self.method == "ngram":
+            if self.model is not None:
+                raise ValueError("ngram drafts from the prompt and takes no model; remove speculative.model")
+            if (low is None) != (high is None):
+                raise ValueError("set both prompt_lookup_min and prompt_lookup_max, or neither")
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"prompt_lookup_min {low} is above prompt_lookup_max {high}; swap them")
+        elif self.model is None:
+            raise ValueError(f"{self.method} needs a draft model; set speculative.model to its repository")
+        elif low is not None or high is not None:
+            raise ValueError(f"prompt_lookup_* belongs to ngram; remove it for {self.method}")
+        return self
+
+
+class MultimodalLimits(BaseModel):
+    """--limit-mm-per-prompt: items of each kind that one request may carry.
+
+    Unlike vLLM, where a kind that is not named is allowed 999 times, a kind not named here is refused.
+    """
+
+    model_config = STRICT
+
+    image: int = Field(0, ge=0, le=64)
+    video: int = Field(0, ge=0, le=64)
+    audio: int = Field(0, ge=0, le=64)

@@ -1,0 +1,173 @@
+"""Pydantic's errors as plain sentences: what was asked, what is possible, what to change."""
+
+import difflib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+# Names that people bring along from recipes and from vLLM on other hardware, and what to do instead.
+# Compared in lower case with underscores.
+FOREIGN: Mapping[str, str] = {
+    "xla_cache_dir": "no program reads XLA_CACHE_DIR; the folder of the compile cache is xla_cache_path "
+    "(VLLM_XLA_CACHE_PATH)",
+    "vllm_xla_cache_path": "write xla_cache_path",
+    "tpu_bucket_alignment": "no program reads TPU_BUCKET_ALIGNMENT; the gap between token buckets is "
+    "bucket_padding_gap (VLLM_TPU_BUCKET_PADDING_GAP)",
+    "vllm_tpu_bucket_padding_gap": "write bucket_padding_gap",
+    "vllm_tpu_most_model_len": "vllm-tpu 0.32 no longer reads VLLM_TPU_MOST_MODEL_LEN; remove it",
+    "hf_token_file": "no program reads HF_TOKEN_FILE, and the server needs no token: weights are mirrored "
+    "once by a job that reads it from the secret store; remove it",
+    "hf_token": "a token never belongs into configuration: weights are mirrored once by a job that reads it "
+    "from the secret store; remove it",
+    "hugging_face_hub_token": "a token never belongs into configuration; remove it",
+    "api_key": "a key never belongs into configuration, where state and process lists would show it; keep "
+    "it in the secret store",
+    "vllm_api_key": "a key never belongs into configuration, where state and process lists would show it; "
+    "keep it in the secret store",
+    "hf_home": "weights are mounted read-only and the server stays offline, so HF_HOME has nothing to hold; "
+    "remove it",
+    "model_id": "the model is named by the key model, outside engine",
+    "model": "the model is named by the key model, outside engine",
+    "revision": "the checkpoint's revision belongs to the model, outside engine",
+    "port": "the port is fixed by the deployment; remove it",
+    "host": "the address is fixed by the deployment; remove it",
+    "served_model_name": "the served name follows the model; remove it",
+    "tensor_parallel": "write tensor_parallel_size",
+    "memory_utilization": "write gpu_memory_utilization",
+    "device_memory_utilization": "write gpu_memory_utilization, the same flag's older name",
+    "multimodal_limits": "write limit_mm_per_prompt",
+    "speculative_config": "write speculative",
+    "spec_decode": "write speculative",
+    "additional_config": "write compilation_sizes or vision_warmup_image_shapes; other keys are not offered",
+    "enforce_eager": "the TPU runtime compiles its programs either way; remove it",
+    "swap_space": "the TPU runtime swaps nothing to the host; remove it",
+    "cpu_offload_gb": "the TPU runtime offloads no weights; remove it",
+    "pipeline_parallel_size": "one host serves the model whole; remove it",
+    "data_parallel_size": "replicas are separate deployments here; remove it",
+    "enable_chunked_prefill": "chunked prefill is always on; its size is max_num_batched_tokens",
+    "quantization": "not offered on TPU by this project; the experts can be requantised with "
+    "moe_requantize_weight_dtype",
+}
+
+_NOUNS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "tuple": "a list",
+    "dict": "a set of names and values",
+    "mapping": "a set of names and values",
+    "model": "a set of names and values",
+    "list": "a list",
+}
+
+
+def sentences(
+    error: ValidationError, where: str = "", model: type[BaseModel] | None = None
+) -> tuple[str, ...]:
+    """One sentence per error. `where` is the path before pydantic's own ("engine"); `model` is the class
+    that was validated, from which unknown names find their nearest real one and bounds their unit."""
+    return tuple(_sentence(details, where, model) for details in error.errors())
+
+
+def _sentence(details: ErrorDetails, where: str, root: type[BaseModel] | None) -> str:
+    loc = details["loc"]
+    path = ".".join(str(part) for part in (*((where,) if where else ()), *loc)) or "the configuration"
+    owner = _owner(root, loc[:-1]) if root else None
+    kind = details["type"]
+    asked = _quoted(details["input"])
+    if kind == "extra_forbidden":
+        return _unknown(str(loc[-1]), path, owner)
+    if kind == "missing":
+        return f"{path} is not set and has no default; set it{_unit(owner, loc)}."
+    if kind == "value_error":
+        return _own(str(details["ctx"]["error"]), path) if "ctx" in details else f"{path}: {details['msg']}."
+    if kind == "literal_error":
+        expected = str(details.get("ctx", {}).get("expected", "")).replace(" or ", ", ").replace("'", "")
+        return f"{path} is {asked}; possible are {expected}; write one of them."
+    if kind in _BOUNDS:
+        bound, change = _BOUNDS[kind]
+        limit = next(iter(details.get("ctx", {}).values()))
+        return f"{path} is {asked}; it must be {bound} {limit}{_unit(owner, loc)}; {change}."
+    if kind == "string_too_short":
+        return f"{path} is empty; write a value or remove it."
+    if kind == "string_pattern_mismatch":
+        return f"{path} is {asked}; it must match {details.get('ctx', {}).get('pattern')}; change it."
+    noun = next((noun for start, noun in _NOUNS.items() if kind.startswith(start)), "a value of another kind")
+    hint = "write it without quotes" if isinstance(details["input"], str) and noun != "text" else "change it"
+    return f"{path} is {asked}; it must be {noun}{_unit(owner, loc)}; {hint}."
+
+
+_BOUNDS: Mapping[str, tuple[str, str]] = {
+    "greater_than": ("above", "raise it"),
+    "greater_than_equal": ("at least", "raise it"),
+    "less_than": ("below", "lower it"),
+    "less_than_equal": ("at most", "lower it"),
+}
+
+
+def _own(text: str, path: str) -> str:
+    """A sentence that a validator of ours wrote, with its path in front."""
+    return f"{path}: {text}."
+
+
+def _unknown(name: str, path: str, owner: type[BaseModel] | None) -> str:
+    plain = name.lower().replace("-", "_")
+    known: Sequence[str] = tuple(owner.model_fields) if owner else ()
+    if plain in known:
+        return f"{path} is not a name here; write {plain}."
+    if plain in FOREIGN:
+        return f"{path} is not a name here: {FOREIGN[plain]}."
+    near = difflib.get_close_matches(plain, known, n=1, cutoff=0.6)
+    if near:
+        return f"{path} is not a name here; the nearest is {near[0]}; correct or remove it."
+    possible = f": it takes {', '.join(known)}" if 0 < len(known) <= 8 else ""
+    return f"{path} is not a name here{possible}; remove it."
+
+
+def _unit(owner: type[BaseModel] | None, loc: tuple[int | str, ...]) -> str:
+    field = owner.model_fields.get(str(loc[-1])) if owner and loc else None
+    extra = field.json_schema_extra if field else None
+    unit = cast(Mapping[str, str], extra).get("unit") if isinstance(extra, dict) else None
+    return f" ({unit})" if unit else ""
+
+
+def _owner(root: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """The model class that holds the last step of `loc`, or None when the path leaves all models."""
+    current: type[BaseModel] | None = root
+    for step in loc:
+        if current is None:
+            return None
+        field = current.model_fields.get(str(step))
+        if field is not None:
+            current = _first_model(field.annotation)
+    return current
+
+
+def _first_model(annotation: Any) -> type[BaseModel] | None:
+    """The model class inside an annotation such as `X | None`; of several, the one that pydantic's path
+    names next is unknown here, so only a single one counts."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated):
+        found = [m for part in typing.get_args(annotation) if (m := _first_model(part))]
+        return found[0] if len(found) == 1 else None
+    return None
+
+
+def _quoted(value: object) -> str:
+    if isinstance(value, str):
+        return f"the text {value!r}"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "empty"
+    if isinstance(value, Mapping):
+        return "a set of names and values"
+    if isinstance(value, Sequence):
+        return "a list"
+    return f"{value}"
