@@ -13,9 +13,9 @@ from typing import Literal
 
 from pydantic import Field, ValidationError, field_validator
 
-from serving.engine_parts import STRICT, MultimodalLimits, Speculative
+from serving.engine_parts import STRICT, MultimodalLimits, Speculative, VisionPrograms
 from serving.environment import extra_environment_problem
-from serving.fields import Rendered, additional, flag, targets, variable
+from serving.fields import Rendered, flag, targets, variable
 from serving.sentences import sentences
 
 KvCacheDtype = Literal["auto", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2"]
@@ -95,8 +95,9 @@ class EngineConfig(Rendered):
     limit_mm_per_prompt: MultimodalLimits | None = flag(
         "--limit-mm-per-prompt", "Images, videos and audio clips that one request may carry."
     )
-    language_model_only: bool | None = flag(
-        "--language-model-only", "Load no vision tower and compile no program for it."
+    vision_programs: VisionPrograms | None = flag(
+        "--compilation-config",
+        "Compile the vision tower at boot. Unset, the first image of a server's life compiles it.",
     )
     load_format: Literal["auto", "safetensors", "runai_streamer"] | None = flag(
         "--load-format", "How weights are read."
@@ -132,34 +133,15 @@ class EngineConfig(Rendered):
     enable_prompt_tokens_details: bool | None = flag(
         "--enable-prompt-tokens-details", "Report cached prompt tokens in each answer; the gate reads it."
     )
-    middleware: tuple[str, ...] = flag(
-        "--middleware", "ASGI middleware by import path, outermost last.", default=(), strict=False
-    )
-    shutdown_timeout: int | None = flag(
-        "--shutdown-timeout",
-        "Time for running requests to finish after SIGTERM. vLLM's own default of 0 "
-        "aborts them; unset, it is derived from the longest request.",
-        unit="seconds",
-        ge=0,
-        le=86_400,
-    )
 
-    compilation_sizes: tuple[int, ...] = additional(
-        "compilation_sizes",
+    compilation_sizes: tuple[int, ...] | None = flag(
+        "--additional-config",
         "Token buckets beside the computed ones.",
+        wrap="compilation_sizes",
         unit="tokens",
-        default=(),
         strict=False,
+        min_length=1,
     )
-    vision_warmup_image_shapes: tuple[tuple[int, int], ...] = additional(
-        "vision_warmup_config.image_shapes",
-        "Height and width of images whose vision program is compiled "
-        "at boot; the first image of any other shape compiles in live traffic.",
-        unit="pixels",
-        default=(),
-        strict=False,
-    )
-
     bucket_padding_gap: int | None = variable(
         "VLLM_TPU_BUCKET_PADDING_GAP",
         "0 doubles the token buckets; a gap makes them linear above it: less "
@@ -201,12 +183,6 @@ class EngineConfig(Rendered):
     xla_check_recompilation: bool | None = variable(
         "VLLM_XLA_CHECK_RECOMPILATION", "Fail a step that would compile at run time; for tests."
     )
-    xla_cache_path: str = variable(
-        "VLLM_XLA_CACHE_PATH",
-        "Folder of the persistent compile cache; must outlive the container.",
-        default="/var/cache/tpuserve/xla",
-        pattern=r"^/[^\s]*$",
-    )
     cache_min_compile_seconds: float | None = variable(
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS",
         "Programs that compile faster are not cached; JAX's "
@@ -224,17 +200,6 @@ class EngineConfig(Rendered):
     )
     explain_cache_misses: bool | None = variable(
         "JAX_EXPLAIN_CACHE_MISSES", "Log why a program was not found in the cache."
-    )
-    engine_ready_timeout: int | None = variable(
-        "VLLM_ENGINE_READY_TIMEOUT_S",
-        "Patience of the API server with a booting engine (vLLM: 600); "
-        "unset, it is derived from the cold start.",
-        unit="seconds",
-        gt=0,
-        le=86_400,
-    )
-    hf_hub_offline: bool | None = variable(
-        "HF_HUB_OFFLINE", "Never ask Hugging Face; weights come from the mounted folder.", default=True
     )
     no_usage_stats: bool | None = variable(
         "VLLM_NO_USAGE_STATS", "Send no usage statistics to vLLM's authors.", default=True

@@ -1,8 +1,8 @@
-"""The two parts of the engine that are JSON objects on vLLM's command line."""
+"""The parts of the engine that are JSON objects on vLLM's command line."""
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -47,3 +47,34 @@ class MultimodalLimits(BaseModel):
     image: int = Field(0, ge=0, le=64)
     video: int = Field(0, ge=0, le=64)
     audio: int = Field(0, ge=0, le=64)
+
+
+class VisionPrograms(BaseModel):
+    """--compilation-config: one vision program a budget, compiled at boot and reused for every image.
+
+    A budget is the soft tokens of the images that one call encodes together, at most `images_per_call`;
+    an image is up to `ModelSpec.tokens_per_image`. (tpu_inference/runner/mm_encoder_jit_manager.py)
+    """
+
+    model_config = STRICT
+
+    token_budgets: tuple[int, ...] = Field(min_length=1, strict=False)
+    images_per_call: int = Field(gt=0, le=64)
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        smallest = min(self.token_budgets)
+        if smallest < self.images_per_call:
+            raise ValueError(
+                f"images_per_call {self.images_per_call} is above the smallest token budget {smallest}; "
+                f"lower it"
+            )
+        return self
+
+    @model_serializer
+    def _as_vllm_names_it(self) -> dict[str, object]:
+        return {
+            "cudagraph_mm_encoder": True,
+            "encoder_cudagraph_token_budgets": list(self.token_budgets),
+            "encoder_cudagraph_max_vision_items_per_batch": self.images_per_call,
+        }

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from serving.sentences import FOREIGN
+from serving.foreign import FOREIGN
 
 NAMES_FILE = Path(__file__).parent / "known_names.json"
 

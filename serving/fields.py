@@ -1,8 +1,8 @@
 """How a field of the engine model says where it goes, and the one renderer that reads it.
 
-A field becomes a flag of `vllm serve`, a key of --additional-config, or an environment variable. The
-metadata rides on the pydantic field, so that argv, environment, documentation and the tests against the
-real parser all read the same declaration.
+A field becomes a flag of `vllm serve` or an environment variable. The metadata rides on the pydantic
+field, so that argv, environment, documentation and the tests against the real parser all read the same
+declaration.
 """
 
 import json
@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-Kind = Literal["flag", "additional", "variable"]
+Kind = Literal["flag", "variable"]
 
 
 class Target(NamedTuple):
@@ -38,14 +38,9 @@ def flag(
 ) -> Any:
     """A field that becomes the flag `name`. `default=...` makes it required; None is not passed.
 
-    With `wrap`, the flag's value is the JSON object {wrap: [value]}.
+    With `wrap`, the flag's value is the JSON object {wrap: [value, ...]}.
     """
     return _field("flag", name, effect, unit, wrap, default, bounds)
-
-
-def additional(name: str, effect: str, *, unit: str = "", default: object = None, **bounds: Any) -> Any:
-    """A field that becomes the key `name` (dotted when nested) of --additional-config's JSON object."""
-    return _field("additional", name, effect, unit, "", default, bounds)
 
 
 def variable(name: str, effect: str, *, unit: str = "", default: object = None, **bounds: Any) -> Any:
@@ -57,9 +52,8 @@ def targets(model: type[BaseModel], kind: Kind | None = None) -> Iterator[Target
     """The declared fields of `model` in their order, all or of one kind."""
     for field, info in model.model_fields.items():
         extra = cast(Mapping[str, Any] | None, info.json_schema_extra)
-        if extra is not None:
-            if kind is None or extra["kind"] == kind:
-                yield Target(field, info=info, **extra)
+        if extra is not None and (kind is None or extra["kind"] == kind):
+            yield Target(field, info=info, **extra)
 
 
 class Rendered(BaseModel):
@@ -70,23 +64,7 @@ class Rendered(BaseModel):
         words = ["vllm", "serve", model_path, "--served-model-name", served_model_name, "--port", str(port)]
         for target in targets(type(self), "flag"):
             words += _flag_words(target, getattr(self, target.field))
-        extra = self.additional_config()
-        if extra:
-            words += ["--additional-config", _json(extra)]
         return tuple(words)
-
-    def additional_config(self) -> dict[str, object]:
-        """The object of --additional-config; empty when no field goes there."""
-        result: dict[str, object] = {}
-        for target in targets(type(self), "additional"):
-            value = getattr(self, target.field)
-            if value:
-                *outer, last = target.name.split(".")
-                inner = result
-                for key in outer:
-                    inner = cast(dict[str, object], inner.setdefault(key, {}))
-                inner[last] = value
-        return result
 
     def declared_environment(self) -> dict[str, str]:
         """The variables of the declared fields."""
@@ -110,10 +88,9 @@ def _flag_words(target: Target, value: object) -> list[str]:
         return []
     if isinstance(value, bool):
         return [name if value else name.replace("--", "--no-", 1)]
-    if isinstance(value, tuple):
-        return [word for item in cast(tuple[object, ...], value) for word in (name, str(item))]
     if target.wrap:
-        return [name, _json({target.wrap: [value]})]
+        inner = list(cast(tuple[object, ...], value)) if isinstance(value, tuple) else [value]
+        return [name, _json({target.wrap: inner})]
     if isinstance(value, BaseModel):
         return [name, _json(value.model_dump(exclude_none=True))]
     return [name, _text(value)]

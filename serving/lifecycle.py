@@ -1,28 +1,25 @@
 """Every time-out, probe budget and deadline of one workload, from two numbers.
 
-The first is the cold-start estimate (from the start of the container to the first answer), the second the
-longest request that must be allowed to finish. Everything is in seconds.
+The first is the cold-start estimate with its budgets, the second the longest request that must be allowed
+to finish. Everything is in seconds.
 """
 
 import math
 from dataclasses import dataclass
 
-from serving.engine import EngineConfig
+from serving.coldstart import ColdStart
 
-# A cold start's estimate is uncertain by about its own size (serving/coldstart.py), so the budget is twice.
-STARTUP_MARGIN = 2
 STARTUP_PERIOD = 10
-
-# Before the container starts, the pod may wait for a node and pull the image: half a budget on top.
-ROLLOUT_MARGIN = 1.5
 
 # kube-proxies and load balancers learn of a removed endpoint within seconds; until then they still send
 # requests, so the server keeps answering for this long after the pod is told to go.
 PRE_STOP = 15
 
-# After its last request the engine still frees the chips; killing it in between leaves them held.
+# After its last request the engine still frees the chips; killed before that, it leaves them held.
 TEARDOWN = 30
 
+# /health answers 503 only when the engine is dead, and the API server shares its processor with
+# tokenising and image decoding: a minute of silence is a dead server, a few seconds are not.
 LIVENESS_PERIOD = 10
 LIVENESS_FAILURES = 6
 READINESS_PERIOD = 5
@@ -32,7 +29,11 @@ PROBE_TIMEOUT = 5
 
 @dataclass(frozen=True)
 class Lifecycle:
-    """The numbers, in the order in which a pod meets them. All seconds, except failure thresholds."""
+    """The numbers, in the order in which a pod meets them. All seconds, except failure thresholds.
+
+    `engine_ready_timeout_seconds` is VLLM_ENGINE_READY_TIMEOUT_S, `shutdown_timeout_seconds` is vLLM's
+    --shutdown-timeout.
+    """
 
     startup_period_seconds: int
     startup_failure_threshold: int
@@ -49,32 +50,24 @@ class Lifecycle:
     progress_deadline_seconds: int
     pulumi_timeout_seconds: int
 
-    def apply(self, engine: EngineConfig) -> EngineConfig:
-        """The engine with its own two time-outs filled in where the user left them open."""
-        derived = {
-            "engine_ready_timeout": self.engine_ready_timeout_seconds,
-            "shutdown_timeout": self.shutdown_timeout_seconds,
-        }
-        return engine.model_copy(
-            update={name: value for name, value in derived.items() if getattr(engine, name) is None}
-        )
 
-
-def lifecycle(cold_start_seconds: int, longest_request_seconds: int) -> Lifecycle:
-    """Derive everything. Raises ValueError when either number is not positive.
+def lifecycle(cold_start: ColdStart, longest_request_seconds: int) -> Lifecycle:
+    """Derive everything. Raises ValueError when the longest request is not positive.
 
     The chain at the end of a pod's life: the pre-stop sleep lets endpoints forget it, SIGTERM makes vLLM
-    drain for --shutdown-timeout (vllm/v1/engine/core.py, `_handle_shutdown`: 0 would abort), and the grace
-    period, counted from the very beginning, outlasts both and the teardown.
+    drain for --shutdown-timeout (vllm/v1/engine/core.py, `_handle_shutdown`: its default of 0 aborts
+    running requests), and the grace period, counted from the beginning, outlasts both and the teardown.
     """
-    for name, value in (("cold start", cold_start_seconds), ("longest request", longest_request_seconds)):
-        if value <= 0:
-            raise ValueError(f"the {name} is {value} seconds; it must be above 0; give the real estimate.")
-    failures = math.ceil(STARTUP_MARGIN * cold_start_seconds / STARTUP_PERIOD)
-    budget = failures * STARTUP_PERIOD
+    if longest_request_seconds <= 0:
+        raise ValueError(
+            f"the longest request is {longest_request_seconds} seconds; it must be above 0; give the time "
+            f"that your longest answer takes."
+        )
+    failures = math.ceil(cold_start.startup_budget_seconds / STARTUP_PERIOD)
     drain = PRE_STOP + longest_request_seconds
     grace = drain + TEARDOWN
-    progress = math.ceil(ROLLOUT_MARGIN * budget)
+    # The startup probe counts from the container's start, the rollout from its request for a node.
+    progress = max(cold_start.budget_seconds, failures * STARTUP_PERIOD) + STARTUP_PERIOD
     return Lifecycle(
         startup_period_seconds=STARTUP_PERIOD,
         startup_failure_threshold=failures,
@@ -83,13 +76,13 @@ def lifecycle(cold_start_seconds: int, longest_request_seconds: int) -> Lifecycl
         readiness_period_seconds=READINESS_PERIOD,
         readiness_failure_threshold=READINESS_FAILURES,
         probe_timeout_seconds=PROBE_TIMEOUT,
-        engine_ready_timeout_seconds=budget,
+        engine_ready_timeout_seconds=failures * STARTUP_PERIOD,
         pre_stop_seconds=PRE_STOP,
         shutdown_timeout_seconds=longest_request_seconds,
         drain_seconds=drain,
         termination_grace_seconds=grace,
         progress_deadline_seconds=progress,
-        # Pulumi must outlast the Deployment's own verdict, or it reports a time-out instead of the reason;
-        # a replacement also waits for the old pod to drain.
+        # Pulumi must outlast the Deployment's own verdict, or it reports a time-out instead of the
+        # reason; a replacement also waits for the old pod to drain.
         pulumi_timeout_seconds=progress + grace,
     )

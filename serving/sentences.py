@@ -9,49 +9,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-# Names that people bring along from recipes and from vLLM on other hardware, and what to do instead.
-# Compared in lower case with underscores.
-FOREIGN: Mapping[str, str] = {
-    "xla_cache_dir": "no program reads XLA_CACHE_DIR; the folder of the compile cache is xla_cache_path "
-    "(VLLM_XLA_CACHE_PATH)",
-    "vllm_xla_cache_path": "write xla_cache_path",
-    "tpu_bucket_alignment": "no program reads TPU_BUCKET_ALIGNMENT; the gap between token buckets is "
-    "bucket_padding_gap (VLLM_TPU_BUCKET_PADDING_GAP)",
-    "vllm_tpu_bucket_padding_gap": "write bucket_padding_gap",
-    "vllm_tpu_most_model_len": "vllm-tpu 0.32 no longer reads VLLM_TPU_MOST_MODEL_LEN; remove it",
-    "hf_token_file": "no program reads HF_TOKEN_FILE, and the server needs no token: weights are mirrored "
-    "once by a job that reads it from the secret store; remove it",
-    "hf_token": "a token never belongs into configuration: weights are mirrored once by a job that reads it "
-    "from the secret store; remove it",
-    "hugging_face_hub_token": "a token never belongs into configuration; remove it",
-    "api_key": "a key never belongs into configuration, where state and process lists would show it; keep "
-    "it in the secret store",
-    "vllm_api_key": "a key never belongs into configuration, where state and process lists would show it; "
-    "keep it in the secret store",
-    "hf_home": "weights are mounted read-only and the server stays offline, so HF_HOME has nothing to hold; "
-    "remove it",
-    "model_id": "the model is named by the key model, outside engine",
-    "model": "the model is named by the key model, outside engine",
-    "revision": "the checkpoint's revision belongs to the model, outside engine",
-    "port": "the port is fixed by the deployment; remove it",
-    "host": "the address is fixed by the deployment; remove it",
-    "served_model_name": "the served name follows the model; remove it",
-    "tensor_parallel": "write tensor_parallel_size",
-    "memory_utilization": "write gpu_memory_utilization",
-    "device_memory_utilization": "write gpu_memory_utilization, the same flag's older name",
-    "multimodal_limits": "write limit_mm_per_prompt",
-    "speculative_config": "write speculative",
-    "spec_decode": "write speculative",
-    "additional_config": "write compilation_sizes or vision_warmup_image_shapes; other keys are not offered",
-    "enforce_eager": "the TPU runtime compiles its programs either way; remove it",
-    "swap_space": "the TPU runtime swaps nothing to the host; remove it",
-    "cpu_offload_gb": "the TPU runtime offloads no weights; remove it",
-    "pipeline_parallel_size": "one host serves the model whole; remove it",
-    "data_parallel_size": "replicas are separate deployments here; remove it",
-    "enable_chunked_prefill": "chunked prefill is always on; its size is max_num_batched_tokens",
-    "quantization": "not offered on TPU by this project; the experts can be requantised with "
-    "moe_requantize_weight_dtype",
-}
+from serving.foreign import FOREIGN
 
 _NOUNS = {
     "int": "a whole number",

@@ -1,0 +1,66 @@
+"""Names that people bring along from recipes and from vLLM on other hardware, and what to do instead.
+
+Keys are in lower case with underscores, so that flags, variables and fields are all found here. Each
+value completes the sentence "<name> is not a name here: ...".
+"""
+
+from collections.abc import Mapping
+
+_TOKEN = "weights are mirrored once by a job that reads its token from the secret store; remove it"
+_KEY = "a key never belongs into configuration, which state would show; keep it in the secret store"
+_DERIVED = "it is derived from the cold-start estimate; remove it"
+
+FOREIGN: Mapping[str, str] = {
+    # The Turbo-Stable recipe.
+    "xla_cache_dir": "no program reads XLA_CACHE_DIR, and the compile cache has its fixed place; remove it",
+    "vllm_xla_cache_path": "the compile cache has its fixed place on a volume that outlives the container; "
+    "remove it",
+    "xla_cache_path": "the compile cache has its fixed place on a volume that outlives the container; "
+    "remove it",
+    "tpu_bucket_alignment": "no program reads TPU_BUCKET_ALIGNMENT; the gap between token buckets is "
+    "bucket_padding_gap",
+    "hf_token_file": f"no program reads HF_TOKEN_FILE, and the server needs no token: {_TOKEN}",
+    "hf_token": f"the server needs no token: {_TOKEN}",
+    "hugging_face_hub_token": f"the server needs no token: {_TOKEN}",
+    "hf_home": "weights are mounted read-only and the server stays offline; remove it",
+    "hf_hub_offline": "the server always stays offline, its weights are mounted; remove it",
+    "model_id": "the model is the key model, outside engine",
+    "tensor_parallel": "write tensor_parallel_size",
+    "memory_utilization": "write gpu_memory_utilization",
+    "multimodal_limits": "write limit_mm_per_prompt",
+    "speculative_config": "write speculative",
+    # What the deployment decides.
+    "model": "the model is the key model, outside engine",
+    "revision": "the checkpoint's revision belongs to the model, outside engine",
+    "served_model_name": "the served name follows the model; remove it",
+    "host": "the address is fixed by the deployment; remove it",
+    "port": "the port is fixed by the deployment; remove it",
+    "vllm_port": "vLLM uses VLLM_PORT between its own processes, not for the endpoint; remove it",
+    "middleware": "the request guard is the middleware; remove it",
+    "api_key": _KEY,
+    "vllm_api_key": _KEY,
+    "shutdown_timeout": "it is derived from longest_request_seconds; set that",
+    "vllm_engine_ready_timeout_s": _DERIVED,
+    "engine_ready_timeout": _DERIVED,
+    "download_dir": "weights are mounted read-only; remove it",
+    # vLLM elsewhere.
+    "device_memory_utilization": "write gpu_memory_utilization, the same setting's older name",
+    "language_model_only": "on TPU the image programs are compiled all the same; set limit_mm_per_prompt to "
+    "{image: 0, video: 0, audio: 0}",
+    "additional_config": "write compilation_sizes; other keys are not offered",
+    "compilation_config": "write vision_programs; other keys are not offered",
+    "hf_overrides": "write architecture_override; other keys are not offered",
+    "enforce_eager": "on TPU it skips the compilation at boot, and requests wait for it instead; remove it",
+    "swap_space": "the TPU runtime swaps nothing to the host; remove it",
+    "cpu_offload_gb": "the TPU runtime offloads no weights; remove it",
+    "pipeline_parallel_size": "one host serves the model whole; remove it",
+    "data_parallel_size": "replicas are separate servers here; set replicas, outside engine",
+    "enable_chunked_prefill": "chunked prefill is always on; its size is max_num_batched_tokens",
+    "quantization": "not offered on TPU by this project; moe_requantize_weight_dtype requantises the experts",
+    "enable_sleep_mode": "the TPU runtime has no sleep mode; remove it",
+    # Variables that are gone.
+    "vllm_tpu_most_model_len": "vllm-tpu 0.32 no longer reads VLLM_TPU_MOST_MODEL_LEN; remove it",
+    "vllm_tpu_disable_topk_topp_optimization": "vllm-tpu 0.32 no longer reads it; remove it",
+    "vllm_use_v1": "there is no other engine than V1 any more; remove it",
+    "vllm_torch_profiler_dir": "vllm-tpu 0.32 no longer reads it; remove it",
+}
