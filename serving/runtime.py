@@ -110,7 +110,7 @@ def _buckets(engine: EngineConfig) -> Buckets:
             engine.max_num_batched_tokens,
             engine.bucket_padding_gap or 0,
             smallest=engine.min_token_bucket or programs.MIN_TOKENS,
-            extra=engine.compilation_sizes,
+            extra=engine.compilation_sizes or (),
         ),
         requests=programs.request_buckets(engine.max_num_seqs),
         attention=programs.attention_buckets(
