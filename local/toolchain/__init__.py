@@ -1,0 +1,111 @@
+"""The programs that the local path runs: found on PATH when new enough, else built or installed.
+
+`python -m local.toolchain` shows which is which. Whose `pulumi` is used decides about its plugins:
+
+- One on PATH that has its `pulumi-language-python` beside it is the user's own. It keeps its PULUMI_HOME,
+  its language host and its way of getting plugins (a download); only backend and passphrase are set for it.
+- Otherwise the CLI, the Kubernetes provider and pulumi-language-python-exec are built from Go modules, the
+  language host is `local.toolchain.language_host`, and PULUMI_HOME is this instance's own folder, with the
+  built provider linked in as the plugin that the Python SDK asks for.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from local import paths, progress
+from local.progress import Refusal
+from local.toolchain import debian, golang
+from local.toolchain.find import Found, find
+from local.toolchain.programs import HOST_FOLDER, PROGRAMS, PROVIDER, Built, Packaged
+
+EVERYTHING: tuple[str, ...] = tuple(name for name, program in PROGRAMS.items() if program.local_stack)
+"""What `make up` needs; the rest of the table serves single tests and commands."""
+
+
+def ensure(*names: str) -> None:
+    """Make the named programs available, building or installing what is missing. Raises Refusal."""
+    programs = [_program(name) for name in names]
+    missing = [program for program in programs if isinstance(program, Packaged) and find(program) is None]
+    if missing:
+        debian.install(missing)
+        _check_installed(missing)
+    for program in programs:
+        if isinstance(program, Built) and program.family is not PROVIDER and find(program) is None:
+            golang.build(program.family)
+    if "provider-kubernetes" in names:
+        _ensure_provider()
+
+
+def path(name: str) -> Path:
+    """Where the program is (`cni`: the folder of plugins). Raises Refusal when nothing ensured it yet."""
+    return _found(name).path
+
+
+def pulumi_environment() -> dict[str, str]:
+    """What to lay over os.environ so that the ordinary `pulumi` works on this instance. Raises Refusal.
+
+    The backend is a folder of this instance and its passphrase is empty: no secret value ever enters the
+    state (docs say how), so there is nothing for a passphrase to guard.
+    """
+    pulumi = _found("pulumi")
+    environment = {
+        "PULUMI_BACKEND_URL": f"file://{paths.pulumi_home() / 'state'}",
+        "PULUMI_CONFIG_PASSPHRASE": "",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+    if pulumi.origin == "built":
+        front = (str(pulumi.path.parent), str(HOST_FOLDER))
+        behind = (entry for entry in os.get_exec_path() if entry not in front)
+        environment["PATH"] = os.pathsep.join((*front, *behind))
+        environment["PULUMI_HOME"] = str(paths.pulumi_home())
+    return environment
+
+
+def _ensure_provider() -> None:
+    pulumi = find(PROGRAMS["pulumi"])
+    if pulumi is not None and pulumi.origin == "PATH":
+        progress.run(
+            f"Install the Kubernetes provider {PROVIDER.version} by {pulumi.path}",
+            [pulumi.path, "plugin", "install", "resource", "kubernetes", PROVIDER.version],
+            log="provider-kubernetes",
+            advice=f"Where its download cannot be reached, take {pulumi.path.parent} off PATH: "
+            "CLI and provider are then built from their Go modules.",
+        )
+        return
+    golang.build(PROVIDER)
+    built = golang.folder(PROVIDER) / "pulumi-resource-kubernetes"
+    # A real folder with a link in it: `pulumi plugin ls` passes over folders that are links themselves.
+    plugin = paths.pulumi_home() / "plugins" / f"resource-kubernetes-v{PROVIDER.version}" / built.name
+    if not (plugin.is_symlink() and plugin.readlink() == built):
+        plugin.parent.mkdir(parents=True, exist_ok=True)
+        aside = plugin.with_name(f".{plugin.name}.{os.getpid()}")
+        aside.symlink_to(built)
+        aside.rename(plugin)
+
+
+def _check_installed(programs: Iterable[Packaged]) -> None:
+    for program in programs:
+        if find(program) is None:
+            oldest = ".".join(map(str, program.oldest))
+            raise Refusal(
+                f"{program.name} {oldest} or newer is needed, and the package {program.package} of this "
+                f"machine's Debian release brought none: use Debian 12 or newer, or put {program.name} on "
+                "PATH yourself."
+            )
+
+
+def _program(name: str) -> Built | Packaged:
+    if name not in PROGRAMS:
+        raise Refusal(f"There is no program {name!r} in the toolchain: it has {', '.join(PROGRAMS)}.")
+    return PROGRAMS[name]
+
+
+def _found(name: str) -> Found:
+    found = find(_program(name))
+    if found is None:
+        raise Refusal(
+            f"{name} is neither on PATH nor built yet: run `make up`, "
+            f"or `python -m local.toolchain build {name}`."
+        )
+    return found

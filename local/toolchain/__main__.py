@@ -1,0 +1,48 @@
+"""`python -m local.toolchain [status | build [NAME ...]]`: see the programs, or get them."""
+
+import argparse
+import sys
+
+from local import toolchain
+from local.progress import Refusal
+from local.toolchain.find import find
+from local.toolchain.programs import PROGRAMS, Built
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m local.toolchain", description=__doc__)
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("status", help="print each program, its version, origin and path (the default)")
+    build = commands.add_parser("build", help="build or install what is missing, then print the same")
+    build.add_argument("names", nargs="*", metavar="NAME", default=[])
+    arguments = parser.parse_args()
+    try:
+        if arguments.command == "build":
+            toolchain.ensure(*(arguments.names or toolchain.EVERYTHING))
+    except Refusal as refusal:
+        print(refusal, file=sys.stderr)
+        return 1
+    print(table())
+    return 0
+
+
+def table() -> str:
+    """One line a program. A missing one shows the version that would be built, or the oldest that will do."""
+    rows = [("PROGRAM", "VERSION", "FROM", "PATH")]
+    for name, program in PROGRAMS.items():
+        found = find(program)
+        if found is not None:
+            rows.append((name, found.version or "-", found.origin, str(found.path)))
+        elif isinstance(program, Built):
+            rows.append((name, program.family.version, "missing", "(to be built)"))
+        else:
+            oldest = ".".join(map(str, program.oldest))
+            rows.append((name, f">={oldest}" if oldest else "-", "missing", "(to be installed)"))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        "  ".join((*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]))
+        for row in rows
+    )
+
+
+sys.exit(main())

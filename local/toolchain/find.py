@@ -1,0 +1,103 @@
+"""Where a program is now: on PATH, built, or nowhere yet. Nothing is changed by asking."""
+
+import functools
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from local import paths
+from local.toolchain import golang
+from local.toolchain.programs import HOST_FOLDER, Built, Packaged, Program, Version, parse_version
+
+_ASK_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Found:
+    """A usable program. `version` is as its own version command says, or as its pin says."""
+
+    path: Path
+    version: str
+    origin: Literal["PATH", "built"]
+
+
+def find(program: Program) -> Found | None:
+    """The program to use, or None when it has to be built or installed first."""
+    match program:
+        case Packaged():
+            return _packaged(program)
+        case Built(oldest=None):
+            return _built(program)
+        case Built():
+            return _on_path(program) or _built(program)
+
+
+def _built(program: Built) -> Found | None:
+    path = golang.folder(program.family) / program.file
+    return Found(path, program.family.version, "built") if path.exists() else None
+
+
+def _on_path(program: Built) -> Found | None:
+    where = _which(program.name)
+    if where is None or (program.needs_beside and _which(program.needs_beside) is None):
+        return None
+    version = _version(Path(where), program.version_command)
+    assert program.oldest is not None
+    if version is None or version < program.oldest:
+        return None
+    if program.first_too_new is not None and version >= program.first_too_new:
+        return None
+    return Found(Path(where), _text(version), "PATH")
+
+
+def _which(name: str) -> str | None:
+    """Like shutil.which, blind to what this project itself puts on PATH (`pulumi_environment`)."""
+    ours = (paths.toolchain(), HOST_FOLDER)
+    entries = (
+        entry for entry in os.get_exec_path() if not any(Path(entry).is_relative_to(own) for own in ours)
+    )
+    return shutil.which(name, path=os.pathsep.join(entries))
+
+
+def _packaged(program: Packaged) -> Found | None:
+    if program.members:
+        for folder in map(Path, program.folders):
+            if all(os.access(folder / member, os.X_OK) for member in program.members):
+                return Found(folder, "", "PATH")
+        return None
+    where = shutil.which(program.name, path=os.pathsep.join((*os.get_exec_path(), *program.folders)))
+    if where is None:
+        return None
+    version = _version(Path(where), program.version_command)
+    if version is None or version < program.oldest:
+        return None
+    return Found(Path(where), _text(version), "PATH")
+
+
+def _version(path: Path, command: tuple[str, ...]) -> Version | None:
+    return _ask(path, path.stat().st_mtime_ns, command)
+
+
+@functools.cache
+def _ask(path: Path, changed: int, command: tuple[str, ...]) -> Version | None:
+    """Kept per file and time of change, because callers ask for paths often and Go programs start slowly."""
+    try:
+        done = subprocess.run(
+            [path, *command],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_ASK_SECONDS,
+            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+            check=True,
+        )
+        return parse_version(done.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+
+
+def _text(version: Version) -> str:
+    return ".".join(map(str, version))

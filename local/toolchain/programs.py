@@ -1,0 +1,238 @@
+"""The table of programs: which version, where it comes from, how its version is asked.
+
+A version that a Go module pins stands in that module folder's go.mod alone.
+"""
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import MappingProxyType
+
+GO_FOLDER = Path(__file__).resolve().parent / "go"
+HOST_FOLDER = Path(__file__).resolve().parent / "bin"
+"""Holds pulumi-language-python, the front door of `local.toolchain.language_host`."""
+
+type Version = tuple[int, ...]
+
+
+def parse_version(text: str) -> Version:
+    """The first dotted number in `text` as integers: `v1.34.4+k3s1` is (1, 34, 4). Raises ValueError."""
+    found = re.search(r"\d+(?:\.\d+)+", text)
+    if found is None:
+        raise ValueError(f"no version number in {text!r}")
+    return tuple(int(part) for part in found.group().split("."))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModuleFile:
+    """A file that the build takes out of a Go module's folder, so that no copy is kept in the repository."""
+
+    module: str
+    path: str
+    version: str | None = None
+    """Written into the JSON file's top-level `version` when given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoFamily:
+    """Programs that are built from one go.mod, and so share one version and one cache folder."""
+
+    name: str
+    """Also the folder's name under go/."""
+    module: str
+    """The requirement in go.mod whose version is the programs' version."""
+    programs: Mapping[str, str]
+    """Executable's name -> Go package."""
+    version_variables: tuple[str, ...] = ()
+    """Linker settings; `{version}` is replaced."""
+    release: str = ""
+    """Version that the programs report, where the module is served as a commit's snapshot only."""
+    sources: tuple[ModuleFile, ...] = ()
+    """Laid beside main.go before the build."""
+    installs: tuple[ModuleFile, ...] = ()
+    """Laid beside the built programs, executable."""
+
+    @functools.cached_property
+    def go_mod(self) -> str:
+        return (GO_FOLDER / self.name / "go.mod").read_text("utf-8")
+
+    @property
+    def version(self) -> str:
+        """Without the leading v."""
+        found = re.search(rf"^\s*(?:require )?{re.escape(self.module)} v(\S+)", self.go_mod, re.MULTILINE)
+        assert found is not None, f"go/{self.name}/go.mod does not require {self.module}"
+        return self.release or found.group(1)
+
+    @property
+    def minimum_go(self) -> Version:
+        """The oldest Go that may build it: go.mod's own `go` line."""
+        found = re.search(r"^go (\S+)", self.go_mod, re.MULTILINE)
+        assert found is not None, f"go/{self.name}/go.mod has no go line"
+        return parse_version(found.group(1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """A program of a Go family; one on PATH is preferred when `oldest` <= its version < `first_too_new`."""
+
+    name: str
+    family: GoFamily
+    oldest: Version | None = None
+    """None: PATH is never looked at, because the cluster's parts must be of one version."""
+    first_too_new: Version | None = None
+    version_command: tuple[str, ...] = ("version",)
+    executable: str = ""
+    """File name where it differs from `name`."""
+    needs_beside: str = ""
+    """One on PATH counts only when this other program is on PATH as well."""
+    local_stack: bool = True
+    """False: not needed by `make up`."""
+
+    @property
+    def file(self) -> str:
+        return self.executable or self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packaged:
+    """A program that a Debian package brings, or anything on PATH that is new enough."""
+
+    name: str
+    package: str
+    oldest: Version
+    version_command: tuple[str, ...] = ("--version",)
+    folders: tuple[str, ...] = ("/usr/sbin", "/sbin")
+    """Looked into after PATH: an unprivileged or non-login PATH often lacks them."""
+    members: tuple[str, ...] = ()
+    """When given, `name` is a folder that holds these executables, the first of which tells the version."""
+    service: str = ""
+    """A systemd unit that the package would start and enable; the installation leaves it off."""
+    local_stack: bool = True
+
+
+type Program = Built | Packaged
+
+KUBERNETES = GoFamily(
+    name="kubernetes",
+    module="k8s.io/kubernetes",
+    programs={
+        name: f"k8s.io/kubernetes/cmd/{name}"
+        for name in (
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kube-scheduler",
+            "kubelet",
+            "kube-proxy",
+            "kubectl",
+        )
+    },
+    version_variables=(
+        "k8s.io/component-base/version.gitVersion=v{version}",
+        "k8s.io/component-base/version.gitMajor={major}",
+        "k8s.io/component-base/version.gitMinor={minor}",
+    ),
+)
+ETCD = GoFamily(
+    name="etcd",
+    module="go.etcd.io/etcd/server/v3",
+    programs={"etcd": "go.etcd.io/etcd/server/v3"},
+)
+PULUMI = GoFamily(
+    name="pulumi",
+    module="github.com/pulumi/pulumi/pkg/v3",
+    programs={"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
+    version_variables=("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{version}",),
+    installs=(
+        # Starts the user's program; upstream's releases ship the same file beside the CLI.
+        ModuleFile(
+            module="github.com/pulumi/pulumi/sdk/v3",
+            path="python/cmd/pulumi-language-python-exec",
+        ),
+    ),
+)
+PROVIDER_RELEASE = "4.25.0"
+"""The release that pulumi-kubernetes' commit f47bc2d6f199 became: the Python SDK built from that commit
+(4.25.0a1768448096 on PyPI) has the same files as 4.25.0 but for the version. requirements/program.in pins
+the same number; a test compares them."""
+_PROVIDER_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+PROVIDER = GoFamily(
+    name="provider-kubernetes",
+    module=_PROVIDER_MODULE,
+    release=PROVIDER_RELEASE,
+    programs={"pulumi-resource-kubernetes": "."},
+    version_variables=(f"{_PROVIDER_MODULE}/pkg/version.Version={{version}}",),
+    sources=(
+        ModuleFile(
+            module=_PROVIDER_MODULE,
+            path="cmd/pulumi-resource-kubernetes/schema.json",
+            version=PROVIDER_RELEASE,
+        ),
+        ModuleFile(module=_PROVIDER_MODULE, path="cmd/pulumi-resource-kubernetes/terraform-mapping.json"),
+    ),
+)
+COREDNS = GoFamily(
+    name="coredns", module="github.com/coredns/coredns", programs={"coredns": "github.com/coredns/coredns"}
+)
+NETWORK_POLICIES = GoFamily(
+    name="network-policies",
+    module="sigs.k8s.io/kube-network-policies",
+    programs={"kube-network-policies": "sigs.k8s.io/kube-network-policies/cmd"},
+)
+KWOK = GoFamily(name="kwok", module="sigs.k8s.io/kwok", programs={"kwok": "sigs.k8s.io/kwok/cmd/kwok"})
+
+_SERVER = parse_version(KUBERNETES.version)
+
+_TABLE: tuple[Program, ...] = (
+    Built(
+        name="pulumi",
+        family=PULUMI,
+        # An older CLI may lack what the pinned Python SDK asks of the engine.
+        oldest=parse_version(metadata.version("pulumi")),
+        needs_beside="pulumi-language-python",
+    ),
+    Built(
+        name="provider-kubernetes",
+        family=PROVIDER,
+        executable="pulumi-resource-kubernetes",
+        version_command=("--version",),
+    ),
+    Built(name="etcd", family=ETCD, version_command=("--version",)),
+    *(
+        Built(name=name, family=KUBERNETES, version_command=("--version",))
+        for name in KUBERNETES.programs
+        if name != "kubectl"
+    ),
+    Built(
+        name="kubectl",
+        family=KUBERNETES,
+        # Kubernetes' version skew policy: kubectl within one minor version of the API server.
+        oldest=(_SERVER[0], _SERVER[1] - 1),
+        first_too_new=(_SERVER[0], _SERVER[1] + 2),
+        version_command=("version", "--client"),
+    ),
+    Built(name="coredns", family=COREDNS, version_command=("-version",)),
+    # Has no version command; the cache folder's name carries the version.
+    Built(name="kube-network-policies", family=NETWORK_POLICIES, version_command=()),
+    Built(name="kwok", family=KWOK, version_command=("--version",), local_stack=False),
+    Packaged(name="containerd", package="containerd", oldest=(1, 6), service="containerd.service"),
+    Packaged(name="ctr", package="containerd", oldest=(1, 6), service="containerd.service"),
+    Packaged(name="runc", package="runc", oldest=(1, 1)),
+    Packaged(
+        name="cni",
+        package="containernetworking-plugins",
+        # Debian's plugins say "version unknown"; every version speaks the bridge configuration used here.
+        oldest=(),
+        version_command=(),
+        folders=("/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"),
+        members=("bridge", "portmap", "host-local", "loopback"),
+    ),
+    Packaged(name="nft", package="nftables", oldest=(1, 0), service="nftables.service"),
+    Packaged(name="iptables", package="iptables", oldest=(1, 8)),
+    Packaged(name="mmdebstrap", package="mmdebstrap", oldest=(1, 2)),
+    Packaged(name="buildah", package="buildah", oldest=(1, 28)),
+)
+
+PROGRAMS: Mapping[str, Program] = MappingProxyType({program.name: program for program in _TABLE})
