@@ -105,9 +105,13 @@ def pod_spec(
                     "requests": {"cpu": args.cpu, "memory": args.memory, **chips},
                     "limits": {"memory": args.memory, **chips},
                 },
-                "startup_probe": _health(life.startup_period_seconds, life.startup_failure_threshold),
-                "readiness_probe": _health(life.readiness_period_seconds, life.readiness_failure_threshold),
-                "liveness_probe": _health(life.liveness_period_seconds, life.liveness_failure_threshold),
+                "startup_probe": _health(life, life.startup_period_seconds, life.startup_failure_threshold),
+                "readiness_probe": _health(
+                    life, life.readiness_period_seconds, life.readiness_failure_threshold
+                ),
+                "liveness_probe": _health(
+                    life, life.liveness_period_seconds, life.liveness_failure_threshold
+                ),
                 # Requests still arrive while endpoints and proxies learn of the stop: wait before SIGTERM.
                 "lifecycle": {"pre_stop": {"sleep": {"seconds": life.pre_stop_seconds}}},
                 "security_context": {
@@ -122,11 +126,11 @@ def pod_spec(
     }
 
 
-def _health(period: int, failures: int) -> ProbeArgsDict:
+def _health(life: Lifecycle, period: int, failures: int) -> ProbeArgsDict:
     """vLLM opens its port before the engine exists; only `/health` says that it serves."""
     return {
         "http_get": {"path": "/health", "port": "http"},
         "period_seconds": period,
         "failure_threshold": failures,
-        "timeout_seconds": 5,
+        "timeout_seconds": life.probe_timeout_seconds,
     }

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from serving import layout
 from serving.accelerators import Accelerator
 from serving.engine import EngineConfig
-from serving.lifecycle import Lifecycle
 from serving.models import ModelSpec
 
 
@@ -40,14 +39,13 @@ def release(
     model: ModelSpec,
     accelerator: Accelerator,
     image: str,
-    lifecycle: Lifecycle,
     agent_digest: str,
     require_api_key: bool,
 ) -> Release:
     """Render the container's argv and environment around the engine's own.
 
     What is added here belongs to the workload, not to the engine: the request guard and the cache-event
-    counter of `agent/`, the drain time-out, the paths of `serving.layout`, offline model loading.
+    counter of `agent/`, the paths of `serving.layout`, offline model loading.
     """
     argv = (
         *engine.argv(f"{layout.MODELS}/{model.name}", model.name, layout.PORT),
@@ -55,8 +53,6 @@ def release(
         "0.0.0.0",
         "--middleware",
         "agent.guard.Guard",
-        "--shutdown-timeout",
-        str(lifecycle.shutdown_timeout_seconds),
     )
     environment = {
         **engine.environment(),

@@ -1,0 +1,96 @@
+"""One real server for the whole tier: the `test` instance, brought up as a user brings up theirs."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from local import client, machine, paths, stack
+from local.progress import Refusal
+
+REPOSITORY = paths.REPOSITORY
+UP_SECONDS = 1800
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished command: exit code, and its standard output and error."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+def run(*words: str, seconds: float = UP_SECONDS, env: dict[str, str] | None = None) -> Run:
+    """Run a command in the repository as a user would, without a terminal."""
+    done = subprocess.run(
+        words,
+        cwd=REPOSITORY,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    return Run(done.returncode, done.stdout, done.stderr)
+
+
+def local(*words: str, seconds: float = UP_SECONDS) -> Run:
+    """`python -m local …`, the program behind every make target."""
+    return run(sys.executable, "-m", "local", *words, seconds=seconds)
+
+
+def pulumi(*words: str) -> Run:
+    """The real CLI on the local stack, as `make env` sets it up."""
+    from local import toolchain
+
+    return run("pulumi", *words, env=toolchain.pulumi_environment())
+
+
+@dataclass(frozen=True)
+class Server:
+    """The running server as a client sees it, and what `make up` printed when it came up."""
+
+    first: Run
+    url: str
+    key: str
+
+    def client(self, **options: object) -> httpx.Client:
+        """An HTTP client that sends the API key."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, **options)  # pyright: ignore
+
+
+@pytest.fixture(scope="session", autouse=True)
+def instance() -> None:
+    """Refuse to touch the user's own cluster, and say why this machine cannot run the tier."""
+    assert paths.instance() == "test", "run `make test`, or set TPUSERVE_INSTANCE=test"
+    try:
+        machine.require()
+    except Refusal as refusal:
+        pytest.skip(str(refusal))
+
+
+@pytest.fixture(scope="session")
+def server(instance: None) -> Iterator[Server]:
+    """The local stack, up and answering; `make up` itself is the set-up."""
+    first = local("up")
+    assert first.code == 0, first.text
+    key = client.key()
+    assert key
+    yield Server(first, client.endpoint(), key)
+
+
+@pytest.fixture(scope="session")
+def stack_name() -> str:
+    """Name of the local stack."""
+    return stack.STACK

@@ -1,0 +1,64 @@
+"""The compile cache outlives the pod: a second boot compiles nothing.
+
+Both numbers come from the server: vLLM's own log line, and JAX's own cache events inside the engine.
+"""
+
+import json
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from local import paths
+from local.kubectl import kubectl
+from serving import layout
+from tests.cluster.conftest import Server
+
+INIT = re.compile(r"init engine \(profile, create kv cache, warmup model\) took ([\d.]+) s")
+WARM_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Boot:
+    """What one boot said of itself: engine initialisation in seconds, and JAX's cache events."""
+
+    init_seconds: float
+    events: dict[str, Any]
+
+
+def pod() -> dict[str, Any]:
+    """The one pod of the server that is not on its way out."""
+    items = json.loads(kubectl("get", "pods", "-n", "tpuserve", "-o", "json"))["items"]
+    alive = [item for item in items if "deletionTimestamp" not in item["metadata"]]
+    assert len(alive) == 1, [item["metadata"]["name"] for item in items]
+    return alive[0]
+
+
+def restart() -> Boot:
+    """Delete the pod, wait until its successor serves, and read what that says."""
+    old = pod()["metadata"]["name"]
+    kubectl("delete", "pod", old, "-n", "tpuserve", "--wait", "--timeout", "300s")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        items = json.loads(kubectl("get", "pods", "-n", "tpuserve", "-o", "json"))["items"]
+        if items and items[0]["metadata"]["name"] != old:
+            break
+        time.sleep(1)
+    name = pod()["metadata"]["name"]
+    kubectl("wait", "pod", name, "-n", "tpuserve", "--for=condition=Ready", "--timeout", "900s")
+    log = kubectl("logs", name, "-n", "tpuserve")
+    found = INIT.search(log)
+    assert found, log[-3000:]
+    events = kubectl("exec", name, "-n", "tpuserve", "--", "cat", layout.CACHE_EVENTS_FILE)
+    return Boot(float(found.group(1)), json.loads(events))
+
+
+def test_the_second_boot_is_warm(server: Server) -> None:
+    folder = paths.node_data() / "compile-cache"
+    for child in folder.iterdir():
+        shutil.rmtree(child)
+    cold, warm = restart(), restart()
+    assert cold.events["misses"] > 0, cold
+    assert warm.events["misses"] == 0 and warm.events["hits"] > 0, warm
+    assert warm.init_seconds <= WARM_SHARE * cold.init_seconds, (cold, warm)

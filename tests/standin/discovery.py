@@ -1,0 +1,61 @@
+"""Google's discovery documents: what each API's methods and messages accept.
+
+They are the ones in google-api-python-client (`googleapiclient/discovery_cache/documents`), so nothing is
+fetched. Only the GA documents are used: a field that Google offers in a beta API alone is refused.
+"""
+
+import functools
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+VERSIONS = {
+    "artifactregistry": "v1",
+    "certificatemanager": "v1",
+    "cloudkms": "v1",
+    "cloudresourcemanager": "v3",
+    "compute": "v1",
+    "container": "v1",
+    "iam": "v1",
+    "monitoring": "v3",
+    "secretmanager": "v1",
+    "serviceusage": "v1",
+    "storage": "v1",
+    "tpu": "v2",
+}
+
+
+@functools.cache
+def document(api: str) -> dict[str, Any]:
+    """The whole document of an API such as `container`."""
+    spec = importlib.util.find_spec("googleapiclient")
+    assert spec and spec.origin, (
+        "google-api-python-client is not installed: pip install -r requirements/dev.txt"
+    )
+    name, _, version = api.partition(":")
+    file = f"{name}.{version or VERSIONS[name]}.json"
+    folder = Path(spec.origin).parent / "discovery_cache" / "documents"
+    return json.loads((folder / file).read_text(encoding="utf-8"))
+
+
+@functools.cache
+def method(identity: str) -> dict[str, Any]:
+    """One method by its id, such as `container.projects.locations.clusters.nodePools.create`."""
+    api, *path, last = identity.split(".")
+    node = document(api)
+    for part in path:
+        node = node["resources"][part]
+    return node["methods"][last]
+
+
+def schema(api: str, name: str) -> dict[str, Any]:
+    """One message by name."""
+    return document(api)["schemas"][name]
+
+
+def properties(api: str, node: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a message, following its reference; empty for what is no message."""
+    if "$ref" in node:
+        node = schema(api, node["$ref"])
+    return node.get("properties", {})

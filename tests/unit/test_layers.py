@@ -1,0 +1,83 @@
+"""The house has four layers and one direction; this is what keeps it so."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+FORBIDDEN = {
+    "serving": (
+        "pulumi",
+        "pulumi_kubernetes",
+        "pulumi_gcp",
+        "components",
+        "stacks",
+        "agent",
+        "local",
+        "proof",
+    ),
+    "components": ("stacks", "agent", "local", "proof"),
+    "stacks": ("proof", "policies", "tests"),
+    "agent": ("pulumi", "serving", "components", "stacks", "local", "proof"),
+    "local": ("pulumi", "components", "stacks"),
+}
+LINES = {"components": 120}
+LINES_ANYWHERE = 300
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (REPOSITORY / folder).rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level packages that a file imports, wherever in the file."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("layer", FORBIDDEN)
+def test_a_layer_imports_only_what_is_below_it(layer: str) -> None:
+    files = sources(layer)
+    assert files, f"{layer}/ has no Python file"
+    wrong = {str(path): found for path in files if (found := imported(path) & set(FORBIDDEN[layer]))}
+    assert wrong == {}
+
+
+def test_only_settings_reads_the_configuration() -> None:
+    readers = [
+        str(path.relative_to(REPOSITORY))
+        for path in [*sources("components", "stacks", "serving"), REPOSITORY / "__main__.py"]
+        if "pulumi.Config" in path.read_text("utf-8") or "runtime.config" in path.read_text("utf-8")
+    ]
+    assert readers == ["stacks/settings.py"]
+
+
+def test_components_know_no_environment() -> None:
+    for path in sources("components"):
+        text = path.read_text("utf-8")
+        assert "get_stack" not in text and "prod" not in text.lower().replace("product", ""), path
+
+
+def test_stacks_takes_from_local_only_where_things_are() -> None:
+    for path in sources("stacks"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "local":
+                assert path.name == "local.py", f"{path} must not know the local cluster"
+
+
+def test_no_file_outgrows_its_room() -> None:
+    folders = ("serving", "components", "stacks", "agent", "local", "policies", "proof", "tests")
+    long = {
+        str(path.relative_to(REPOSITORY)): lines
+        for path in sources(*folders)
+        if (lines := len(path.read_text("utf-8").splitlines()))
+        > LINES.get(path.relative_to(REPOSITORY).parts[0], LINES_ANYWHERE)
+    }
+    assert long == {}
