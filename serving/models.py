@@ -1,7 +1,8 @@
 """The Gemma 4 family: shapes, weights and modalities, one row a checkpoint, with sources.
 
 The published rows were read from each checkpoint's config.json and safetensors headers as recorded by the
-public repository xbill9/gemma4-dev (MODELS.md); a value that it does not record is None here, and
+public repository xbill9/gemma4-dev (MODELS.md, and its v6e boot logs of 2026-08 and 2026-09 for the sizes
+of checkpoints); a value that it does not record is None here, and
 `required` turns None into a sentence. Sizes are bytes.
 """
 
@@ -10,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
+
+from serving.accelerators import GIB
 
 Modality = Literal["text", "image", "audio"]
 
@@ -30,7 +33,8 @@ class ModelSpec:
     Layers: every `full_attention_period`-th one attends to everything, the others to `sliding_window`
     tokens; the last `kv_shared_layers` read another layer's cache and own none. `modalities` is what the
     checkpoint can take in, not what the TPU runtime serves. `weight_bytes` is the size of the safetensors
-    files. `parameters` counts all weights. `architecture` is config.json's. `revision` is the commit that
+    files (to a hundredth of a GiB where a boot log is the source). `vision_bytes` is the vision tower in HBM:
+    bytes shared out over the chips, and bytes that every chip holds. `parameters` counts all weights. `architecture` is config.json's. `revision` is the commit that
     deployments pin; None means that the stack must name one.
     """
 
@@ -55,6 +59,7 @@ class ModelSpec:
     vocabulary: int
     max_context: int | None
     weight_bytes: int
+    vision_bytes: tuple[int, int] | None
     parameters: int | None
     modalities: tuple[Modality, ...]
     tokens_per_image: int
@@ -100,6 +105,7 @@ def _gemma4(
     window: int,
     max_context: int | None,
     weights: int,
+    vision: tuple[int, int] | None = None,
     parameters: int | None,
     modalities: tuple[Modality, ...],
 ) -> ModelSpec:
@@ -125,6 +131,7 @@ def _gemma4(
         vocabulary=262_144,
         max_context=max_context,
         weight_bytes=weights,
+        vision_bytes=vision,
         parameters=parameters,
         modalities=modalities,
         # An image is at most 280 soft tokens; a video of 32 frames is the largest item, and vLLM sizes its
@@ -152,7 +159,7 @@ _ROWS = (
         per_layer_embedding=256,
         window=512,
         max_context=None,
-        weights=10_200_000_000,
+        weights=int(9.54 * GIB),
         parameters=None,
         modalities=("text", "image", "audio"),
     ),
@@ -169,7 +176,7 @@ _ROWS = (
         per_layer_embedding=256,
         window=512,
         max_context=None,
-        weights=16_000_000_000,
+        weights=int(14.89 * GIB),
         parameters=8_000_000_000,
         modalities=("text", "image", "audio"),
     ),
@@ -186,7 +193,7 @@ _ROWS = (
         dense=15_360,
         window=1024,
         max_context=None,
-        weights=24_000_000_000,
+        weights=int(22.28 * GIB),
         parameters=11_959_730_224,
         modalities=("text", "image", "audio"),
     ),
@@ -202,7 +209,10 @@ _ROWS = (
         experts=Experts(count=128, per_token=8, intermediate=704),
         window=1024,
         max_context=262_144,
-        weights=51_610_000_000,
+        weights=51_611_872_412,
+        # From tracing tpu-inference 0.32.0's loader over the published configuration (27 layers, hidden
+        # 1152, MLP 4304); the position table is not sharded.
+        vision=(1_098_141_696, 47_447_136),
         # Sources give 25.2 to 26.5 billion; the text model recomputed from these shapes has 25.2.
         parameters=None,
         modalities=("text", "image"),
@@ -218,7 +228,7 @@ _ROWS = (
         dense=None,
         window=1024,
         max_context=None,
-        weights=62_000_000_000,
+        weights=int(58.25 * GIB),
         parameters=31_000_000_000,
         modalities=("text", "image"),
     ),
@@ -245,6 +255,7 @@ _ROWS = (
         vocabulary=1024,
         max_context=4096,
         weight_bytes=10_000_000,
+        vision_bytes=None,
         parameters=None,
         modalities=("text", "image"),
         tokens_per_image=280,
