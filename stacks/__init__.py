@@ -2,7 +2,6 @@
 
 import pulumi
 
-from stacks import local
 from stacks.settings import Settings
 
 
@@ -11,6 +10,9 @@ def build(settings: Settings) -> None:
     try:
         match settings.target.kind:
             case "local":
+                # Imported here: a provider's SDK takes seconds to load, and a stack needs only its own.
+                from stacks import local
+
                 local.build(settings)
     except ValueError as error:
         raise pulumi.RunError(str(error)) from None

@@ -12,35 +12,18 @@ from typing import Literal
 
 import pulumi
 import pulumi.runtime
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from serving.sentences import sentences
+from stacks.targets import Section, Target
 
 PROJECT = "tpuserve"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class LocalTarget(_Section):
-    """A cluster that exists: the one that `make up` starts, or yours."""
-
-    kind: Literal["local"]
-    kubeconfig: str | None = Field(
-        default=None, min_length=1, description="Path of a kubeconfig; unset: the cluster of `make up`."
-    )
-    context: str = Field(
-        default="tpuserve-local",
-        min_length=1,
-        description="Context in that kubeconfig; never the current one.",
-    )
-
-
-class Settings(_Section):
+class Settings(Section):
     """One stack. Top-level keys of `Pulumi.<stack>.yaml`, without the `tpuserve:` prefix."""
 
-    target: LocalTarget = Field(description="Where the server runs.")
+    target: Target = Field(description="Where the server runs.")
     model: str = Field(default="gemma-4-26b-a4b-it", description="A model of `python -m serving models`.")
     accelerator: str = Field(default="v6e-4", description="A slice of the accelerator table.")
     phase: str = Field(default="tuned", description="Engine preset: baseline, peak, turbo-stable, tuned.")

@@ -1,0 +1,125 @@
+"""Bad configuration, one row a case: each gives its sentence, no traceback, before anything is declared."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from stacks.plan import plan
+from stacks.settings import Settings
+from stacks.targets import LocalTarget
+from tests.inventory.recorder import REPOSITORY
+
+GOOD: dict[str, Any] = {
+    "target": {"kind": "local"},
+    "model": "tiny-gemma4-moe",
+    "accelerator": "local-v6e-4",
+    "engine": {"max_model_len": 1024, "max_num_seqs": 8, "max_num_batched_tokens": 512},
+}
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"targt": {}}, "targt is not a name here; the nearest is target; correct or remove it."),
+    ({"target": {}}, "target.kind is not set and has no default; set it."),
+    ({"target": {"kind": "gce"}}, "target.kind is the text 'gce'; possible are local; write one of them."),
+    (
+        {"target": "local"},
+        "target is the text 'local'; it must be a set of names and values; write it without quotes.",
+    ),
+    (
+        {"target": {"kind": "local", "context": ""}},
+        "target.context is empty; write a value or remove it.",
+    ),
+    (
+        {"target": {"kind": "local", "kubecontext": "x"}},
+        "target.kubecontext is not a name here; the nearest is context; correct or remove it.",
+    ),
+    ({"replicas": 0}, "replicas is 0; it must be at least 1; raise it."),
+    ({"replicas": -2}, "replicas is -2; it must be at least 1; raise it."),
+    (
+        {"replicas": "two"},
+        "replicas is the text 'two'; it must be a whole number; write it without quotes.",
+    ),
+    ({"replicas": 1.5}, "replicas is 1.5; it must be a whole number; change it."),
+    ({"replicas": True}, "replicas is true; it must be a whole number; change it."),
+    ({"longest_request_seconds": 0}, "longest_request_seconds is 0; it must be at least 1; raise it."),
+    (
+        {"longest_request_seconds": 7200},
+        "longest_request_seconds is 7200; it must be at most 3600; lower it.",
+    ),
+    (
+        {"authentication": "open"},
+        "authentication is the text 'open'; possible are api-key, none; write one of them.",
+    ),
+    ({"image": ""}, "image is empty; write a value or remove it."),
+    ({"engine": []}, "engine is a list; it must be a set of names and values; change it."),
+    (
+        {"engine": "x"},
+        "engine is the text 'x'; it must be a set of names and values; write it without quotes.",
+    ),
+    ({"phase": 3}, "phase is 3; it must be text; change it."),
+    ({"scenario": ["batch"]}, "scenario is a list; it must be text; change it."),
+    ({"accelerator": None}, "accelerator is empty; it must be text; change it."),
+    ({"model": 7}, "model is 7; it must be text; change it."),
+    ({"api_key": "hunter2"}, "api_key is not a name here: a key never belongs into configuration"),
+]
+"""Changes to a good configuration, and the sentence that each must give."""
+
+UNSERVABLE: list[tuple[dict[str, Any], str]] = [
+    ({"phase": "tund"}, "phase 'tund' does not exist"),
+    ({"scenario": "bach"}, "scenario 'bach' does not exist"),
+    ({"model": "gemma-4-27b"}, "model 'gemma-4-27b'"),
+    ({"accelerator": "v6e-5"}, "v6e-5"),
+    ({"engine": {"max_len": 3}}, "engine.max_len is not a name here; the nearest is max_model_len"),
+    ({"engine": {"max_model_len": -1}}, "engine.max_model_len is -1; it must be above 0 (tokens)"),
+    ({"engine": {"max_num_seqs": 0}}, "engine.max_num_seqs is 0; it must be above 0"),
+    ({"engine": {"max_model_len": "many"}}, "engine.max_model_len is the text 'many'"),
+    ({"engine": {"gpu_memory_utilization": 1.5}}, "engine.gpu_memory_utilization is 1.5"),
+    ({"engine": {"max_model_len": 8192}}, "8,192"),
+    ({"engine": {"tensor_parallel_size": 8}}, "tensor_parallel_size"),
+    ({"engine": {"kv_cache_dtype": "int4"}}, "engine.kv_cache_dtype is the text 'int4'"),
+    (
+        {"engine": {"extra_environment": {"VLLM_TPU_BUCKET_PADING_GAP": "1"}}},
+        "the nearest is VLLM_TPU_BUCKET_PADDING_GAP",
+    ),
+    ({"engine": {"api_key": ""}}, "engine.api_key is not a name here: a key never belongs"),
+]
+"""Well-formed, but it could not serve: refused while planning."""
+
+
+def test_the_good_one_is_good() -> None:
+    assert Settings.parse(GOOD).target == LocalTarget(kind="local")
+    assert plan(Settings.parse(GOOD), "image:1").release.name
+
+
+@pytest.mark.parametrize(("change", "sentence"), BAD, ids=[str(change) for change, _ in BAD])
+def test_what_cannot_be_asked(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        Settings.parse({**GOOD, **change})
+    assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(("change", "sentence"), UNSERVABLE, ids=[str(change) for change, _ in UNSERVABLE])
+def test_what_could_not_serve(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        plan(Settings.parse({**GOOD, **change}), "image:1")
+    assert sentence in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    with pytest.raises(ValueError) as caught:
+        Settings.parse({**GOOD, "replicas": 0, "targt": 1})
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_the_project_file_declares_the_same_keys_without_defaults() -> None:
+    declared = yaml.safe_load((REPOSITORY / "Pulumi.yaml").read_text("utf-8"))["config"]
+    assert set(declared) == set(Settings.model_fields)
+    for name, entry in declared.items():
+        assert set(entry) == {"type", "description"}, name
+
+
+@pytest.mark.parametrize("file", sorted(REPOSITORY.glob("Pulumi.*.yaml")), ids=lambda file: file.name)
+def test_every_stack_file_is_valid(file: Any) -> None:
+    config = yaml.safe_load(file.read_text("utf-8"))["config"]
+    Settings.parse({key.removeprefix("tpuserve:"): value for key, value in config.items()})
