@@ -127,8 +127,8 @@ class EngineConfig(Rendered):
     enable_auto_tool_choice: bool | None = flag(
         "--enable-auto-tool-choice", "Let the model call tools; needs tool_call_parser."
     )
-    tool_call_parser: str | None = flag("--tool-call-parser", "Parser of tool calls.", min_length=1)
-    reasoning_parser: str | None = flag("--reasoning-parser", "Parser of reasoning text.", min_length=1)
+    tool_call_parser: Literal["gemma4"] | None = flag("--tool-call-parser", "Parser of tool calls.")
+    reasoning_parser: Literal["gemma4"] | None = flag("--reasoning-parser", "Parser of reasoning text.")
     enable_log_requests: bool | None = flag("--enable-log-requests", "Log each request's parameters.")
     enable_prompt_tokens_details: bool | None = flag(
         "--enable-prompt-tokens-details", "Report cached prompt tokens in each answer; the gate reads it."

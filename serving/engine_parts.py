@@ -8,12 +8,12 @@ STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Speculative(BaseModel):
-    """--speculative-config. tpu-inference 0.32 implements these four methods
-    (runner/tpu_runner.py, `_init_speculative_decoding`); any other raises NotImplementedError at boot."""
+    """--speculative-config. Of what tpu-inference 0.32 implements (runner/tpu_runner.py,
+    `_init_speculative_decoding`), the two methods that Gemma 4 has drafts for."""
 
     model_config = STRICT
 
-    method: Literal["ngram", "mtp", "eagle3", "dflash"]
+    method: Literal["ngram", "mtp"]
     num_speculative_tokens: int = Field(gt=0, le=16)
     prompt_lookup_min: int | None = Field(None, ge=1)
     prompt_lookup_max: int | None = Field(None, ge=1)

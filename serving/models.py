@@ -33,9 +33,10 @@ class ModelSpec:
     Layers: every `full_attention_period`-th one attends to everything, the others to `sliding_window`
     tokens; the last `kv_shared_layers` read another layer's cache and own none. `modalities` is what the
     checkpoint can take in, not what the TPU runtime serves. `weight_bytes` is the size of the safetensors
-    files (to a hundredth of a GiB where a boot log is the source). `vision_bytes` is the vision tower in HBM:
-    bytes shared out over the chips, and bytes that every chip holds. `parameters` counts all weights. `architecture` is config.json's. `revision` is the commit that
-    deployments pin; None means that the stack must name one.
+    files (to a hundredth of a GiB where a boot log is the source). `vision_bytes` is the vision tower in
+    HBM: bytes shared out over the chips, and bytes that every chip holds. `parameters` counts all weights.
+    `architecture` is config.json's. `revision` is the commit that deployments pin; None means that the
+    stack must name one.
     """
 
     name: str
