@@ -17,7 +17,7 @@ from local import paths, progress
 from local.progress import Refusal
 from local.toolchain import debian, golang
 from local.toolchain.find import Found, find
-from local.toolchain.programs import HOST_FOLDER, PROGRAMS, PROVIDER, Built, Packaged
+from local.toolchain.programs import CLONE_VARIABLE, PROGRAMS, PROVIDER, Built, Packaged
 
 EVERYTHING: tuple[str, ...] = tuple(name for name, program in PROGRAMS.items() if program.local_stack)
 """What `make up` needs; the rest of the table serves single tests and commands."""
@@ -55,10 +55,11 @@ def pulumi_environment() -> dict[str, str]:
         "PULUMI_SKIP_UPDATE_CHECK": "true",
     }
     if pulumi.origin == "built":
-        front = (str(pulumi.path.parent), str(HOST_FOLDER))
-        behind = (entry for entry in os.get_exec_path() if entry not in front)
-        environment["PATH"] = os.pathsep.join((*front, *behind))
+        front = str(pulumi.path.parent)
+        behind = (entry for entry in os.get_exec_path() if entry != front)
+        environment["PATH"] = os.pathsep.join((front, *behind))
         environment["PULUMI_HOME"] = str(paths.pulumi_home())
+        environment[CLONE_VARIABLE] = str(paths.REPOSITORY)
     return environment
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from local import paths
 from local.toolchain import golang
-from local.toolchain.programs import HOST_FOLDER, Built, Packaged, Program, Version, parse_version
+from local.toolchain.programs import Built, Packaged, Program, Version, parse_version
 
 _ASK_SECONDS = 30
 
@@ -55,10 +55,7 @@ def _on_path(program: Built) -> Found | None:
 
 def _which(name: str) -> str | None:
     """Like shutil.which, blind to what this project itself puts on PATH (`pulumi_environment`)."""
-    ours = (paths.toolchain(), HOST_FOLDER)
-    entries = (
-        entry for entry in os.get_exec_path() if not any(Path(entry).is_relative_to(own) for own in ours)
-    )
+    entries = (entry for entry in os.get_exec_path() if not Path(entry).is_relative_to(paths.toolchain()))
     return shutil.which(name, path=os.pathsep.join(entries))
 
 

@@ -20,7 +20,8 @@ _STATIC = {"CGO_ENABLED": "0"}
 
 def folder(family: GoFamily) -> Path:
     """Where the family's programs are or will be: changes with its version, its go folder and its flags."""
-    recipe = hashlib.sha256(repr((family, _FLAGS, platform.machine())).encode())
+    settings = (family.programs, _linker(family), family.sources, family.installs, family.scripts)
+    recipe = hashlib.sha256(repr((settings, _FLAGS, platform.machine())).encode())
     for file in _files(family):
         recipe.update(file.name.encode() + b"\0" + file.read_bytes())
     return paths.toolchain() / f"{family.name}-{family.version}-{recipe.hexdigest()[:12]}"
@@ -49,6 +50,9 @@ def build(family: GoFamily) -> None:
             if wanted in family.installs:
                 shutil.move(laid, programs)
                 (programs / laid.name).chmod(0o755)
+        for name, text in family.scripts.items():
+            (programs / name).write_text(text, "utf-8")
+            (programs / name).chmod(0o755)
         for name, package in family.programs.items():
             progress.run(
                 f"Build {name} {family.version} from its Go module",

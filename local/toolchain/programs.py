@@ -6,14 +6,14 @@ A version that a Go module pins stands in that module folder's go.mod alone.
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 
 GO_FOLDER = Path(__file__).resolve().parent / "go"
-HOST_FOLDER = Path(__file__).resolve().parent / "bin"
-"""Holds pulumi-language-python, the front door of `local.toolchain.language_host`."""
+CLONE_VARIABLE = "TPUSERVE_CLONE"
+"""Tells the built CLI, which clones share, whose language host and virtual environment to use."""
 
 type Version = tuple[int, ...]
 
@@ -54,6 +54,8 @@ class GoFamily:
     """Laid beside main.go before the build."""
     installs: tuple[ModuleFile, ...] = ()
     """Laid beside the built programs, executable."""
+    scripts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Name -> text of shell scripts laid beside the built programs."""
 
     @functools.cached_property
     def go_mod(self) -> str:
@@ -140,6 +142,12 @@ ETCD = GoFamily(
     module="go.etcd.io/etcd/server/v3",
     programs={"etcd": "go.etcd.io/etcd/server/v3"},
 )
+# The CLI warns of a language host that is on PATH and not beside it.
+_HOST_SCRIPT = f"""#!/bin/sh
+: "${{{CLONE_VARIABLE}:?is not set: run pulumi with the variables that 'python -m local env' prints}}"
+exec "${CLONE_VARIABLE}/.venv/bin/python" "${CLONE_VARIABLE}/local/toolchain/language_host/__main__.py" \\
+    "${{0%/*}}/pulumi-language-python-exec" "$@"
+"""
 PULUMI = GoFamily(
     name="pulumi",
     module="github.com/pulumi/pulumi/pkg/v3",
@@ -152,6 +160,7 @@ PULUMI = GoFamily(
             path="python/cmd/pulumi-language-python-exec",
         ),
     ),
+    scripts={"pulumi-language-python": _HOST_SCRIPT},
 )
 PROVIDER_RELEASE = "4.25.0"
 """The release that pulumi-kubernetes' commit f47bc2d6f199 became: the Python SDK built from that commit
