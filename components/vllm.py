@@ -7,7 +7,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict, NetworkPolicyPeerArgsDict
 
-from components.vllm_pod import PodArgs, config_map_key, pod_spec
+from components.protection import Protection, ProtectionArgs
+from components.vllm_pod import PodArgs, pod_spec
+from components.vllm_volumes import config_map_key
 from serving import layout
 
 NAME = "vllm"
@@ -36,7 +38,8 @@ class Vllm(pulumi.ComponentResource):
     go first (`delete_before_replace`), which means downtime for the time of a boot.
     """
 
-    service_name: pulumi.Output[str]
+    endpoint: pulumi.Output[str]
+    """Base URL of the OpenAI-compatible API, for clients inside the cluster."""
 
     def __init__(self, name: str, args: VllmArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:kubernetes:Vllm", name, None, opts)
@@ -62,23 +65,16 @@ class Vllm(pulumi.ComponentResource):
             data={config_map_key(path): text for path, text in args.agent_files.items()},
             opts=child,
         )
-        k8s.networking.v1.NetworkPolicy(
-            f"{name}-traffic",
-            metadata={"name": NAME, "namespace": args.namespace, "labels": labels},
-            spec={
-                "pod_selector": {"match_labels": labels},
-                "policy_types": ["Ingress", "Egress"],
-                "ingress": [{"from_": list(args.clients), "ports": [{"port": layout.PORT}]}],
-                "egress": list(args.egress),
-            },
-            opts=child,
-        )
-        k8s.policy.v1.PodDisruptionBudget(
-            f"{name}-budget",
-            metadata={"name": NAME, "namespace": args.namespace, "labels": labels},
-            # With one replica this blocks a voluntary drain until someone decides: a boot takes minutes.
-            spec={"min_available": max(1, args.replicas - 1), "selector": {"match_labels": labels}},
-            opts=child,
+        Protection(
+            name,
+            ProtectionArgs(
+                namespace=args.namespace,
+                labels=labels,
+                replicas=args.replicas,
+                clients=args.clients,
+                egress=args.egress,
+            ),
+            child,
         )
         deployment = k8s.apps.v1.Deployment(
             f"{name}-server",
@@ -119,5 +115,7 @@ class Vllm(pulumi.ComponentResource):
             # Only a release that answers gets the traffic.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
         )
-        self.service_name = service.metadata.name
-        self.register_outputs({"service_name": self.service_name})
+        self.endpoint = pulumi.Output.concat(
+            "http://", service.metadata.name, ".", args.namespace, f".svc:{layout.PORT}/v1"
+        )
+        self.register_outputs({"endpoint": self.endpoint})

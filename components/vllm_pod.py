@@ -6,8 +6,9 @@ Kept apart from the component so that the template can be read, and tested, with
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pulumi_kubernetes.core.v1 import PodSpecArgsDict, ProbeArgsDict, VolumeArgsDict, VolumeMountArgsDict
+from pulumi_kubernetes.core.v1 import PodSpecArgsDict, ProbeArgsDict
 
+from components.vllm_volumes import ServerVolumes, server_volumes
 from serving import layout
 from serving.accelerators import Accelerator
 from serving.lifecycle import Lifecycle
@@ -24,17 +25,9 @@ class PodArgs:
     release: Release
     accelerator: Accelerator
     lifecycle: Lifecycle
-    api_key_secret: str | None
-    models: VolumeArgsDict
-    compile_cache: VolumeArgsDict
+    volumes: ServerVolumes
     cpu: str
     memory: str
-    shared_memory: str
-
-
-def config_map_key(path: str) -> str:
-    """ConfigMap keys allow no slash: `agent/guard.py` is stored as `agent__guard.py`."""
-    return path.replace("/", "__")
 
 
 def pod_spec(
@@ -43,36 +36,7 @@ def pod_spec(
     """Build the pod. It asks for a whole slice and mounts everything read-only but cache, /tmp, /dev/shm."""
     life = args.lifecycle
     chips = {"google.com/tpu": str(args.accelerator.chips)}
-    volumes: list[VolumeArgsDict] = [
-        {**args.models, "name": "models"},
-        {**args.compile_cache, "name": "compile-cache"},
-        {"name": "tmp", "empty_dir": {"size_limit": "1Gi"}},
-        {"name": "shm", "empty_dir": {"medium": "Memory", "size_limit": args.shared_memory}},
-        {
-            "name": "agent",
-            "config_map": {
-                "name": agent_config_map,
-                "items": [{"key": config_map_key(path), "path": path} for path in agent_paths],
-            },
-        },
-    ]
-    mounts: list[VolumeMountArgsDict] = [
-        {"name": "models", "mount_path": layout.MODELS, "read_only": True},
-        {"name": "compile-cache", "mount_path": layout.CACHE},
-        {"name": "tmp", "mount_path": "/tmp"},
-        {"name": "shm", "mount_path": "/dev/shm"},
-        {"name": "agent", "mount_path": layout.AGENT, "read_only": True},
-    ]
-    if args.api_key_secret is not None:
-        # Optional: the server starts closed and opens when the key appears, so that setting or rotating
-        # the key is never a restart, and `pulumi up` never needs the value.
-        volumes.append(
-            {
-                "name": "api-key",
-                "secret": {"secret_name": args.api_key_secret, "optional": True, "default_mode": 0o440},
-            }
-        )
-        mounts.append({"name": "api-key", "mount_path": layout.SECRETS, "read_only": True})
+    volumes, mounts = server_volumes(args.volumes, agent_config_map, agent_paths)
     return {
         "service_account_name": service_account,
         "automount_service_account_token": False,

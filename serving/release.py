@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from serving import layout
 from serving.accelerators import Accelerator
 from serving.engine import EngineConfig
+from serving.lifecycle import Lifecycle
 from serving.models import ModelSpec
 
 
@@ -39,13 +40,15 @@ def release(
     model: ModelSpec,
     accelerator: Accelerator,
     image: str,
+    lifecycle: Lifecycle,
     agent_digest: str,
     require_api_key: bool,
 ) -> Release:
     """Render the container's argv and environment around the engine's own.
 
     What is added here belongs to the workload, not to the engine: the request guard and the cache-event
-    counter of `agent/`, the paths of `serving.layout`, offline model loading.
+    counter of `agent/`, the time-outs of the life cycle, the paths of `serving.layout`, and loading the
+    model without asking a hub.
     """
     argv = (
         *engine.argv(f"{layout.MODELS}/{model.name}", model.name, layout.PORT),
@@ -53,12 +56,15 @@ def release(
         "0.0.0.0",
         "--middleware",
         "agent.guard.Guard",
+        "--shutdown-timeout",
+        str(lifecycle.shutdown_timeout_seconds),
     )
     environment = {
         **engine.environment(),
         "HF_HUB_OFFLINE": "1",
         "PYTHONPATH": layout.AGENT,
         "TPUSERVE_CACHE_EVENTS_FILE": layout.CACHE_EVENTS_FILE,
+        "VLLM_ENGINE_READY_TIMEOUT_S": str(lifecycle.engine_ready_timeout_seconds),
         "VLLM_XLA_CACHE_PATH": layout.COMPILE_CACHE,
     }
     if require_api_key:

@@ -7,29 +7,25 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as k8s
-from pulumi_kubernetes.core.v1 import VolumeArgsDict
 from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict, NetworkPolicyPeerArgsDict
 
 from agent import bundle
 from components.vllm import Vllm, VllmArgs
 from components.vllm_pod import PodArgs
+from components.vllm_volumes import ServerVolumes
 from stacks.plan import Plan
 from stacks.settings import Settings
 
 NAMESPACE = "tpuserve"
-API_KEY_SECRET = "api-key"
-"""Kubernetes Secret with the entry `api-key`. Made by `make key`, never by Pulumi: no value enters state."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
     """What one kind of cluster adds to the workload. Sizes are Kubernetes quantities."""
 
-    models: VolumeArgsDict
-    compile_cache: VolumeArgsDict
+    volumes: ServerVolumes
     cpu: str
     memory: str
-    shared_memory: str
     clients: Sequence[NetworkPolicyPeerArgsDict]
     egress: Sequence[NetworkPolicyEgressRuleArgsDict]
 
@@ -59,12 +55,9 @@ def workload(
                 release=plan.release,
                 accelerator=plan.accelerator,
                 lifecycle=plan.lifecycle,
-                api_key_secret=API_KEY_SECRET if settings.authentication == "api-key" else None,
-                models=site.models,
-                compile_cache=site.compile_cache,
+                volumes=site.volumes,
                 cpu=site.cpu,
                 memory=site.memory,
-                shared_memory=site.shared_memory,
             ),
         ),
         pulumi.ResourceOptions(providers=[provider]),

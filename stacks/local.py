@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import pulumi
 import pulumi_kubernetes as k8s
+from pulumi_kubernetes.core.v1 import VolumeArgsDict
 
 from components.node_volume import NodeVolume, NodeVolumeArgs
+from components.vllm_volumes import ServerVolumes
 from local import image, paths
-from stacks import kubernetes
+from local.cluster import site
+from stacks import kubernetes, outputs
 from stacks.plan import plan
 from stacks.settings import Settings
+
+# `make key` makes this Secret, not Pulumi, so no value ever enters the state. Optional: the server starts
+# closed and opens when the key appears, so setting or rotating it is never a restart.
+API_KEY: VolumeArgsDict = {
+    "name": "api-key",
+    "secret": {"secret_name": "api-key", "optional": True, "default_mode": 0o440},
+}
 
 
 def build(settings: Settings) -> None:
@@ -41,17 +51,26 @@ def build(settings: Settings) -> None:
         settings,
         resolved,
         kubernetes.Site(
-            models={"persistent_volume_claim": {"claim_name": claims["models"], "read_only": True}},
-            compile_cache={"persistent_volume_claim": {"claim_name": claims["compile-cache"]}},
+            volumes=ServerVolumes(
+                models={
+                    "name": "models",
+                    "persistent_volume_claim": {"claim_name": claims["models"], "read_only": True},
+                },
+                compile_cache={
+                    "name": "compile-cache",
+                    "persistent_volume_claim": {"claim_name": claims["compile-cache"]},
+                },
+                api_key=API_KEY if settings.authentication == "api-key" else None,
+                shared_memory="1Gi",
+            ),
             # The engine with four virtual devices and the API server hold about 5 GB together.
             cpu="1",
             memory="10Gi",
-            shared_memory="1Gi",
-            clients=[{"namespace_selector": {}}, {"ip_block": {"cidr": NODE_NETWORK}}],
+            # Any pod, and the node itself, from where `make ask` calls; the key decides the rest.
+            clients=[{"namespace_selector": {}}, {"ip_block": {"cidr": f"{site.BRIDGE_ADDRESS}/32"}}],
             egress=[],
         ),
         space,
         provider,
     )
-    endpoint = pulumi.Output.format("http://{}.{}.svc:8000/v1", server.service_name, space.metadata.name)
-    outputs.export(resolved, endpoint)
+    outputs.export(resolved, server.endpoint)

@@ -38,14 +38,13 @@ def plan(settings: Settings, image: str) -> Plan:
     """Resolve `settings`. Raises ValueError, one sentence a line, for whatever could not serve."""
     slice_ = accelerator(settings.accelerator)
     spec = model(settings.model)
-    asked = engine_for(settings.phase, settings.scenario, settings.engine)
-    found = tuple(findings.findings(slice_, spec, asked))
+    engine = engine_for(settings.phase, settings.scenario, settings.engine)
+    found = tuple(findings.findings(slice_, spec, engine))
     errors = [finding for finding in found if finding.severity == "error"]
     if errors:
         raise ValueError("\n".join(str(finding) for finding in errors))
-    cold_start = coldstart.estimate(slice_, spec, asked)
+    cold_start = coldstart.estimate(slice_, spec, engine)
     life = lifecycle(cold_start, settings.longest_request_seconds)
-    engine = life.apply(asked)
     return Plan(
         accelerator=slice_,
         model=spec,
@@ -58,6 +57,7 @@ def plan(settings: Settings, image: str) -> Plan:
             model=spec,
             accelerator=slice_,
             image=image,
+            lifecycle=life,
             agent_digest=bundle.digest(),
             require_api_key=settings.authentication == "api-key",
         ),
