@@ -1,0 +1,45 @@
+"""`python -m local.cluster start|stop|clean|status|logs [component]`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from local import cluster
+from local.cluster.status import table
+from local.progress import Refusal, say
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; 1 when it is refused or the status is not all healthy."""
+    parser = argparse.ArgumentParser(prog="python -m local.cluster", description=cluster.__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    start = commands.add_parser("start", help="start the cluster, or repair it")
+    start.add_argument("--environment", type=Path, help="folder to mount at /opt/vllm in every container")
+    commands.add_parser("stop", help="stop it; its state stays")
+    commands.add_parser("clean", help="stop it and forget its state")
+    commands.add_parser("status", help="what runs; exit code 1 unless all is healthy")
+    logs = commands.add_parser("logs", help="the end of the logs")
+    logs.add_argument("component", nargs="?")
+    chosen = parser.parse_args(arguments)
+    try:
+        match chosen.command:
+            case "start":
+                cluster.start(chosen.environment)
+            case "stop":
+                cluster.stop()
+            case "clean":
+                cluster.clean()
+            case "logs":
+                print(cluster.logs(chosen.component))
+            case _:
+                found = cluster.status()
+                print(table(found))
+                return 0 if found.healthy else 1
+    except Refusal as refusal:
+        say(str(refusal))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

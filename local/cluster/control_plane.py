@@ -1,0 +1,129 @@
+"""How etcd, the API server, the controller manager and the scheduler are run."""
+
+import json
+
+from local import paths, toolchain
+from local.cluster import credentials, pki, site
+from local.cluster.processes import Daemon
+
+
+def etcd_data() -> str:
+    """etcd's folder: the cluster's whole state, kept by `stop`."""
+    return str(paths.cluster() / "etcd")
+
+
+def etcd() -> Daemon:
+    """The store. It listens on sockets in a folder that only root enters, so it needs no port or TLS."""
+    # etcd insists on a host and a port here; nothing listens there, for it has no peers and its one client is told the socket.
+    nobody = f"http://{site.LOOPBACK}:0"
+    return Daemon(
+        name="etcd",
+        argv=(
+            str(toolchain.path("etcd")),
+            f"--name={site.NODE}",
+            f"--data-dir={etcd_data()}",
+            f"--listen-client-urls=unix://{site.etcd_socket()}",
+            f"--advertise-client-urls={nobody}",
+            f"--listen-peer-urls=unix://{site.runtime() / 'etcd-peers.sock'}",
+            f"--initial-advertise-peer-urls={nobody}",
+            f"--initial-cluster={site.NODE}={nobody}",
+            "--log-level=warn",
+        ),
+    )
+
+
+def apiserver() -> Daemon:
+    """The API, on the bridge: pods reach it through the `kubernetes` Service, this machine directly."""
+    authentication = site.configuration() / "authentication.json"
+    return Daemon(
+        name="kube-apiserver",
+        argv=(
+            str(toolchain.path("kube-apiserver")),
+            f"--bind-address={site.BRIDGE_ADDRESS}",
+            f"--advertise-address={site.BRIDGE_ADDRESS}",
+            f"--secure-port={site.API_PORT}",
+            f"--etcd-servers=unix://{site.etcd_socket()}",
+            f"--service-cluster-ip-range={site.SERVICE_SUBNET}",
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction",
+            "--allow-privileged=true",
+            f"--authentication-config={authentication}",
+            f"--encryption-provider-config={credentials.encryption()}",
+            f"--client-ca-file={pki.certificate('ca')}",
+            f"--tls-cert-file={pki.certificate('apiserver')}",
+            f"--tls-private-key-file={pki.key('apiserver')}",
+            f"--kubelet-certificate-authority={pki.certificate('ca')}",
+            f"--kubelet-client-certificate={pki.certificate('kubelet-client')}",
+            f"--kubelet-client-key={pki.key('kubelet-client')}",
+            "--kubelet-preferred-address-types=InternalIP",
+            f"--service-account-issuer=https://kubernetes.default.svc.{site.DNS_DOMAIN}",
+            f"--service-account-key-file={pki.service_account_public_key()}",
+            f"--service-account-signing-key-file={pki.key('service-accounts')}",
+            "--profiling=false",
+        ),
+        files={authentication: json.dumps(_authentication(), indent=1)},
+        inputs=(
+            credentials.encryption(),
+            pki.certificate("ca"),
+            pki.certificate("apiserver"),
+            pki.certificate("kubelet-client"),
+            pki.service_account_public_key(),
+        ),
+    )
+
+
+def _authentication() -> dict[str, object]:
+    """Anonymous requests are refused except those of health checks."""
+    paths_allowed = [{"path": path} for path in ("/livez", "/readyz", "/healthz")]
+    return {
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AuthenticationConfiguration",
+        "anonymous": {"enabled": True, "conditions": paths_allowed},
+    }
+
+
+def controller_manager() -> Daemon:
+    """The controllers of Deployments, Jobs, EndpointSlices and the rest."""
+    return Daemon(
+        name="kube-controller-manager",
+        argv=(
+            str(toolchain.path("kube-controller-manager")),
+            *_follower("controller-manager", site.CONTROLLER_MANAGER_PORT),
+            "--use-service-account-credentials=true",
+            f"--service-account-private-key-file={pki.key('service-accounts')}",
+            f"--root-ca-file={pki.certificate('ca')}",
+        ),
+        inputs=(
+            pki.certificate("controller-manager"),
+            pki.certificate("loopback-server"),
+            pki.service_account_public_key(),
+        ),
+    )
+
+
+def scheduler() -> Daemon:
+    """Binds pods to the node."""
+    return Daemon(
+        name="kube-scheduler",
+        argv=(
+            str(toolchain.path("kube-scheduler")),
+            *_follower("scheduler", site.SCHEDULER_PORT),
+        ),
+        inputs=(pki.certificate("scheduler"), pki.certificate("loopback-server")),
+    )
+
+
+def _follower(client: str, port: int) -> tuple[str, ...]:
+    kubeconfig = credentials.kubeconfig(client)
+    return (
+        f"--kubeconfig={kubeconfig}",
+        f"--authentication-kubeconfig={kubeconfig}",
+        f"--authorization-kubeconfig={kubeconfig}",
+        "--leader-elect=false",
+        f"--bind-address={site.LOOPBACK}",
+        f"--secure-port={port}",
+        f"--tls-cert-file={pki.certificate('loopback-server')}",
+        f"--tls-private-key-file={pki.key('loopback-server')}",
+        f"--client-ca-file={pki.certificate('ca')}",
+        "--profiling=false",
+    )

@@ -1,0 +1,56 @@
+"""Files that are replaced whole, and the few commands of the operating system that local/cluster runs."""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from local.progress import Refusal
+
+SYSTEM_FOLDERS = ("/usr/sbin", "/sbin")  # a non-login PATH often lacks them
+
+
+def write(file: Path, content: str | bytes) -> None:
+    """Have `file` hold `content` with mode 0600; a reader sees the old content or the new, never a part."""
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        if file.read_bytes() == data and file.stat().st_mode & 0o777 == 0o600:
+            return
+    except FileNotFoundError:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    temporary.touch(mode=0o600, exist_ok=False)
+    with temporary.open("wb") as handle:
+        handle.write(data)
+        handle.flush()
+        os.fsync(handle.fileno())
+    temporary.replace(file)
+
+
+def output(*command: str | Path) -> str:
+    """Standard output of a command that must succeed; otherwise a Refusal with its standard error."""
+    result = attempt(*command)
+    if result.returncode != 0:
+        words = " ".join(str(word) for word in command)
+        raise Refusal(f"`{words}` failed (exit {result.returncode}): {result.stderr.strip()}")
+    return result.stdout
+
+
+def attempt(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """A command whose failure the caller judges. Refusal when the program is not on this machine."""
+    words: Sequence[str] = [str(word) for word in command]
+    try:
+        return subprocess.run(
+            words,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "PATH": os.pathsep.join((*os.get_exec_path(), *SYSTEM_FOLDERS))},
+        )
+    except FileNotFoundError:
+        raise Refusal(
+            f"The program {words[0]!r} is not on this machine; install it "
+            "(Debian's packages iproute2, nftables, iptables, mount)."
+        ) from None

@@ -1,0 +1,173 @@
+"""Control groups, containers and mounts of ours: how they are found, and how they are taken away by force.
+
+Used after a graceful stop, when there is usually nothing left, and after a crash, when there is everything.
+"""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from local import paths
+from local.cluster import processes, site
+from local.cluster.files import attempt
+from local.progress import Refusal
+
+CGROUPS = Path("/sys/fs/cgroup")
+CGROUP_CONTROLLERS = ("cpu", "cpuset", "memory", "pids", "io")
+CONTAINER_LOG_LINKS = Path("/var/log/containers")  # fixed in the kubelet
+DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")  # fixed in the kubelet
+KILL_SECONDS = 10.0
+
+
+def ensure_cgroups() -> None:
+    """Have the control groups that the kubelet makes its own under, which it does not do itself."""
+    if (CGROUPS / "cgroup.controllers").exists():  # version 2
+        offered = (CGROUPS / "cgroup.controllers").read_text().split()
+        wanted = " ".join(f"+{name}" for name in CGROUP_CONTROLLERS if name in offered)
+        (CGROUPS / "cgroup.subtree_control").write_text(wanted)
+        (CGROUPS / site.CGROUP).mkdir(exist_ok=True)
+        return
+    for hierarchy in _hierarchies():
+        (hierarchy / site.CGROUP).mkdir(exist_ok=True)
+
+
+def _hierarchies() -> Iterator[Path]:
+    seen: set[Path] = set()
+    for mount in _mounts():
+        if mount.kind in ("cgroup", "cgroup2") and mount.point.is_relative_to(CGROUPS):
+            seen.add(mount.point)
+    yield from sorted(seen)
+
+
+class Mount:
+    """One line of proc(5)'s mountinfo."""
+
+    def __init__(self, line: str) -> None:
+        before, _, after = line.partition(" - ")
+        # Blanks in paths are written as octal escapes.
+        self.point = Path(before.split()[4].encode().decode("unicode_escape"))
+        self.kind = after.split()[0]
+
+
+def _mounts() -> list[Mount]:
+    return [Mount(line) for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+
+
+def our_mounts() -> list[Path]:
+    """Mount points inside this instance's folders, in the order in which they were mounted."""
+    folders = (site.runtime(), paths.cluster())
+    return [m.point for m in _mounts() if any(m.point.is_relative_to(folder) for folder in folders)]
+
+
+def _our_cgroups() -> list[Path]:
+    """Every control group of ours, children before parents."""
+    tops = [hierarchy / site.CGROUP for hierarchy in _hierarchies()] or [CGROUPS / site.CGROUP]
+    found = [folder for top in tops if top.exists() for folder, _, _ in top.walk()]
+    return sorted(found, key=lambda folder: len(folder.parts), reverse=True)
+
+
+def containers_run() -> bool:
+    """Whether any container of this instance is alive (a container's shim is)."""
+    return any(p.folder == paths.cluster() and not p.leader for p in processes.marked())
+
+
+def kill_containers() -> None:
+    """End every container of ours at once, with its shim. The kubelet, if it runs, makes its pods anew."""
+    deadline = time.monotonic() + KILL_SECONDS
+    while pids := _container_pids():
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.05)
+
+
+def _container_pids() -> set[int]:
+    pids = {p.pid for p in processes.marked() if p.folder == paths.cluster() and not p.leader}
+    for group in _our_cgroups():
+        try:
+            pids |= {int(pid) for pid in (group / "cgroup.procs").read_text().split()}
+        except OSError:  # removed meanwhile
+            continue
+    return {pid for pid in pids if _alive(pid)}
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def remove() -> None:
+    """Take away containers, mounts, control groups and the kubelet's files outside our folder."""
+    kill_containers()
+    for point in reversed(our_mounts()):
+        attempt("umount", "--lazy", point)
+    deadline = time.monotonic() + KILL_SECONDS
+    while groups := _our_cgroups():
+        for group in groups:
+            try:
+                group.rmdir()
+            except OSError:  # busy until the kernel has buried the last process
+                continue
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
+    if CONTAINER_LOG_LINKS.is_dir():
+        for link in CONTAINER_LOG_LINKS.iterdir():
+            if link.is_symlink() and link.readlink().is_relative_to(site.pod_logs()):
+                link.unlink()
+    refuse_mounts()
+    shutil.rmtree(site.runtime(), ignore_errors=True)
+    # Files that are not ours keep the folders: only empty ones go.
+    for folder in (DEVICE_PLUGINS, DEVICE_PLUGINS.parent, CONTAINER_LOG_LINKS, site.RUNTIME_ROOT):
+        if folder == DEVICE_PLUGINS and folder.is_dir():
+            (folder / "kubelet.sock").unlink(missing_ok=True)
+            (folder / "kubelet_internal_checkpoint").unlink(missing_ok=True)
+        try:
+            folder.rmdir()
+        except OSError:
+            continue
+
+
+def refuse_mounts() -> None:
+    """Refuse to delete folders while something is mounted in them: its content would be deleted with them."""
+    if points := our_mounts():
+        raise Refusal(
+            f"{points[-1]} is still mounted and `umount` could not change that: end the processes that "
+            f"use it (`fuser -vm {points[-1]}`) and run the same command again."
+        )
+
+
+def remove_stale_addresses() -> None:
+    """Forget which pods have which addresses when no container is alive, as after a reboot."""
+    if not containers_run():
+        shutil.rmtree(site.cni_state(), ignore_errors=True)
+
+
+def kernel_settings() -> dict[Path, str]:
+    """The kernel settings that the kubelet overwrites at its start, with their present values."""
+    names = (
+        "vm/overcommit_memory",
+        "vm/panic_on_oom",
+        "kernel/panic",
+        "kernel/panic_on_oops",
+        "kernel/keys/root_maxkeys",
+        "kernel/keys/root_maxbytes",
+    )
+    files = [Path("/proc/sys") / name for name in names]
+    return {file: file.read_text().strip() for file in files if file.exists()}
+
+
+def restore_kernel_settings(before: dict[Path, str]) -> None:
+    """Put kernel settings back: servers panic and overcommit, this machine keeps its own."""
+    for file, value in before.items():
+        if file.read_text().strip() != value:
+            file.write_text(value)

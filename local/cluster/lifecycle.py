@@ -1,0 +1,249 @@
+"""`start`, `stop` and `clean`: each brings the machine from whatever state it is in to the one named."""
+
+import datetime
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from local import paths, toolchain
+from local.cluster import (
+    control_plane,
+    credentials,
+    images,
+    leftovers,
+    manifests,
+    network,
+    node,
+    pki,
+    preflight,
+    processes,
+    site,
+)
+from local.cluster.api import Api
+from local.progress import Refusal, exclusive, step
+
+PROGRAMS = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+    "kube-proxy",
+    "coredns",
+    "kube-network-policies",
+    "containerd",
+    "ctr",
+    "runc",
+    "cni",
+    "nft",
+    "iptables",
+)
+READY_SECONDS = 120.0
+# A node that goes away waits this long for its pods at most, whatever grace they ask for.
+DRAIN_SECONDS = 60
+DRAIN_SLACK_SECONDS = 10
+POLL_SECONDS = 0.25
+LOCK = "cluster"
+# In the order in which they are stopped: who uses comes before who is used.
+STOP_ORDER = (
+    "kubelet",
+    "kube-proxy",
+    "kube-scheduler",
+    "kube-controller-manager",
+    "kube-apiserver",
+    "etcd",
+    "containerd",
+)
+
+
+def start(environment: Path | None = None) -> None:
+    """Have the cluster running: node ready, four TPU chips offered, DNS and NetworkPolicies working.
+
+    `environment` is mounted read-only at /opt/vllm in every container that starts from now on; None mounts
+    nothing. Idempotent, and repairs whatever died or was killed half-way. Raises Refusal.
+    """
+    preflight.check_machine()
+    toolchain.ensure(*PROGRAMS)
+    preflight.check_kernel()
+    if environment is not None and not environment.is_dir():
+        raise Refusal(f"The server's Python environment {environment} is not there: build it first.")
+    with exclusive(LOCK), step("local cluster"):
+        preflight.check_other_instance()
+        preflight.check_foreign()
+        _start(environment)
+
+
+def _start(environment: Path | None) -> None:
+    site.runtime().mkdir(parents=True, exist_ok=True)
+    site.runtime().chmod(0o700)
+    for folder in ("models", "compile-cache"):
+        (paths.node_data() / folder).mkdir(parents=True, exist_ok=True)
+    has_state = Path(control_plane.etcd_data(), "member").exists()
+    trust_changed = pki.ensure()
+    credentials.ensure(has_state=has_state)
+    if network.ensure() and leftovers.containers_run():
+        leftovers.kill_containers()  # their links went with the old bridge
+    leftovers.remove_stale_addresses()
+    leftovers.ensure_cgroups()
+    network.ensure_policy_queue()
+
+    store, runtime, api = control_plane.etcd(), node.containerd(environment), control_plane.apiserver()
+    for daemon in (store, runtime):
+        processes.launch(daemon)
+    processes.await_healthy(store)
+    processes.launch(api)
+    processes.await_healthy(runtime)
+    images.ensure_program_images()
+    processes.await_healthy(api)
+    settings = leftovers.kernel_settings()
+    followers = (
+        control_plane.controller_manager(),
+        control_plane.scheduler(),
+        node.kubelet(),
+        node.kube_proxy(),
+    )
+    try:
+        for daemon in followers:
+            processes.launch(daemon)
+        with Api() as connection:
+            manifests.apply(connection)
+            for daemon in followers:
+                processes.await_healthy(daemon)
+            await_until("the node is ready", lambda: node_ready(connection))
+            if tpu_chips(connection) != site.TPU_CHIPS:
+                connection.patch_capacity(site.TPU_RESOURCE, site.TPU_CHIPS)
+            if trust_changed and has_state:
+                _renew_system_pods(connection)
+            await_until("DNS and network policies are ready", lambda: _system_ready(connection))
+    finally:
+        leftovers.restore_kernel_settings(settings)
+
+
+def await_until(what: str, holds: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
+    """Poll until `holds`; a Refusal that says what did not come about when it takes longer than `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise Refusal(
+                f"The local cluster runs, but after {seconds:.0f} s it is not true that {what}: "
+                "see `python -m local.cluster logs kubelet`."
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _node(api: Api) -> dict[str, Any]:
+    try:
+        return api.get(f"/api/v1/nodes/{site.NODE}") or {}
+    except httpx.HTTPError:
+        return {}
+
+
+def node_ready(api: Api) -> bool:
+    """Whether the kubelet reported, since it runs, that the node can take pods."""
+    kubelet = processes.daemons().get("kubelet")
+    if kubelet is None:
+        return False
+    began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=kubelet.uptime_seconds + 1)
+    return any(
+        condition["type"] == "Ready"
+        and condition["status"] == "True"
+        and datetime.datetime.fromisoformat(condition["lastHeartbeatTime"]) >= began
+        for condition in _node(api).get("status", {}).get("conditions", [])
+    )
+
+
+def tpu_chips(api: Api) -> int:
+    """How many TPU chips the node offers."""
+    return int(_node(api).get("status", {}).get("allocatable", {}).get(site.TPU_RESOURCE, 0))
+
+
+def _system_ready(api: Api) -> bool:
+    prefix = f"/apis/apps/v1/namespaces/{manifests.SYSTEM}"
+    try:
+        dns = api.get(f"{prefix}/deployments/coredns")
+        policies = api.get(f"{prefix}/daemonsets/kube-network-policies")
+    except httpx.HTTPError:
+        return False
+    return all(
+        found is not None
+        and found["status"].get("observedGeneration") == found["metadata"]["generation"]
+        and found["status"].get(ready, 0) == found["status"].get(updated, 0) >= 1
+        for found, ready, updated in (
+            (dns, "readyReplicas", "updatedReplicas"),
+            (policies, "numberReady", "updatedNumberScheduled"),
+        )
+    )
+
+
+def _renew_system_pods(api: Api) -> None:
+    """Pods trust the CA that they started with; a new one needs new pods."""
+    for pod in _pods(api):
+        if _is_system(pod):
+            api.delete_pod(manifests.SYSTEM, pod["metadata"]["name"], 0)
+
+
+def _pods(api: Api) -> list[dict[str, Any]]:
+    """Pods of the node that still run or shall."""
+    items = api.get(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{site.NODE}")["items"]
+    return [pod for pod in items if pod["status"].get("phase") not in ("Succeeded", "Failed")]
+
+
+def _is_system(pod: dict[str, Any]) -> bool:
+    return pod["metadata"]["namespace"] == manifests.SYSTEM
+
+
+def stop() -> None:
+    """Stop the cluster and leave nothing of it in the kernel: pods gracefully, then the processes.
+
+    etcd's data, images and keys stay, so that `start` goes on where this ends. Pods get the grace that
+    they ask for, 60 s at most; those of a controller are made anew by the next start. Idempotent.
+    """
+    preflight.check_machine()
+    with exclusive(LOCK):
+        running = processes.daemons()
+        if not running and not site.runtime().exists() and not leftovers.containers_run():
+            return
+        with step("stop the local cluster"):
+            preflight.check_other_instance()
+            if {"kube-apiserver", "etcd", "kubelet", "containerd"} <= running.keys():
+                _drain(running)
+            for name in STOP_ORDER:
+                if name in running:
+                    processes.stop(running[name])
+            leftovers.kill_containers()
+            network.remove()
+            leftovers.remove()
+
+
+def _drain(running: dict[str, processes.Process]) -> None:
+    """End the pods as the kubelet would, workloads before the cluster's own; with no one to replace them."""
+    for name in ("kube-scheduler", "kube-controller-manager"):
+        if name in running:
+            processes.stop(running.pop(name))
+    try:
+        with Api() as api:
+            for ours in (False, True):
+                deadline = time.monotonic() + DRAIN_SECONDS + DRAIN_SLACK_SECONDS
+                while pods := [p for p in _pods(api) if _is_system(p) == ours]:
+                    for pod in pods:
+                        if "deletionTimestamp" not in pod["metadata"]:
+                            grace = min(pod["spec"]["terminationGracePeriodSeconds"], DRAIN_SECONDS)
+                            api.delete_pod(pod["metadata"]["namespace"], pod["metadata"]["name"], grace)
+                    if time.monotonic() > deadline:
+                        break
+                    time.sleep(POLL_SECONDS)
+    except httpx.HTTPError:
+        return  # an API server that dies meanwhile: what is left is ended by force
+
+
+def clean() -> None:
+    """`stop`, and forget the cluster: its folder goes, with etcd's data, images and keys."""
+    stop()
+    with exclusive(LOCK):
+        preflight.check_other_instance()
+        leftovers.refuse_mounts()
+        shutil.rmtree(paths.cluster(), ignore_errors=True)

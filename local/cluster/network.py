@@ -1,0 +1,130 @@
+"""The bridge that pods and the API server meet on, and everything else of ours in the kernel's network.
+
+Nothing global is switched on: forwarding and netfilter on bridged frames are set for the one bridge. So pods
+reach each other, Services and the API server, and nothing outside this machine, nor does anything outside
+reach them.
+"""
+
+import ipaddress
+import json
+from pathlib import Path
+
+from local.cluster import site
+from local.cluster.files import attempt, output
+from local.progress import Refusal
+
+POLICY_CHAIN = "TPUSERVE-POLICIES"
+POLICY_QUEUE = 100
+# Tables of kube-proxy and kube-network-policies: (family, name). The names are upstream's, so they are ours
+# exactly while our processes run; preflight.py refuses to start beside another's.
+SERVICE_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"), ("inet", "kube-network-policies"))
+CNI_RESULTS = Path("/var/lib/cni/results")  # fixed in libcni
+MANGLE = ("-w", "-t", "mangle")
+
+
+def cni_configuration() -> str:
+    """CNI network list: every pod is a port of the bridge, with an address that host-local gives it.
+
+    `isGateway` is left out: it makes the plugin switch on the machine's global forwarding; `ensure` gives
+    the bridge its address instead. portmap is left out too: a hostPort would listen on every address.
+    """
+    ipam = {
+        "type": "host-local",
+        "dataDir": str(site.cni_state()),
+        "ranges": [[{"subnet": site.POD_SUBNET, "gateway": site.BRIDGE_ADDRESS}]],
+        "routes": [{"dst": "0.0.0.0/0", "gw": site.BRIDGE_ADDRESS}],
+    }
+    bridge = {"type": "bridge", "bridge": site.BRIDGE, "hairpinMode": True, "ipam": ipam}
+    return json.dumps({"cniVersion": "0.4.0", "name": site.CNI_NETWORK, "plugins": [bridge]}, indent=1)
+
+
+def ensure() -> bool:
+    """Have the bridge, its address and its settings. Returns whether the bridge had to be made.
+
+    Raises Refusal when another interface of this machine already has the pods' or Services' addresses.
+    """
+    made = not Path(f"/sys/class/net/{site.BRIDGE}").exists()
+    if made:
+        _refuse_overlap()
+        output("ip", "link", "add", site.BRIDGE, "type", "bridge")
+    # Policies and Services act on IP; without this, frames between two pods would pass below them.
+    output("ip", "link", "set", site.BRIDGE, "type", "bridge", "nf_call_iptables", "1")
+    Path(f"/proc/sys/net/ipv4/conf/{site.BRIDGE}/forwarding").write_text("1")
+    ipv6 = Path(f"/proc/sys/net/ipv6/conf/{site.BRIDGE}/disable_ipv6")
+    if ipv6.exists():
+        ipv6.write_text("1")
+    prefix = ipaddress.ip_network(site.POD_SUBNET).prefixlen
+    output("ip", "address", "replace", f"{site.BRIDGE_ADDRESS}/{prefix}", "dev", site.BRIDGE)
+    output("ip", "link", "set", site.BRIDGE, "up")
+    # So that this machine reaches ClusterIPs even without a default route, and never asks a real network.
+    output("ip", "route", "replace", site.SERVICE_SUBNET, "dev", site.BRIDGE, "src", site.BRIDGE_ADDRESS)
+    return made
+
+
+def _refuse_overlap() -> None:
+    for route in json.loads(output("ip", "-json", "-4", "route", "show", "table", "all")):
+        try:
+            taken = ipaddress.ip_network(route["dst"])
+        except ValueError:  # "default"
+            continue
+        for wanted in (site.POD_SUBNET, site.SERVICE_SUBNET):
+            if taken.prefixlen > 1 and taken.overlaps(ipaddress.ip_network(wanted)):
+                raise Refusal(
+                    f"The local cluster needs the addresses {wanted}, but this machine routes {taken} to "
+                    f"{route.get('dev', 'another network')}: take that network down while the cluster runs."
+                )
+
+
+def ensure_policy_queue() -> None:
+    """Have new connections between pods pass kube-network-policies, also where nftables cannot queue.
+
+    kube-network-policies installs nftables `queue` rules. A kernel without CONFIG_NFT_QUEUE rejects them as
+    a whole and traffic would pass unchecked; there, iptables' NFQUEUE target (xt_NFQUEUE) does the same.
+    Rules as upstream's: root's own traffic (probes) and established connections pass, the rest is judged.
+    """
+    if _nftables_can_queue():
+        return
+    if attempt("nft", "list", "table", "ip", "mangle").returncode != 0:
+        _mangle_is_ours().touch()
+    attempt("iptables", *MANGLE, "-N", POLICY_CHAIN)
+    output("iptables", *MANGLE, "-F", POLICY_CHAIN)
+    rules = (
+        ("-m", "owner", "--uid-owner", "0", "-j", "RETURN"),
+        ("-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "RETURN"),
+        ("-d", site.POD_SUBNET, "-j", "NFQUEUE", "--queue-num", str(POLICY_QUEUE)),
+    )
+    for rule in rules:
+        output("iptables", *MANGLE, "-A", POLICY_CHAIN, *rule)
+    if attempt("iptables", *MANGLE, "-C", "POSTROUTING", "-j", POLICY_CHAIN).returncode != 0:
+        output("iptables", *MANGLE, "-A", "POSTROUTING", "-j", POLICY_CHAIN)
+
+
+def _mangle_is_ours() -> Path:
+    return site.runtime() / "mangle-table-is-ours"
+
+
+def _nftables_can_queue() -> bool:
+    rules = "add table inet tpuserve-probe\nadd chain inet tpuserve-probe c\n"
+    rules += f"add rule inet tpuserve-probe c queue num {POLICY_QUEUE}\n"
+    # A check only (-c): the kernel judges the transaction and keeps nothing of it.
+    return attempt("nft", "-c", rules).returncode == 0
+
+
+def remove() -> None:
+    """Take away every link, rule, table and file of ours; quiet about what is not there."""
+    for family, name in SERVICE_TABLES:
+        attempt("nft", "delete", "table", family, name)
+    attempt("iptables", *MANGLE, "-D", "POSTROUTING", "-j", POLICY_CHAIN)
+    attempt("iptables", *MANGLE, "-F", POLICY_CHAIN)
+    attempt("iptables", *MANGLE, "-X", POLICY_CHAIN)
+    if _mangle_is_ours().exists():
+        rules = output("iptables", *MANGLE, "-S").splitlines()
+        if all(rule.startswith("-P ") and rule.endswith(" ACCEPT") for rule in rules):
+            attempt("nft", "delete", "table", "ip", "mangle")
+        _mangle_is_ours().unlink()
+    for link in json.loads(output("ip", "-json", "link", "show", "type", "veth") or "[]"):
+        if link.get("master") == site.BRIDGE:
+            attempt("ip", "link", "delete", link["ifname"])
+    attempt("ip", "link", "delete", site.BRIDGE)
+    for result in CNI_RESULTS.glob(f"{site.CNI_NETWORK}-*"):
+        result.unlink(missing_ok=True)

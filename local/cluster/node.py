@@ -1,0 +1,204 @@
+"""How containerd, the kubelet and kube-proxy are run: the node with its four TPU chips."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from local import paths, toolchain
+from local.cluster import credentials, images, network, pki, site
+from local.cluster.files import output
+from local.cluster.processes import Daemon
+
+CAP_SYS_RESOURCE = 24  # linux/capability.h
+
+
+def search_path() -> str:
+    """PATH of the node's processes: what they call themselves first, then the machine's own."""
+    called = ("containerd", "runc", "nft", "iptables")
+    folders = dict.fromkeys(str(toolchain.path(program).parent) for program in called)
+    return os.pathsep.join([*folders, "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
+
+
+def containerd(environment: Path | None) -> Daemon:
+    """The container runtime. `environment` is mounted read-only at /opt/vllm in every container, if given."""
+    specification = site.configuration() / "container.json"
+    configuration = site.configuration() / "containerd.toml"
+    cni = site.configuration() / "cni"
+    return Daemon(
+        name="containerd",
+        argv=(str(toolchain.path("containerd")), "--config", str(configuration)),
+        files={
+            configuration: _containerd_configuration(specification, cni),
+            specification: json.dumps(_container_specification(environment), indent=1),
+            cni / "10-tpuserve.conflist": network.cni_configuration(),
+        },
+        search_path=search_path(),
+    )
+
+
+def _containerd_configuration(specification: Path, cni: Path) -> str:
+    # Where root may not lower oom scores (many containers and virtual machines), runc must not try to.
+    restricted = not may("CapEff", CAP_SYS_RESOURCE)
+    strings = {
+        name: json.dumps(str(value))
+        for name, value in {
+            "root": paths.cluster() / "containerd",
+            "state": site.runtime() / "containerd",
+            "address": site.containerd_socket(),
+            "pause": images.pause().reference,
+            "plugins": toolchain.path("cni"),
+            "cni": cni,
+            "runc": toolchain.path("runc"),
+            "runc_state": site.runtime() / "runc",
+            "specification": specification,
+            "loopback": site.LOOPBACK,
+        }.items()
+    }
+    cri = 'plugins."io.containerd.grpc.v1.cri"'
+    return f"""version = 2
+root = {strings["root"]}
+state = {strings["state"]}
+[grpc]
+address = {strings["address"]}
+[{cri}]
+sandbox_image = {strings["pause"]}
+stream_server_address = {strings["loopback"]}
+stream_server_port = "0"
+restrict_oom_score_adj = {str(restricted).lower()}
+netns_mounts_under_state_dir = true
+[{cri}.cni]
+bin_dir = {strings["plugins"]}
+conf_dir = {strings["cni"]}
+[{cri}.containerd]
+snapshotter = "overlayfs"
+default_runtime_name = "runc"
+[{cri}.containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+base_runtime_spec = {strings["specification"]}
+[{cri}.containerd.runtimes.runc.options]
+BinaryName = {strings["runc"]}
+Root = {strings["runc_state"]}
+SystemdCgroup = false
+"""
+
+
+def _container_specification(environment: Path | None) -> dict[str, Any]:
+    """containerd's own default container, plus the node's Python environment."""
+    specification: dict[str, Any] = json.loads(output(toolchain.path("ctr"), "oci", "spec"))
+    # The default is 1024 open files, which a server outgrows; without it the node's own limit holds.
+    specification["process"].pop("rlimits", None)
+    if environment is not None:
+        specification["mounts"].append(
+            {
+                "destination": site.ENVIRONMENT_MOUNT,
+                "type": "bind",
+                "source": str(environment),
+                "options": ["rbind", "ro", "rprivate"],
+            }
+        )
+    return specification
+
+
+def may(field: str, capability: int) -> bool:
+    """Whether this process has a capability; `field` is a line of proc(5)'s status, such as CapEff."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    mask = next(int(line.split()[1], 16) for line in status if line.startswith(f"{field}:"))
+    return bool(mask >> capability & 1)
+
+
+def kubelet() -> Daemon:
+    """The node's agent. Registers the node with GKE's TPU labels and taint; the chips are declared later."""
+    configuration = site.configuration() / "kubelet.json"
+    resolver = site.configuration() / "resolv.conf"
+    labels = ",".join(f"{name}={value}" for name, value in site.NODE_LABELS.items())
+    return Daemon(
+        name="kubelet",
+        argv=(
+            str(toolchain.path("kubelet")),
+            f"--config={configuration}",
+            f"--kubeconfig={credentials.kubeconfig('kubelet')}",
+            f"--hostname-override={site.NODE}",
+            f"--node-ip={site.BRIDGE_ADDRESS}",
+            f"--node-labels={labels}",
+            f"--root-dir={paths.cluster() / 'kubelet'}",
+        ),
+        files={configuration: json.dumps(_kubelet_configuration(resolver), indent=1), resolver: ""},
+        inputs=(pki.certificate("ca"), pki.certificate("kubelet"), pki.certificate("kubelet-server")),
+        search_path=search_path(),
+    )
+
+
+def _kubelet_configuration(resolver: Path) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "address": site.BRIDGE_ADDRESS,
+        "port": site.KUBELET_PORT,
+        "healthzBindAddress": site.LOOPBACK,
+        "healthzPort": site.KUBELET_HEALTH_PORT,
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": str(pki.certificate("ca"))},
+        },
+        "authorization": {"mode": "Webhook"},
+        "tlsCertFile": str(pki.certificate("kubelet-server")),
+        "tlsPrivateKeyFile": str(pki.key("kubelet-server")),
+        "clusterDomain": site.DNS_DOMAIN,
+        "clusterDNS": [site.DNS_SERVICE],
+        # An empty file: pods resolve the cluster's names only, since nothing outside is reachable.
+        "resolvConf": str(resolver),
+        "containerRuntimeEndpoint": f"unix://{site.containerd_socket()}",
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": f"/{site.CGROUP}",
+        "failCgroupV1": False,
+        "failSwapOn": False,
+        "makeIPTablesUtilChains": False,
+        "seccompDefault": True,
+        "registerWithTaints": [{"key": site.TPU_RESOURCE, "value": "present", "effect": "NoSchedule"}],
+        "podLogsDir": str(site.pod_logs()),
+        "volumePluginDir": str(paths.cluster() / "volume-plugins"),
+        "maxPods": 60,
+        # The defaults are shares of the disk, made for servers; a developer's disk is rarely 15 % empty.
+        "evictionHard": {
+            "memory.available": "100Mi",
+            "nodefs.available": "1Gi",
+            "imagefs.available": "1Gi",
+            "nodefs.inodesFree": "1%",
+        },
+        # Off: an image that was removed could not be pulled again.
+        "imageGCHighThresholdPercent": 100,
+        "oomScoreAdj": 0,
+    }
+
+
+def kube_proxy() -> Daemon:
+    """Makes ClusterIPs answer, by nftables. NodePorts are not opened: 127.0.0.0/8 is none in that mode."""
+    configuration = site.configuration() / "kube-proxy.json"
+    settings = {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": "nftables",
+        "bindAddress": site.BRIDGE_ADDRESS,
+        "clientConnection": {"kubeconfig": str(credentials.kubeconfig("kube-proxy"))},
+        "healthzBindAddress": f"{site.LOOPBACK}:{site.PROXY_HEALTH_PORT}",
+        "metricsBindAddress": f"{site.LOOPBACK}:{site.PROXY_METRICS_PORT}",
+        "hostnameOverride": site.NODE,
+        "clusterCIDR": site.POD_SUBNET,
+        "nodePortAddresses": ["127.0.0.0/8"],
+        # Zero leaves the machine's own connection tracking limits alone.
+        "conntrack": {
+            "maxPerCore": 0,
+            "min": 0,
+            "tcpEstablishedTimeout": "0s",
+            "tcpCloseWaitTimeout": "0s",
+        },
+    }
+    return Daemon(
+        name="kube-proxy",
+        argv=(str(toolchain.path("kube-proxy")), f"--config={configuration}"),
+        files={configuration: json.dumps(settings, indent=1)},
+        inputs=(pki.certificate("kube-proxy"),),
+        search_path=search_path(),
+    )

@@ -1,0 +1,137 @@
+"""What must hold before anything is started; each missing thing is one sentence with a way out."""
+
+import os
+import platform
+import re
+import shutil
+from pathlib import Path
+
+from local import paths
+from local.cluster import network, processes, site
+from local.cluster.files import attempt, output
+from local.cluster.node import may
+from local.progress import Refusal
+
+DISK_BYTES = 3 * 1024**3  # images, snapshots and logs of the cluster itself; the model server's come on top
+MEMORY_BYTES = 4 * 1024**3
+CAP_NET_ADMIN, CAP_SYS_ADMIN = 12, 21  # linux/capability.h
+ELSEWHERE = "or set target.kube_context to a cluster that you have"
+
+
+def check_machine() -> None:
+    """Refuse machines that cannot be a node: not Linux, not root, too small, a kernel that lacks a part."""
+    if platform.system() != "Linux":
+        raise Refusal(
+            f"A local cluster needs Linux, and this is {platform.system()}: use a Linux machine, {ELSEWHERE}."
+        )
+    if os.geteuid() != 0:
+        raise Refusal(
+            f"A local cluster needs root (for links, mounts and control groups): run it as root, {ELSEWHERE}."
+        )
+    for name, number in (("CAP_SYS_ADMIN", CAP_SYS_ADMIN), ("CAP_NET_ADMIN", CAP_NET_ADMIN)):
+        if not may("CapEff", number):
+            raise Refusal(
+                f"A local cluster needs the capability {name}, which root lacks here: "
+                f"run the container that you are in privileged, {ELSEWHERE}."
+            )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if memory < MEMORY_BYTES:
+        raise Refusal(
+            f"A local cluster needs {MEMORY_BYTES // 1024**3} GiB of memory and this machine has "
+            f"{memory / 1024**3:.1f} GiB: use a larger one, {ELSEWHERE}."
+        )
+    folder = next(folder for folder in (paths.home(), *paths.home().parents) if folder.exists())
+    if (free := shutil.disk_usage(folder).free) < DISK_BYTES:
+        raise Refusal(
+            f"A local cluster needs {DISK_BYTES // 1024**3} GiB of free disk at {folder} and there are "
+            f"{free / 1024**3:.1f} GiB: free some, or set TPUSERVE_CACHE to a folder on a larger disk."
+        )
+
+
+def check_kernel() -> None:
+    """Refuse kernels without overlayfs, bridges, veth pairs or nf_tables; missing modules are loaded."""
+    needs = (
+        ("overlay", "overlayfs", Path("/sys/module/overlay"), "CONFIG_OVERLAY_FS"),
+        ("br_netfilter", "netfilter on bridges", Path("/proc/sys/net/bridge"), "CONFIG_BRIDGE_NETFILTER"),
+    )
+    for module, what, sign, option in needs:
+        if not sign.exists() and attempt("modprobe", module).returncode != 0:
+            _lacks(what, option, module)
+    if attempt("nft", "list", "tables").returncode != 0:
+        _lacks("nftables", "CONFIG_NF_TABLES", "nf_tables")
+    cgroups = Path("/sys/fs/cgroup")
+    if not (cgroups / "cgroup.controllers").exists() and not (cgroups / "memory").is_dir():
+        raise Refusal(
+            f"A local cluster needs control groups mounted at {cgroups}, and there are none: "
+            f"mount them as systemd does, {ELSEWHERE}."
+        )
+
+
+def _lacks(what: str, option: str, module: str) -> None:
+    raise Refusal(
+        f"A local cluster needs {what}, which this kernel ({platform.release()}) lacks: load the module "
+        f"{module} or use a kernel with {option}, {ELSEWHERE}."
+    )
+
+
+def check_other_instance() -> None:
+    """Refuse while another instance's cluster runs: the bridge, the ports and the node are one a machine."""
+    for process in processes.marked():
+        if process.folder != paths.cluster():
+            instance, home = process.folder.parent.name, process.folder.parent.parent
+            raise Refusal(
+                f"The instance {instance!r} of the local cluster runs on this machine (pid {process.pid}, "
+                f"{process.folder}) and only one can: stop it with `TPUSERVE_CACHE={home} "
+                f"TPUSERVE_INSTANCE={instance} python -m local.cluster stop`."
+            )
+
+
+def check_foreign() -> None:
+    """Refuse beside another Kubernetes, and when another program has a port that we need."""
+    ours = processes.daemons()
+    pids = {process.pid for process in ours.values()}
+    needed = {
+        site.API_PORT: (site.BRIDGE_ADDRESS, "the API server"),
+        site.KUBELET_PORT: (site.BRIDGE_ADDRESS, "the kubelet"),
+        site.KUBELET_HEALTH_PORT: (site.LOOPBACK, "the kubelet's health check"),
+        site.PROXY_METRICS_PORT: (site.LOOPBACK, "kube-proxy's metrics"),
+        site.PROXY_HEALTH_PORT: (site.LOOPBACK, "kube-proxy's health check"),
+        site.CONTROLLER_MANAGER_PORT: (site.LOOPBACK, "the controller manager"),
+        site.SCHEDULER_PORT: (site.LOOPBACK, "the scheduler"),
+    }
+    for listener in listeners():
+        if listener.port not in needed or listener.pid in pids:
+            continue
+        address, user = needed[listener.port]
+        if listener.address in (address, "0.0.0.0", "*", "[::]"):
+            raise Refusal(
+                f"Port {listener.port} of {address}, which {user} of the local cluster needs, is taken by "
+                f"{listener.program} (pid {listener.pid}): stop that process, or run it on another port, "
+                "and start again."
+            )
+    if "kube-proxy" not in ours and not site.runtime().exists():
+        for family, name in network.SERVICE_TABLES:
+            if attempt("nft", "list", "table", family, name).returncode == 0:
+                raise Refusal(
+                    f"This machine has an nftables table `{family} {name}` that is not the local cluster's: "
+                    f"stop the Kubernetes that made it, or, if none runs, remove it with "
+                    f"`nft delete table {family} {name}`."
+                )
+
+
+class Listener:
+    """One TCP socket that listens, as ss(8) prints it."""
+
+    def __init__(self, line: str) -> None:
+        local = line.split()[3]
+        self.address, _, port = local.rpartition(":")
+        self.address = self.address.partition("%")[0]
+        self.port = int(port)
+        found = re.search(r'\(\("([^"]*)",pid=(\d+)', line)
+        self.program = found[1] if found else "a process outside this container"
+        self.pid = int(found[2]) if found else 0
+
+
+def listeners() -> list[Listener]:
+    """Every listening TCP socket of this machine, IPv4 and IPv6."""
+    return [Listener(line) for line in output("ss", "-ltnpH").splitlines()]

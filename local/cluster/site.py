@@ -1,0 +1,93 @@
+"""Names, addresses, ports and folders of the one-node cluster; the only place where they are written.
+
+Everything that listens does so on loopback or on the bridge's address, which only this machine and its
+pods can reach.
+"""
+
+from pathlib import Path
+
+from local import paths
+
+NODE = "tpu-node"
+CONTEXT = "tpuserve-local"
+
+BRIDGE = "tpuserve0"
+POD_SUBNET = "10.200.0.0/24"
+BRIDGE_ADDRESS = "10.200.0.1"
+SERVICE_SUBNET = "10.201.0.0/24"
+KUBERNETES_SERVICE = "10.201.0.1"  # the API server gives its own Service the first address of the range
+DNS_SERVICE = "10.201.0.10"
+DNS_DOMAIN = "cluster.local"
+CNI_NETWORK = "tpuserve"
+
+LOOPBACK = "127.0.0.1"
+API_PORT = 6443
+KUBELET_PORT = 10250
+KUBELET_HEALTH_PORT = 10248
+PROXY_METRICS_PORT = 10249
+PROXY_HEALTH_PORT = 10256
+CONTROLLER_MANAGER_PORT = 10257
+SCHEDULER_PORT = 10259
+POLICIES_METRICS_PORT = 10280
+
+# Parent of every pod's control group, so that what is ours can be told from what is not.
+CGROUP = "tpuserve"
+
+TPU_RESOURCE = "google.com/tpu"
+TPU_CHIPS = 4
+# GKE's own labels on a ct6e-standard-4t node: what a workload's nodeSelector asks for.
+# Source: https://cloud.google.com/kubernetes-engine/docs/how-to/tpus
+NODE_LABELS = {
+    "cloud.google.com/gke-tpu-accelerator": "tpu-v6e-slice",
+    "cloud.google.com/gke-tpu-topology": "2x2",
+}
+
+# Where the node's Python environment appears in every container, as libtpu does on a GKE TPU node.
+ENVIRONMENT_MOUNT = "/opt/vllm"
+
+RUNTIME_ROOT = Path("/run/tpuserve")
+
+
+def api_url() -> str:
+    """URL of the API server, on the bridge."""
+    return f"https://{BRIDGE_ADDRESS}:{API_PORT}"
+
+
+def runtime() -> Path:
+    """Sockets and container bundles of this instance. In /run: socket paths are limited to 107 bytes."""
+    return RUNTIME_ROOT / paths.instance()
+
+
+def containerd_socket() -> Path:
+    """containerd's only listener."""
+    return runtime() / "containerd.sock"
+
+
+def etcd_socket() -> Path:
+    """etcd's client listener: a socket in a 0700 folder, so only root reads the cluster's data."""
+    return runtime() / "etcd.sock"
+
+
+def configuration() -> Path:
+    """Configuration files of the processes, rewritten by each start."""
+    return paths.cluster() / "configuration"
+
+
+def pki() -> Path:
+    """Keys and certificates, made by the first start and kept until `clean`."""
+    return paths.cluster() / "pki"
+
+
+def logs() -> Path:
+    """One log file a process."""
+    return paths.cluster() / "logs"
+
+
+def pod_logs() -> Path:
+    """What containers print, one folder a pod."""
+    return paths.cluster() / "pod-logs"
+
+
+def cni_state() -> Path:
+    """Addresses that are given to pods (host-local IPAM)."""
+    return paths.cluster() / "cni"

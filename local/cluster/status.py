@@ -1,0 +1,96 @@
+"""What runs and how it is, typed and as a table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import paths
+from local.cluster import images, lifecycle, processes, site
+from local.cluster.api import Api
+from local.cluster.health import CHECKS
+from local.progress import Refusal
+
+TAIL_LINES = 40
+SUMMARY_LINES = 5
+
+
+@dataclass(frozen=True)
+class ProcessStatus:
+    """One daemon. `pid` and `uptime_seconds` are None when it does not run."""
+
+    name: str
+    pid: int | None
+    uptime_seconds: float | None
+    healthy: bool
+
+
+@dataclass(frozen=True)
+class Status:
+    """The whole cluster. `images` maps references to digests; it is empty while containerd is down."""
+
+    processes: tuple[ProcessStatus, ...]
+    node_ready: bool
+    tpu_chips: int
+    images: Mapping[str, str]
+    addresses: Mapping[str, str]
+    kubeconfig: Path
+
+    @property
+    def healthy(self) -> bool:
+        """All processes healthy, the node ready, the chips offered."""
+        return all(p.healthy for p in self.processes) and self.node_ready and self.tpu_chips == site.TPU_CHIPS
+
+
+def status() -> Status:
+    """What runs now. Never waits for anything to become ready."""
+    running = processes.daemons()
+    rows = [
+        ProcessStatus(
+            name,
+            running[name].pid if name in running else None,
+            running[name].uptime_seconds if name in running else None,
+            name in running and check(),
+        )
+        for name, check in CHECKS.items()
+    ]
+    ready, chips, present = False, 0, dict[str, str]()
+    if "kube-apiserver" in running:
+        with Api() as api:
+            ready, chips = lifecycle.node_ready(api), lifecycle.tpu_chips(api)
+    if "containerd" in running:
+        present = {name: digest for name, digest in images.listed().items() if not name.startswith("sha256:")}
+    addresses = {
+        "API server": site.api_url(),
+        "pods": site.POD_SUBNET,
+        "services": site.SERVICE_SUBNET,
+        "DNS": site.DNS_SERVICE,
+    }
+    return Status(tuple(rows), ready, chips, present, addresses, paths.kubeconfig())
+
+
+def table(found: Status) -> str:
+    """`found` for people."""
+    lines = [f"{'process':<26}{'pid':>9}{'uptime':>12}  health"]
+    for row in found.processes:
+        uptime = "-" if row.uptime_seconds is None else f"{row.uptime_seconds:.0f} s"
+        health = "healthy" if row.healthy else "not running" if row.pid is None else "no answer"
+        lines.append(f"{row.name:<26}{row.pid or '-':>9}{uptime:>12}  {health}")
+    lines.append("")
+    lines.append(f"{'node ' + site.NODE:<26}{'ready' if found.node_ready else 'not ready'}")
+    lines.append(f"{site.TPU_RESOURCE:<26}{found.tpu_chips} of {site.TPU_CHIPS}")
+    lines += [f"{what:<26}{address}" for what, address in found.addresses.items()]
+    lines.append(f"{'kubeconfig':<26}{found.kubeconfig}")
+    lines += [f"{'image':<26}{name}" for name in sorted(found.images)]
+    return "\n".join(lines)
+
+
+def logs(component: str | None = None) -> str:
+    """The end of one component's log, or a few lines of each. Raises Refusal for an unknown component."""
+    if component is not None and component not in CHECKS:
+        raise Refusal(f"There is no component {component!r}; there are {', '.join(CHECKS)}.")
+    parts: list[str] = []
+    for name in CHECKS if component is None else (component,):
+        file = processes.log_file(name)
+        parts.append(f"== {name} ({file})")
+        parts += processes.tail(file, SUMMARY_LINES if component is None else TAIL_LINES)
+    return "\n".join(parts)
