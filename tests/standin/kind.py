@@ -1,0 +1,134 @@
+"""What the stand-in knows of one resource type, beyond what the SDK and the discovery documents say."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Values = Mapping[str, Any]
+Translate = Callable[[Any], dict[str, Any]]
+"""From one Pulumi input to the part of the API's message that it becomes."""
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""How the engine writes a value that is not known during a preview (sdk/go/common/resource/plugin/rpc.go)."""
+
+OWN: Mapping[str, str | Translate] = {
+    # Inputs of the provider itself, or parts of the URL; no message of Google's holds them.
+    "deletionPolicy": "",
+    "project": "",
+    "location": "",
+    "region": "",
+    "zone": "",
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One resource type.
+
+    `method` is the id of the API method that creates it, and `body` the path inside that method's request
+    where inputs go (empty: the request itself). `rename` says where an input goes when its name differs:
+    an empty text means "not in the body", `a.b` nests, `a[]` makes a list of one, a leading `/` counts
+    from the request's root, and a function builds the part itself. `url` gives the method's parameters.
+    `replace` lists the inputs that Google cannot change, as paths without indexes: `a.**` is everything
+    below `a`, and `-a` an exception. `refs` names inputs that point at another type. `computed` are
+    outputs that Google sets, as templates over the inputs, `{project}`, `{number}` and `{id}`. `defaults`
+    stand in for URL parts that neither the resource nor the provider sets. `unsupported` inputs are refused
+    with a reason. `minutes` is how long the real provider waits for the creation.
+    """
+
+    token: str
+    method: str
+    id: str
+    replace: str = ""
+    body: str = ""
+    rename: Mapping[str, str | Translate] = field(default_factory=dict)
+    url: Mapping[str, str] = field(default_factory=dict)
+    refs: Mapping[str, str] = field(default_factory=dict)
+    computed: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+    minutes: int = 20
+
+    @property
+    def module(self) -> str:
+        """The SDK's module: `container` of `gcp:container/nodePool:NodePool`."""
+        return self.token.split(":")[1].split("/")[0]
+
+    @property
+    def api(self) -> str:
+        """The API's name: `container`."""
+        return self.method.split(".")[0]
+
+    def target(self, path: str) -> str | Translate | None:
+        """Where the input at `path` goes; None when the names agree or it is unknown."""
+        return self.rename.get(path, OWN.get(path) if "." not in path else None)
+
+    def replaces(self, path: str) -> bool:
+        """Whether a change at `path` (such as `nodeConfig.taints[0].key`) replaces the resource."""
+        plain = re.sub(r"\[\d+\]", "", path)
+        answer = False
+        for word in self.replace.split():
+            rule = word.lstrip("-")
+            if rule.endswith("**"):
+                stem = rule[:-2].rstrip(".")
+                hit = not stem or plain == stem or plain.startswith(stem + ".")
+            else:
+                hit = plain == rule
+            if hit:
+                answer = not word.startswith("-")
+        return answer
+
+
+def words(prefix: str, names: str) -> str:
+    """`words("a", "b c")` is `a.b a.c`: the replace lists stay readable."""
+    return " ".join(f"{prefix}.{name}" for name in names.split())
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def add(*kinds: Kind) -> None:
+    """Make types known; called by the modules of `tests.standin.kinds`."""
+    for kind in kinds:
+        assert kind.token not in KINDS, kind.token
+        KINDS[kind.token] = kind
+
+
+def find(token: str) -> Kind | None:
+    """The type with that token, or None."""
+    if not KINDS:
+        package = importlib.import_module("tests.standin.kinds")
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"tests.standin.kinds.{module.name}")
+    return KINDS.get(token)
+
+
+def every() -> dict[str, Kind]:
+    """All types by token."""
+    find("")
+    return KINDS
+
+
+def has_unknown(value: Any) -> bool:
+    """Whether a value, or anything inside it, is not known yet."""
+    if isinstance(value, Mapping):
+        return any(has_unknown(item) for item in value.values())
+    if isinstance(value, list):
+        return any(has_unknown(item) for item in value)
+    return value == UNKNOWN
+
+
+def at(values: Any, path: str) -> Any:
+    """The value at `a.b.c`; lists give the first element; None where nothing is."""
+    for part in path.split("."):
+        if isinstance(values, list):
+            values = values[0] if values else None
+        if values == UNKNOWN:
+            return UNKNOWN
+        if not isinstance(values, Mapping):
+            return None
+        values = values.get(part)
+    return values

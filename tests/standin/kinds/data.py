@@ -1,0 +1,117 @@
+"""Buckets, secrets, image repositories, keys."""
+
+from typing import Any
+
+from tests.standin.kind import Kind, add
+
+BUCKET = "gcp:storage/bucket:Bucket"
+SECRET = "gcp:secretmanager/secret:Secret"
+REPOSITORY = "gcp:artifactregistry/repository:Repository"
+KEY_RING = "gcp:kms/keyRing:KeyRing"
+KEY = "gcp:kms/cryptoKey:CryptoKey"
+
+
+def live(state: str) -> dict[str, Any]:
+    """The provider's `withState` is the API's `isLive`."""
+    return {"LIVE": {"isLive": True}, "ARCHIVED": {"isLive": False}, "ANY": {}}.get(
+        state, {"isLive": f"withState {state}"}
+    )
+
+
+def cleanup_policies(items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Cleanup policies are a map by id in the API."""
+    return {"cleanupPolicies": {item["id"]: item for item in items}}
+
+
+add(
+    Kind(
+        BUCKET,
+        "storage.buckets.insert",
+        "{name}",
+        replace="customPlacementConfig.dataLocations enableObjectRetention hierarchicalNamespace.** "
+        "location name project",
+        rename={
+            "location": "location",
+            "enableObjectRetention": "",
+            "forceDestroy": "",
+            "publicAccessPrevention": "iamConfiguration.publicAccessPrevention",
+            "requesterPays": "billing.requesterPays",
+            "uniformBucketLevelAccess": "iamConfiguration.uniformBucketLevelAccess.enabled",
+            "lifecycleRules": "lifecycle.rule",
+            "lifecycleRules.condition.matchesPrefixes": "matchesPrefix",
+            "lifecycleRules.condition.matchesStorageClasses": "matchesStorageClass",
+            "lifecycleRules.condition.matchesSuffixes": "matchesSuffix",
+            "lifecycleRules.condition.withState": live,
+            "cors.methods": "method",
+            "cors.origins": "origin",
+            "cors.responseHeaders": "responseHeader",
+        },
+        computed={
+            "selfLink": "https://www.googleapis.com/storage/v1/b/{name}",
+            "url": "gs://{name}",
+            "projectNumber": "{number}",
+            "timeCreated": "{time}",
+            "updated": "{time}",
+        },
+    ),
+    Kind(
+        "gcp:storage/bucketObject:BucketObject",
+        "storage.objects.insert",
+        "{bucket}-{name}",
+        replace="bucket name content source contentType cacheControl contentDisposition contentEncoding "
+        "contentLanguage storageClass kmsKeyName metadata.**",
+        rename={"bucket": "", "content": "", "source": "", "detectMd5hash": "", "sourceMd5hash": ""},
+        refs={"bucket": BUCKET},
+        computed={
+            "selfLink": "https://www.googleapis.com/storage/v1/b/{bucket}/o/{name}",
+            "outputName": "{name}",
+        },
+    ),
+    Kind(
+        SECRET,
+        "secretmanager.projects.secrets.create",
+        "projects/{project}/secrets/{secretId}",
+        replace="project replication.** -replication.auto.customerManagedEncryption "
+        "-replication.auto.customerManagedEncryption.kmsKeyName "
+        "-replication.userManaged.replicas.customerManagedEncryption "
+        "-replication.userManaged.replicas.customerManagedEncryption.kmsKeyName secretId tags.**",
+        rename={"secretId": "", "deletionProtection": "", "replication.auto": "automatic"},
+        url={"parent": "projects/{project}"},
+        computed={"name": "projects/{number}/secrets/{secretId}", "createTime": "{time}"},
+    ),
+    Kind(
+        REPOSITORY,
+        "artifactregistry.projects.locations.repositories.create",
+        "projects/{project}/locations/{location}/repositories/{repositoryId}",
+        replace="format kmsKeyName location mavenConfig.allowSnapshotOverwrites mavenConfig.versionPolicy "
+        "mode project remoteRepositoryConfig.** "
+        "-remoteRepositoryConfig.disableUpstreamValidation "
+        "-remoteRepositoryConfig.upstreamCredentials.** repositoryId",
+        rename={"repositoryId": "", "cleanupPolicies": cleanup_policies},
+        url={"parent": "projects/{project}/locations/{location}"},
+        computed={
+            "name": "{repositoryId}",
+            "location": "{location}",
+            "registryUri": "{location}-docker.pkg.dev/{project}/{repositoryId}",
+            "createTime": "{time}",
+            "updateTime": "{time}",
+        },
+    ),
+    Kind(
+        KEY_RING,
+        "cloudkms.projects.locations.keyRings.create",
+        "projects/{project}/locations/{location}/keyRings/{name}",
+        replace="location name project",
+        rename={"name": ""},
+        url={"parent": "projects/{project}/locations/{location}"},
+    ),
+    Kind(
+        KEY,
+        "cloudkms.projects.locations.keyRings.cryptoKeys.create",
+        "{keyRing}/cryptoKeys/{name}",
+        replace="cryptoKeyBackend destroyScheduledDuration importOnly keyRing name purpose "
+        "versionTemplate.protectionLevel",
+        rename={"keyRing": "", "name": "", "skipInitialVersionCreation": ""},
+        url={"parent": "{keyRing}"},
+    ),
+)

@@ -1,0 +1,221 @@
+"""Instance templates, managed instance groups, disks, resize requests, reservations (Compute API v1)."""
+
+from typing import Any
+
+from tests.standin.kind import Kind, add
+from tests.standin.kinds.network import GLOBAL, LINK, NETWORK, REGIONAL, SUBNETWORK
+
+TEMPLATE = "gcp:compute/instanceTemplate:InstanceTemplate"
+REGION_TEMPLATE = "gcp:compute/regionInstanceTemplate:RegionInstanceTemplate"
+GROUP = "gcp:compute/instanceGroupManager:InstanceGroupManager"
+REGION_GROUP = "gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager"
+ZONAL = "projects/{project}/zones/{zone}"
+
+INITIAL = (
+    "diskName diskType diskSizeGb labels provisionedIops provisionedThroughput resourceManagerTags "
+    "sourceImage sourceSnapshot storagePool"
+)
+
+
+def metadata(values: dict[str, Any]) -> dict[str, Any]:
+    """The API keeps metadata as a list of pairs."""
+    return {"metadata": {"items": [{"key": key, "value": value} for key, value in values.items()]}}
+
+
+def startup_script(text: str) -> dict[str, Any]:
+    """`metadataStartupScript` is the metadata key `startup-script`."""
+    return metadata({"startup-script": text})
+
+
+def reservation_affinity(value: dict[str, Any]) -> dict[str, Any]:
+    """The API keeps the specific reservation's key and values beside the type."""
+    named = value.get("specificReservation") or {}
+    return {"reservationAffinity": {"consumeReservationType": value.get("type"), **named}}
+
+
+def stateful(kind: str, key: str) -> Any:
+    """A list by device or interface name becomes a map by that name."""
+
+    def part(items: list[dict[str, Any]]) -> dict[str, Any]:
+        by_name: dict[str, Any] = {
+            item.get(key, "nic0"): {"autoDelete": item.get("deleteRule", "NEVER")} for item in items
+        }
+        return {"statefulPolicy": {"preservedState": {kind: by_name}}}
+
+    return part
+
+
+def selections(value: dict[str, Any]) -> dict[str, Any]:
+    """Instance selections are a map by name in the API."""
+    by_name = {
+        item["name"]: {
+            name: item[source]
+            for source, name in (("machineTypes", "machineTypes"), ("rank", "rank"), ("minCpuPlatform",) * 2)
+            if source in item
+        }
+        for item in value.get("instanceSelections", [])
+    }
+    return {"instanceFlexibilityPolicy": {"instanceSelections": by_name}}
+
+
+TEMPLATE_NAMES = {
+    "name": "/name",
+    "namePrefix": "",
+    "description": "/description",
+    "instanceDescription": "description",
+    "metadata": metadata,
+    "metadataStartupScript": startup_script,
+    "reservationAffinity": reservation_affinity,
+    "resourcePolicies": "resourcePolicies[]",
+    "serviceAccount": "serviceAccounts[]",
+    "tags": "tags.items",
+    "guestAccelerators.count": "acceleratorCount",
+    "guestAccelerators.type": "acceleratorType",
+    "networkInterfaces.networkIp": "networkIP",
+    "networkInterfaces.subnetworkProject": "",
+    "networkInterfaces.accessConfigs.natIp": "natIP",
+    "disks.guestOsFeatures": "guestOsFeatures[].type",
+    "disks.resourcePolicies": "initializeParams.resourcePolicies[]",
+    "disks.diskEncryptionKey.kmsKeySelfLink": "kmsKeyName",
+    **{f"disks.{name}": f"initializeParams.{name}" for name in INITIAL.split()},
+}
+TEMPLATE_REPLACES = (
+    "** -labels -partnerMetadata -deletionPolicy -advancedMachineFeatures.turboMode "
+    "-networkInterfaces.igmpQuery -networkInterfaces.parentNicName "
+    "-scheduling.gracefulShutdown.maxDuration -scheduling.preemptionNoticeDuration.** "
+    "-scheduling.skipGuestOsShutdown -scheduling.nodeAffinities.key -scheduling.nodeAffinities.operator "
+    "-scheduling.nodeAffinities.values"
+)
+GROUP_NAMES = {
+    "autoHealingPolicies": "autoHealingPolicies[]",
+    "allInstancesConfig.labels": "properties.labels",
+    "allInstancesConfig.metadata": "properties.metadata",
+    "updatePolicy.maxSurgeFixed": "maxSurge.fixed",
+    "updatePolicy.maxSurgePercent": "maxSurge.percent",
+    "updatePolicy.maxUnavailableFixed": "maxUnavailable.fixed",
+    "updatePolicy.maxUnavailablePercent": "maxUnavailable.percent",
+    "statefulDisks": stateful("disks", "deviceName"),
+    "statefulInternalIps": stateful("internalIPs", "interfaceName"),
+    "statefulExternalIps": stateful("externalIPs", "interfaceName"),
+    "waitForInstances": "",
+    "waitForInstancesStatus": "",
+}
+GROUP_COMPUTED = {
+    "selfLink": LINK,
+    "fingerprint": "Zm9v",
+    "instanceGroupManagerId": "{serial}",
+    "creationTimestamp": "{time}",
+}
+TEMPLATE_COMPUTED = {
+    "selfLink": LINK,
+    "selfLinkUnique": LINK + "?uniqueId={serial}",
+    "metadataFingerprint": "Zm9v",
+    "creationTimestamp": "{time}",
+}
+TEMPLATE_REFS = {"networkInterfaces.network": NETWORK, "networkInterfaces.subnetwork": SUBNETWORK}
+
+add(
+    Kind(
+        TEMPLATE,
+        "compute.instanceTemplates.insert",
+        f"{GLOBAL}/instanceTemplates/{{name}}",
+        replace=TEMPLATE_REPLACES,
+        body="properties",
+        rename=TEMPLATE_NAMES,
+        refs=TEMPLATE_REFS,
+        computed=TEMPLATE_COMPUTED,
+    ),
+    Kind(
+        REGION_TEMPLATE,
+        "compute.regionInstanceTemplates.insert",
+        f"{REGIONAL}/instanceTemplates/{{name}}",
+        replace=TEMPLATE_REPLACES,
+        body="properties",
+        rename=TEMPLATE_NAMES,
+        refs=TEMPLATE_REFS,
+        computed={**TEMPLATE_COMPUTED, "region": "{region}"},
+    ),
+    Kind(
+        GROUP,
+        "compute.instanceGroupManagers.insert",
+        f"{ZONAL}/instanceGroupManagers/{{name}}",
+        replace="baseInstanceName name params.** project targetSizePolicies.mode zone",
+        rename=GROUP_NAMES,
+        refs={"versions.instanceTemplate": TEMPLATE},
+        computed={
+            **GROUP_COMPUTED,
+            "zone": "{zone}",
+            "instanceGroup": f"https://www.googleapis.com/compute/v1/{ZONAL}/instanceGroups/{{name}}",
+        },
+        minutes=15,
+    ),
+    Kind(
+        REGION_GROUP,
+        "compute.regionInstanceGroupManagers.insert",
+        f"{REGIONAL}/instanceGroupManagers/{{name}}",
+        replace="baseInstanceName description distributionPolicyZones name params.** project region "
+        "targetSizePolicies.mode",
+        rename={
+            **GROUP_NAMES,
+            "distributionPolicyZones": "distributionPolicy.zones[].zone",
+            "distributionPolicyTargetShape": "distributionPolicy.targetShape",
+            "instanceFlexibilityPolicy": selections,
+        },
+        refs={"versions.instanceTemplate": TEMPLATE},
+        computed={
+            **GROUP_COMPUTED,
+            "region": "{region}",
+            "instanceGroup": f"https://www.googleapis.com/compute/v1/{REGIONAL}/instanceGroups/{{name}}",
+        },
+        minutes=15,
+    ),
+    Kind(
+        "gcp:compute/resizeRequest:ResizeRequest",
+        "compute.instanceGroupManagerResizeRequests.insert",
+        f"{ZONAL}/instanceGroupManagers/{{instanceGroupManager}}/resizeRequests/{{name}}",
+        replace="** -deletionPolicy",
+        rename={"instanceGroupManager": ""},
+        refs={"instanceGroupManager": GROUP},
+        computed={"state": "ACCEPTED", "creationTimestamp": "{time}"},
+    ),
+    Kind(
+        "gcp:compute/disk:Disk",
+        "compute.disks.insert",
+        f"{ZONAL}/disks/{{name}}",
+        replace="architecture asyncPrimaryDisk.** description diskEncryptionKey.** "
+        "-diskEncryptionKey.sha256 enableConfidentialCompute eraseWindowsVssSignature guestOsFeatures.** "
+        "image interface licenses multiWriter name params.** physicalBlockSizeBytes project "
+        "resourcePolicies snapshot sourceDisk sourceImageEncryptionKey.** sourceInstantSnapshot "
+        "-sourceImageEncryptionKey.sha256 sourceSnapshotEncryptionKey.** sourceStorageObject "
+        "-sourceSnapshotEncryptionKey.sha256 storagePool type zone",
+        rename={
+            "image": "sourceImage",
+            "size": "sizeGb",
+            "snapshot": "sourceSnapshot",
+            "diskEncryptionKey.kmsKeySelfLink": "kmsKeyName",
+            "createSnapshotBeforeDestroy": "",
+            "createSnapshotBeforeDestroyPrefix": "",
+        },
+        computed={"selfLink": LINK, "zone": "{zone}", "diskId": "{serial}", "creationTimestamp": "{time}"},
+    ),
+    Kind(
+        "gcp:compute/reservation:Reservation",
+        "compute.reservations.insert",
+        f"{ZONAL}/reservations/{{name}}",
+        replace="deleteAfterDuration.nanos deleteAfterDuration.seconds deleteAtTime description "
+        "enableEmergentMaintenance name params.** -params.resourceManagerTags project "
+        "reservationSharingPolicy.serviceShareType shareSettings.shareType "
+        "specificReservation.instanceProperties.** -specificReservation.instanceProperties.locationHint "
+        "specificReservationRequired zone",
+        computed={"selfLink": LINK, "status": "READY", "creationTimestamp": "{time}"},
+    ),
+    Kind(
+        "gcp:compute/resourcePolicy:ResourcePolicy",
+        "compute.resourcePolicies.insert",
+        f"{REGIONAL}/resourcePolicies/{{name}}",
+        replace="diskConsistencyGroupPolicy.enabled groupPlacementPolicy.gpuTopology "
+        "groupPlacementPolicy.tpuTopology project region workloadPolicy.acceleratorTopology "
+        "workloadPolicy.acceleratorTopologyMode workloadPolicy.maxTopologyDistance workloadPolicy.type",
+        computed={"selfLink": LINK, "region": "{region}"},
+    ),
+)
