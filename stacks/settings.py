@@ -1,6 +1,6 @@
 """The whole configuration of a stack, typed: the only place that reads `pulumi.Config`.
 
-Every default is here and nowhere else; Pulumi.yaml repeats only types and descriptions. What a field
+Every default is here and nowhere else; Pulumi.yaml declares only what has none. What a field
 means for the server is checked by serving/; here is only what can be asked.
 """
 

@@ -1,0 +1,44 @@
+"""A mistake in a stack file, met by the real CLI: one sentence, no traceback, nothing touched."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from local import paths, stack, toolchain
+
+GOOD: dict[str, Any] = yaml.safe_load((paths.REPOSITORY / "Pulumi.local.yaml").read_text("utf-8"))
+
+ROWS: list[tuple[dict[str, Any], str]] = [
+    ({"tpuserve:replicas": 0}, "replicas is 0; it must be at least 1; raise it."),
+    ({"tpuserve:targt": {}}, "targt is not a name here; the nearest is target"),
+    ({"tpuserve:phase": "tund"}, "phase 'tund' does not exist"),
+    ({"tpuserve:engine": {"max_len": 3}}, "engine.max_len is not a name here; the nearest is max_model_len"),
+    ({"tpuserve:engine": {"tensor_parallel_size": 8}}, "tensor_parallel_size"),
+    ({"tpuserve:target": {"kind": "local", "context": ""}}, "target.context is empty"),
+]
+
+
+@pytest.mark.parametrize(("change", "sentence"), ROWS, ids=[next(iter(change)) for change, _ in ROWS])
+def test_the_cli_shows_the_sentence_alone(change: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.local.yaml"
+    file.write_text(yaml.safe_dump({**GOOD, "config": {**GOOD["config"], **change}}), "utf-8")
+    stack.select()
+    done = subprocess.run(
+        ["pulumi", "preview", "--stack", "local", "--config-file", str(file), "--non-interactive"],
+        cwd=paths.REPOSITORY,
+        env={**os.environ, **toolchain.pulumi_environment()},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    text = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert sentence in text, text
+    assert "Traceback" not in text and 'File "' not in text, text
+    assert "kubernetes:" not in text, text
