@@ -31,10 +31,11 @@ def ensure(*names: str) -> None:
         debian.install(missing)
         _check_installed(missing)
     for program in programs:
-        if isinstance(program, Built) and program.family is not PROVIDER and find(program) is None:
-            golang.build(program.family)
-    if "provider-kubernetes" in names:
-        _ensure_provider()
+        if isinstance(program, Built):
+            if program.family is PROVIDER:
+                _ensure_provider()
+            elif find(program) is None:
+                golang.build(program.family)
 
 
 def path(name: str) -> Path:
@@ -59,6 +60,9 @@ def pulumi_environment() -> dict[str, str]:
         behind = (entry for entry in os.get_exec_path() if entry != front)
         environment["PATH"] = os.pathsep.join((front, *behind))
         environment["PULUMI_HOME"] = str(paths.pulumi_home())
+        # A machine that builds its CLI gets no plugin by download: without this every run would try, and wait,
+        # for the providers of the other stacks. `pulumi plugin install` still does it where it is possible.
+        environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
         environment[CLONE_VARIABLE] = str(paths.REPOSITORY)
     return environment
 
