@@ -77,6 +77,7 @@ class _Rates:
     node: float
     image: float
     server: float
+    images: float
     read_bytes_per_second: float
     load_bytes_per_second: float
     backbone_layer: float
@@ -94,8 +95,10 @@ _V6E = _Rates(
     node=240,
     # 19.5 GB unpacked (vllm-project/tpu-inference pull request 1245) at an assumed 100 MB/s.
     image=195,
-    # Log: 60 s from the process's start to the first weight, 7 s from the engine to "startup complete".
+    # Log: 60 s from the process's start to the first weight, 7 s from the engine to "startup complete"; with
+    # images the API server warms its image processor for 65 s more.
     server=67,
+    images=65,
     # Assumed for Cloud Storage through FUSE with parallel downloads.
     read_bytes_per_second=500e6,
     # Log: 51.6 GB from memory took 153 s, the experts' re-layout included.
@@ -119,6 +122,7 @@ _STAND_IN = _Rates(
     image=5,
     # Measured boots of 38 to 95 s are mostly imports.
     server=60,
+    images=0,
     read_bytes_per_second=100e6,
     load_bytes_per_second=10e6,
     # Measured: 29 programs in 9.9 s, 58 at tensor parallel 4 in 57 s, 225 with ngram in 163 s.
@@ -139,7 +143,9 @@ def estimate(accelerator: Accelerator, model: ModelSpec, engine: EngineConfig) -
     Raises ValueError for a speculative method whose programs are not known.
     """
     rates = _STAND_IN if accelerator.is_stand_in else _V6E
-    programs = resolve(model, engine).programs
+    runtime = resolve(model, engine)
+    programs = runtime.programs
+    server = rates.server + (rates.images if runtime.multimodal else 0)
     workers = min(engine.num_precompile_workers or 1, accelerator.vcpus or 1)
     compiling = _compile_seconds(programs, model, rates, workers)
     loading = model.weight_bytes / rates.load_bytes_per_second
@@ -148,7 +154,7 @@ def estimate(accelerator: Accelerator, model: ModelSpec, engine: EngineConfig) -
         (
             Part("node", rates.node, 0, "assumed", 2, "capacity granted at once"),
             Part("image", rates.image, 0, "computed", 2, "19.5 GB unpacked, 100 MB/s assumed"),
-            Part("server", rates.server, rates.server, "measured", 2, f"imports on {rates.where}"),
+            Part("server", server, server, "measured", 2, f"imports on {rates.where}"),
             Part(
                 "weights",
                 reading + loading,

@@ -134,13 +134,13 @@ def count(
     multimodal: bool,
     async_scheduling: bool,
     speculative: str | None = None,
-    image_shapes: int = 0,
+    vision_programs: int = 0,
 ) -> Programs:
     """Programs that `CompilationManager.capture_model` compiles on one host without data parallelism.
 
-    `speculative` is the method: ngram, or mtp for the Gemma 4 assistant. `image_shapes` is the number of
-    shapes in `additional_config.vision_warmup_config`: Gemma 4's JAX model compiles no vision encoder
-    ahead of traffic for any other image.
+    `speculative` is the method: ngram, or mtp for the Gemma 4 assistant. `vision_programs` is the
+    number of token budgets that the vision tower is compiled for at boot; without any, the first image of
+    a server's life compiles it in live traffic.
     """
     if speculative not in (None, "ngram", "mtp"):
         raise ValueError(
@@ -159,7 +159,7 @@ def count(
     }
     if multimodal:
         kinds |= {
-            "vision_encoder": image_shapes,
+            "mm_encoder_jit": vision_programs,
             "input_embeddings_merger": len(tokens),
             "input_embeddings_merger_text_only": len(tokens),
             # One per token bucket even with several attention buckets: the loop over those only

@@ -98,7 +98,7 @@ def resolve(model: ModelSpec, engine: EngineConfig) -> Runtime:
             multimodal=multimodal,
             async_scheduling=schedules_async(engine),
             speculative=engine.speculative.method if engine.speculative else None,
-            image_shapes=len(engine.vision_programs.token_budgets) if engine.vision_programs else 0,
+            vision_programs=len(engine.vision_programs.token_budgets) if engine.vision_programs else 0,
         ),
     )
 
