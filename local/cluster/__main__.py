@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from local import cluster
-from local.cluster.status import table
 from local.progress import Refusal, say
 
 
@@ -30,10 +29,10 @@ def main(arguments: list[str]) -> int:
             case "clean":
                 cluster.clean()
             case "logs":
-                print(cluster.logs(chosen.component))
+                print(cluster.logs(chosen.component), end="")
             case _:
                 found = cluster.status()
-                print(table(found))
+                print(found)
                 return 0 if found.healthy else 1
     except Refusal as refusal:
         say(str(refusal))

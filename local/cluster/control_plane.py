@@ -14,7 +14,8 @@ def etcd_data() -> str:
 
 def etcd() -> Daemon:
     """The store. It listens on sockets in a folder that only root enters, so it needs no port or TLS."""
-    # etcd insists on a host and a port here; nothing listens there, for it has no peers and its one client is told the socket.
+    # etcd insists on a host and a port to advertise; nothing listens there, and nobody asks: it has no
+    # peers, and its one client is told the socket.
     nobody = f"http://{site.LOOPBACK}:0"
     return Daemon(
         name="etcd",

@@ -15,7 +15,7 @@ from local.progress import Refusal
 DISK_BYTES = 3 * 1024**3  # images, snapshots and logs of the cluster itself; the model server's come on top
 MEMORY_BYTES = 4 * 1024**3
 CAP_NET_ADMIN, CAP_SYS_ADMIN = 12, 21  # linux/capability.h
-ELSEWHERE = "or set target.kube_context to a cluster that you have"
+ELSEWHERE = "or point target.kubeconfig in Pulumi.local.yaml at a cluster that you have"
 
 
 def check_machine() -> None:

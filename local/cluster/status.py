@@ -40,6 +40,23 @@ class Status:
         """All processes healthy, the node ready, the chips offered."""
         return all(p.healthy for p in self.processes) and self.node_ready and self.tpu_chips == site.TPU_CHIPS
 
+    def __str__(self) -> str:
+        """A table for people."""
+        lines = [f"{'process':<26}{'pid':>9}{'uptime':>12}  health"]
+        for row in self.processes:
+            uptime = "-" if row.uptime_seconds is None else f"{row.uptime_seconds:.0f} s"
+            health = "healthy" if row.healthy else "not running" if row.pid is None else "no answer"
+            lines.append(f"{row.name:<26}{row.pid or '-':>9}{uptime:>12}  {health}")
+        facts = {
+            f"node {site.NODE}": "ready" if self.node_ready else "not ready",
+            site.TPU_RESOURCE: f"{self.tpu_chips} of {site.TPU_CHIPS}",
+            **self.addresses,
+            "kubeconfig": self.kubeconfig,
+        }
+        lines += ["", *(f"{what:<26}{value}" for what, value in facts.items())]
+        lines += [f"{'image':<26}{name}" for name in sorted(self.images)]
+        return "\n".join(lines)
+
 
 def status() -> Status:
     """What runs now. Never waits for anything to become ready."""
@@ -68,22 +85,6 @@ def status() -> Status:
     return Status(tuple(rows), ready, chips, present, addresses, paths.kubeconfig())
 
 
-def table(found: Status) -> str:
-    """`found` for people."""
-    lines = [f"{'process':<26}{'pid':>9}{'uptime':>12}  health"]
-    for row in found.processes:
-        uptime = "-" if row.uptime_seconds is None else f"{row.uptime_seconds:.0f} s"
-        health = "healthy" if row.healthy else "not running" if row.pid is None else "no answer"
-        lines.append(f"{row.name:<26}{row.pid or '-':>9}{uptime:>12}  {health}")
-    lines.append("")
-    lines.append(f"{'node ' + site.NODE:<26}{'ready' if found.node_ready else 'not ready'}")
-    lines.append(f"{site.TPU_RESOURCE:<26}{found.tpu_chips} of {site.TPU_CHIPS}")
-    lines += [f"{what:<26}{address}" for what, address in found.addresses.items()]
-    lines.append(f"{'kubeconfig':<26}{found.kubeconfig}")
-    lines += [f"{'image':<26}{name}" for name in sorted(found.images)]
-    return "\n".join(lines)
-
-
 def logs(component: str | None = None) -> str:
     """The end of one component's log, or a few lines of each. Raises Refusal for an unknown component."""
     if component is not None and component not in CHECKS:
@@ -93,4 +94,4 @@ def logs(component: str | None = None) -> str:
         file = processes.log_file(name)
         parts.append(f"== {name} ({file})")
         parts += processes.tail(file, SUMMARY_LINES if component is None else TAIL_LINES)
-    return "\n".join(parts)
+    return "\n".join((*parts, ""))
