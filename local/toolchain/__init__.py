@@ -60,8 +60,8 @@ def pulumi_environment() -> dict[str, str]:
         behind = (entry for entry in os.get_exec_path() if entry != front)
         environment["PATH"] = os.pathsep.join((front, *behind))
         environment["PULUMI_HOME"] = str(paths.pulumi_home())
-        # A machine that builds its CLI gets no plugin by download: without this every run would try, and wait,
-        # for the providers of the other stacks. `pulumi plugin install` still does it where it is possible.
+        # A machine that builds its CLI gets no plugin by download: without this every run would try, and wait
+        # for, the providers of the other stacks. `pulumi plugin install` still does it where it is possible.
         environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
         environment[CLONE_VARIABLE] = str(paths.REPOSITORY)
     return environment
