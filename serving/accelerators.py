@@ -4,10 +4,11 @@ Pure data. What no public source states (or where sources disagree) is None, and
 refuses with a sentence. Sizes are bytes; GB in Google's tables are 10^9 bytes.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+
+from serving.nearest import unknown
 
 GIB = 2**30
 GB = 10**9
@@ -125,8 +126,4 @@ def accelerator(name: str) -> Accelerator:
     """The row of this name. Raises ValueError with the known names, nearest first."""
     if name in ACCELERATORS:
         return ACCELERATORS[name]
-    near = difflib.get_close_matches(name, ACCELERATORS, n=1, cutoff=0.5)
-    advice = f"set accelerator to {near[0]}" if near else "choose one of them"
-    raise ValueError(
-        f"accelerator {name!r} is not in the table: it holds {', '.join(ACCELERATORS)}; {advice}."
-    )
+    raise ValueError(unknown("accelerator", name, ACCELERATORS))

@@ -9,7 +9,7 @@ combination can still be explained.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -134,13 +134,12 @@ class EngineConfig(Rendered):
         "--enable-prompt-tokens-details", "Report cached prompt tokens in each answer; the gate reads it."
     )
 
-    compilation_sizes: tuple[int, ...] | None = flag(
+    compilation_sizes: tuple[Annotated[int, Field(gt=0)], ...] | None = flag(
         "--additional-config",
         "Token buckets beside the computed ones.",
         wrap="compilation_sizes",
         unit="tokens",
         strict=False,
-        min_length=1,
     )
     bucket_padding_gap: int | None = variable(
         "VLLM_TPU_BUCKET_PADDING_GAP",

@@ -1,6 +1,6 @@
 """The parts of the engine that are JSON objects on vLLM's command line."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
 
@@ -58,11 +58,13 @@ class VisionPrograms(BaseModel):
 
     model_config = STRICT
 
-    token_budgets: tuple[int, ...] = Field(min_length=1, strict=False)
+    token_budgets: tuple[Annotated[int, Field(gt=0)], ...] = Field(strict=False)
     images_per_call: int = Field(gt=0, le=64)
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
+        if not self.token_budgets:
+            raise ValueError("token_budgets is empty; write at least one, or remove vision_programs")
         smallest = min(self.token_budgets)
         if smallest < self.images_per_call:
             raise ValueError(

@@ -4,7 +4,6 @@
 versions; tests/oracle regenerates and compares it. It is read only when someone uses extra_environment.
 """
 
-import difflib
 import functools
 import json
 import re
@@ -12,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from serving.foreign import FOREIGN
+from serving.nearest import nearest
 
 NAMES_FILE = Path(__file__).parent / "known_names.json"
 
@@ -42,12 +42,12 @@ def extra_environment_problem(name: str, value: str, owned: Mapping[str, str]) -
     if _SECRET.search(name):
         return f"{name} looks like a secret, which state would show; keep it in the secret store"
     if name not in known_names():
-        near = difflib.get_close_matches(name, [*owned, *known_names()], n=1, cutoff=0.6)
-        field = owned.get(near[0]) if near else None
+        near = nearest(name, [*owned, *known_names()], cutoff=0.75)
+        field = owned.get(near) if near else None
         change = (
-            f"the nearest is {near[0]}, which is the field {field}"
+            f"the nearest is {near}, which is the field {field}"
             if field
-            else f"the nearest is {near[0]}"
+            else f"the nearest is {near}"
             if near
             else "remove it"
         )

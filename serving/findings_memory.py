@@ -1,5 +1,89 @@
 """Rules about HBM: what does not fit, and what the KV cache can hold."""
 
-from serving.finding import Rule
+from collections.abc import Iterator
 
-RULES: tuple[Rule, ...] = ()
+from serving import kvcache, memory
+from serving.accelerators import GIB
+from serving.finding import Finding, Rule, Subject
+
+HEADROOM_FLOOR_BYTES = GIB
+"""Less than this left on a chip is remarked on: the memory model does not know the runtime's own
+reservations, fragmentation, or what the vision tower holds while it runs."""
+
+TYPICAL_TOKENS = 2300
+"""A prompt of 2,048 tokens and a short answer, the load that the Turbo-Stable recipe names."""
+
+
+def budget(s: Subject) -> Iterator[Finding]:
+    try:
+        budget = memory.budget(s.accelerator, s.model, s.engine)
+    except ValueError as refusal:
+        yield _refused(str(refusal))
+        return
+    pages = s.engine.num_gpu_blocks_override
+    if pages is not None and budget.resident_bytes + budget.kv_bytes > budget.cap_bytes:
+        room = max(0, budget.cap_bytes - budget.resident_bytes) * budget.chips // budget.pool.page_bytes
+        yield s.finding(
+            "error",
+            "pages-beyond-memory",
+            "num_gpu_blocks_override",
+            f"gpu_memory_utilization leaves room for {room:,} pages",
+            f"set it to {room:,} or less",
+        )
+        return
+    problem = budget.problem
+    if problem is not None:
+        if problem.code != "too-few-chips":
+            yield Finding(
+                "error", problem.code, f"engine.{problem.field}", problem.asked, problem.truth, problem.change
+            )
+        return
+    if not s.accelerator.is_stand_in and budget.left_bytes < HEADROOM_FLOOR_BYTES:
+        yield s.finding(
+            "warning",
+            "little-headroom",
+            "gpu_memory_utilization",
+            f"{budget.left_bytes / GIB:.2f} GiB of each chip is left for what the model of memory does not "
+            f"know: the runtime's own reservations, fragmentation, images while they are encoded",
+            "lower it by 0.02 or more for a server that must not fall over",
+        )
+    length = min(TYPICAL_TOKENS, s.engine.max_model_len)
+    resident = budget.pool.resident_requests(length)
+    if resident < s.engine.max_num_seqs:
+        yield s.finding(
+            "note",
+            "slots-beyond-cache",
+            "max_num_seqs",
+            f"the KV cache of {budget.pool.tokens:,} tokens holds {resident:,} requests of "
+            f"{length:,} tokens; more of them wait or are preempted",
+            "expect queueing above that number",
+        )
+
+
+def _refused(text: str) -> Finding:
+    """A sentence of the memory model, "asked; truth: change.", as a finding."""
+    asked, _, rest = text.rstrip(".").partition("; ")
+    truth, _, change = rest.rpartition(": ")
+    return Finding("error", "memory-unknown", "engine", asked, truth, change)
+
+
+def eight_bit_cache(s: Subject) -> Iterator[Finding]:
+    dtype = s.engine.kv_cache_dtype or "auto"
+    if not dtype.startswith("fp8"):
+        return
+    chips = s.engine.tensor_parallel_size
+    try:
+        share = kvcache.token_bytes(s.model, 8, chips) / kvcache.token_bytes(s.model, 16, chips)
+    except ValueError:
+        return
+    stored = "e5m2" if dtype == "fp8_e5m2" else "e4m3"
+    truth = f"values are stored as {stored} without scales, which nobody has evaluated for {s.model.name}"
+    if share > 0.505:
+        truth += f", and a token takes {share:.0%} of its bf16 size on {chips} chips, not half"
+    change = "compare answers on your own evaluation"
+    if stored == "e4m3" and s.accelerator.generation == "v6e":
+        change += ", and try fp8_e5m2, which upstream found faster on v6e"
+    yield s.finding("warning", "eight-bit-cache", "kv_cache_dtype", truth, change)
+
+
+RULES: tuple[Rule, ...] = (budget, eight_bit_cache)

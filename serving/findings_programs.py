@@ -40,8 +40,7 @@ def block_packing(s: Subject) -> Iterator[Finding]:
             "error",
             "block-packing",
             "block_size",
-            f"a page must be a multiple of {packing} tokens, of which one word of the KV cache holds one "
-            f"value each",
+            f"the KV cache packs {packing} values into a word, and a page must hold whole words",
             f"set it to a multiple of {packing}",
         )
 

@@ -4,30 +4,33 @@ from collections.abc import Iterator
 
 from serving.finding import Finding, Rule, Severity, Subject
 
+_ON = ("1", "true", "t", "yes", "y", "on")
+_OFF = ("0", "false", "f", "no", "n", "off")
+
 # variable: (values that matter, severity, what is true)
 _SWITCHES: dict[str, tuple[tuple[str, ...], Severity, str]] = {
-    "JAX_ENABLE_COMPILATION_CACHE": (("0", "false"), "error", "every boot compiles everything again"),
-    "VLLM_DISABLE_COMPILE_CACHE": (("1", "true"), "error", "every boot compiles everything again"),
+    "JAX_ENABLE_COMPILATION_CACHE": (_OFF, "error", "every boot compiles everything again"),
+    "VLLM_DISABLE_COMPILE_CACHE": (_ON, "error", "every boot compiles everything again"),
     "VLLM_KEEP_ALIVE_ON_ENGINE_DEATH": (
-        ("1", "true"),
+        _ON,
         "error",
         "a server whose engine died keeps running and is never restarted",
     ),
-    "VLLM_SERVER_DEV_MODE": (("1", "true"), "error", "it opens endpoints that reset and inspect the server"),
-    "VLLM_ALLOW_INSECURE_SERIALIZATION": (("1", "true"), "error", "it lets messages carry code"),
-    "VLLM_ALLOW_RUNTIME_LORA_UPDATING": (("1", "true"), "error", "it lets any client load weights"),
+    "VLLM_SERVER_DEV_MODE": (_ON, "error", "it opens endpoints that reset and inspect the server"),
+    "VLLM_ALLOW_INSECURE_SERIALIZATION": (_ON, "error", "it lets messages carry code"),
+    "VLLM_ALLOW_RUNTIME_LORA_UPDATING": (_ON, "error", "it lets any client load weights"),
     "VLLM_ALLOW_LONG_MAX_MODEL_LEN": (
-        ("1", "true"),
+        _ON,
         "warning",
         "lengths that the model was not trained for give nonsense",
     ),
     "NEW_MODEL_DESIGN": (
-        ("1", "true"),
+        _ON,
         "warning",
         "only models with latent attention need it; Gemma 4 has none",
     ),
-    "FORCE_MOE_RANDOM_ROUTING": (("1", "true"), "error", "tokens go to random experts; answers are nonsense"),
-    "USE_DENSE_MOE": (("1", "true"), "error", "every token runs through every expert"),
+    "FORCE_MOE_RANDOM_ROUTING": (_ON, "error", "tokens go to random experts; answers are nonsense"),
+    "USE_DENSE_MOE": (_ON, "error", "every token runs through every expert"),
 }
 
 

@@ -6,13 +6,13 @@ of checkpoints); a value that it does not record is None here, and
 `required` turns None into a sentence. Sizes are bytes.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
 from serving.accelerators import GIB
+from serving.nearest import unknown
 
 Modality = Literal["text", "image", "audio"]
 
@@ -273,6 +273,4 @@ def model(name: str) -> ModelSpec:
     for row in _ROWS:
         if wanted in (row.name, row.hf_repo.lower()):
             return row
-    near = difflib.get_close_matches(wanted, MODELS, n=1, cutoff=0.5)
-    advice = f"set model to {near[0]}" if near else "choose one of them"
-    raise ValueError(f"model {name!r} is not in the table: it holds {', '.join(MODELS)}; {advice}.")
+    raise ValueError(unknown("model", name.rpartition("/")[2], MODELS))

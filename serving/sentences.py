@@ -1,6 +1,6 @@
 """Pydantic's errors as plain sentences: what was asked, what is possible, what to change."""
 
-import difflib
+import json
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from serving.foreign import FOREIGN
+from serving.nearest import nearest
 
 _NOUNS = {
     "int": "a whole number",
@@ -38,6 +39,9 @@ def _sentence(details: ErrorDetails, where: str, root: type[BaseModel] | None) -
     owner = _owner(root, loc[:-1]) if root else None
     kind = details["type"]
     asked = _quoted(details["input"])
+    if "extra_environment" in loc and kind == "string_type":
+        # The value may be a secret that landed in the wrong place, so it is not repeated.
+        return f"{path} is not text; write it in quotes."
     if kind == "extra_forbidden":
         return _unknown(str(loc[-1]), path, owner)
     if kind == "missing":
@@ -46,18 +50,19 @@ def _sentence(details: ErrorDetails, where: str, root: type[BaseModel] | None) -
         return _own(str(details["ctx"]["error"]), path) if "ctx" in details else f"{path}: {details['msg']}."
     if kind == "literal_error":
         expected = str(details.get("ctx", {}).get("expected", "")).replace(" or ", ", ").replace("'", "")
-        return f"{path} is {asked}; possible are {expected}; write one of them."
+        only = "," not in expected
+        possible = f"only {expected} is possible" if only else f"possible are {expected}"
+        return f"{path} is {asked}; {possible}; write {'that' if only else 'one of them'}."
     if kind in _BOUNDS:
         bound, change = _BOUNDS[kind]
         limit = next(iter(details.get("ctx", {}).values()))
-        return f"{path} is {asked}; it must be {bound} {limit}{_unit(owner, loc)}; {change}."
+        return f"{path} is {asked}; it must be {bound} {_number(limit)}{_unit(owner, loc)}; {change}."
     if kind == "string_too_short":
         return f"{path} is empty; write a value or remove it."
     if kind == "string_pattern_mismatch":
         return f"{path} is {asked}; it must match {details.get('ctx', {}).get('pattern')}; change it."
     noun = next((noun for start, noun in _NOUNS.items() if kind.startswith(start)), "a value of another kind")
-    hint = "write it without quotes" if isinstance(details["input"], str) and noun != "text" else "change it"
-    return f"{path} is {asked}; it must be {noun}{_unit(owner, loc)}; {hint}."
+    return f"{path} is {asked}; it must be {noun}{_unit(owner, loc)}; {_hint(details['input'], noun)}."
 
 
 _BOUNDS: Mapping[str, tuple[str, str]] = {
@@ -80,9 +85,9 @@ def _unknown(name: str, path: str, owner: type[BaseModel] | None) -> str:
         return f"{path} is not a name here; write {plain}."
     if plain in FOREIGN:
         return f"{path} is not a name here: {FOREIGN[plain]}."
-    near = difflib.get_close_matches(plain, known, n=1, cutoff=0.6)
+    near = nearest(plain, known)
     if near:
-        return f"{path} is not a name here; the nearest is {near[0]}; correct or remove it."
+        return f"{path} is not a name here; the nearest is {near}; correct or remove it."
     possible = f": it takes {', '.join(known)}" if 0 < len(known) <= 8 else ""
     return f"{path} is not a name here{possible}; remove it."
 
@@ -128,4 +133,23 @@ def _quoted(value: object) -> str:
         return "a set of names and values"
     if isinstance(value, Sequence):
         return "a list"
-    return f"{value}"
+    return _number(value) if isinstance(value, int | float) else f"{value}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def _hint(value: object, noun: str) -> str:
+    """What to change about a value of the wrong kind."""
+    if noun == "text":
+        return "write it in quotes"
+    if not isinstance(value, str):
+        return f"write {noun}"
+    if noun in ("a list", "a set of names and values"):
+        return "write it as YAML, not as text"
+    try:
+        json.loads(value)
+    except ValueError:
+        return f"write {noun}"
+    return "write it without quotes"
