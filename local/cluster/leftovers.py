@@ -36,7 +36,7 @@ def ensure_cgroups() -> None:
 
 def _hierarchies() -> Iterator[Path]:
     seen: set[Path] = set()
-    for mount in _mounts():
+    for mount in mounts():
         if mount.kind in ("cgroup", "cgroup2") and mount.point.is_relative_to(CGROUPS):
             seen.add(mount.point)
     yield from sorted(seen)
@@ -52,14 +52,14 @@ class Mount:
         self.kind = after.split()[0]
 
 
-def _mounts() -> list[Mount]:
+def mounts() -> list[Mount]:
     return [Mount(line) for line in Path("/proc/self/mountinfo").read_text().splitlines()]
 
 
 def our_mounts() -> list[Path]:
     """Mount points inside this instance's folders, in the order in which they were mounted."""
     folders = (site.runtime(), paths.cluster())
-    return [m.point for m in _mounts() if any(m.point.is_relative_to(folder) for folder in folders)]
+    return [m.point for m in mounts() if any(m.point.is_relative_to(folder) for folder in folders)]
 
 
 def _our_cgroups() -> list[Path]:

@@ -11,6 +11,10 @@ import pytest
 
 from local import client, machine, paths, stack
 from local.progress import Refusal
+from tests.cluster.cluster_fixtures import cluster_instance as cluster_instance
+from tests.cluster.cluster_fixtures import probe_image as probe_image
+from tests.cluster.cluster_fixtures import probes as probes
+from tests.cluster.cluster_fixtures import started as started
 
 REPOSITORY = paths.REPOSITORY
 UP_SECONDS = 1800

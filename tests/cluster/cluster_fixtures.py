@@ -1,0 +1,218 @@
+"""What the tests of local/cluster share: the machine's state as text, probe pods, how to break things."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import cluster, paths
+from local.cluster import images, leftovers, lifecycle, processes, site
+from local.cluster.api import Api
+from local.cluster.files import attempt, output
+from local.kubectl import kubectl
+
+PROBE_SOURCE = Path(__file__).resolve().parent / "probe" / "main.go"
+POD_SECONDS = 60.0
+DAEMONS = (
+    "etcd",
+    "containerd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+    "kube-proxy",
+)
+
+
+def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m local.cluster …` as a user runs it."""
+    command = [sys.executable, "-m", "local.cluster", *words]
+    return subprocess.run(
+        command,
+        cwd=paths.REPOSITORY,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def machine_state() -> dict[str, list[str]]:
+    """Everything that `stop` must leave as `start` found it."""
+    ours = ("tpuserve", "kube", "etcd", "containerd", "runc")
+    commands: list[str] = []
+    for file in Path("/proc").glob("[0-9]*/comm"):
+        # A zombie that waits for the machine's init to collect it is no process of ours any more.
+        with contextlib.suppress(OSError):
+            if file.with_name("stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                commands.append(file.read_text().strip())
+    return {
+        "processes": sorted(name for name in commands if any(word in name for word in ours)),
+        "marked": [str(process) for process in processes.marked()],
+        "links": [link["ifname"] for link in json.loads(output("ip", "-json", "link"))],
+        "routes": output("ip", "route", "show", "table", "all").splitlines(),
+        "mounts": [str(mount.point) for mount in leftovers.mounts()],
+        "nftables": _rules(output("nft", "list", "ruleset")),
+        "iptables": _rules(attempt("iptables-save").stdout),
+        "control groups": [str(p) for p in Path("/sys/fs/cgroup").rglob(site.CGROUP)],
+        "network namespaces": output("ip", "netns", "list").splitlines(),
+        "kernel settings": [f"{file} {value}" for file, value in leftovers.kernel_settings().items()],
+        "forwarding": [Path("/proc/sys/net/ipv4/ip_forward").read_text()],
+        "sockets": [
+            str(p) for folder in ("/run/tpuserve", "/run/containerd") for p in Path(folder).rglob("*.sock")
+        ],
+        "kubelet folder": [str(p) for p in Path("/var/lib/kubelet").rglob("*")],
+    }
+
+
+def _rules(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+@pytest.fixture(scope="session")
+def cluster_instance(instance: None) -> None:
+    """The test instance, stopped if an earlier run left it running."""
+    cluster.stop()
+
+
+@pytest.fixture
+def started(cluster_instance: None) -> None:
+    """The cluster, running and repaired."""
+    cluster.start()
+
+
+@pytest.fixture(scope="session")
+def probe_image(cluster_instance: None) -> images.ProgramImage:
+    """The image of probe/main.go, in the cluster."""
+    cluster.start()
+    program = paths.cluster() / "probe"
+    build = ["go", "build", "-trimpath", "-o", str(program), str(PROBE_SOURCE)]
+    subprocess.run(build, env={**os.environ, "CGO_ENABLED": "0", "GO111MODULE": "off"}, check=True)
+    image = images.ProgramImage("probe", program)
+    archive = paths.cluster() / "probe.oci.tar"
+    images.write_program_image(image, archive)
+    cluster.import_image(archive)
+    return image
+
+
+@pytest.fixture
+def probes(probe_image: images.ProgramImage, started: None) -> Iterator["Probes"]:
+    """Pods that serve and ask, in a namespace of their own that goes with the test."""
+    name = f"probe-{time.monotonic_ns()}"
+    kubectl("create", "namespace", name)
+    try:
+        yield Probes(name, probe_image.reference)
+    finally:
+        cluster.start()
+        kubectl("delete", "namespace", name, "--wait=false")
+
+
+class Probes:
+    """Makes Deployments of the probe, and runs it in their pods."""
+
+    def __init__(self, namespace: str, image: str) -> None:
+        self.namespace = namespace
+        self.image = image
+
+    def deploy(self, name: str, *, tpu: int = 0, **container: Any) -> None:
+        """One replica of the probe's server with a Service, ready when this returns."""
+        self.apply_unready(name, tpu=tpu, **container)
+        self.await_ready(name)
+
+    def apply_unready(self, name: str, *, tpu: int = 0, **container: Any) -> None:
+        """The same without waiting."""
+        labels = {"app": name}
+        probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
+        containers = [
+            {
+                "name": "probe",
+                "image": self.image,
+                "imagePullPolicy": "Never",
+                "args": ["serve"],
+                "readinessProbe": probe,
+                "resources": {"limits": {site.TPU_RESOURCE: str(tpu)} if tpu else {}},
+                **container,
+            }
+        ]
+        tolerations = [{"key": site.TPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}]
+        pod = {
+            "containers": containers,
+            "nodeSelector": site.NODE_LABELS,
+            "tolerations": tolerations,
+            "terminationGracePeriodSeconds": 5,
+            "volumes": [{"name": "models", "hostPath": {"path": str(paths.node_data() / "models")}}],
+        }
+        spec = {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        }
+        self.apply("apps/v1", "Deployment", name, spec)
+        self.apply("v1", "Service", name, {"selector": labels, "ports": [{"port": 80, "targetPort": 8080}]})
+
+    def apply(self, version: str, kind: str, name: str, spec: dict[str, Any]) -> None:
+        """Apply one object of the probes' namespace."""
+        metadata = {"name": name, "namespace": self.namespace}
+        manifest = {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
+        kubectl("apply", "-f", "-", given=json.dumps(manifest))
+
+    def await_ready(self, name: str) -> None:
+        """Wait until the Deployment has its ready pod, and its Service that pod's address."""
+        kubectl(
+            "rollout", "status", "-n", self.namespace, f"deployment/{name}", f"--timeout={POD_SECONDS:.0f}s"
+        )
+        lifecycle.await_until(f"{name} has a pod", lambda: len(self.pods(name)) == 1, POD_SECONDS)
+
+    def pods(self, name: str) -> list[dict[str, Any]]:
+        """Pods of the Deployment that are not being deleted."""
+        found = json.loads(kubectl("get", "pods", "-n", self.namespace, "-l", f"app={name}", "-o", "json"))
+        return [pod for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
+
+    def run(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run the probe in the Deployment's pod."""
+        from local import toolchain
+
+        base = [str(toolchain.path("kubectl")), "--kubeconfig", str(paths.kubeconfig()), "exec"]
+        target = ["-n", self.namespace, f"deployment/{name}", "--", "/probe", *words]
+        return subprocess.run([*base, *target], capture_output=True, text=True, check=False, timeout=60)
+
+    def says(self, name: str, *words: str) -> str:
+        """What the probe in the Deployment's pod prints; it must succeed."""
+        done = self.run(name, *words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+def kill(name: str) -> None:
+    """kill -9 one daemon, and wait until it is gone."""
+    pid = processes.daemons()[name].pid
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: name not in processes.daemons())
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Poll until `holds`, or fail."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.1)
+
+
+def all_healthy() -> bool:
+    """What `status` says on the whole."""
+    return cluster.status().healthy
+
+
+def get(path: str) -> Any:
+    """One GET to the API server as the administrator."""
+    with Api() as api:
+        return api.get(path)

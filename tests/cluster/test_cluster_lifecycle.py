@@ -1,0 +1,165 @@
+"""start, a second start, stop, and what each leaves behind."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from local import cluster, paths
+from local.cluster import preflight, processes, site
+from local.kubectl import kubectl
+from local.progress import Refusal
+from tests.cluster.cluster_fixtures import DAEMONS, Probes, all_healthy, get, machine_state, run
+
+WARM_START_SECONDS = 20.0
+NO_OP_SECONDS = 3.0
+
+
+def test_stop_leaves_the_machine_as_start_found_it(cluster_instance: None) -> None:
+    before = machine_state()
+    cluster.start()
+    while_running = machine_state()
+    for part in ("processes", "links", "mounts", "nftables", "control groups"):
+        assert while_running[part] != before[part], f"{part} would not show what is left behind"
+    assert while_running["kernel settings"] == before["kernel settings"]
+    assert while_running["forwarding"] == before["forwarding"]
+    cluster.stop()
+    assert machine_state() == before
+
+
+def test_stop_after_every_daemon_was_killed_leaves_nothing(probes: Probes) -> None:
+    cluster.stop()
+    before = machine_state()
+    cluster.start()
+    probes.deploy("server")
+    for process in processes.daemons().values():
+        os.kill(process.pid, 9)
+    cluster.stop()
+    assert machine_state() == before
+
+
+def test_a_warm_start_and_a_no_op_start_are_quick(started: None) -> None:
+    cluster.stop()
+    began = time.monotonic()
+    cluster.start()
+    warm = time.monotonic() - began
+    daemons = {name: process.pid for name, process in processes.daemons().items()}
+    began = time.monotonic()
+    done = run("start")
+    no_op = time.monotonic() - began
+    assert done.returncode == 0, done.stderr
+    assert {name: process.pid for name, process in processes.daemons().items()} == daemons
+    assert warm < WARM_START_SECONDS and no_op < NO_OP_SECONDS, (warm, no_op)
+
+
+def test_state_survives_stop_and_start(probes: Probes) -> None:
+    probes.deploy("server")
+    kubectl("create", "configmap", "kept", "-n", probes.namespace, "--from-literal=word=kept")
+    identity = get("/api/v1/namespaces/kube-system")["metadata"]["uid"]
+    images = cluster.status().images
+    cluster.stop()
+    cluster.start()
+    assert get("/api/v1/namespaces/kube-system")["metadata"]["uid"] == identity
+    assert get(f"/api/v1/namespaces/{probes.namespace}/configmaps/kept")["data"] == {"word": "kept"}
+    assert cluster.status().images == images
+    probes.await_ready("server")
+    assert probes.says("server", "get", "http://server").startswith("200")
+
+
+def test_stop_ends_pods_by_sigterm_within_their_grace(probes: Probes) -> None:
+    folder = paths.node_data() / "models"
+    goodbye = folder / "goodbye"
+    goodbye.unlink(missing_ok=True)
+    probes.deploy(
+        "polite",
+        env=[{"name": "GOODBYE", "value": "/models/goodbye"}],
+        volumeMounts=[{"name": "models", "mountPath": "/models"}],
+    )
+    cluster.stop()
+    try:
+        assert goodbye.read_text() == "ended by SIGTERM"
+    finally:
+        goodbye.unlink(missing_ok=True)
+
+
+def test_two_starts_at_once_make_one_cluster(cluster_instance: None) -> None:
+    cluster.stop()
+    command = [sys.executable, "-m", "local.cluster", "start"]
+    both = [
+        subprocess.Popen(command, cwd=paths.REPOSITORY, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    said = [process.communicate(timeout=300)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert any("waiting for it" in text for text in said), said
+    leaders = [process.name for process in processes.marked() if process.leader]
+    assert sorted(leaders) == sorted(DAEMONS)
+    assert all_healthy()
+
+
+def test_a_second_instance_is_refused_by_a_sentence_that_names_the_first(started: None) -> None:
+    done = run("start", TPUSERVE_INSTANCE="other")
+    assert done.returncode == 1
+    assert "The instance 'test' of the local cluster runs on this machine" in done.stderr
+    assert "TPUSERVE_INSTANCE=test python -m local.cluster stop" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert all_healthy()
+
+
+@pytest.mark.parametrize("port", [site.API_PORT, site.KUBELET_PORT])
+def test_a_taken_port_is_named_with_who_has_it(cluster_instance: None, port: int) -> None:
+    cluster.stop()
+    before = machine_state()
+    with socket.create_server(("127.0.0.1", 0)) as unrelated, socket.create_server(("0.0.0.0", port)):
+        assert unrelated
+        done = run("start")
+    assert done.returncode == 1
+    sentence = done.stderr.strip().splitlines()[-1]
+    assert (
+        f"Port {port}" in sentence and f"(pid {os.getpid()})" in sentence and "stop that process" in sentence
+    )
+    assert "Traceback" not in done.stderr
+    assert machine_state() == before
+
+
+def test_status_and_logs_of_a_running_and_of_a_stopped_cluster(started: None) -> None:
+    done = run("status")
+    assert done.returncode == 0
+    for word in (*DAEMONS, "tpu-node", "ready", "4 of 4", site.api_url(), "tpuserve.local/coredns:"):
+        assert word in done.stdout
+    assert "kubelet" in run("logs", "kubelet").stdout
+    assert all(f"== {name} " in run("logs").stdout for name in DAEMONS)
+    unknown = run("logs", "kublet")
+    assert unknown.returncode == 1 and "There is no component 'kublet'" in unknown.stderr
+    cluster.stop()
+    stopped = run("status")
+    assert stopped.returncode == 1 and "not running" in stopped.stdout
+
+
+def test_clean_removes_the_state_and_a_start_makes_another_cluster(started: None) -> None:
+    first = get("/api/v1/namespaces/kube-system")["metadata"]["uid"]
+    cluster.clean()
+    assert not paths.cluster().exists()
+    cluster.start()
+    assert get("/api/v1/namespaces/kube-system")["metadata"]["uid"] != first
+
+
+def test_importing_an_image_needs_a_running_cluster(cluster_instance: None, tmp_path: Path) -> None:
+    cluster.stop()
+    with pytest.raises(Refusal, match="does not run: start it"):
+        cluster.import_image(tmp_path / "any.tar")
+
+
+def test_only_loopback_and_the_bridge_are_listened_on(started: None) -> None:
+    ours = {process.pid for process in processes.marked()}
+    for group in Path("/sys/fs/cgroup").rglob("cgroup.procs"):
+        if site.CGROUP in group.parts:
+            ours |= {int(pid) for pid in group.read_text().split()}
+    found = [listener for listener in preflight.listeners() if listener.pid in ours]
+    assert {site.API_PORT, site.KUBELET_PORT, site.PROXY_HEALTH_PORT, site.POLICIES_METRICS_PORT} <= {
+        listener.port for listener in found
+    }
+    assert {listener.address for listener in found} == {site.LOOPBACK, site.BRIDGE_ADDRESS}

@@ -1,0 +1,219 @@
+"""Whatever is killed, deleted or half-written: the next start repairs it, and the pods go on or come back."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from local import cluster, paths
+from local.cluster import credentials, leftovers, network, pki, processes, site
+from local.cluster.api import Api
+from local.cluster.files import output
+from local.kubectl import kubectl
+from tests.cluster.cluster_fixtures import (
+    DAEMONS,
+    Probes,
+    all_healthy,
+    get,
+    kill,
+    run,
+)
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_a_killed_daemon_is_repaired_and_the_pods_go_on(probes: Probes, name: str) -> None:
+    probes.deploy("server", tpu=4)
+    before = probes.pods("server")[0]
+    others = {n: p.pid for n, p in processes.daemons().items() if n != name}
+    kill(name)
+    broken = run("status")
+    assert broken.returncode == 1 and "not running" in broken.stdout
+    cluster.start()
+    assert all_healthy()
+    assert {n: p.pid for n, p in processes.daemons().items() if n != name} == others
+    after = probes.pods("server")[0]
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert after["status"]["containerStatuses"][0]["restartCount"] == 0
+    assert probes.says("server", "get", "http://server").startswith("200")
+
+
+def test_all_daemons_killed_at_once(probes: Probes) -> None:
+    probes.deploy("server", tpu=4)
+    for process in processes.daemons().values():
+        os.kill(process.pid, signal.SIGKILL)
+    cluster.start()
+    assert all_healthy()
+    probes.await_ready("server")
+    assert probes.says("server", "get", "http://server").startswith("200")
+
+
+def test_everything_killed_and_the_kernel_state_gone_as_after_a_reboot(probes: Probes) -> None:
+    probes.deploy("server", tpu=4)
+    for process in processes.daemons().values():
+        os.kill(process.pid, signal.SIGKILL)
+    leftovers.kill_containers()
+    for point in reversed(leftovers.our_mounts()):
+        output("umount", "--lazy", point)
+    assert site.containerd_socket().exists(), "sockets of dead processes stay"
+    network.remove()
+    cluster.start()
+    assert all_healthy()
+    probes.await_ready("server")
+    assert probes.says("server", "get", "http://server").startswith("200")
+
+
+def test_a_deleted_bridge_comes_back_with_the_pods_on_it(probes: Probes) -> None:
+    probes.deploy("server")
+    output("ip", "link", "delete", site.BRIDGE)
+    cluster.start()
+    probes.await_ready("server")
+    assert probes.says("server", "get", "http://server").startswith("200")
+
+
+def test_deleted_rules_come_back(probes: Probes) -> None:
+    probes.deploy("server")
+    for family, name in (("ip", "kube-proxy"), ("ip", "mangle")):
+        output("nft", "delete", "table", family, name)
+    kill("kube-proxy")
+    cluster.start()
+    assert probes.says("server", "get", "http://server").startswith("200")
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 2.0, 3.5, 5.0])
+def test_a_start_that_was_killed_half_way_is_finished_by_the_next(
+    cluster_instance: None, seconds: float
+) -> None:
+    cluster.stop()
+    command = [sys.executable, "-m", "local.cluster", "start"]
+    first = subprocess.Popen(command, cwd=paths.REPOSITORY, stderr=subprocess.DEVNULL)
+    time.sleep(seconds + random.uniform(0, 0.3))
+    first.kill()
+    first.wait()
+    cluster.start()
+    assert all_healthy()
+    assert sorted(p.name for p in processes.marked() if p.leader) == sorted(DAEMONS)
+
+
+def test_a_stop_that_was_killed_half_way_is_finished_by_the_next(started: None) -> None:
+    command = [sys.executable, "-m", "local.cluster", "stop"]
+    first = subprocess.Popen(command, cwd=paths.REPOSITORY, stderr=subprocess.DEVNULL)
+    time.sleep(1.5)
+    first.kill()
+    first.wait()
+    cluster.stop()
+    assert not processes.marked() and not site.runtime().exists()
+
+
+def _halve(name: str) -> Callable[[], None]:
+    def damage() -> None:
+        file = pki.certificate(name)
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+    return damage
+
+
+def _foreign_authority() -> None:
+    key, certificate = pki.key("ca"), pki.certificate("ca")
+    key.unlink()
+    certificate.unlink()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(_halve("apiserver"), id="half a server certificate"),
+        pytest.param(_halve("admin"), id="half a client certificate"),
+        pytest.param(lambda: pki.key("kubelet").unlink(), id="a key without its certificate's pair"),
+        pytest.param(_foreign_authority, id="no authority, certificates of a lost one"),
+        pytest.param(lambda: pki.key("service-accounts").write_text("half"), id="half a token key"),
+    ],
+)
+def test_a_damaged_pki_is_mended(probes: Probes, damage: Callable[[], None]) -> None:
+    probes.deploy("server")
+    cluster.stop()
+    damage()
+    cluster.start()
+    assert all_healthy()
+    probes.await_ready("server")
+    assert probes.says("server", "resolve", "server") == probes_address(probes)
+
+
+def probes_address(probes: Probes) -> str:
+    """ClusterIP of the probe's Service."""
+    return get(f"/api/v1/namespaces/{probes.namespace}/services/server")["spec"]["clusterIP"]
+
+
+def test_a_new_authority_under_running_pods_reaches_them(probes: Probes) -> None:
+    probes.deploy("server")
+    _foreign_authority()
+    cluster.start()
+    assert all_healthy()
+    assert probes.says("server", "resolve", "server") == probes_address(probes)
+
+
+def test_a_kubeconfig_of_another_authority_is_replaced(started: None) -> None:
+    config = json.loads(paths.kubeconfig().read_text())
+    config["clusters"][0]["cluster"]["certificate-authority-data"] = "bm90IG91cnM="
+    paths.kubeconfig().write_text(json.dumps(config))
+    paths.kubeconfig().chmod(0o644)
+    cluster.start()
+    assert kubectl("get", "nodes", "-o", "name").strip() == f"node/{site.NODE}"
+    assert paths.kubeconfig().stat().st_mode & 0o777 == 0o600
+
+
+def test_a_lost_encryption_key_is_refused_not_replaced(started: None) -> None:
+    cluster.stop()
+    kept = credentials.encryption().read_bytes()
+    credentials.encryption().unlink()
+    done = run("start")
+    assert done.returncode == 1 and "put the file back from a copy" in done.stderr
+    assert "Traceback" not in done.stderr
+    credentials.encryption().write_bytes(kept)
+    cluster.start()
+    assert all_healthy()
+
+
+def test_lost_tpu_capacity_is_declared_again(started: None) -> None:
+    with Api() as api:
+        api.patch_capacity(site.TPU_RESOURCE, 0)
+    assert cluster.status().tpu_chips == 0 and not all_healthy()
+    cluster.start()
+    assert cluster.status().tpu_chips == site.TPU_CHIPS
+
+
+def test_changed_settings_restart_that_daemon_and_no_other(probes: Probes) -> None:
+    probes.deploy("server")
+    uid = probes.pods("server")[0]["metadata"]["uid"]
+    before = {name: process.pid for name, process in processes.daemons().items()}
+    folder = paths.node_data() / "models"
+    (folder / "mark").write_text("seen")
+    try:
+        cluster.start(environment=folder)
+        changed = {n for n, p in processes.daemons().items() if p.pid != before[n]}
+        assert changed == {"containerd"}
+        assert probes.pods("server")[0]["metadata"]["uid"] == uid
+        assert probes.says("server", "get", "http://server").startswith("200")
+        assert probes.run("server", "cat", f"{site.ENVIRONMENT_MOUNT}/mark").returncode != 0
+        probes.deploy("later")
+        assert probes.says("later", "cat", f"{site.ENVIRONMENT_MOUNT}/mark") == "seen"
+        refused = probes.run("later", "write", f"{site.ENVIRONMENT_MOUNT}/mark")
+        assert "read-only file system" in refused.stderr
+    finally:
+        (folder / "mark").unlink()
+
+
+def test_an_old_certificate_is_renewed_and_its_daemon_restarted(
+    started: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = processes.daemons()["kube-apiserver"].pid
+    monkeypatch.setattr(pki, "RENEW_DAYS", pki.LEAF_DAYS + 1)
+    cluster.start()
+    monkeypatch.undo()
+    assert processes.daemons()["kube-apiserver"].pid != before
+    assert all_healthy()
