@@ -1,7 +1,6 @@
 """Pydantic's errors as plain sentences: what was asked, what is possible, what to change."""
 
 import json
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -35,10 +34,17 @@ def sentences(
 
 def _sentence(details: ErrorDetails, where: str, root: type[BaseModel] | None) -> str:
     loc = details["loc"]
-    path = ".".join(str(part) for part in (*((where,) if where else ()), *loc)) or "the configuration"
-    owner = _owner(root, loc[:-1]) if root else None
+    names, owner = _place(root, loc)
+    path = ".".join((*((where,) if where else ()), *names)) or "the configuration"
     kind = details["type"]
     asked = _quoted(details["input"])
+    if kind == "union_tag_not_found":
+        return f"{path}.kind is not set and has no default; set it."
+    if kind == "union_tag_invalid":
+        tag, expected = (str(details.get("ctx", {}).get(word, "")) for word in ("tag", "expected_tags"))
+        return (
+            f"{path}.kind is the text '{tag}'; possible are {expected.replace("'", '')}; write one of them."
+        )
     if "extra_environment" in loc and kind == "string_type":
         # The value may be a secret that landed in the wrong place, so it is not repeated.
         return f"{path} is not text; write it in quotes."
@@ -59,8 +65,11 @@ def _sentence(details: ErrorDetails, where: str, root: type[BaseModel] | None) -
         return f"{path} is {asked}; it must be {bound} {_number(limit)}{_unit(owner, loc)}; {change}."
     if kind == "string_too_short":
         return f"{path} is empty; write a value or remove it."
+    if kind == "too_short":
+        given, least = (details.get("ctx", {}).get(word) for word in ("actual_length", "min_length"))
+        return f"{path} has {given} entries; it must have at least {least}; add what is missing."
     if kind == "string_pattern_mismatch":
-        return f"{path} is {asked}; it must match {details.get('ctx', {}).get('pattern')}; change it."
+        return f"{path} is {asked}; it must {_form(owner, loc, details)}; change it."
     noun = next((noun for start, noun in _NOUNS.items() if kind.startswith(start)), "a value of another kind")
     return f"{path} is {asked}; it must be {noun}{_unit(owner, loc)}; {_hint(details['input'], noun)}."
 
@@ -92,6 +101,13 @@ def _unknown(name: str, path: str, owner: type[BaseModel] | None) -> str:
     return f"{path} is not a name here{possible}; remove it."
 
 
+def _form(owner: type[BaseModel] | None, loc: tuple[int | str, ...], details: ErrorDetails) -> str:
+    field = owner.model_fields.get(str(loc[-1])) if owner else None
+    if field is not None and field.examples:
+        return f"look like {field.examples[0]}"
+    return f"match {details.get('ctx', {}).get('pattern')}"
+
+
 def _unit(owner: type[BaseModel] | None, loc: tuple[int | str, ...]) -> str:
     field = owner.model_fields.get(str(loc[-1])) if owner and loc else None
     extra = field.json_schema_extra if field else None
@@ -99,27 +115,43 @@ def _unit(owner: type[BaseModel] | None, loc: tuple[int | str, ...]) -> str:
     return f" ({unit})" if unit else ""
 
 
-def _owner(root: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """The model class that holds the last step of `loc`, or None when the path leaves all models."""
-    current: type[BaseModel] | None = root
+def _place(
+    root: type[BaseModel] | None, loc: tuple[int | str, ...]
+) -> tuple[list[str], type[BaseModel] | None]:
+    """The names that a reader of the file knows, and the model class that holds the last of them.
+
+    pydantic's own path also names the member of a union that it chose (by its `kind`), and says `[key]`
+    when the key of a mapping is what is wrong; the file has neither.
+    """
+    names: list[str] = []
+    owner: type[BaseModel] | None = None
+    models: Sequence[type[BaseModel]] = (root,) if root else ()
     for step in loc:
-        if current is None:
-            return None
-        field = current.model_fields.get(str(step))
+        chosen = [model for model in models if len(models) > 1 and _tag(model) == step]
+        if chosen:
+            models = chosen
+            continue
+        if step == "[key]":
+            continue
+        names.append(str(step))
+        owner = models[0] if len(models) == 1 else None
+        field = owner.model_fields.get(str(step)) if owner else None
         if field is not None:
-            current = _first_model(field.annotation)
-    return current
+            models = _models(field.annotation)
+    return names, owner
 
 
-def _first_model(annotation: Any) -> type[BaseModel] | None:
-    """The model class inside an annotation such as `X | None`; of several, the one that pydantic's path
-    names next is unknown here, so only a single one counts."""
+def _tag(model: type[BaseModel]) -> object:
+    """The value of `kind` that chooses this member of a union; None when it has no such field."""
+    field = model.model_fields.get("kind")
+    return next(iter(typing.get_args(field.annotation)), None) if field else None
+
+
+def _models(annotation: Any) -> Sequence[type[BaseModel]]:
+    """The model classes inside an annotation such as `X | None` or `tuple[X, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated):
-        found = [m for part in typing.get_args(annotation) if (m := _first_model(part))]
-        return found[0] if len(found) == 1 else None
-    return None
+        return (annotation,)
+    return tuple(model for part in typing.get_args(annotation) for model in _models(part))
 
 
 def _quoted(value: object) -> str:

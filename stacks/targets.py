@@ -3,15 +3,20 @@
 A field of another kind is refused, not ignored: what a target cannot use is a mistake in the stack file.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from stacks.capacity import Capacity
+from stacks.section import Section
 
-class Section(BaseModel):
-    """A part of the configuration: immutable, without unknown names, without silent conversions."""
+PLACEHOLDER_PROJECT = "my-project"
+"""Stands in every stack file until you write your own; `preview` takes it, `up` does not."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+# https://cloud.google.com/resource-manager/docs/creating-managing-projects
+Project = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
+Region = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+$")]
+Zone = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+-[a-z]$")]
 
 
 class LocalTarget(Section):
@@ -28,4 +33,106 @@ class LocalTarget(Section):
     )
 
 
-Target = LocalTarget
+class FoundationTarget(Section):
+    """What outlives the serving stacks of one project and region."""
+
+    kind: Literal["foundation"]
+    project: Project = Field(description="Id of the Google Cloud project.")
+    region: Region = Field(description="Region of network, bucket and registry; TPUs must be in it.")
+    environments: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,19}$")], str] = Field(
+        min_length=1,
+        description="Serving stacks that may use this foundation, each with the range of its pods.",
+    )
+    kms_key: str | None = Field(
+        default=None,
+        pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$",
+        description="Key that encrypts bucket and registry; unset: Google's own keys.",
+    )
+    protect: bool = Field(
+        default=True, description="Refuse to delete what cannot be made again; bucket and secrets outlive it."
+    )
+
+
+class MaintenanceWindow(Section):
+    """When Google may upgrade: a first window and how it recurs (RFC 5545)."""
+
+    start: str = Field(
+        default="2026-01-03T02:00:00Z", pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="In UTC."
+    )
+    end: str = Field(
+        default="2026-01-03T10:00:00Z", pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="In UTC."
+    )
+    recurrence: str = Field(default="FREQ=WEEKLY;BYDAY=SA,SU", description="An RFC 5545 rule.")
+
+
+class MaintenanceExclusion(Section):
+    """A time without upgrades of nodes and minor versions, such as a launch."""
+
+    name: str = Field(min_length=1)
+    start: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="In UTC.")
+    end: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="In UTC.")
+
+
+class NewCluster(Section):
+    """A regional cluster of this stack's own."""
+
+    kind: Literal["new"] = "new"
+    release_channel: Literal["RAPID", "REGULAR", "STABLE"] = Field(
+        default="REGULAR", description="How early Kubernetes versions come."
+    )
+    window: MaintenanceWindow = Field(
+        default=MaintenanceWindow(), description="When Google may upgrade the cluster."
+    )
+    exclusions: tuple[MaintenanceExclusion, ...] = Field(
+        default=(), strict=False, description="Times without upgrades."
+    )
+
+
+class ExistingCluster(Section):
+    """A cluster that somebody else keeps; it must have what docs/operations.md lists."""
+
+    kind: Literal["existing"]
+    name: str = Field(min_length=1, description="The cluster's name.")
+    location: str = Field(min_length=1, description="Its region, or its zone.")
+
+
+Cluster = Annotated[NewCluster | ExistingCluster, Field(discriminator="kind")]
+
+
+class Endpoint(Section):
+    """A load balancer with TLS in front of the server."""
+
+    hostname: str = Field(
+        pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$", description="Name that clients use."
+    )
+    exposure: Literal["internal", "public"] = Field(
+        default="internal", description="internal: from the VPC alone; public needs authentication."
+    )
+
+
+class GkeTarget(Section):
+    """A GKE cluster with TPU nodes, beside a foundation."""
+
+    kind: Literal["gke"]
+    project: Project = Field(description="Id of the Google Cloud project.")
+    zone: Zone = Field(description="Zone of the TPU; its region is the foundation's.")
+    capacity: Capacity = Field(description="How the TPU is bought.")
+    foundation: str = Field(
+        default="foundation", min_length=1, description="Stack that holds the foundation."
+    )
+    cluster: Cluster = Field(default=NewCluster(), description="A new cluster, or an existing one.")
+    endpoint: Endpoint | None = Field(
+        default=None, description="Load balancer; unset: reachable inside the cluster alone."
+    )
+    hugging_face_token: bool = Field(
+        default=True, description="Whether fetching the weights needs the secret hugging-face-token."
+    )
+    protect: bool = Field(default=False, description="Refuse to delete the cluster and the TPU nodes.")
+
+    @property
+    def region(self) -> str:
+        """The zone without its letter."""
+        return self.zone.rsplit("-", 1)[0]
+
+
+Target = Annotated[LocalTarget | FoundationTarget | GkeTarget, Field(discriminator="kind")]

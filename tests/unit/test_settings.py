@@ -20,7 +20,10 @@ GOOD: dict[str, Any] = {
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"targt": {}}, "targt is not a name here; the nearest is target; correct or remove it."),
     ({"target": {}}, "target.kind is not set and has no default; set it."),
-    ({"target": {"kind": "gce"}}, "target.kind is the text 'gce'; possible are local; write one of them."),
+    (
+        {"target": {"kind": "gce"}},
+        "target.kind is the text 'gce'; possible are local, foundation, gke; write one of them.",
+    ),
     (
         {"target": "local"},
         "target is the text 'local'; it must be a set of names and values; write it without quotes.",
