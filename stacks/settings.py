@@ -15,7 +15,8 @@ import pulumi.runtime
 from pydantic import Field, ValidationError
 
 from serving.sentences import sentences
-from stacks.targets import Section, Target
+from stacks.section import Section
+from stacks.targets import Target
 
 PROJECT = "tpuserve"
 
