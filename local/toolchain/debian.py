@@ -38,7 +38,8 @@ def install(programs: Sequence[Packaged]) -> None:
             f"{wish}, and installing it needs root: run `sudo {command}`, or run the same command as root."
         )
     with progress.exclusive("debian-packages"), _no_service_starts():
-        services = {program.service for program in programs if program.service}
+        # Of a package that was there before, the unit is the machine owner's business.
+        services = {p.service for p in programs if p.service and not _installed(p.package)}
         progress.run("Refresh Debian's package lists", ["apt-get", "update"], log="debian", env=_QUIET)
         progress.run(
             f"Install {', '.join(packages)}",
@@ -63,6 +64,16 @@ def _no_service_starts() -> Iterator[None]:
     finally:
         if ours:
             POLICY.unlink(missing_ok=True)
+
+
+def _installed(package: str) -> bool:
+    asked = subprocess.run(
+        ["dpkg-query", "--show", "--showformat=${db:Status-Status}", package],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return asked.stdout == "installed"
 
 
 def _disable(service: str) -> None:
