@@ -103,7 +103,7 @@ _ROWS = (
         # that the workload selects it unchanged; its HBM is what the image's backend pretends to have.
         name="local-v6e-4",
         chips=4,
-        hbm_bytes_per_chip=GIB,
+        hbm_bytes_per_chip=128 * 2**20,
         gke_accelerator="tpu-v6e-slice",
         gke_topology="2x2",
         generation="cpu",
@@ -118,6 +118,8 @@ _ROWS = (
         bf16_flops=None,
     ),
 )
+
+DEFAULT_ACCELERATOR = "v6e-4"
 
 ACCELERATORS: Mapping[str, Accelerator] = MappingProxyType({row.name: row for row in _ROWS})
 

@@ -13,11 +13,13 @@ class Speculative(BaseModel):
 
     model_config = STRICT
 
-    method: Literal["ngram", "mtp"]
-    num_speculative_tokens: int = Field(gt=0, le=16)
-    prompt_lookup_min: int | None = Field(None, ge=1)
-    prompt_lookup_max: int | None = Field(None, ge=1)
-    model: str | None = None
+    method: Literal["ngram", "mtp"] = Field(
+        description="ngram drafts what followed the same tokens earlier in the prompt, mtp asks a small model."
+    )
+    num_speculative_tokens: int = Field(gt=0, le=16, description="Tokens drafted for each request and step.")
+    prompt_lookup_min: int | None = Field(None, ge=1, description="Shortest repeat that ngram looks for.")
+    prompt_lookup_max: int | None = Field(None, ge=1, description="Longest repeat that ngram looks for.")
+    model: str | None = Field(None, min_length=1, description="The draft model of mtp.")
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -44,9 +46,13 @@ class MultimodalLimits(BaseModel):
 
     model_config = STRICT
 
-    image: int = Field(0, ge=0, le=64)
-    video: int = Field(0, ge=0, le=64)
-    audio: int = Field(0, ge=0, le=64)
+    image: int = Field(0, ge=0, le=64, description="Images in a request.")
+    video: int = Field(
+        0, ge=0, le=64, description="Videos in a request; the TPU runtime has no path for them."
+    )
+    audio: int = Field(
+        0, ge=0, le=64, description="Clips in a request; the TPU runtime loads no audio tower."
+    )
 
 
 class VisionPrograms(BaseModel):
@@ -58,8 +64,10 @@ class VisionPrograms(BaseModel):
 
     model_config = STRICT
 
-    token_budgets: tuple[Annotated[int, Field(gt=0)], ...] = Field(strict=False)
-    images_per_call: int = Field(gt=0, le=64)
+    token_budgets: tuple[Annotated[int, Field(gt=0)], ...] = Field(
+        strict=False, description="Soft tokens that one call encodes, one program each."
+    )
+    images_per_call: int = Field(gt=0, le=64, description="Images that one call encodes at most.")
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:

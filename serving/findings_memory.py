@@ -6,7 +6,7 @@ from serving import kvcache, memory
 from serving.accelerators import GIB
 from serving.finding import Finding, Rule, Subject
 
-HEADROOM_FLOOR_BYTES = GIB
+HEADROOM_FLOOR_BYTES = GIB // 2
 """Less than this left on a chip is remarked on: the memory model does not know the runtime's own
 reservations, fragmentation, or what the vision tower holds while it runs."""
 

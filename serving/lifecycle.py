@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from serving.coldstart import ColdStart
 
+DEFAULT_LONGEST_REQUEST_SECONDS = 300
+
 STARTUP_PERIOD = 10
 
 # kube-proxies and load balancers learn of a removed endpoint within seconds; until then they still send
@@ -51,8 +53,10 @@ class Lifecycle:
     pulumi_timeout_seconds: int
 
 
-def lifecycle(cold_start: ColdStart, longest_request_seconds: int) -> Lifecycle:
+def lifecycle(cold_start: ColdStart, longest_request_seconds: int, node_wait_seconds: int = 0) -> Lifecycle:
     """Derive everything. Raises ValueError when the longest request is not positive.
+
+    `node_wait_seconds` is for capacity that comes only when Google has some: a rollout waits as long.
 
     The chain at the end of a pod's life: the pre-stop sleep lets endpoints forget it, SIGTERM makes vLLM
     drain for --shutdown-timeout (vllm/v1/engine/core.py, `_handle_shutdown`: its default of 0 aborts
@@ -67,7 +71,7 @@ def lifecycle(cold_start: ColdStart, longest_request_seconds: int) -> Lifecycle:
     drain = PRE_STOP + longest_request_seconds
     grace = drain + TEARDOWN
     # The startup probe counts from the container's start, the rollout from its request for a node.
-    progress = max(cold_start.budget_seconds, failures * STARTUP_PERIOD) + STARTUP_PERIOD
+    progress = max(cold_start.budget_seconds, failures * STARTUP_PERIOD) + STARTUP_PERIOD + node_wait_seconds
     return Lifecycle(
         startup_period_seconds=STARTUP_PERIOD,
         startup_failure_threshold=failures,

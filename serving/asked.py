@@ -1,0 +1,88 @@
+"""What somebody asks to have explained: a phase with a scenario, or a stack's configuration file."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from serving.accelerators import DEFAULT_ACCELERATOR, Accelerator, accelerator
+from serving.engine import EngineConfig
+from serving.lifecycle import DEFAULT_LONGEST_REQUEST_SECONDS
+from serving.models import ModelSpec, model
+from serving.nearest import nearest
+from serving.phases import DEFAULT_PHASE, PHASES, engine_for
+
+PREFIX = "tpuserve:"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One engine on one slice, under the name that it was asked for by."""
+
+    name: str
+    accelerator: Accelerator
+    model: ModelSpec
+    engine: EngineConfig
+    longest_request_seconds: int
+
+
+def from_settings(name: str, settings: Mapping[str, object]) -> Asked:
+    """From the keys model, accelerator, phase, scenario, engine and longest_request_seconds; others are
+    not looked at. A model that is not named is the phase's. Raises ValueError, one sentence a line."""
+    phase = str(settings.get("phase", DEFAULT_PHASE))
+    scenario = settings.get("scenario")
+    overrides = settings.get("engine", {})
+    if not isinstance(overrides, Mapping):
+        raise ValueError("engine is not a set of names and values; write it as YAML, not as text.")
+    engine = engine_for(
+        phase, None if scenario is None else str(scenario), cast(Mapping[str, object], overrides)
+    )
+    return Asked(
+        name=name,
+        accelerator=accelerator(str(settings.get("accelerator", DEFAULT_ACCELERATOR))),
+        model=model(str(settings.get("model", PHASES[phase].model))),
+        engine=engine,
+        longest_request_seconds=int(
+            str(settings.get("longest_request_seconds", DEFAULT_LONGEST_REQUEST_SECONDS))
+        ),
+    )
+
+
+def from_stack(stack: str, folder: Path) -> Asked:
+    """From `folder`/Pulumi.<stack>.yaml. Raises ValueError when there is no such file, with the ones that
+    there are, or when its configuration is wrong."""
+    import yaml
+
+    file = folder / f"Pulumi.{stack}.yaml"
+    if not file.is_file():
+        stacks = sorted(path.name.split(".")[1] for path in folder.glob("Pulumi.*.yaml"))
+        near = nearest(stack, stacks)
+        advice = f"the nearest is {near}" if near else "choose one of them"
+        raise ValueError(f"stack {stack!r} has no file {file.name}: there are {', '.join(stacks)}; {advice}.")
+    content = cast(dict[str, dict[str, object]], yaml.safe_load(file.read_text("utf-8")))
+    values = content.get("config", {})
+    return from_settings(
+        stack,
+        {key.removeprefix(PREFIX): _value(value) for key, value in values.items() if key.startswith(PREFIX)},
+    )
+
+
+def from_name(name: str, folder: Path) -> Asked:
+    """From `phase`, `phase+scenario`, `stack:NAME`, or a stack's name that is no phase."""
+    if name.startswith("stack:"):
+        return from_stack(name.removeprefix("stack:"), folder)
+    phase, plus, scenario = name.partition("+")
+    if plus or phase in PHASES or not (folder / f"Pulumi.{phase}.yaml").is_file():
+        return from_settings(name, {"phase": phase, "scenario": scenario if plus else None})
+    return from_stack(name, folder)
+
+
+def _value(value: object) -> object:
+    """Pulumi keeps what `pulumi config set` is given as text; stacks read numbers and objects from it."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value

@@ -1,0 +1,171 @@
+"""docs/configuration.md: every field of the engine, and what can be chosen, from the models themselves."""
+
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from serving.accelerators import ACCELERATORS, GIB
+from serving.engine import EngineConfig
+from serving.engine_parts import MultimodalLimits, Speculative, VisionPrograms
+from serving.fields import targets
+from serving.models import MODELS
+from serving.phases import PHASES, SCENARIOS, engine_for
+
+_INTRODUCTION = """\
+# Configuration of the engine
+
+Written by `python -m serving configuration`; change the models in `serving/`, not this file.
+
+A stack names a `phase`, perhaps a `scenario`, and under `engine:` single fields that differ. A field that is
+empty (`null`) is not passed, and vLLM's own default holds. Values replace whole values: a new
+`limit_mm_per_prompt` replaces the old one. `python -m serving explain --stack STACK` shows what it comes to.
+"""
+
+
+def document() -> str:
+    """The whole file, ending with a newline."""
+    parts = [
+        _INTRODUCTION,
+        "## Phases\n",
+        *_named(PHASES.values()),
+        "## Scenarios\n",
+        *_named(SCENARIOS.values()),
+        "## What each phase sets\n",
+        _phase_table(),
+        "## Flags of `vllm serve`\n",
+        _field_table("flag"),
+        "## Environment variables\n",
+        _field_table("variable"),
+        _extra(),
+    ]
+    for model in (Speculative, MultimodalLimits, VisionPrograms):
+        parts += [f"## {model.__name__}\n", f"{_first_paragraph(model)}\n", part_table(model)]
+    parts += ["## Accelerators\n", _accelerators(), "## Models\n", _models()]
+    return "\n".join(parts)
+
+
+def _named(rows: typing.Iterable[Any]) -> Iterator[str]:
+    for row in rows:
+        yield f"- **{row.name}**: {row.description} {row.trade_off}"
+    yield ""
+
+
+def _table(header: tuple[str, ...], rows: typing.Iterable[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |\n" for line in lines)
+
+
+def _phase_table() -> str:
+    engines = {name: engine_for(name, None, {}) for name in PHASES}
+    defaults = {name: info.default for name, info in EngineConfig.model_fields.items()}
+    rows: list[tuple[str, ...]] = []
+    for field in EngineConfig.model_fields:
+        values = [getattr(engine, field) for engine in engines.values()]
+        if any(value != defaults[field] for value in values) and field != "extra_environment":
+            rows.append((f"`{field}`", *(_value(value) for value in values)))
+    return _table(("field", *engines), rows)
+
+
+def _field_table(kind: typing.Literal["flag", "variable"]) -> str:
+    rows = [
+        (
+            f"`{target.field}`",
+            f"`{target.name}`",
+            _kind(target.info),
+            target.unit,
+            _default(target.info),
+            target.info.description or "",
+        )
+        for target in targets(EngineConfig, kind)
+    ]
+    return _table(("field", "becomes", "values", "unit", "default", "effect"), rows)
+
+
+def _extra() -> str:
+    info = EngineConfig.model_fields["extra_environment"]
+    return f"`extra_environment`: names and texts. {info.description}\n"
+
+
+def part_table(model: type[BaseModel]) -> str:
+    """Any settings model as a table: name, values, default, and the field's own description."""
+    rows = [
+        (f"`{name}`", _kind(info), _default(info), info.description or "")
+        for name, info in model.model_fields.items()
+    ]
+    return _table(("field", "values", "default", "effect"), rows)
+
+
+def _first_paragraph(model: type[BaseModel]) -> str:
+    paragraph = (model.__doc__ or "").partition("\n\n")[0]
+    return " ".join(paragraph.split())
+
+
+def _default(info: FieldInfo) -> str:
+    return "required" if info.is_required() else _value(info.get_default(call_default_factory=True))
+
+
+def _value(value: object) -> str:
+    if value is None or value in ({}, ()):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, BaseModel):
+        return ", ".join(f"{name} {_value(part)}" for name, part in value if part is not None)
+    if isinstance(value, tuple):
+        return " ".join(str(part) for part in typing.cast(tuple[object, ...], value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _kind(info: FieldInfo) -> str:
+    """What can be written, in words: names to choose from, or a kind with its bounds."""
+    text = _annotation(info.annotation)
+    low = [f"above {m.gt:g}" for m in info.metadata if isinstance(m, Gt)]
+    low += [f"from {m.ge:g}" for m in info.metadata if isinstance(m, Ge)]
+    high = [f"to {m.le:g}" for m in info.metadata if isinstance(m, Le)]
+    high += [f"below {m.lt:g}" for m in info.metadata if isinstance(m, Lt)]
+    return " ".join([text, *low, *high])
+
+
+_WORDS: dict[object, str] = {int: "whole number", float: "number", bool: "true, false", str: "text"}
+
+
+def _annotation(annotation: Any) -> str:
+    arguments = typing.get_args(annotation)
+    origin = typing.get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_annotation(part) for part in arguments if part is not types.NoneType)
+    if origin is typing.Literal:
+        return ", ".join(f"`{choice}`" for choice in arguments)
+    if origin is tuple:
+        return f"list of {_annotation(arguments[0])}s"
+    if origin is typing.Annotated:
+        return _annotation(arguments[0])
+    return _WORDS.get(annotation) or f"see {annotation.__name__}"
+
+
+def _accelerators() -> str:
+    rows = [
+        (
+            f"`{row.name}`",
+            str(row.chips),
+            f"{row.hbm_bytes_per_chip / GIB:.2f} GiB",
+            row.machine_type or "this machine",
+            row.gke_topology,
+            ", ".join(row.zones),
+        )
+        for row in ACCELERATORS.values()
+    ]
+    return _table(("accelerator", "chips", "usable HBM a chip", "machine", "topology", "zones"), rows)
+
+
+def _models() -> str:
+    rows = [
+        (f"`{row.name}`", f"`{row.hf_repo}`", f"{row.weight_bytes / 1e9:.2f} GB", ", ".join(row.modalities))
+        for row in MODELS.values()
+    ]
+    return _table(("model", "repository", "weights", "takes"), rows)

@@ -1,0 +1,219 @@
+"""Everything that is known about an engine on a slice, as rows: what a design review asks for.
+
+Each row says where its value comes from: measured, compiled, computed, assumed, or a named source.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from serving import coldstart, layout, memory, prices
+from serving.accelerators import GIB
+from serving.asked import Asked
+from serving.coldstart import ColdStart
+from serving.findings import findings
+from serving.findings_memory import TYPICAL_TOKENS
+from serving.fingerprint import fingerprint
+from serving.lifecycle import lifecycle
+from serving.memory import Memory
+from serving.prices import Provisioning
+from serving.runtime import resolve
+
+
+@dataclass(frozen=True)
+class Row:
+    """One value: `value` for machines in the unit that `label` or `text` names, `text` for people."""
+
+    section: str
+    label: str
+    value: object
+    text: str
+    basis: str = ""
+
+
+def rows(asked: Asked, region: str, provisioning: Provisioning, today: date) -> tuple[Row, ...]:
+    """All rows, in reading order. A number that cannot be had is a row with the reason as its text."""
+    return (
+        *_server(asked),
+        *_memory(asked),
+        *_programs(asked),
+        *_cold_start(asked),
+        *_life(asked),
+        *_cost(asked, region, provisioning, today),
+    )
+
+
+def _server(asked: Asked) -> Iterator[Row]:
+    slice_, engine = asked.accelerator, asked.engine
+    yield Row("server", "accelerator", slice_.name, f"{slice_.name}, {slice_.chips} chips")
+    yield Row("server", "model", asked.model.name, asked.model.name)
+    for field in type(engine).model_fields:
+        value = getattr(engine, field)
+        if value is not None and value != {}:
+            plain = engine.model_dump(mode="json", include={field})[field]
+            yield Row("server", field, plain, _plain(plain))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(part)}" for name, part in value.items() if part is not None)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, list):
+        return " ".join(_plain(part) for part in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return str(value)
+
+
+def _memory(asked: Asked) -> Iterator[Row]:
+    section = "memory of one chip"
+    try:
+        budget = memory.budget(asked.accelerator, asked.model, asked.engine)
+    except ValueError as reason:
+        yield Row(section, "budget", None, str(reason))
+        return
+    yield Row(section, "usable", budget.hbm_bytes, _gib(budget.hbm_bytes))
+    for group in budget.weights:
+        padding = f", {_gib(group.padding_bytes)} of it padding" if group.padding_bytes > GIB // 10 else ""
+        yield Row(section, f"weights: {group.name}", group.bytes, _gib(group.bytes) + padding, group.basis)
+    pool = budget.pool
+    yield Row(
+        section,
+        "KV cache",
+        budget.kv_bytes,
+        f"{_gib(budget.kv_bytes)}, {budget.kv_token_bytes / 1024:g} KiB a token",
+        "computed",
+    )
+    yield Row(section, "programs", budget.code_bytes, _gib(budget.code_bytes), budget.basis)
+    if budget.temporaries:
+        largest = max(budget.temporaries, key=lambda temporary: temporary.bytes)
+        yield Row(
+            section, "largest buffer", largest.bytes, f"{_gib(largest.bytes)}, {largest.name}", budget.basis
+        )
+    yield Row(section, "left", budget.left_bytes, _gib(budget.left_bytes), budget.basis)
+    yield Row(section, "fits", budget.fits, "yes" if budget.fits else "NO")
+    yield from _requests(asked, budget)
+    yield Row("requests", "block size", pool.block_size, f"{pool.block_size} tokens", "computed")
+
+
+def _requests(asked: Asked, budget: Memory) -> Iterator[Row]:
+    pool = budget.pool
+    yield Row("requests", "KV tokens", pool.tokens, f"{pool.tokens:,}", "computed")
+    yield Row("requests", "slots", asked.engine.max_num_seqs, f"{asked.engine.max_num_seqs:,}")
+    for length in (TYPICAL_TOKENS, asked.engine.max_model_len):
+        if length <= asked.engine.max_model_len:
+            resident = min(pool.resident_requests(length), asked.engine.max_num_seqs)
+            yield Row("requests", f"at once, {length:,} tokens each", resident, f"{resident:,}", "computed")
+
+
+def _programs(asked: Asked) -> Iterator[Row]:
+    runtime = resolve(asked.model, asked.engine)
+    programs = runtime.programs
+    buckets = programs.buckets.tokens
+    shown = (
+        " ".join(str(size) for size in buckets)
+        if len(buckets) <= 13
+        else (f"{' '.join(str(size) for size in buckets[:4])} … {buckets[-1]}")
+    )
+    yield Row("programs", "all", programs.total, f"{programs.total:,}", "computed")
+    yield Row("programs", "whole models", programs.backbones, f"{programs.backbones:,}", "computed")
+    yield Row("programs", "token buckets", list(buckets), f"{len(buckets)}: {shown}", "computed")
+    graph = fingerprint(image="", model=asked.model, accelerator=asked.accelerator, engine=asked.engine)
+    yield Row("programs", "graph, of compile cache", graph.graph_digest, graph.graph_digest, "computed")
+    yield Row("programs", "async scheduling", runtime.async_scheduling, _plain(runtime.async_scheduling))
+    yield Row("programs", "images", runtime.multimodal, _plain(runtime.multimodal))
+
+
+def _cold_start(asked: Asked) -> Iterator[Row]:
+    estimate = coldstart.estimate(asked.accelerator, asked.model, asked.engine)
+    for part in estimate.parts:
+        yield Row(
+            "cold start",
+            part.name,
+            {"cold": part.cold_seconds, "warm": part.warm_seconds},
+            f"{_seconds(part.cold_seconds)} cold, {_seconds(part.warm_seconds)} warm",
+            f"{part.source}: {part.basis}",
+        )
+    yield Row(
+        "cold start",
+        "total",
+        {"cold": estimate.cold_seconds, "warm": estimate.warm_seconds},
+        f"{_seconds(estimate.cold_seconds)} cold, {_seconds(estimate.warm_seconds)} warm",
+    )
+
+
+def _life(asked: Asked) -> Iterator[Row]:
+    estimate: ColdStart = coldstart.estimate(asked.accelerator, asked.model, asked.engine)
+    life = lifecycle(estimate, asked.longest_request_seconds)
+    startup = life.startup_period_seconds * life.startup_failure_threshold
+    section = "time-outs"
+    yield Row(section, "startup probe", startup, _seconds(startup), "cold start, upper end")
+    yield Row(
+        section,
+        "rollout deadline",
+        life.progress_deadline_seconds,
+        _seconds(life.progress_deadline_seconds),
+        "cold start, upper end, with node and image",
+    )
+    yield Row(
+        section,
+        "drain",
+        life.shutdown_timeout_seconds,
+        _seconds(life.shutdown_timeout_seconds),
+        "longest request",
+    )
+    yield Row(
+        section,
+        "grace period",
+        life.termination_grace_seconds,
+        _seconds(life.termination_grace_seconds),
+        f"{life.pre_stop_seconds} s for endpoints, the drain, the teardown",
+    )
+
+
+def _cost(asked: Asked, region: str, provisioning: Provisioning, today: date) -> Iterator[Row]:
+    try:
+        price = prices.cost(asked.accelerator, region, provisioning, today)
+    except ValueError as reason:
+        yield Row("cost", "price", None, str(reason))
+        return
+    basis = f"{price.price.source}, {price.price.read}"
+    where = f"{provisioning}, {region}"
+    yield Row("cost", "an hour", price.dollars_per_hour, f"${price.dollars_per_hour:,.2f}, {where}", basis)
+    yield Row("cost", "a month", price.dollars_per_month, f"${price.dollars_per_month:,.0f}", "730 hours")
+
+
+def document(asked: Asked, region: str, provisioning: Provisioning, today: date) -> dict[str, object]:
+    """The same for machines: sections of labels of values, the command, the environment, the findings."""
+    sections: dict[str, dict[str, object]] = {}
+    for row in rows(asked, region, provisioning, today):
+        sections.setdefault(row.section, {})[row.label] = {"value": row.value, "basis": row.basis}
+    return {
+        "name": asked.name,
+        **sections,
+        "argv": list(command(asked)),
+        "environment": asked.engine.environment(),
+        "findings": [
+            {**vars(finding), "sentence": str(finding)}
+            for finding in findings(asked.accelerator, asked.model, asked.engine)
+        ],
+    }
+
+
+def title(asked: Asked) -> str:
+    """One line that says what the table is about."""
+    return f"{asked.name}: {asked.model.name} on {asked.accelerator.name}"
+
+
+def command(asked: Asked) -> tuple[str, ...]:
+    """The command line as the workload runs it, without what the workload itself adds."""
+    return asked.engine.argv(f"{layout.MODELS}/{asked.model.name}", asked.model.name, layout.PORT)
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.2f} GiB" if abs(size) >= GIB / 10 or size == 0 else f"{size / 2**20:.1f} MiB"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
