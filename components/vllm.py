@@ -20,7 +20,7 @@ class VllmArgs:
     """`pod` is one release with its volumes and sizes; the rest is what stands around it.
 
     `agent_files` maps a path below /opt/tpuserve to its text. `clients` are the peers that may call the
-    endpoint, `egress` what the server may call (nothing, unless told).
+    endpoint, `egress` what the server may call (nothing, unless told). The server waits for `after`.
     """
 
     namespace: pulumi.Input[str]
@@ -29,6 +29,9 @@ class VllmArgs:
     agent_files: Mapping[str, str]
     clients: Sequence[NetworkPolicyPeerArgsDict]
     egress: Sequence[NetworkPolicyEgressRuleArgsDict]
+    account_annotations: Mapping[str, pulumi.Input[str]]
+    pod_annotations: Mapping[str, str]
+    after: Sequence[pulumi.Resource]
 
 
 class Vllm(pulumi.ComponentResource):
@@ -50,17 +53,17 @@ class Vllm(pulumi.ComponentResource):
         agent_name = f"{NAME}-agent-{release.agent_digest}"
         life = args.pod.lifecycle
         wait = f"{life.pulumi_timeout_seconds}s"
+        space, notes = args.namespace, dict(args.account_annotations)
         child = pulumi.ResourceOptions(parent=self)
-
         account = k8s.core.v1.ServiceAccount(
             f"{name}-account",
-            metadata={"name": NAME, "namespace": args.namespace, "labels": labels},
+            metadata={"name": NAME, "namespace": space, "labels": labels, "annotations": notes},
             automount_service_account_token=False,
             opts=child,
         )
         agent = k8s.core.v1.ConfigMap(
             f"{name}-agent",
-            metadata={"name": agent_name, "namespace": args.namespace, "labels": labels},
+            metadata={"name": agent_name, "namespace": space, "labels": labels},
             immutable=True,
             data={config_map_key(path): text for path, text in args.agent_files.items()},
             opts=child,
@@ -68,7 +71,7 @@ class Vllm(pulumi.ComponentResource):
         Protection(
             name,
             ProtectionArgs(
-                namespace=args.namespace,
+                namespace=space,
                 labels=labels,
                 replicas=args.replicas,
                 clients=args.clients,
@@ -78,18 +81,14 @@ class Vllm(pulumi.ComponentResource):
         )
         deployment = k8s.apps.v1.Deployment(
             f"{name}-server",
-            metadata={
-                "name": f"{NAME}-{release.name}",
-                "namespace": args.namespace,
-                "labels": release_labels,
-            },
+            metadata={"name": f"{NAME}-{release.name}", "namespace": space, "labels": release_labels},
             spec={
                 "replicas": args.replicas,
                 "strategy": {"type": "Recreate"},
                 "progress_deadline_seconds": life.progress_deadline_seconds,
                 "selector": {"match_labels": release_labels},
                 "template": {
-                    "metadata": {"labels": release_labels},
+                    "metadata": {"labels": release_labels, "annotations": dict(args.pod_annotations)},
                     "spec": pod_spec(
                         args.pod,
                         service_account=NAME,
@@ -100,14 +99,14 @@ class Vllm(pulumi.ComponentResource):
             },
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[account, agent],
+                depends_on=[account, agent, *args.after],
                 delete_before_replace=True,
                 custom_timeouts=pulumi.CustomTimeouts(create=wait, update=wait, delete=wait),
             ),
         )
         service = k8s.core.v1.Service(
             f"{name}-service",
-            metadata={"name": NAME, "namespace": args.namespace, "labels": labels},
+            metadata={"name": NAME, "namespace": space, "labels": labels},
             spec={
                 "selector": release_labels,
                 "ports": [{"name": "http", "port": layout.PORT, "target_port": "http"}],
@@ -116,6 +115,6 @@ class Vllm(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
         )
         self.endpoint = pulumi.Output.concat(
-            "http://", service.metadata.name, ".", args.namespace, f".svc:{layout.PORT}/v1"
+            "http://", service.metadata.name, ".", space, f".svc:{layout.PORT}/v1"
         )
         self.register_outputs({"endpoint": self.endpoint})

@@ -3,9 +3,10 @@
 Kept apart from the component so that the template can be read, and tested, without an engine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import pulumi
 from pulumi_kubernetes.core.v1 import PodSpecArgsDict, ProbeArgsDict
 
 from components.vllm_volumes import ServerVolumes, server_volumes
@@ -20,9 +21,14 @@ USER = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class PodArgs:
-    """What one serving pod needs to know. Memory quantities are Kubernetes quantities ("8Gi")."""
+    """What one serving pod needs to know. Memory quantities are Kubernetes quantities ("8Gi").
+
+    `image` is where this cluster pulls the release's image from; `node_selector` finds its slices.
+    """
 
     release: Release
+    image: pulumi.Input[str]
+    node_selector: Mapping[str, str]
     accelerator: Accelerator
     lifecycle: Lifecycle
     volumes: ServerVolumes
@@ -42,10 +48,7 @@ def pod_spec(
         "automount_service_account_token": False,
         # A Service called vllm would otherwise set VLLM_PORT=tcp://…, which vLLM reads as its own setting.
         "enable_service_links": False,
-        "node_selector": {
-            "cloud.google.com/gke-tpu-accelerator": args.accelerator.gke_accelerator,
-            "cloud.google.com/gke-tpu-topology": args.accelerator.gke_topology,
-        },
+        "node_selector": dict(args.node_selector),
         "tolerations": [
             {"key": "google.com/tpu", "operator": "Equal", "value": "present", "effect": "NoSchedule"}
         ],
@@ -60,7 +63,7 @@ def pod_spec(
         "containers": [
             {
                 "name": "vllm",
-                "image": args.release.image,
+                "image": args.image,
                 "image_pull_policy": "IfNotPresent",
                 "command": list(args.release.argv),
                 "env": [{"name": name, "value": value} for name, value in args.release.environment],

@@ -3,16 +3,25 @@
 import pulumi
 
 from stacks.settings import Settings
+from stacks.targets import FoundationTarget, GkeTarget, LocalTarget
 
 
 def build(settings: Settings) -> None:
     """Declare the stack that `settings` describe; what could not work ends with its sentences alone."""
     try:
-        match settings.target.kind:
-            case "local":
-                # Imported here: a provider's SDK takes seconds to load, and a stack needs only its own.
+        # Imported here: a provider's SDK takes seconds to load, and a stack needs only its own.
+        match settings.target:
+            case LocalTarget() as target:
                 from stacks import local
 
-                local.build(settings)
+                local.build(settings, target)
+            case FoundationTarget() as target:
+                from stacks import foundation
+
+                foundation.build(settings, target)
+            case GkeTarget() as target:
+                from stacks import gke
+
+                gke.build(settings, target)
     except ValueError as error:
         raise pulumi.RunError(str(error)) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -13,6 +13,7 @@ from agent import bundle
 from components.vllm import Vllm, VllmArgs
 from components.vllm_pod import PodArgs
 from components.vllm_volumes import ServerVolumes
+from serving.accelerators import Accelerator
 from stacks.plan import Plan
 from stacks.settings import Settings
 
@@ -21,20 +22,36 @@ NAMESPACE = "tpuserve"
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """What one kind of cluster adds to the workload. Sizes are Kubernetes quantities."""
+    """What one kind of cluster adds to the workload. Sizes are Kubernetes quantities.
 
+    `image` is where the cluster pulls from. The server's Deployment waits for `after`.
+    """
+
+    image: pulumi.Input[str]
+    node_selector: Mapping[str, str]
     volumes: ServerVolumes
     cpu: str
     memory: str
     clients: Sequence[NetworkPolicyPeerArgsDict]
     egress: Sequence[NetworkPolicyEgressRuleArgsDict]
+    account_annotations: Mapping[str, pulumi.Input[str]]
+    pod_annotations: Mapping[str, str]
+    after: Sequence[pulumi.Resource]
 
 
-def namespace(provider: k8s.Provider) -> k8s.core.v1.Namespace:
+def slice_selector(accelerator: Accelerator) -> dict[str, str]:
+    """The labels of nodes that hold one whole slice of this kind; GKE wants both."""
+    return {
+        "cloud.google.com/gke-tpu-accelerator": accelerator.gke_accelerator,
+        "cloud.google.com/gke-tpu-topology": accelerator.gke_topology,
+    }
+
+
+def namespace(name: str, provider: k8s.Provider) -> k8s.core.v1.Namespace:
     """The namespace of the server, closed to pods that ask for more than they need."""
     return k8s.core.v1.Namespace(
-        NAMESPACE,
-        metadata={"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+        name,
+        metadata={"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
         opts=pulumi.ResourceOptions(provider=provider),
     )
 
@@ -51,8 +68,13 @@ def workload(
             agent_files=bundle.files(),
             clients=site.clients,
             egress=site.egress,
+            account_annotations=site.account_annotations,
+            pod_annotations=site.pod_annotations,
+            after=site.after,
             pod=PodArgs(
                 release=plan.release,
+                image=site.image,
+                node_selector=site.node_selector,
                 accelerator=plan.accelerator,
                 lifecycle=plan.lifecycle,
                 volumes=site.volumes,

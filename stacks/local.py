@@ -13,6 +13,7 @@ from local.cluster import site
 from stacks import kubernetes, outputs
 from stacks.plan import plan
 from stacks.settings import Settings
+from stacks.targets import LocalTarget
 
 # `make key` makes this Secret, not Pulumi, so no value ever enters the state. Optional: the server starts
 # closed and opens when the key appears, so setting or rotating it is never a restart.
@@ -22,17 +23,17 @@ API_KEY: VolumeArgsDict = {
 }
 
 
-def build(settings: Settings) -> None:
+def build(settings: Settings, target: LocalTarget) -> None:
     """Declare the local stack and its outputs."""
     resolved = plan(settings, settings.image or image.reference())
     provider = k8s.Provider(
         "local",
         # A path, not its content: the client key stays out of the state.
-        kubeconfig=settings.target.kubeconfig or str(paths.kubeconfig()),
-        context=settings.target.context,
-        cluster_identifier=settings.target.context,
+        kubeconfig=target.kubeconfig or str(paths.kubeconfig()),
+        context=target.context,
+        cluster_identifier=target.context,
     )
-    space = kubernetes.namespace(provider)
+    space = kubernetes.namespace(kubernetes.NAMESPACE, provider)
     data = paths.node_data()
     folders = {
         # Sizes are what the folders hold at most: a model of a few MB, a cache of a few hundred programs.
@@ -51,6 +52,8 @@ def build(settings: Settings) -> None:
         settings,
         resolved,
         kubernetes.Site(
+            image=resolved.release.image,
+            node_selector=kubernetes.slice_selector(resolved.accelerator),
             volumes=ServerVolumes(
                 models={
                     "name": "models",
@@ -69,6 +72,9 @@ def build(settings: Settings) -> None:
             # Any pod, and the node itself, from where `make ask` calls; the key decides the rest.
             clients=[{"namespace_selector": {}}, {"ip_block": {"cidr": f"{site.BRIDGE_ADDRESS}/32"}}],
             egress=[],
+            account_annotations={},
+            pod_annotations={},
+            after=[],
         ),
         space,
         provider,

@@ -6,7 +6,7 @@ wrong stack never touches a cluster.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent import bundle
 from serving import coldstart, findings, release
@@ -34,17 +34,22 @@ class Plan:
     release: Release
 
 
-def plan(settings: Settings, image: str) -> Plan:
-    """Resolve `settings`. Raises ValueError, one sentence a line, for whatever could not serve."""
+def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
+    """Resolve `settings`. Raises ValueError, one sentence a line, for whatever could not serve.
+
+    `node_wait_seconds` is what a rollout waits for capacity that comes only when Google has some.
+    """
     slice_ = accelerator(settings.accelerator)
     spec = model(settings.model)
+    if settings.model_revision is not None:
+        spec = replace(spec, revision=settings.model_revision)
     engine = engine_for(settings.phase, settings.scenario, settings.engine)
     found = tuple(findings.findings(slice_, spec, engine))
     errors = [finding for finding in found if finding.severity == "error"]
     if errors:
         raise ValueError("\n".join(str(finding) for finding in errors))
     cold_start = coldstart.estimate(slice_, spec, engine)
-    life = lifecycle(cold_start, settings.longest_request_seconds)
+    life = lifecycle(cold_start, settings.longest_request_seconds, node_wait_seconds)
     return Plan(
         accelerator=slice_,
         model=spec,

@@ -26,6 +26,12 @@ class Settings(Section):
 
     target: Target = Field(description="Where the server runs.")
     model: str = Field(default="gemma-4-26b-a4b-it", description="A model of `python -m serving models`.")
+    model_revision: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{40}$",
+        examples=["4d7ae4984b7db7de8f8457170b3f1a419ee76d52"],
+        description="Commit of the model's repository whose weights are served; local: the model made there.",
+    )
     accelerator: str = Field(default="v6e-4", description="A slice of the accelerator table.")
     phase: str = Field(default="tuned", description="Engine preset: baseline, peak, turbo-stable, tuned.")
     scenario: str | None = Field(default=None, description="Overlay of the decision matrix over the phase.")

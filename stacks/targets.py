@@ -14,9 +14,9 @@ PLACEHOLDER_PROJECT = "my-project"
 """Stands in every stack file until you write your own; `preview` takes it, `up` does not."""
 
 # https://cloud.google.com/resource-manager/docs/creating-managing-projects
-Project = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
-Region = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+$")]
-Zone = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+-[a-z]$")]
+Project = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$", examples=["my-project"])]
+Region = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+$", examples=["us-east5"])]
+Zone = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+-[a-z]$", examples=["us-east5-b"])]
 
 
 class LocalTarget(Section):
