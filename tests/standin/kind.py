@@ -1,5 +1,6 @@
 """What the stand-in knows of one resource type, beyond what the SDK and the discovery documents say."""
 
+import functools
 import importlib
 import pkgutil
 import re
@@ -36,7 +37,9 @@ class Kind:
     below `a`, and `-a` an exception. `refs` names inputs that point at another type. `computed` are
     outputs that Google sets, as templates over the inputs, `{project}`, `{number}` and `{id}`. `defaults`
     stand in for URL parts that neither the resource nor the provider sets. `unsupported` inputs are refused
-    with a reason. `minutes` is how long the real provider waits for the creation.
+    with a reason. `minutes` is how long the real provider waits for the creation,
+    `known` the computed outputs that it already knows in a preview, and `outlives` says that Google keeps the
+    thing, and its name, after a deletion.
     """
 
     token: str
@@ -51,6 +54,8 @@ class Kind:
     defaults: Mapping[str, str] = field(default_factory=dict)
     unsupported: Mapping[str, str] = field(default_factory=dict)
     minutes: int = 20
+    known: tuple[str, ...] = ()
+    outlives: bool = False
 
     @property
     def module(self) -> str:
@@ -97,19 +102,18 @@ def add(*kinds: Kind) -> None:
         KINDS[kind.token] = kind
 
 
-def find(token: str) -> Kind | None:
-    """The type with that token, or None."""
-    if not KINDS:
-        package = importlib.import_module("tests.standin.kinds")
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"tests.standin.kinds.{module.name}")
-    return KINDS.get(token)
-
-
+@functools.cache
 def every() -> dict[str, Kind]:
     """All types by token."""
-    find("")
+    package = importlib.import_module("tests.standin.kinds")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"tests.standin.kinds.{module.name}")
     return KINDS
+
+
+def find(token: str) -> Kind | None:
+    """The type with that token, or None."""
+    return every().get(token)
 
 
 def has_unknown(value: Any) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.standin import discovery, message, sdk
-from tests.standin.kind import UNKNOWN, Kind, has_unknown
+from tests.standin.kind import UNKNOWN, Kind
 from tests.standin.shape import Problem, join
 
 
@@ -169,13 +169,12 @@ def url_problems(kind: Kind, variables: Mapping[str, Any]) -> Iterator[Problem]:
                 "",
                 f"{kind.token} needs {missing}: set it on the resource, or as the provider's default.",
             )
-        elif "pattern" in declared and not has_unknown(value) and UNKNOWN not in value:
-            if not re.fullmatch(declared["pattern"], value):
-                yield (
-                    name,
-                    f"{name} of {kind.token}: Google's {kind.api} API takes what matches "
-                    f"{declared['pattern']}, and {value!r} does not.",
-                )
+        elif "pattern" in declared and UNKNOWN not in value and not re.fullmatch(declared["pattern"], value):
+            yield (
+                name,
+                f"{name} of {kind.token}: Google's {kind.api} API takes what matches "
+                f"{declared['pattern']}, and {value!r} does not.",
+            )
 
 
 def expand(template: str, variables: Mapping[str, Any]) -> str | None:

@@ -109,6 +109,18 @@ def resource(token: str) -> dict[str, Field] | None:
 
 
 @functools.cache
+def settings() -> frozenset[str]:
+    """Names of the provider's own settings: project, region, defaultLabels ..."""
+    signature = re.search(
+        r"^class ProviderArgs:\n    def __init__\(__self__(?:, \*,)?(.*?)\):\n",
+        _text(package() / "provider.py"),
+        re.S | re.M,
+    )
+    assert signature
+    return frozenset(camel(name) for name in re.findall(r"^\s*(\w+): ", signature[1], re.M))
+
+
+@functools.cache
 def nested(module: str, ref: str) -> dict[str, Field]:
     """Inputs by name of the nested class `ref` (without `Args`) of a service such as `container`."""
     text = _text(package() / module / "_inputs.py")

@@ -131,7 +131,9 @@ add(
             "nodeLocations": "locations",
             "notificationConfig.pubsub.filter.eventTypes": "eventType",
             "removeDefaultNodePool": "",
-            "resourceUsageExportConfig.enableResourceConsumptionMetering": "consumptionMeteringConfig.enabled",
+            "resourceUsageExportConfig.enableResourceConsumptionMetering": (
+                "consumptionMeteringConfig.enabled"
+            ),
         },
         refs={"network": NETWORK, "subnetwork": SUBNETWORK},
         unsupported={"nodePools": "declare each pool as a NodePool of its own."},

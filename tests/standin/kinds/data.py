@@ -104,6 +104,8 @@ add(
         replace="location name project",
         rename={"name": ""},
         url={"parent": "projects/{project}/locations/{location}"},
+        # Key rings and keys cannot be deleted: https://cloud.google.com/kms/docs/resource-hierarchy
+        outlives=True,
     ),
     Kind(
         KEY,
@@ -113,5 +115,6 @@ add(
         "versionTemplate.protectionLevel",
         rename={"keyRing": "", "name": "", "skipInitialVersionCreation": ""},
         url={"parent": "{keyRing}"},
+        outlives=True,
     ),
 )

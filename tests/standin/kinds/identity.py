@@ -73,6 +73,8 @@ add(
             "name": f"projects/{{project}}/serviceAccounts/{EMAIL}",
             "uniqueId": "{serial}",
         },
+        # magic-modules, resource_google_service_account.go: a CustomizeDiff fills both in.
+        known=("email", "member"),
     ),
     Kind(
         "gcp:projects/iAMCustomRole:IAMCustomRole",
@@ -99,6 +101,9 @@ add(
             "name": "projects/{number}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}",
             "state": "ACTIVE",
         },
+        # A deleted pool and its name stay for 30 days (documentation of the method
+        # iam.projects.locations.workloadIdentityPools.delete); the same holds for its providers.
+        outlives=True,
     ),
     Kind(
         "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider",
@@ -114,6 +119,7 @@ add(
             "/providers/{workloadIdentityPoolProviderId}",
             "state": "ACTIVE",
         },
+        outlives=True,
     ),
     grant(
         "gcp:projects/iAMMember:IAMMember",

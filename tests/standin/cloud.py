@@ -1,0 +1,237 @@
+"""Create, read, update and delete on the pretended Google, with its refusals and the faults on order."""
+
+import copy
+import datetime
+import time
+from typing import Any
+
+from tests.standin import errors, faults, gke, groups, kind, request, store, values
+from tests.standin.errors import GoogleError, Unfinished
+from tests.standin.kind import Kind, at
+
+Entry = dict[str, Any]
+"""What the server remembers of one thing: token, id, inputs, outputs, request, state."""
+
+SERVICE = "gcp:projects/service:Service"
+BUCKET = "gcp:storage/bucket:Bucket"
+OBJECT = "gcp:storage/bucketObject:BucketObject"
+
+
+def create(of: Kind, inputs: dict[str, Any], config: values.Config, timeout: float) -> Entry:
+    """Make a thing. Raises GoogleError (nothing was made) or Unfinished (it exists, `args[1]` is it)."""
+    identity = values.identity(of, inputs, config)
+    assert identity, f"{of.token} passed Check without what its id needs"
+    words = values.variables(of, inputs, config)
+    with store.project(words["project"]) as memory:
+        struck = faults.due(memory, of.token, identity, "create")
+    _before(of, struck, identity, words)
+    with store.project(words["project"]) as memory:
+        _enabled(of, memory, words["project"])
+        if identity in memory["objects"]:
+            raise errors.google(409, f"The resource '{identity}' already exists", "alreadyExists")
+        _references(of, inputs, memory, words["project"])
+        entry = _entry(of, identity, inputs, config)
+        memory["objects"][identity] = entry
+        if of.token == SERVICE:
+            memory["services"] = sorted({*memory["services"], inputs["service"]})
+        failure = _after(of, entry, struck, words, timeout)
+        if failure and not isinstance(failure, Unfinished):
+            del memory["objects"][identity]
+        elif "lost" in struck:
+            failure = GoogleError(f"error sending the creation of {identity}: unexpected EOF")
+    if failure:
+        raise failure
+    gke.created(entry)
+    return entry
+
+
+def _entry(of: Kind, identity: str, inputs: dict[str, Any], config: values.Config) -> Entry:
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    entry: Entry = {
+        "token": of.token,
+        "id": identity,
+        "inputs": inputs,
+        "outputs": values.computed(
+            of, inputs, config, id=identity, time=now, defaults=gke.outputs(of, inputs, identity)
+        ),
+        "request": request.build(of, inputs)[0],
+        "state": "RUNNING",
+        "created": now,
+    }
+    if groups.is_group(of):
+        groups.place(entry, healthy=True)
+    return entry
+
+
+def _before(of: Kind, struck: dict[str, Any], identity: str, words: dict[str, Any]) -> None:
+    """Faults that leave everything as it was."""
+    if "permission" in struck:
+        raise errors.permission(of, identity)
+    if "quota" in struck:
+        raise errors.quota(struck["quota"], words.get("region") or "us-central1")
+    if "unavailable" in struck:
+        raise errors.google(503, "The service is currently unavailable.", "backendError")
+
+
+def _after(
+    of: Kind, entry: Entry, struck: dict[str, Any], words: dict[str, Any], timeout: float
+) -> GoogleError | None:
+    """Faults that strike while the thing is being made; a plain GoogleError takes it away again."""
+    limit = timeout or of.minutes * 60
+    failure: GoogleError | None = None
+    if groups.is_group(of):
+        groups.place(entry, healthy="unhealthy" not in struck)
+        if "unhealthy" in struck and groups.waits(entry["inputs"]):
+            failure = errors.waited(of, limit, group=True)
+    if "stockout" in struck:
+        failure = errors.stockout(of, entry["inputs"], words)
+    elif "timeout" in struck:
+        failure = errors.waited(of, limit, group=groups.is_group(of))
+    elif slow := struck.get("slow"):
+        if slow["seconds"] > limit:
+            failure = errors.waited(of, limit, group=groups.is_group(of))
+        else:
+            time.sleep(slow.get("sleep", 0))
+    if failure is None:
+        entry["state"] = "RUNNING"
+    else:
+        entry["state"] = "ERROR"
+    if isinstance(failure, Unfinished):
+        return Unfinished(failure.args[0], copy.deepcopy(entry))
+    return failure
+
+
+def read(of: Kind, identity: str, project: str) -> Entry | None:
+    """What the server has now; None when it is gone."""
+    with store.project(project) as memory:
+        struck = faults.due(memory, of.token, identity, "read")
+    _before(of, struck, identity, {"project": project})
+    with store.project(project) as memory:
+        entry = memory["objects"].get(identity)
+        if entry is None or entry["token"] != of.token or entry.get("gone"):
+            return None
+        for path, value in (struck.get("drift") or {}).get("set", {}).items():
+            put(entry["inputs"], path, value)
+        if groups.is_group(of):
+            groups.step(entry)
+        return copy.deepcopy(entry)
+
+
+def update(of: Kind, identity: str, inputs: dict[str, Any], config: values.Config, timeout: float) -> Entry:
+    """Change a thing in place; also what repairs a thing that was left in state ERROR."""
+    words = values.variables(of, inputs, config)
+    with store.project(words["project"]) as memory:
+        struck = faults.due(memory, of.token, identity, "update")
+    _before(of, struck, identity, words)
+    with store.project(words["project"]) as memory:
+        entry = memory["objects"].get(identity)
+        if entry is None:
+            raise errors.google(404, f"The resource '{identity}' was not found", "notFound")
+        _references(of, inputs, memory, words["project"])
+        entry["inputs"] = inputs
+        entry["request"] = request.build(of, inputs)[0]
+        entry["outputs"] |= values.labels(of, inputs, config)
+        failure = _after(of, entry, struck, words, timeout)
+    if failure:
+        raise failure
+    gke.created(entry)
+    return entry
+
+
+def delete(of: Kind, identity: str, project: str) -> None:
+    """Take a thing away. Raises GoogleError when something protects or uses it; gone already is fine."""
+    with store.project(project) as memory:
+        struck = faults.due(memory, of.token, identity, "delete")
+    _before(of, struck, identity, {"project": project})
+    with store.project(project) as memory:
+        entry = memory["objects"].get(identity)
+        if entry is None:
+            return
+        inputs = entry["inputs"]
+        if inputs.get("deletionPolicy") == "PREVENT":
+            raise GoogleError(f"cannot destroy {identity}: its deletionPolicy is PREVENT")
+        if inputs.get("deletionPolicy") == "ABANDON":
+            return
+        _unused(of, entry, memory)
+        if of.token == SERVICE:
+            if not inputs.get("disableOnDestroy", True):
+                return
+            memory["services"] = [name for name in memory["services"] if name != inputs["service"]]
+        if of.outlives:
+            entry["gone"] = True
+        else:
+            del memory["objects"][identity]
+    gke.deleted(entry)
+
+
+def _unused(of: Kind, entry: Entry, memory: dict[str, Any]) -> None:
+    """Refuse to delete what is protected, or what another thing still uses."""
+    inputs, name = entry["inputs"], values.last(entry["id"])
+    if of.token == gke.CLUSTER and inputs.get("deletionProtection", True):
+        raise GoogleError(
+            "Cannot destroy cluster because deletion_protection is set to true. Set it to false to proceed "
+            "with cluster deletion."
+        )
+    if of.token == "gcp:secretmanager/secret:Secret" and inputs.get("deletionProtection"):
+        raise GoogleError("cannot destroy secret: its deletionProtection is true; set it to false first")
+    if of.token == BUCKET and not inputs.get("forceDestroy"):
+        held = [
+            item
+            for item in memory["objects"].values()
+            if item["token"] == OBJECT and values.last(item["inputs"]["bucket"]) == name
+        ]
+        if held:
+            raise GoogleError(
+                f"Error trying to delete bucket {name} containing objects without `force_destroy` set to true"
+            )
+    if of.api != "compute":
+        return
+    for other in memory["objects"].values():
+        user = kind.find(other["token"])
+        if user is None or other.get("gone"):
+            continue
+        for path, token in user.refs.items():
+            if token == of.token and values.last(at(other["inputs"], path)) == name:
+                raise errors.google(
+                    400,
+                    f"The {of.method.split('.')[1]} resource '{entry['id']}' is already being used by "
+                    f"'{other['id']}'",
+                    "resourceInUseByAnotherResource",
+                )
+
+
+def _enabled(of: Kind, memory: dict[str, Any], project: str) -> None:
+    host = errors.SERVICES.get(of.api)
+    if host and host not in memory["services"]:
+        raise errors.disabled(of, project)
+
+
+def _references(of: Kind, inputs: dict[str, Any], memory: dict[str, Any], project: str) -> None:
+    """Google refuses what points at a thing that does not exist."""
+    there = {
+        (entry["token"], values.last(entry["id"]))
+        for entry in memory["objects"].values()
+        if not entry.get("gone")
+    }
+    for path, token in of.refs.items():
+        target = at(inputs, path)
+        if not isinstance(target, str) or not target:
+            continue
+        elsewhere = "projects/" in target and f"projects/{project}/" not in target
+        accepted = {token, token.replace("/instanceTemplate:I", "/regionInstanceTemplate:RegionI")}
+        accepted |= {token.replace("/regionHealthCheck:Region", "/healthCheck:")}
+        if not elsewhere and not any((each, values.last(target)) in there for each in accepted):
+            raise errors.google(
+                404, f"The resource '{target}' ({path} of {of.token}) was not found", "notFound"
+            )
+
+
+def put(inputs: dict[str, Any], path: str, value: Any) -> None:
+    """Set `a.b.c` in nested groups; None takes it away."""
+    *stem, name = path.split(".")
+    for part in stem:
+        inputs = inputs.setdefault(part, {})
+    if value is None:
+        inputs.pop(name, None)
+    else:
+        inputs[name] = value

@@ -1,0 +1,123 @@
+"""Diff: which inputs changed, and whether Google can change them in place."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from tests.standin import sdk
+from tests.standin.kind import UNKNOWN, Kind, has_unknown
+from tests.standin.shape import join
+
+Change = Literal["add", "delete", "update"]
+
+UNORDERED = {
+    # Sets in the provider's schema: an order of their own is no change.
+    "allows",
+    "cidrBlocks",
+    "denies",
+    "destinationRanges",
+    "distributionPolicyZones",
+    "members",
+    "nodeLocations",
+    "oauthScopes",
+    "permissions",
+    "sourceRanges",
+    "subnetworks",
+    "tags",
+    "targetTags",
+}
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Change]]:
+    """Paths such as `nodeConfig.taints[0].key` whose values differ."""
+    for name in sorted({*old, *new}):
+        if name.startswith("__"):
+            continue
+        yield from _value(old.get(name), new.get(name), join(path, name), name)
+
+
+def _value(old: Any, new: Any, path: str, name: str) -> Iterator[tuple[str, Change]]:
+    if old == new or (_empty(old) and _empty(new)):
+        return
+    if new == UNKNOWN or old == UNKNOWN:
+        yield path, "update"
+    elif old is None:
+        yield path, "add"
+    elif new is None:
+        yield path, "delete"
+    elif isinstance(old, Mapping) and isinstance(new, Mapping):
+        yield from changes(old, new, path)
+    elif isinstance(old, list) and isinstance(new, list):
+        if name in UNORDERED and not has_unknown(new):
+            if sorted(map(repr, old)) == sorted(map(repr, new)):
+                return
+            old, new = sorted(old, key=repr), sorted(new, key=repr)
+        for index in range(max(len(old), len(new))):
+            before = old[index] if index < len(old) else None
+            after = new[index] if index < len(new) else None
+            yield from _value(before, after, f"{path}[{index}]", "")
+    else:
+        yield path, "update"
+
+
+def _empty(value: Any) -> bool:
+    return value is None or value == [] or value == {}
+
+
+def replaces(kind: Kind, path: str, old: Any, new: Any) -> bool:
+    """Whether a change replaces the thing: itself, or (a whole group comes or goes) anything in it."""
+    if kind.replaces(path):
+        return True
+    group = new if isinstance(new, Mapping | list) else old
+    return any(kind.replaces(inner) for inner in _inside(group, path))
+
+
+def _inside(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield join(path, name)
+            yield from _inside(item, join(path, name))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _inside(item, path)
+
+
+def look(values: Any, path: str) -> Any:
+    """The value at a path with indexes; None where nothing is."""
+    for part in path.replace("[", ".").replace("]", "").split("."):
+        if isinstance(values, list) and part.isdigit():
+            values = values[int(part)] if int(part) < len(values) else None
+        elif isinstance(values, Mapping):
+            values = values.get(part)
+        else:
+            return None
+    return values
+
+
+def live(kind: Kind, old: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """The server's values of those inputs that the program had set: what a refresh brings home.
+
+    The real provider leaves out what the program never set, and labels that others added.
+    """
+    result = _live(kind.module, sdk.resource(kind.token) or {}, old, now)
+    for name in ("labels", "resourceLabels"):
+        if isinstance(old.get(name), Mapping) and name in result:
+            result[name] = {key: value for key, value in result[name].items() if key in old[name]}
+    return result
+
+
+def _live(
+    module: str, fields: Mapping[str, sdk.Field], old: Mapping[str, Any], now: Mapping[str, Any]
+) -> dict[str, Any]:
+    result = {name: value for name, value in old.items() if name.startswith("__")}
+    for name, before in old.items():
+        if name in now and not name.startswith("__"):
+            field, value = fields.get(name), now[name]
+            if (
+                field
+                and field.type == "object"
+                and isinstance(before, Mapping)
+                and isinstance(value, Mapping)
+            ):
+                value = _live(module, sdk.nested(module, field.ref), before, value)
+            result[name] = value
+    return result

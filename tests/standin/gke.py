@@ -1,0 +1,61 @@
+"""What a GKE cluster answers, and where its nodes go.
+
+With TPUSERVE_STANDIN_KUBECONFIG the cluster is a real API server: endpoint and certificate authority are
+those of that kubeconfig, and each node pool puts nodes there (`tests.standin.nodes`). Without it they are
+plausible texts.
+"""
+
+import base64
+import hashlib
+import os
+from typing import Any
+
+from tests.standin import nodes
+from tests.standin.kind import Kind
+from tests.standin.kinds.container import CLUSTER, POOL
+from tests.standin.kinds.instances import ZONAL
+from tests.standin.values import fill, last
+
+VARIABLE = "TPUSERVE_STANDIN_KUBECONFIG"
+
+
+def outputs(of: Kind, inputs: dict[str, Any], identity: str) -> dict[str, Any]:
+    """Outputs of clusters and node pools that other resources are made from."""
+    if of.token == CLUSTER:
+        config = os.environ.get(VARIABLE)
+        if config:
+            server = nodes.Server.of(config)
+            address, authority = server.address, server.authority
+        else:
+            digest = hashlib.sha256(identity.encode()).digest()
+            address = f"34.{digest[0]}.{digest[1]}.{2 + digest[2] % 250}"
+            authority = base64.b64encode(f"certificate authority of {identity}".encode()).decode()
+        return {
+            "endpoint": address,
+            "masterAuth": {"clusterCaCertificate": authority, "clientCertificate": "", "clientKey": ""},
+            "controlPlaneEndpointsConfig": {"dnsEndpointConfig": {"endpoint": address}},
+            "privateClusterConfig": {"privateEndpoint": address, "publicEndpoint": address},
+            "nodePools": [],
+        }
+    if of.token == POOL:
+        name = f"gke-{last(inputs['cluster'])}-{inputs['name']}-grp"
+        zones = inputs.get("nodeLocations") or []
+        group = "https://www.googleapis.com/compute/v1/" + ZONAL + "/instanceGroupManagers/" + name
+        project = identity.split("/")[1]
+        return {
+            "instanceGroupUrls": [fill(group, {"project": project, "zone": zone}) for zone in zones],
+            "managedInstanceGroupUrls": [],
+        }
+    return {}
+
+
+def created(entry: dict[str, Any]) -> None:
+    """A pool that runs has its nodes in the API server."""
+    if entry["token"] == POOL and (config := os.environ.get(VARIABLE)):
+        nodes.Server.of(config).place(entry)
+
+
+def deleted(entry: dict[str, Any]) -> None:
+    """A pool that goes takes its nodes along."""
+    if entry["token"] == POOL and (config := os.environ.get(VARIABLE)):
+        nodes.Server.of(config).remove(entry["id"])

@@ -1,0 +1,70 @@
+"""Managed instance groups: their instances, VERIFYING until the health check is passed, preemption.
+
+https://cloud.google.com/compute/docs/instance-groups/autohealing-instances-in-migs: an instance with an
+autohealing policy has currentAction VERIFYING until it is healthy for the first time.
+https://cloud.google.com/compute/docs/reference/rest/v1/instanceGroupManagers: `status.isStable`.
+"""
+
+from typing import Any
+
+from tests.standin.kind import Kind, at
+from tests.standin.kinds.instances import GROUP, REGION_GROUP
+from tests.standin.values import serial
+
+NEXT = {"RECREATING": "VERIFYING", "CREATING": "VERIFYING", "VERIFYING": "NONE", "NONE": "NONE"}
+
+
+def is_group(kind: Kind) -> bool:
+    """Whether the type is a managed instance group."""
+    return kind.token in (GROUP, REGION_GROUP)
+
+
+def waits(inputs: dict[str, Any]) -> bool:
+    """Whether the provider waits for the group to become stable or updated."""
+    return bool(inputs.get("waitForInstances"))
+
+
+def place(entry: dict[str, Any], *, healthy: bool) -> None:
+    """Give the group its instances after a creation or an update."""
+    inputs = entry["inputs"]
+    size = int(inputs.get("targetSize") or 0)
+    template = at(inputs, "versions.instanceTemplate")
+    autohealed = bool(inputs.get("autoHealingPolicies"))
+    kept = [item for item in entry.get("instances", []) if item["template"] == template][:size]
+    for index in range(len(kept), size):
+        mark = serial(f"{entry['id']}{template}{index}{len(entry.get('instances', []))}")[-4:]
+        kept.append({"name": f"{inputs['baseInstanceName']}-{mark}", "template": template})
+    for item in kept:
+        item["healthy"] = healthy or not autohealed
+        item["action"] = "NONE" if item["healthy"] else "VERIFYING"
+    entry["instances"] = kept
+    _tell(entry)
+
+
+def step(entry: dict[str, Any]) -> None:
+    """Let one moment pass: a preempted instance is recreated, verified, and then left alone."""
+    for item in entry.get("instances", []):
+        if item["action"] == "VERIFYING" and not item["healthy"]:
+            continue
+        item["action"] = NEXT[item["action"]]
+    _tell(entry)
+
+
+def preempt(entry: dict[str, Any]) -> None:
+    """Spot capacity is taken back: Google deletes the instances and the group recreates them."""
+    for item in entry["instances"]:
+        item["action"] = "RECREATING"
+        item["healthy"] = True
+    _tell(entry)
+
+
+def _tell(entry: dict[str, Any]) -> None:
+    stable = all(item["action"] == "NONE" for item in entry.get("instances", []))
+    entry["outputs"]["statuses"] = [
+        {
+            "isStable": stable,
+            "versionTargets": [{"isReached": stable}],
+            "allInstancesConfigs": [],
+            "statefuls": [],
+        }
+    ]

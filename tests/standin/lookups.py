@@ -1,0 +1,34 @@
+"""The provider functions that programs call: the project, the caller, a region's zones."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.standin.values import Config, number
+
+V6E_ZONES = {
+    # https://cloud.google.com/tpu/docs/regions-zones, the zones that offer v6e to everyone.
+    "us-central1": ("b",),
+    "us-east1": ("d",),
+    "us-east5": ("a", "b"),
+    "europe-west4": ("a",),
+    "asia-northeast1": ("b",),
+}
+
+
+def answer(token: str, args: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    """What a function returns. Raises ValueError for one that the stand-in does not know."""
+    project = args.get("projectId") or args.get("project") or config.get("project")
+    if token == "gcp:organizations/getProject:getProject":
+        name = str(project).removeprefix("projects/")
+        return {"id": f"projects/{name}", "projectId": name, "number": number(name), "name": name}
+    if token == "gcp:organizations/getClientConfig:getClientConfig":
+        own = {key: config.get(key) for key in ("project", "region", "zone")}
+        return {**own, "accessToken": "stand-in", "id": f"projects/{project}"}
+    if token == "gcp:compute/getZones:getZones":
+        region = str(args.get("region") or config.get("region"))
+        return {
+            "id": f"projects/{project}/regions/{region}",
+            "project": project,
+            "names": [f"{region}-{letter}" for letter in V6E_ZONES.get(region, ("a", "b", "c"))],
+        }
+    raise ValueError(f"The stand-in for Google Cloud does not know the function {token}.")
