@@ -1,7 +1,8 @@
-"""Whether each daemon answers, asked of the daemon itself; its names are those of the daemons."""
+"""Whether each daemon, and each service of the cluster, answers: asked of itself, not of what is noted."""
 
 import socket
 import ssl
+import struct
 from collections.abc import Callable, Mapping
 
 import httpx
@@ -24,7 +25,7 @@ def _answers(url: str) -> bool:
 
 def _etcd() -> bool:
     try:
-        transport = httpx.HTTPTransport(uds=str(site.etcd_socket()))
+        transport = httpx.HTTPTransport(uds=str(site.etcd_socket()), verify=False)  # a socket: no TLS
         with httpx.Client(transport=transport, timeout=SECONDS) as client:
             return client.get("http://etcd/health").status_code == httpx.codes.OK
     except httpx.HTTPError:
@@ -38,6 +39,28 @@ def _containerd() -> bool:
         return connection.connect_ex(str(site.containerd_socket())) == 0
 
 
+def _dns() -> bool:
+    """Whether the name server answers at its Service's address, so kube-proxy's rules are checked as well."""
+    name = ("kubernetes", "default", "svc", *site.DNS_DOMAIN.split("."))
+    question = b"".join(bytes([len(label)]) + label.encode() for label in name) + b"\0"
+    # RFC 1035, 4.1: one question, recursion desired; type A, class IN.
+    query = struct.pack("!6H", 1, 0x0100, 1, 0, 0, 0) + question + struct.pack("!2H", 1, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connection:
+        connection.settimeout(SECONDS)
+        try:
+            connection.connect((site.DNS_SERVICE, 53))
+            connection.send(query)
+            return connection.recv(512).endswith(socket.inet_aton(site.KUBERNETES_SERVICE))
+        except OSError:
+            return False
+
+
+SERVICES: Mapping[str, Callable[[], bool]] = {
+    "DNS": _dns,
+    "network policies": lambda: _answers(f"http://{site.LOOPBACK}:{site.POLICIES_METRICS_PORT}/metrics"),
+}
+"""What runs in pods and must answer before the cluster is called started."""
+
 CHECKS: Mapping[str, Callable[[], bool]] = {
     "etcd": _etcd,
     "containerd": _containerd,
@@ -49,3 +72,4 @@ CHECKS: Mapping[str, Callable[[], bool]] = {
     "kubelet": lambda: _answers(f"http://{site.LOOPBACK}:{site.KUBELET_HEALTH_PORT}/healthz"),
     "kube-proxy": lambda: _answers(f"http://{site.LOOPBACK}:{site.PROXY_HEALTH_PORT}/livez"),
 }
+"""One check a daemon, by its name."""

@@ -24,6 +24,7 @@ from local.cluster import (
     site,
 )
 from local.cluster.api import Api
+from local.cluster.health import SERVICES
 from local.progress import Refusal, exclusive, step
 
 PROGRAMS = (
@@ -118,7 +119,8 @@ def _start(environment: Path | None) -> None:
                 connection.patch_capacity(site.TPU_RESOURCE, site.TPU_CHIPS)
             if trust_changed and has_state:
                 _renew_system_pods(connection)
-            await_until("DNS and network policies are ready", lambda: _system_ready(connection))
+            for service, answers in SERVICES.items():
+                await_until(f"{service} answers in the cluster", answers)
     finally:
         leftovers.restore_kernel_settings(settings)
 
@@ -159,24 +161,6 @@ def node_ready(api: Api) -> bool:
 def tpu_chips(api: Api) -> int:
     """How many TPU chips the node offers."""
     return int(_node(api).get("status", {}).get("allocatable", {}).get(site.TPU_RESOURCE, 0))
-
-
-def _system_ready(api: Api) -> bool:
-    prefix = f"/apis/apps/v1/namespaces/{manifests.SYSTEM}"
-    try:
-        dns = api.get(f"{prefix}/deployments/coredns")
-        policies = api.get(f"{prefix}/daemonsets/kube-network-policies")
-    except httpx.HTTPError:
-        return False
-    return all(
-        found is not None
-        and found["status"].get("observedGeneration") == found["metadata"]["generation"]
-        and found["status"].get(ready, 0) == found["status"].get(updated, 0) >= 1
-        for found, ready, updated in (
-            (dns, "readyReplicas", "updatedReplicas"),
-            (policies, "numberReady", "updatedNumberScheduled"),
-        )
-    )
 
 
 def _renew_system_pods(api: Api) -> None:
@@ -220,10 +204,13 @@ def stop() -> None:
 
 
 def _drain(running: dict[str, processes.Process]) -> None:
-    """End the pods as the kubelet would, workloads before the cluster's own; with no one to replace them."""
-    for name in ("kube-scheduler", "kube-controller-manager"):
-        if name in running:
-            processes.stop(running.pop(name))
+    """End the node's pods as the kubelet would, workloads before the cluster's own.
+
+    The scheduler goes first, so that nobody brings their successors here; the controllers stay until the
+    end and note what is gone, lest a Deployment be called available after the next start.
+    """
+    if "kube-scheduler" in running:
+        processes.stop(running.pop("kube-scheduler"))
     try:
         with Api() as api:
             for ours in (False, True):

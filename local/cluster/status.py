@@ -7,7 +7,7 @@ from pathlib import Path
 from local import paths
 from local.cluster import images, lifecycle, processes, site
 from local.cluster.api import Api
-from local.cluster.health import CHECKS
+from local.cluster.health import CHECKS, SERVICES
 from local.progress import Refusal
 
 TAIL_LINES = 40
@@ -29,6 +29,7 @@ class Status:
     """The whole cluster. `images` maps references to digests; it is empty while containerd is down."""
 
     processes: tuple[ProcessStatus, ...]
+    services: Mapping[str, bool]
     node_ready: bool
     tpu_chips: int
     images: Mapping[str, str]
@@ -37,8 +38,9 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """All processes healthy, the node ready, the chips offered."""
-        return all(p.healthy for p in self.processes) and self.node_ready and self.tpu_chips == site.TPU_CHIPS
+        """All processes healthy, DNS and network policies working, the node ready, the chips offered."""
+        answers = [*(process.healthy for process in self.processes), *self.services.values()]
+        return all(answers) and self.node_ready and self.tpu_chips == site.TPU_CHIPS
 
     def __str__(self) -> str:
         """A table for people."""
@@ -48,6 +50,7 @@ class Status:
             health = "healthy" if row.healthy else "not running" if row.pid is None else "no answer"
             lines.append(f"{row.name:<26}{row.pid or '-':>9}{uptime:>12}  {health}")
         facts = {
+            **{name: "healthy" if answers else "no answer" for name, answers in self.services.items()},
             f"node {site.NODE}": "ready" if self.node_ready else "not ready",
             site.TPU_RESOURCE: f"{self.tpu_chips} of {site.TPU_CHIPS}",
             **self.addresses,
@@ -82,7 +85,8 @@ def status() -> Status:
         "services": site.SERVICE_SUBNET,
         "DNS": site.DNS_SERVICE,
     }
-    return Status(tuple(rows), ready, chips, present, addresses, paths.kubeconfig())
+    services = {name: "kube-proxy" in running and check() for name, check in SERVICES.items()}
+    return Status(tuple(rows), services, ready, chips, present, addresses, paths.kubeconfig())
 
 
 def logs(component: str | None = None) -> str:

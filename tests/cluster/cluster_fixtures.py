@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from local import cluster, paths
-from local.cluster import images, leftovers, lifecycle, processes, site
+from local.cluster import images, leftovers, processes, site
 from local.cluster.api import Api
 from local.cluster.files import attempt, output
 from local.kubectl import kubectl
@@ -91,26 +91,26 @@ def started(cluster_instance: None) -> None:
 
 
 @pytest.fixture(scope="session")
-def probe_image(cluster_instance: None) -> images.ProgramImage:
-    """The image of probe/main.go, in the cluster."""
-    cluster.start()
-    program = paths.cluster() / "probe"
+def probe_archive(cluster_instance: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """The image of probe/main.go: its reference and its archive."""
+    folder = tmp_path_factory.mktemp("probe")
+    program, archive = folder / "probe", folder / "probe.oci.tar"
     build = ["go", "build", "-trimpath", "-o", str(program), str(PROBE_SOURCE)]
     subprocess.run(build, env={**os.environ, "CGO_ENABLED": "0", "GO111MODULE": "off"}, check=True)
     image = images.ProgramImage("probe", program)
-    archive = paths.cluster() / "probe.oci.tar"
     images.write_program_image(image, archive)
-    cluster.import_image(archive)
-    return image
+    return image.reference, archive
 
 
 @pytest.fixture
-def probes(probe_image: images.ProgramImage, started: None) -> Iterator["Probes"]:
+def probes(probe_archive: tuple[str, Path], started: None) -> Iterator["Probes"]:
     """Pods that serve and ask, in a namespace of their own that goes with the test."""
+    reference, archive = probe_archive
+    cluster.import_image(archive)
     name = f"probe-{time.monotonic_ns()}"
     kubectl("create", "namespace", name)
     try:
-        yield Probes(name, probe_image.reference)
+        yield Probes(name, reference)
     finally:
         cluster.start()
         kubectl("delete", "namespace", name, "--wait=false")
@@ -166,11 +166,11 @@ class Probes:
         kubectl("apply", "-f", "-", given=json.dumps(manifest))
 
     def await_ready(self, name: str) -> None:
-        """Wait until the Deployment has its ready pod, and its Service that pod's address."""
+        """Wait until the Deployment's one pod serves and its Service leads to it."""
         kubectl(
             "rollout", "status", "-n", self.namespace, f"deployment/{name}", f"--timeout={POD_SECONDS:.0f}s"
         )
-        lifecycle.await_until(f"{name} has a pod", lambda: len(self.pods(name)) == 1, POD_SECONDS)
+        eventually(lambda: self.run(name, "get", f"http://{name}").returncode == 0, POD_SECONDS)
 
     def pods(self, name: str) -> list[dict[str, Any]]:
         """Pods of the Deployment that are not being deleted."""

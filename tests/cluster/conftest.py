@@ -12,7 +12,7 @@ import pytest
 from local import client, machine, paths, stack
 from local.progress import Refusal
 from tests.cluster.cluster_fixtures import cluster_instance as cluster_instance
-from tests.cluster.cluster_fixtures import probe_image as probe_image
+from tests.cluster.cluster_fixtures import probe_archive as probe_archive
 from tests.cluster.cluster_fixtures import probes as probes
 from tests.cluster.cluster_fixtures import started as started
 
