@@ -14,7 +14,7 @@ class Speculative(BaseModel):
     model_config = STRICT
 
     method: Literal["ngram", "mtp"] = Field(
-        description="ngram drafts what followed the same tokens earlier in the prompt, mtp asks a small model."
+        description="ngram drafts what followed the same tokens before, mtp asks a draft model."
     )
     num_speculative_tokens: int = Field(gt=0, le=16, description="Tokens drafted for each request and step.")
     prompt_lookup_min: int | None = Field(None, ge=1, description="Shortest repeat that ngram looks for.")

@@ -77,6 +77,11 @@ class Pool:
         return max(0, self.pages - 1) // max(1, -(-length // self.block_size))
 
 
+def page_count(room: int, page_bytes: int, override: int | None = None) -> int:
+    """Pages that fit into `room` bytes of all chips together, or as many as `override` says."""
+    return max(0, room) // page_bytes if override is None else override
+
+
 def pool(
     model: ModelSpec,
     *,
@@ -87,7 +92,6 @@ def pool(
     room: int,
     override: int | None = None,
 ) -> Pool:
-    """The pages that fit into `room` bytes of all chips together, or as many as `override` says."""
+    """The pool of `model` in `room` bytes of all chips together, or with `override` pages."""
     page_bytes = token_bytes(model, bits, chips) * block_size * chips
-    pages = max(0, room) // page_bytes if override is None else override
-    return Pool(pages, page_bytes, block_size, max_model_len)
+    return Pool(page_count(room, page_bytes, override), page_bytes, block_size, max_model_len)

@@ -50,6 +50,11 @@ def token_buckets(
     return tuple(sorted(sizes | set(extra)))
 
 
+def smallest_bucket(min_token_bucket: int | None, kv_bits: int) -> int:
+    """The first token bucket: MIN_TOKEN_BUCKET, but at least the cached values that share 32 bits."""
+    return max(MIN_TOKENS if min_token_bucket is None else min_token_bucket, 32 // kv_bits)
+
+
 def request_buckets(max_num_seqs: int) -> tuple[int, ...]:
     """Sizes, in requests, to which a batch is padded (`get_req_paddings` as the runner calls it)."""
     top = max(max_num_seqs, MIN_REQUESTS)

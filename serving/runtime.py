@@ -76,6 +76,11 @@ def schedules_async(engine: EngineConfig) -> bool:
     return engine.speculative is None or engine.speculative.method != "ngram"
 
 
+def kv_bits(engine: EngineConfig) -> int:
+    """Bits of one cached value."""
+    return 8 if (engine.kv_cache_dtype or "auto").startswith("fp8") else 16
+
+
 def resolve(model: ModelSpec, engine: EngineConfig) -> Runtime:
     """Everything that the server derives from the engine before it sees a chip.
 
@@ -90,7 +95,7 @@ def resolve(model: ModelSpec, engine: EngineConfig) -> Runtime:
         smallest_block_size=smallest,
         blocks_per_request=blocks_per_request,
         block_table_bytes=max(engine.max_num_seqs, programs.MIN_REQUESTS) * blocks_per_request * 4,
-        kv_bits=8 if (engine.kv_cache_dtype or "auto").startswith("fp8") else 16,
+        kv_bits=kv_bits(engine),
         async_scheduling=schedules_async(engine),
         multimodal=multimodal,
         programs=programs.count(
@@ -109,7 +114,7 @@ def _buckets(engine: EngineConfig) -> Buckets:
         tokens=programs.token_buckets(
             engine.max_num_batched_tokens,
             engine.bucket_padding_gap or 0,
-            smallest=engine.min_token_bucket or programs.MIN_TOKENS,
+            smallest=programs.smallest_bucket(engine.min_token_bucket, kv_bits(engine)),
             extra=engine.compilation_sizes or (),
         ),
         requests=programs.request_buckets(engine.max_num_seqs),

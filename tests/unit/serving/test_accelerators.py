@@ -1,0 +1,40 @@
+"""The accelerator table agrees with itself and with the stand-in that local/ makes."""
+
+import pytest
+
+from local.image import constants
+from serving.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, GIB, accelerator
+
+
+@pytest.mark.parametrize("row", ACCELERATORS.values(), ids=list(ACCELERATORS))
+def test_the_topology_has_as_many_chips_as_the_row_says(row) -> None:
+    rows, columns = row.gke_topology.split("x")
+    assert int(rows) * int(columns) == row.chips
+
+
+def test_the_stand_in_wears_the_labels_of_the_slice_that_it_stands_for() -> None:
+    real, stand_in = accelerator("v6e-4"), accelerator("local-v6e-4")
+    assert (stand_in.chips, stand_in.gke_accelerator, stand_in.gke_topology) == (
+        real.chips,
+        real.gke_accelerator,
+        real.gke_topology,
+    )
+    assert stand_in.is_stand_in and not real.is_stand_in
+
+
+def test_the_stand_in_has_the_memory_that_the_image_pretends_to_have() -> None:
+    assert accelerator("local-v6e-4").hbm_bytes_per_chip == constants.HBM_BYTES
+    assert accelerator("local-v6e-4").chips == constants.CHIPS
+
+
+def test_usable_memory_is_below_the_data_sheet_and_the_slice_is_the_sum_of_its_chips() -> None:
+    real = accelerator(DEFAULT_ACCELERATOR)
+    assert real.hbm_bytes_per_chip < 32 * GIB
+    assert real.hbm_bytes == 4 * real.hbm_bytes_per_chip
+
+
+def test_every_v6e_row_can_be_bought_somewhere_with_a_disk() -> None:
+    for row in ACCELERATORS.values():
+        if not row.is_stand_in:
+            assert row.zones and row.machine_type and row.runtime_version
+            assert all(disk.startswith("hyperdisk-") for disk in row.disk_types)

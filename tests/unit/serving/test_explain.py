@@ -1,0 +1,148 @@
+"""What `python -m serving` prints: for people, side by side, for machines; and that its docs are current."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from serving import configuration
+from serving.__main__ import main
+from serving.asked import from_name, from_settings
+from serving.phases import PHASES, SCENARIOS
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    output = capsys.readouterr()
+    return code, output.out, output.err
+
+
+def test_a_comparison_says_what_a_change_does(capsys: pytest.CaptureFixture[str]) -> None:
+    code, text, _ = shown(capsys, "explain", "--compare", "turbo-stable", "tuned")
+    assert code == 0
+    rows = [line.split() for line in text.splitlines()]
+    assert ["≠", "KV", "tokens", "281,344", "235,088"] in rows
+    assert ["≠", "async", "scheduling", "no", "yes"] in rows
+    assert ["max_model_len", "16,384", "16,384"] in rows
+    alone = text.partition("FINDINGS OF TURBO-STABLE ALONE")[2].partition("FINDINGS OF TUNED ALONE")
+    assert "trust_remote_code" in alone[0] and "trust_remote_code" not in alone[2]
+    assert max(len(line) for line in text.splitlines()) <= 116
+
+
+def test_an_engine_that_cannot_serve_is_explained_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    code, text, _ = shown(capsys, "explain", "--phase", "tuned", "--accelerator", "v6e-1")
+    assert code == 1
+    assert "too-few-chips" not in text and "error    engine.tensor_parallel_size is 4: v6e-1 has 1;" in text
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_the_json_of_every_phase_carries_numbers_with_their_basis(
+    capsys: pytest.CaptureFixture[str], phase: str
+) -> None:
+    code, text, _ = shown(capsys, "explain", "--phase", phase, "--json")
+    document = json.loads(text)
+    assert code == 0
+    assert document["requests"]["KV tokens"]["value"] > 100_000
+    assert document["memory of one chip"]["KV cache"]["basis"] == "computed"
+    assert document["cost"]["an hour"]["value"] == pytest.approx(10.8)
+    assert document["argv"][:2] == ["vllm", "serve"]
+    assert all(finding["sentence"] for finding in document["findings"])
+
+
+def test_two_in_json_are_a_list(capsys: pytest.CaptureFixture[str]) -> None:
+    _, text, _ = shown(capsys, "explain", "--json", "--compare", "tuned", "tuned+batch")
+    assert [document["name"] for document in json.loads(text)] == ["tuned", "tuned+batch"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--phase", "tune"), "phase 'tune' does not exist: "),
+        (("--phase", "tuned", "--scenario", "chat"), "scenario 'chat' does not exist: "),
+        (("--phase", "tuned", "--model", "x"), "model 'x' does not exist: "),
+        (("--stack", "nowhere"), "stack 'nowhere' has no file Pulumi.nowhere.yaml: "),
+        (("--stack", "local", "--model", "x"), "--model was given beside --stack or --compare"),
+        (("--region", "mars-north1"), None),
+    ],
+)
+def test_what_does_not_exist_is_one_sentence(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    sentence: str | None,
+) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    code, text, error = shown(capsys, "explain", *arguments)
+    if sentence is None:
+        assert code == 0 and "A on-demand" not in error and "mars-north1" in text
+    else:
+        assert code == 2 and not text
+        assert error.startswith(sentence) and error.count("\n") == 1
+
+
+def test_a_stack_file_is_read_as_pulumi_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.mine.yaml").write_text(
+        "config:\n"
+        "  tpuserve:phase: tuned\n"
+        "  tpuserve:accelerator: v6e-8\n"
+        '  tpuserve:longest_request_seconds: "60"\n'
+        "  tpuserve:engine: '{\"max_num_seqs\": 32}'\n"
+        "  other:phase: nonsense\n",
+        "utf-8",
+    )
+    asked = from_name("mine", tmp_path)
+    assert (asked.accelerator.name, asked.model.name) == ("v6e-8", "gemma-4-26b-a4b-it")
+    assert (asked.engine.max_num_seqs, asked.longest_request_seconds) == (32, 60)
+
+
+def test_a_stack_named_like_a_phase_is_reached_by_its_prefix(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.peak.yaml").write_text("config:\n  tpuserve:phase: baseline\n", "utf-8")
+    assert from_name("peak", tmp_path).model.name == "gemma-4-26b-a4b-it"
+    assert from_name("stack:peak", tmp_path).model.name == "gemma-4-e4b-it"
+
+
+def test_the_model_is_the_phases_unless_named() -> None:
+    assert from_settings("x", {"phase": "baseline"}).model.name == "gemma-4-e4b-it"
+    assert from_settings("x", {"phase": "baseline", "model": "gemma-4-e2b-it"}).model.name == "gemma-4-e2b-it"
+
+
+def test_the_configuration_reference_is_current() -> None:
+    file = REPOSITORY / "docs" / "configuration.md"
+    assert file.read_text("utf-8") == configuration.document(), (
+        "docs/configuration.md is stale: run `python -m serving configuration > docs/configuration.md`."
+    )
+
+
+def test_the_lists_name_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    _, text, _ = shown(capsys, "phases")
+    assert all(name in text for name in (*PHASES, *SCENARIOS))
+    for command, name in (("models", "gemma-4-31b-it"), ("accelerators", "local-v6e-4")):
+        assert name in shown(capsys, command)[1]
+
+
+def test_importing_serving_costs_little_beyond_pydantic() -> None:
+    """Measured in one fresh process after pydantic, so that a slow machine slows both alike."""
+    script = (
+        "import time, pydantic, yaml, json\n"
+        "from pydantic import BaseModel, Field\n"
+        "class Warm(BaseModel):\n    x: int = Field(0, ge=0)\n"
+        "began = time.process_time()\n"
+        "import serving.findings, serving.phases, serving.release, serving.lifecycle\n"
+        "print(time.process_time() - began)\n"
+    )
+    run = [sys.executable, "-c", script]
+    best = min(
+        float(subprocess.run(run, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout)
+        for _ in range(3)
+    )
+    assert best < 0.15
+
+
+def test_output_into_a_closed_pipe_ends_quietly() -> None:
+    command = f"{sys.executable} -m serving explain --json | head -1"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=REPOSITORY)
+    assert result.stderr == "" and result.stdout == "{\n"

@@ -1,0 +1,89 @@
+"""Every time-out follows from the cold start and the longest request, in an order that cannot deadlock."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.accelerators import accelerator
+from serving.coldstart import ColdStart, Part, estimate
+from serving.lifecycle import Lifecycle, lifecycle
+from serving.models import model
+from serving.phases import PHASES, engine_for
+
+
+def cold(container: float, before: float = 0) -> ColdStart:
+    """A cold start of these seconds in the container and before it, without uncertainty."""
+    return ColdStart(
+        (
+            Part("node", before, 0, "assumed", 1, ""),
+            Part("compile", container, container, "assumed", 1, ""),
+        )
+    )
+
+
+def test_the_chain_for_a_known_cold_start() -> None:
+    life = lifecycle(cold(1800, 240), 300)
+    assert life == Lifecycle(
+        startup_period_seconds=10,
+        startup_failure_threshold=180,
+        liveness_period_seconds=10,
+        liveness_failure_threshold=6,
+        readiness_period_seconds=5,
+        readiness_failure_threshold=2,
+        probe_timeout_seconds=5,
+        engine_ready_timeout_seconds=1800,
+        pre_stop_seconds=15,
+        shutdown_timeout_seconds=300,
+        drain_seconds=315,
+        termination_grace_seconds=345,
+        progress_deadline_seconds=2050,
+        pulumi_timeout_seconds=2395,
+    )
+
+
+starts = st.builds(cold, st.floats(1, 100_000), st.floats(0, 100_000))
+requests = st.integers(1, 86_400)
+
+
+@given(starts, requests)
+def test_nothing_gives_up_before_what_it_waits_for(start: ColdStart, longest: int) -> None:
+    life = lifecycle(start, longest)
+    startup = life.startup_period_seconds * life.startup_failure_threshold
+    assert startup >= start.startup_budget_seconds
+    assert life.engine_ready_timeout_seconds <= startup < life.progress_deadline_seconds
+    assert life.progress_deadline_seconds > start.budget_seconds
+    assert life.pulumi_timeout_seconds > life.progress_deadline_seconds
+    assert life.shutdown_timeout_seconds >= longest
+    assert life.pre_stop_seconds + life.shutdown_timeout_seconds == life.drain_seconds
+    assert life.termination_grace_seconds > life.drain_seconds
+
+
+@given(starts, requests, st.integers(0, 1000))
+def test_a_longer_request_lengthens_only_the_end(start: ColdStart, longest: int, more: int) -> None:
+    short, long = lifecycle(start, longest), lifecycle(start, longest + more)
+    ends = {
+        "shutdown_timeout_seconds",
+        "drain_seconds",
+        "termination_grace_seconds",
+        "pulumi_timeout_seconds",
+    }
+    for field in dataclasses.fields(Lifecycle):
+        difference = getattr(long, field.name) - getattr(short, field.name)
+        assert difference == (more if field.name in ends else 0), field.name
+
+
+@pytest.mark.parametrize("phase", PHASES.values(), ids=list(PHASES))
+def test_the_slowest_published_boot_fits_every_phase(phase) -> None:
+    """A cold v6e-4 boot of the 26B took 459 s; a report of 30 minutes exists for the slower model code."""
+    start = estimate(accelerator("v6e-4"), model(phase.model), engine_for(phase.name, None, {}))
+    assert lifecycle(start, 300).engine_ready_timeout_seconds >= 1800
+
+
+def test_a_request_without_duration_is_refused() -> None:
+    with pytest.raises(ValueError) as refusal:
+        lifecycle(cold(600), 0)
+    assert str(refusal.value) == (
+        "the longest request is 0 seconds; it must be above 0; give the time that your longest answer takes."
+    )
