@@ -1,0 +1,121 @@
+"""docs/claims.md: every row is whole, and its computed numbers are what the code computes today."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from serving import coldstart, kvcache, memory
+from serving.accelerators import GIB, accelerator
+from serving.findings import findings
+from serving.foreign import FOREIGN
+from serving.models import model
+from serving.phases import engine_for
+from serving.runtime import resolve
+
+REPOSITORY = Path(__file__).parents[3]
+TEXT = (REPOSITORY / "docs" / "claims.md").read_text("utf-8")
+V6E = accelerator("v6e-4")
+SPEC = model("gemma-4-26b-a4b-it")
+
+
+def claims() -> list[list[str]]:
+    """The cells of every row of a table of claims."""
+    rows: list[list[str]] = []
+    inside = False
+    for line in TEXT.splitlines():
+        if line.startswith("| claim |"):
+            inside = True
+        elif not line.startswith("|"):
+            inside = False
+        elif inside and not line.startswith("| ---"):
+            rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+@pytest.mark.parametrize("row", claims(), ids=lambda row: row[0][:60])
+def test_a_claim_has_a_verdict_a_reason_and_evidence(row: list[str]) -> None:
+    claim, verdict, why, evidence = row
+    assert claim and evidence
+    assert verdict in ("kept", "corrected", "refused")
+    assert why.endswith(".") or (verdict == "kept" and why == "-")
+
+
+def test_every_verdict_is_used_and_no_claim_is_told_twice() -> None:
+    rows = claims()
+    assert {row[1] for row in rows} == {"kept", "corrected", "refused"}
+    assert len({row[0] for row in rows}) == len(rows) >= 65
+
+
+def test_paths_in_this_repository_exist() -> None:
+    for path in set(re.findall(r"`((?:serving|tests|agent|components|stacks)/[\w/.]*)`", TEXT)):
+        assert (REPOSITORY / path).exists(), path
+
+
+def test_findings_that_are_cited_exist() -> None:
+    sources = "".join(file.read_text("utf-8") for file in (REPOSITORY / "serving").glob("findings_*.py"))
+    sources += (REPOSITORY / "serving" / "memory.py").read_text("utf-8")
+    for codes in re.findall(r"findings? ((?:`[a-z-]+`(?:, )?)+)", TEXT):
+        for code in re.findall(r"`([a-z-]+)`", codes):
+            assert f'"{code}"' in sources, code
+    assert {"xla_cache_dir", "tpu_bucket_alignment", "hf_token_file"} <= set(FOREIGN)
+
+
+def computed() -> dict[str, str]:
+    """The numbers that the claims quote, from the code."""
+
+    def kv(phase: str, scenario: str | None, **overrides: object) -> memory.Memory:
+        return memory.budget(V6E, SPEC, engine_for(phase, scenario, overrides))
+
+    def programs(gap: int, ngram: bool) -> int:
+        overrides = {"bucket_padding_gap": gap, **({} if ngram else {"speculative": None})}
+        return resolve(SPEC, engine_for("turbo-stable", None, overrides)).programs.total
+
+    def minutes(phase: str) -> coldstart.ColdStart:
+        return coldstart.estimate(V6E, SPEC, engine_for(phase, None, {}))
+
+    def resident(phase: str, scenario: str | None = None) -> str:
+        return f"holds {kv(phase, scenario).pool.resident_requests(2300)} requests of 2,300 tokens"
+
+    def bytes_a_token(name: str, bits: int) -> int:
+        return kvcache.token_bytes(model(name), bits, 4) * 4
+
+    stable, tuned = minutes("turbo-stable"), minutes("tuned")
+    free = kv("tuned", None, gpu_memory_utilization=0.9).free_bytes
+    short = kv("tuned", "cost-constrained").pool.tokens
+    return {
+        "utilisation": f"| 0.90 | {engine_for('turbo-stable', None, {}).gpu_memory_utilization:g} |",
+        "resident": f"{resident('turbo-stable')}; at 0.90",
+        "headroom": f"leaves {free / GIB:.2f} GiB on each chip",
+        "left at 0.95": f"leaves {kv('peak', None).left_bytes / GIB:.1f} GiB",
+        "bytes": f"{bytes_a_token(SPEC.name, 8):,} instead of {bytes_a_token(SPEC.name, 16):,}",
+        "31B": f"{bytes_a_token('gemma-4-31b-it', 16) / 1024:.0f} KiB",
+        "pools": f"{kv('tuned', None).pool.tokens:,} tokens before, {short:,} after",
+        "batch": f"{resident('tuned', 'batch')}.",
+        "gaps": f"({programs(64, False):,}, {programs(128, False):,})",
+        "512": f"{programs(512, False)} programs against {programs(0, False)}, with drafting "
+        f"{programs(512, True)} against {programs(0, True)}",
+        "cold": f"{stable.cold_seconds / 60:.0f} min for turbo-stable, "
+        f"{tuned.cold_seconds / 60:.0f} min for tuned",
+        "warm": f"{stable.warm_seconds / 60:.0f} and {tuned.warm_seconds / 60:.0f} minutes computed",
+    }
+
+
+@pytest.mark.parametrize(("name", "quoted"), computed().items(), ids=lambda pair: pair)
+def test_a_quoted_number_is_what_the_code_computes(name: str, quoted: str) -> None:
+    assert quoted in TEXT, name
+
+
+def test_the_recipe_as_written_is_stopped_by_the_findings() -> None:
+    """The third phase's values without our deviations: errors, each of them a row above."""
+    written = engine_for(
+        "turbo-stable",
+        None,
+        {
+            "gpu_memory_utilization": 0.9,
+            "disable_chunked_mm_input": None,
+            "limit_mm_per_prompt": {"image": 4, "audio": 1, "video": 64},
+        },
+    )
+    errors = {finding.code for finding in findings(V6E, SPEC, written) if finding.severity == "error"}
+    assert errors == {"chunked-images", "video", "programs-do-not-fit"}
