@@ -87,36 +87,41 @@ def expert_bytes(experts: Experts, hidden: int, engine: EngineConfig) -> int:
     Tensor parallel slices every expert and pads each slice of the gate and up projections to a multiple of
     128; expert parallel keeps experts whole and pads their width once. Requantising makes weights of one
     byte with float32 scales, one a channel, or one a block of `moe_requantize_block_size` inputs.
+    Raises ValueError when something does not divide by the chips.
     """
     chips = engine.tensor_parallel_size
     whole = bool(engine.enable_expert_parallel) and chips > 1
-    divided, what = (experts.count, "experts") if whole else (experts.intermediate, "an expert's width of")
-    if divided % chips:
-        raise ValueError(
-            f"tensor_parallel_size {chips} was asked for; it does not divide {what} {divided}: "
-            "choose a divisor."
-        )
-    width = experts.intermediate
-    size = 1 if engine.moe_requantize_weight_dtype else BF16
-    inputs_blocks = outputs_blocks = 1
-    if size == 1 and engine.moe_requantize_block_size:
-        block = engine.moe_requantize_block_size
-        out_block = min(block, width if whole else width // chips)
-        hidden = -(-hidden // block) * block
-        width = -(-width // out_block) * out_block
-        inputs_blocks, outputs_blocks = hidden // block, width // out_block
-    shard = width if whole else width // chips
+    width, size = experts.intermediate, BF16
+    in_blocks = out_blocks = 1
+    if engine.moe_requantize_weight_dtype:
+        size = 1
+        if block := engine.moe_requantize_block_size:
+            # For sliced experts the loader caps the block by the hidden size (it reads `w2_weight.shape[1]`).
+            out_block = min(block, width if whole else min(width, hidden // chips))
+            hidden = -(-hidden // block) * block
+            width = -(-width // out_block) * out_block
+            in_blocks, out_blocks = hidden // block, width // out_block
+    if whole:
+        _must_divide(chips, "experts", experts.count)
+        local, shard = experts.count // chips, width
+    else:
+        _must_divide(chips, "an expert's width", width)
+        local, shard = experts.count, width // chips
+        if out_blocks > 1:
+            _must_divide(chips, "the requantisation blocks of an expert", out_blocks)
+            out_blocks //= chips
     padded = -(-shard // LANES) * LANES
-    local = experts.count // chips if whole else experts.count
-    gate_up = local * hidden * 2 * padded
-    down = local * shard * hidden
-    scales = 0
-    if size == 1:
-        # With one scale a channel the down projection's cannot be split along its inputs: every chip
-        # holds them all.
-        down_blocks = outputs_blocks if whole or outputs_blocks == 1 else outputs_blocks // chips
-        scales = F32 * local * (inputs_blocks * 2 * padded + down_blocks * hidden)
-    return (gate_up + down) * size + scales
+    weights = local * hidden * (2 * padded + shard)
+    # One scale a channel cannot be split along the inputs of the down projection: every chip holds them all.
+    scales = local * (in_blocks * 2 * padded + out_blocks * hidden) if size == 1 else 0
+    return weights * size + scales * F32
+
+
+def _must_divide(chips: int, what: str, number: int) -> None:
+    if number % chips:
+        raise ValueError(
+            f"engine.tensor_parallel_size is {chips}: it does not divide {what}, {number}; choose a divisor."
+        )
 
 
 def _by_total(model: ModelSpec, chips: int) -> list[Group]:

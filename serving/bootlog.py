@@ -1,0 +1,178 @@
+"""Reads the log of a vLLM boot on TPU and lays what it measured beside what this package predicts.
+
+Understands the lines of vllm-tpu 0.26 to 0.32. Buckets are read from the programs that were compiled, not
+from the "Prepared token paddings" lines: those print the ladder before it is cut at the token budget, and
+print it again for the logits.
+"""
+
+import ast
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+_PRECOMPILE = re.compile(r"Precompile (?P<kind>.+?) --> (?P<signature>\{.*\})\s*$")
+_COMPILED = re.compile(r"Compilation of (?P<kind>.+?) --> .* finished in (?P<seconds>[\d.]+) \[secs\]")
+_WARM_UP = re.compile(r"Warm-up call pass finished in ([\d.]+) \[secs\]")
+_VERSION = re.compile(r"version (\d+\.\d+\.\d+\S*)\s*$")
+_INIT_MODEL = re.compile(r"Init model \| hbm=\[\(([\d.]+), ([\d.]+)\)")
+_MEMORY = re.compile(
+    r"total_hbm_limit_gb=([\d.]+)GiB .* total_hbm_used_gb=([\d.]+)GiB .* total_hbm_avail_gb=([\d.]+)GiB"
+)
+_KV_TOKENS = re.compile(r"KV cache size: ([\d,]+) tokens")
+_CONCURRENCY = re.compile(r"Maximum concurrency for ([\d,]+) tokens per request: ([\d.]+)x")
+_KV_SHAPE = re.compile(r"num_blocks=\[(\d+)[^]]*\] .*regular_attn_shape=\(num_blocks, \((\d+),")
+_WEIGHTS = re.compile(r"Loading weights took ([\d.]+) seconds")
+_ENGINE = re.compile(r"init engine \(.*?\) took ([\d.]+) s \(compilation: ([\d.]+) s\)")
+_STAMP = re.compile(r"\b(\d{2}-\d{2} \d{2}:\d{2}:\d{2}) \[")
+_WORKER = re.compile(r"\bworker\d+ ")
+
+
+@dataclass(frozen=True)
+class BootLog:
+    """What one log says; None where it says nothing. Sizes in GiB as logged, times in seconds.
+
+    `programs` counts the compiled programs by kind and `compile_seconds` sums what each kind took, as far
+    as it is logged: a whole-model program is built in the warm-up, whose time is `warm_up_seconds`.
+    """
+
+    version: str | None
+    tokens: tuple[int, ...]
+    requests: tuple[int, ...]
+    attention: tuple[int, ...]
+    logits: tuple[int, ...]
+    programs: Mapping[str, int]
+    compile_seconds: Mapping[str, float]
+    warm_up_seconds: float
+    resident_gib: float | None
+    limit_gib: float | None
+    used_gib: float | None
+    available_gib: float | None
+    pages: int | None
+    block_size: int | None
+    kv_tokens: int | None
+    max_model_len: int | None
+    concurrency: float | None
+    weights_seconds: float | None
+    engine_seconds: float | None
+    engine_compile_seconds: float | None
+    ready_seconds: float | None
+    ready: bool
+
+
+def parse(text: str) -> BootLog:
+    """What `text` says. Raises ValueError when it is no log of a vLLM boot on TPU."""
+    sizes: dict[str, set[int]] = {}
+    programs: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
+    warm_up = 0.0
+    stamps: list[datetime] = []
+    found: dict[str, tuple[str, ...]] = {}
+    ready = False
+    for line in text.splitlines():
+        if stamp := _STAMP.search(line):
+            # The log has no year; 2000 is a leap year, so every date exists in it.
+            stamps.append(datetime.strptime(f"2000-{stamp[1]}", "%Y-%m-%d %H:%M:%S"))
+        if match := _PRECOMPILE.search(line):
+            kind = _kind(match["kind"])
+            programs[kind] += 1
+            _collect(sizes, kind, ast.literal_eval(match["signature"]))
+        elif match := _COMPILED.search(line):
+            seconds[_kind(match["kind"])] += float(match["seconds"])
+        elif match := _WARM_UP.search(line):
+            warm_up += float(match[1])
+        for name, pattern in _SINGLE.items():
+            if name not in found and (match := pattern.search(line)):
+                found[name] = match.groups()
+        if "Application startup complete" in line:
+            ready = True
+            break
+    if not programs and "memory" not in found:
+        raise ValueError(
+            "The file has no line of a vLLM boot on TPU (no program, no memory statistics): pass the whole "
+            "log of the server, with VLLM_LOGGING_LEVEL at INFO."
+        )
+    return _boot(found, sizes, programs, seconds, warm_up, stamps, ready)
+
+
+_SINGLE: Mapping[str, re.Pattern[str]] = {
+    "version": _VERSION,
+    "resident": _INIT_MODEL,
+    "memory": _MEMORY,
+    "tokens": _KV_TOKENS,
+    "concurrency": _CONCURRENCY,
+    "shape": _KV_SHAPE,
+    "weights": _WEIGHTS,
+    "engine": _ENGINE,
+}
+
+
+def _kind(text: str) -> str:
+    """The kind without the worker's rank."""
+    return _WORKER.sub("", text)
+
+
+def _collect(sizes: dict[str, set[int]], kind: str, signature: Mapping[str, int]) -> None:
+    """Note the padded sizes that a program tells of."""
+    if kind == "backbone":
+        sizes.setdefault("tokens", set()).add(signature["num_tokens"])
+        sizes.setdefault("attention", set()).add(signature["num_reqs"])
+    elif kind == "sample":
+        sizes.setdefault("requests", set()).add(signature["num_reqs"])
+    elif kind == "greedy_rejection_sampler":
+        sizes.setdefault("logits", set()).add(signature["num_logits"])
+
+
+def _number(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+def _boot(
+    found: Mapping[str, tuple[str, ...]],
+    sizes: Mapping[str, set[int]],
+    programs: Mapping[str, int],
+    seconds: Mapping[str, float],
+    warm_up: float,
+    stamps: list[datetime],
+    ready: bool,
+) -> BootLog:
+    def of(name: str, index: int = 0) -> str | None:
+        return found[name][index] if name in found else None
+
+    def real(name: str, index: int = 0) -> float | None:
+        text = of(name, index)
+        return None if text is None else float(text)
+
+    def whole(name: str, index: int = 0) -> int | None:
+        text = of(name, index)
+        return None if text is None else _number(text)
+
+    def buckets(name: str) -> tuple[int, ...]:
+        return tuple(sorted(sizes.get(name, ())))
+
+    return BootLog(
+        version=of("version"),
+        tokens=buckets("tokens"),
+        requests=buckets("requests"),
+        attention=buckets("attention"),
+        logits=buckets("logits"),
+        programs=MappingProxyType(dict(programs)),
+        compile_seconds=MappingProxyType(dict(seconds)),
+        warm_up_seconds=warm_up,
+        resident_gib=real("resident"),
+        limit_gib=real("memory"),
+        used_gib=real("memory", 1),
+        available_gib=real("memory", 2),
+        pages=whole("shape"),
+        block_size=whole("shape", 1),
+        kv_tokens=whole("tokens"),
+        max_model_len=whole("concurrency"),
+        concurrency=real("concurrency", 1),
+        weights_seconds=real("weights"),
+        engine_seconds=real("engine"),
+        engine_compile_seconds=real("engine", 1),
+        ready_seconds=(stamps[-1] - stamps[0]).total_seconds() if ready and stamps else None,
+        ready=ready,
+    )
