@@ -39,7 +39,7 @@ class FoundationTarget(Section):
     kind: Literal["foundation"]
     project: Project = Field(description="Id of the Google Cloud project.")
     region: Region = Field(description="Region of network, bucket and registry; TPUs must be in it.")
-    environments: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,19}$")], str] = Field(
+    environments: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,18}$")], str] = Field(
         min_length=1,
         description="Serving stacks that may use this foundation, each with the range of its pods.",
     )

@@ -1,0 +1,45 @@
+"""A service account, and the few things that it may do in the whole project."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentityArgs:
+    """`account_id` has 6 to 30 characters. Roles on single resources belong to the resource's component."""
+
+    project: str
+    account_id: str
+    purpose: str
+    project_roles: Sequence[str]
+
+
+class Identity(pulumi.ComponentResource):
+    """A service account without keys."""
+
+    email: pulumi.Output[str]
+    member: pulumi.Output[str]
+    """As IAM writes it: `serviceAccount:<email>`."""
+
+    def __init__(self, name: str, args: IdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("tpuserve:gcp:Identity", name, None, opts)
+        account = gcp.serviceaccount.Account(
+            f"{name}-account",
+            account_id=args.account_id,
+            display_name=args.purpose,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.email = account.email
+        self.member = pulumi.Output.concat("serviceAccount:", account.email)
+        for role in args.project_roles:
+            gcp.projects.IAMMember(
+                f"{name}-{role.removeprefix('roles/')}",
+                project=args.project,
+                role=role,
+                member=self.member,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.register_outputs({"email": self.email, "member": self.member})

@@ -1,0 +1,184 @@
+"""What outlives the serving stacks of one project and region: network, artifacts, secrets, identities."""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+from collections.abc import Iterator
+
+import pulumi
+
+from components.apis import Apis, ApisArgs
+from components.artifact_bucket import ArtifactBucket, ArtifactBucketArgs
+from components.identity import Identity, IdentityArgs
+from components.image_mirror import ImageMirror, ImageMirrorArgs
+from components.network import Network, NetworkArgs
+from components.private_apis import PrivateApis, PrivateApisArgs
+from components.secret import Secret, SecretArgs
+from stacks import google
+from stacks.settings import Settings
+from stacks.shared import Environment, Foundation
+from stacks.targets import FoundationTarget
+
+SERVICES = (
+    "artifactregistry.googleapis.com",
+    "certificatemanager.googleapis.com",
+    "compute.googleapis.com",
+    "container.googleapis.com",
+    "dns.googleapis.com",
+    "iam.googleapis.com",
+    "iamcredentials.googleapis.com",
+    "logging.googleapis.com",
+    "monitoring.googleapis.com",
+    "secretmanager.googleapis.com",
+    "storage.googleapis.com",
+)
+
+# Private ranges that GKE's own defaults do not use; proxies need a /26 at least, Google advises a /23.
+NODES = "10.60.0.0/20"
+PROXIES = "10.60.16.0/23"
+
+# GKE gives a node the /24 that 110 pods need, so a /21 holds eight nodes: the system pool while it is
+# upgraded, and a few slices (https://cloud.google.com/kubernetes-engine/docs/how-to/flexible-pod-cidr).
+SMALLEST_PODS_PREFIX = 21
+
+# Logs and metrics of a node, and nothing else:
+# https://cloud.google.com/kubernetes-engine/docs/how-to/hardening-your-cluster#use_least_privilege_sa
+NODE_ROLES = ("roles/container.defaultNodeServiceAccount",)
+
+
+def build(settings: Settings, target: FoundationTarget) -> None:
+    """Declare the foundation and export what serving stacks need."""
+    google.refuse(problems(settings, target))
+    provider = google.provider(target.project, target.region)
+    apis = Apis("apis", ApisArgs(services=SERVICES), pulumi.ResourceOptions(providers=[provider]))
+    ready = pulumi.ResourceOptions(providers=[provider], depends_on=[apis])
+    # What cannot be made again: a week's downloads, and secrets that only their owners know.
+    kept = pulumi.ResourceOptions(
+        providers=[provider],
+        depends_on=[apis],
+        protect=target.protect,
+        retain_on_delete=target.protect,
+    )
+
+    network = Network(
+        "tpuserve",
+        NetworkArgs(
+            region=target.region,
+            nodes=NODES,
+            proxies=PROXIES,
+            pods={pods_range(name): block for name, block in target.environments.items()},
+        ),
+        ready,
+    )
+    PrivateApis("private-apis", PrivateApisArgs(network=network.network), ready)
+
+    node = _identity("node", "Nodes of all clusters", target, ready, NODE_ROLES)
+    weights = _identity("weights", "Stages model weights", target, ready)
+    servers = {
+        name: _identity(f"server-{name}", f"Serves in stack {name}", target, ready)
+        for name in target.environments
+    }
+    bucket = ArtifactBucket(
+        "artifacts",
+        ArtifactBucketArgs(
+            bucket=f"{target.project}-tpuserve",
+            location=target.region,
+            readers={f"server-{name}": server.member for name, server in servers.items()},
+            writers={"weights": weights.member},
+            kms_key=target.kms_key,
+        ),
+        kept,
+    )
+    mirror = ImageMirror(
+        "tpuserve-images",
+        ImageMirrorArgs(
+            project=target.project,
+            region=target.region,
+            readers={"node": node.member},
+            kms_key=target.kms_key,
+        ),
+        ready,
+    )
+    token = _secret("hugging-face-token", {"weights": weights.member}, target, kept)
+    keys = {
+        name: _secret(f"api-key-{name}", {"server": server.member}, target, kept)
+        for name, server in servers.items()
+    }
+    Foundation(
+        region=target.region,
+        network=network.network,
+        subnetwork=network.subnetwork,
+        proxies=network.proxies,
+        bucket=bucket.bucket,
+        image_prefix=mirror.prefix,
+        node_email=node.email,
+        weights_email=weights.email,
+        hugging_face_secret=token.secret_id,
+        environments={
+            name: Environment(
+                server_email=servers[name].email, api_key_secret=keys[name].secret_id, pods=pods_range(name)
+            )
+            for name in target.environments
+        },
+    ).export()
+
+
+def pods_range(environment: str) -> str:
+    """Name of the secondary range of one environment's pods."""
+    return f"pods-{environment}"
+
+
+def _identity(
+    name: str,
+    purpose: str,
+    target: FoundationTarget,
+    opts: pulumi.ResourceOptions,
+    project_roles: tuple[str, ...] = (),
+) -> Identity:
+    args = IdentityArgs(
+        project=target.project, account_id=f"tpu-{name}", purpose=purpose, project_roles=project_roles
+    )
+    return Identity(name, args, opts)
+
+
+def _secret(
+    name: str,
+    accessors: dict[str, pulumi.Output[str]],
+    target: FoundationTarget,
+    opts: pulumi.ResourceOptions,
+) -> Secret:
+    return Secret(
+        name, SecretArgs(secret_id=f"tpuserve-{name}", region=target.region, accessors=accessors), opts
+    )
+
+
+def problems(settings: Settings, target: FoundationTarget) -> Iterator[str]:
+    """What Google would refuse, or what a foundation would ignore, one sentence each."""
+    yield from google.placeholders(target.project)
+    for name in sorted(settings.model_fields_set - {"target"}):
+        yield f"{name} is set, but a foundation runs no server; move it to a serving stack's file."
+    blocks = {
+        "the range of nodes": ipaddress.IPv4Network(NODES),
+        "the range of proxies": ipaddress.IPv4Network(PROXIES),
+    }
+    for name, text in target.environments.items():
+        try:
+            blocks[f"target.environments.{name}"] = ipaddress.IPv4Network(text)
+        except ValueError:
+            yield (
+                f"target.environments.{name} is the text {text!r}; it must be a range of addresses such as "
+                "10.64.0.0/18; change it."
+            )
+            continue
+        if (
+            not blocks[f"target.environments.{name}"].is_private
+            or blocks[f"target.environments.{name}"].prefixlen > SMALLEST_PODS_PREFIX
+        ):
+            yield (
+                f"target.environments.{name} is {text}; it must be private and a /{SMALLEST_PODS_PREFIX} or "
+                "larger, a /24 for each node; change it."
+            )
+    for (one, first), (other, second) in itertools.combinations(blocks.items(), 2):
+        if first.overlaps(second):
+            yield (f"{other} is {second}, which overlaps {one}, {first}; give each stack a range of its own.")
