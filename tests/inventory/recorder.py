@@ -31,18 +31,12 @@ class _Recorder(MockMonitor):
     def __init__(self) -> None:
         super().__init__(_Echo())
         self.requests: dict[str, Any] = {}
-        self.outputs: dict[str, Any] = {}
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the SDK's name
         urn = self.make_urn(request.parent, request.type, request.name)
         assert urn not in self.requests, f"two resources want the URN {urn}"
         self.requests[urn] = request
         return super().RegisterResource(request)
-
-    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 - the SDK's name
-        if request.urn.split("::")[2] == "pulumi:pulumi:Stack":
-            self.outputs = rpc.deserialize_properties(request.outputs, keep_unknowns=True)
-        return super().RegisterResourceOutputs(request)
 
 
 @dataclass
@@ -77,13 +71,17 @@ def record(stack: str, config: dict[str, str]) -> Inventory:
     pulumi.runtime.set_mocks(recorder.mocks, project="tpuserve", stack=stack, preview=False, monitor=recorder)
     pulumi.runtime.set_all_config(config)
 
+    outputs: dict[str, Any] = {}
+
     @pulumi.runtime.test
-    def program() -> None:
+    def program() -> pulumi.Output[None]:
         build(Settings.load())
+        root: Any = pulumi.runtime.get_root_resource()
+        return pulumi.Output.all(**root.outputs).apply(outputs.update)
 
     program()
     resources = {_key(urn): _entry(request) for urn, request in recorder.requests.items() if _kept(request)}
-    return Inventory(resources, recorder.outputs)
+    return Inventory(resources, outputs)
 
 
 def _kept(request: Any) -> bool:
