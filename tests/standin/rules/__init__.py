@@ -5,8 +5,14 @@ from typing import Any
 
 from tests.standin import values
 from tests.standin.kind import Kind
+from tests.standin.rules import common, container, data, groups, identity, network, others, templates
+from tests.standin.rules.base import RULES, Case
 from tests.standin.shape import Problem
+
+__all__ = ["common", "container", "data", "groups", "identity", "network", "others", "problems", "templates"]
 
 
 def problems(of: Kind, inputs: Mapping[str, Any], config: values.Config) -> list[Problem]:
-    return []
+    """The sentences of all rules that these inputs break."""
+    case = Case(of, inputs, config)
+    return [found for tokens, rule in RULES if not tokens or of.token in tokens for found in rule(case)]

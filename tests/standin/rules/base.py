@@ -1,0 +1,66 @@
+"""How a rule is written: a generator over a Case, registered for its types."""
+
+import ipaddress
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.standin import values
+from tests.standin.kind import UNKNOWN, Kind, at
+from tests.standin.shape import Problem
+
+
+@dataclass(frozen=True)
+class Case:
+    """One resource's inputs under a provider's configuration."""
+
+    kind: Kind
+    inputs: Mapping[str, Any]
+    config: values.Config
+
+    def get(self, path: str, default: Any = None) -> Any:
+        """The known value at `a.b`; the default where it is not set or not known yet."""
+        value = at(self.inputs, path)
+        return default if value is None or value == UNKNOWN else value
+
+    def given(self, *paths: str) -> list[str]:
+        """Which of the paths are set, known or not."""
+        return [path for path in paths if at(self.inputs, path) not in (None, [], {})]
+
+    def variable(self, name: str) -> str:
+        """project, region, zone or location; empty where it is not known."""
+        value = values.variables(self.kind, self.inputs, self.config).get(name)
+        return "" if value in (None, UNKNOWN) else str(value)
+
+
+Rule = Callable[[Case], Iterator[Problem]]
+RULES: list[tuple[tuple[str, ...], Rule]] = []
+
+
+def rule(*tokens: str) -> Callable[[Rule], Rule]:
+    """Register a rule for types; for all of them when none is named."""
+
+    def register(function: Rule) -> Rule:
+        RULES.append((tokens, function))
+        return function
+
+    return register
+
+
+def exactly_one(case: Case, *paths: str) -> Iterator[Problem]:
+    """Just one of several inputs must be set."""
+    given = case.given(*paths)
+    if len(given) != 1:
+        found = " and ".join(given) or "none"
+        yield (
+            given[-1] if given else paths[0],
+            f"{case.kind.token} takes exactly one of {', '.join(paths)}; set: {found}.",
+        )
+
+
+def network(text: Any) -> ipaddress.IPv4Network | None:
+    """An IPv4 range such as 10.0.0.0/20; None for what is none (host bits set included)."""
+    try:
+        return ipaddress.IPv4Network(text) if "/" in text else None
+    except (ValueError, TypeError):
+        return None
