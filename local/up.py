@@ -1,6 +1,7 @@
 """`make up`: from a bare machine to an answer. Each stage repairs what an earlier run left half-done."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable
 
@@ -9,6 +10,9 @@ from local.progress import exclusive, say
 
 SERVER_USER = 1000
 """Owner of the compile cache's folder: the unprivileged user of components/vllm_pod.py."""
+
+CACHE_ROOM = 16 * 2**20
+"""Bytes that the programs of the tiny model take in the compile cache, a few times over."""
 
 PROMPT = "Say hello to the person who has just started you."
 
@@ -46,6 +50,11 @@ def _cluster() -> None:
     cache = paths.node_data() / "compile-cache"
     cache.mkdir(parents=True, exist_ok=True)
     os.chown(cache, SERVER_USER, SERVER_USER)
+    if shutil.disk_usage(cache).free < CACHE_ROOM:
+        say(
+            f"   The compile cache's folder {cache} is full: the server runs, but every boot compiles "
+            "all its programs again; free some disk there, or set TPUSERVE_CACHE to a larger one."
+        )
     cluster.start(environment=image.environment())
     cluster.import_image(image.archive())
 

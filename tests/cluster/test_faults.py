@@ -1,0 +1,99 @@
+"""What can go wrong under a running server, done on purpose; `make up` is the way out of all of it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from local import paths, toolchain
+from local.cluster import site
+from local.kubectl import kubectl
+from tests.cluster.conftest import Server, local, pulumi, run
+from tests.cluster.test_compile_cache import pod, restart
+
+DAEMONS = ("containerd", "kubelet", "kube-apiserver", "etcd")
+
+
+def answered() -> None:
+    """`make up` mends whatever was broken and ends with an answer."""
+    done = local("up")
+    assert done.code == 0 and done.out.strip(), done.text
+
+
+def ctr(*words: str) -> str:
+    """containerd's own client on this instance's socket."""
+    done = run(str(toolchain.path("ctr")), "-a", str(site.containerd_socket()), "-n", "k8s.io", *words)
+    assert done.code == 0, done.text
+    return done.out
+
+
+def test_up_repairs_a_cluster_whose_daemons_were_killed(server: Server) -> None:
+    from local import cluster
+
+    pids = {process.name: process.pid for process in cluster.status().processes}
+    for name in DAEMONS:
+        os.kill(pids[name] or 0, signal.SIGKILL)
+    answered()
+
+
+def test_up_goes_on_after_it_was_killed_in_the_middle_of_pulumi_up(server: Server) -> None:
+    gone = pulumi("destroy", "--stack", "local", "--yes", "--skip-preview")
+    assert gone.code == 0, gone.text
+    assert kubectl("get", "all,pv", "-A", "-l", "app.kubernetes.io/managed-by=tpuserve").strip() == ""
+    assert "tpuserve-models" not in kubectl("get", "pv,namespace", "-o", "name")
+    victim = subprocess.Popen(
+        [sys.executable, "-m", "local", "up"],
+        cwd=paths.REPOSITORY,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert victim.stderr is not None
+    for line in victim.stderr:
+        if line.startswith("$ pulumi up"):
+            break
+    deadline = time.monotonic() + 120
+    while "deployment" not in kubectl("get", "deployments", "-n", "tpuserve", "-o", "name"):
+        assert time.monotonic() < deadline, "pulumi up made no Deployment"
+        time.sleep(0.5)
+    os.killpg(victim.pid, signal.SIGKILL)
+    victim.wait()
+    answered()
+    clean = pulumi("preview", "--stack", "local", "--expect-no-changes")
+    assert clean.code == 0, clean.text
+
+
+def test_up_brings_back_a_missing_image(server: Server) -> None:
+    image = pod()["spec"]["containers"][0]["image"]
+    ctr("images", "rm", "--sync", image)
+    answered()
+    assert image in ctr("images", "ls", "-q")
+
+
+def test_up_brings_back_a_missing_model(server: Server) -> None:
+    models = paths.node_data() / "models"
+    for child in models.iterdir():
+        shutil.rmtree(child)
+    answered()
+    restart()
+    answered()
+
+
+def test_a_full_cache_volume_is_named_and_is_no_outage(server: Server) -> None:
+    cache = paths.node_data() / "compile-cache"
+    mounted = run("mount", "-t", "tmpfs", "-o", "size=64k,mode=0777", "tmpfs", str(cache))
+    assert mounted.code == 0, mounted.text
+    try:
+        (cache / "filling").write_bytes(b"x" * 60_000)
+        boot = restart()
+        assert boot.events["hits"] == 0
+        done = local("up")
+        assert done.code == 0, done.text
+        assert f"The compile cache's folder {cache} is full" in done.err
+    finally:
+        run("umount", "-l", str(cache))
+        restart()
