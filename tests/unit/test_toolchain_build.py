@@ -179,7 +179,7 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     programs.mkdir()
     policy = tmp_path / "policy-rc.d"
     for name, body in {
-        "apt-get": f'echo "apt-get $@" >> {tmp_path}/calls; [ -x {policy} ] && echo held >> {tmp_path}/calls; exit 0',
+        "apt-get": f'cd {tmp_path}; echo "apt-get $@" >> calls; [ ! -x {policy} ] || echo held >> calls',
         "systemctl": f'echo "systemctl $@" >> {tmp_path}/calls',
         "dpkg-query": f"cat {tmp_path}/dpkg",
     }.items():
