@@ -138,10 +138,7 @@ _STAND_IN = _Rates(
 
 
 def estimate(accelerator: Accelerator, model: ModelSpec, engine: EngineConfig) -> ColdStart:
-    """The parts of a boot of this engine on this slice.
-
-    Raises ValueError for a speculative method whose programs are not known.
-    """
+    """The parts of a boot of this engine on this slice."""
     rates = _STAND_IN if accelerator.is_stand_in else _V6E
     runtime = resolve(model, engine)
     programs = runtime.programs

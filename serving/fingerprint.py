@@ -59,10 +59,7 @@ def _digest(fields: Iterable[tuple[str, str]]) -> str:
 def fingerprint(
     *, image: str, model: ModelSpec, accelerator: Accelerator, engine: EngineConfig
 ) -> Fingerprint:
-    """The fingerprint of this server. `image` is a reference by digest; a mutable tag would lie.
-
-    Raises ValueError for a speculative method whose programs are not known.
-    """
+    """The fingerprint of this server. `image` is a reference by digest; a mutable tag would lie."""
     runtime = resolve(model, engine)
     buckets = runtime.programs.buckets
     speculative = engine.speculative

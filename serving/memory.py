@@ -100,8 +100,8 @@ def budget(
 ) -> Memory:
     """The budget of this engine on this slice.
 
-    Raises ValueError when the model's shapes do not divide by the chips, when a width that is needed has
-    no public source, or for a speculative method whose programs are not known.
+    Raises ValueError when the model's shapes do not divide by the chips, or when a width that is needed
+    has no public source.
     """
     runtime = resolve(model, engine)
     terms = _terms(accelerator, model, engine, runtime, proof)

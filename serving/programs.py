@@ -10,6 +10,7 @@ import bisect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 MIN_REQUESTS = 8
 """Smallest request bucket (`runner/utils.py: MIN_NUM_SEQS`)."""
@@ -138,7 +139,7 @@ def count(
     *,
     multimodal: bool,
     async_scheduling: bool,
-    speculative: str | None = None,
+    speculative: Literal["ngram", "mtp"] | None = None,
     vision_programs: int = 0,
 ) -> Programs:
     """Programs that `CompilationManager.capture_model` compiles on one host without data parallelism.
@@ -147,11 +148,6 @@ def count(
     number of token budgets that the vision tower is compiled for at boot; without any, the first image of
     a server's life compiles it in live traffic.
     """
-    if speculative not in (None, "ngram", "mtp"):
-        raise ValueError(
-            f"Programs of speculative method {speculative!r} were asked for; ngram and mtp are known: "
-            "choose one of them or leave speculative decoding off."
-        )
     tokens, requests, logits = buckets.tokens, buckets.requests, buckets.logits
     rows = logits if speculative else requests
     product = len(logits) * len(requests)

@@ -63,7 +63,7 @@ def min_page_size(max_model_len: int, max_num_seqs: int) -> int:
 def takes_images(model: ModelSpec, engine: EngineConfig) -> bool:
     """Whether the runner serves images: it does unless every limit is 0 (`TPUModelRunner.load_model`).
 
-    --language-model-only alone does not stop it: the runner looks at the limits only.
+    vLLM's --language-model-only would not stop it: the runner looks at the limits only.
     """
     limits = engine.limit_mm_per_prompt
     return model.takes_images and (limits is None or limits.image + limits.video + limits.audio > 0)
@@ -84,7 +84,7 @@ def kv_bits(engine: EngineConfig) -> int:
 def resolve(model: ModelSpec, engine: EngineConfig) -> Runtime:
     """Everything that the server derives from the engine before it sees a chip.
 
-    Raises ValueError for a speculative method whose programs are not known.
+    Raises ValueError when the block table of that many requests fits at no block size.
     """
     smallest = min_page_size(engine.max_model_len, engine.max_num_seqs)
     block_size = engine.block_size or max(page_size(engine.max_model_len), smallest)
