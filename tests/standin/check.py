@@ -8,11 +8,20 @@ from tests.standin import kind, request, rules, sdk, shape, values
 from tests.standin.shape import Problem
 
 AUTONAMED = "__defaults"
+REFUSED = {
+    "gcp:secretmanager/secretVersion:SecretVersion": (
+        "it would put a secret value into the program's state; add the version out of band, with "
+        "`gcloud secrets versions add`."
+    ),
+}
+"""Types that the real provider has and that this project must not use, with the reason."""
 
 
 def check(token: str, inputs: Mapping[str, Any], config: values.Config) -> list[Problem]:
     """Everything that is wrong, each with a sentence; empty when Google would accept the inputs."""
     of = kind.find(token)
+    if token in REFUSED:
+        return [("", f"{token} is refused here: {REFUSED[token]}")]
     if of is None:
         return [
             (
@@ -25,6 +34,7 @@ def check(token: str, inputs: Mapping[str, Any], config: values.Config) -> list[
     found = list(shape.object_problems(of.module, token, fields, inputs))
     if found:
         return found
+    inputs = values.physical(inputs)
     found = list(request.url_problems(of, values.variables(of, inputs, config)))
     found += request.build(of, inputs)[1]
     found += rules.problems(of, inputs, config)

@@ -10,11 +10,11 @@ from tests.standin.example_parts import (
     GROUP,
     KEY,
     NETWORK,
-    P,
     POOL,
     REPOSITORY,
     SUBNETWORK,
     TEMPLATE,
+    P,
     grant,
 )
 

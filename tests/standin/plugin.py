@@ -123,7 +123,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             return provider_pb2.CreateResponse(
                 properties=wire.struct(values.merge(values.planned(of, outputs), inputs))
             )
-        inputs = _prefixed(inputs)
+        inputs = values.physical(inputs)
         try:
             entry = cloud.create(of, inputs, self.config, request.timeout)
         except Unfinished as error:
@@ -188,13 +188,6 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def _project(self, properties: dict[str, Any]) -> str:
         return str(properties.get("project") or self.config.get("project"))
-
-
-def _prefixed(inputs: dict[str, Any]) -> dict[str, Any]:
-    """`namePrefix` becomes a name of its own for each creation."""
-    if "namePrefix" in inputs and "name" not in inputs:
-        return {**inputs, "name": inputs["namePrefix"] + values.unique()}
-    return inputs
 
 
 def _outputs(entry: dict[str, Any]) -> dict[str, Any]:

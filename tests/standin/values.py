@@ -83,6 +83,13 @@ def unique() -> str:
     return datetime.datetime.now(datetime.UTC).strftime("%Y%m%d%H%M%S%f").ljust(26, "0")
 
 
+def physical(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs with a name of their own for each creation, where the program gave a `namePrefix`."""
+    if "namePrefix" in inputs and "name" not in inputs:
+        return {**inputs, "name": inputs["namePrefix"] + unique()}
+    return dict(inputs)
+
+
 def fill(template: Any, words: Mapping[str, Any]) -> Any:
     """A template with its words in place, in texts, lists and groups."""
     if isinstance(template, str):

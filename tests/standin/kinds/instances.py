@@ -80,7 +80,7 @@ TEMPLATE_NAMES = {
     **{f"disks.{name}": f"initializeParams.{name}" for name in INITIAL.split()},
 }
 TEMPLATE_REPLACES = (
-    "** -labels -partnerMetadata -deletionPolicy -advancedMachineFeatures.turboMode "
+    "** -labels -partnerMetadata -advancedMachineFeatures.turboMode "
     "-networkInterfaces.igmpQuery -networkInterfaces.parentNicName "
     "-scheduling.gracefulShutdown.maxDuration -scheduling.preemptionNoticeDuration.** "
     "-scheduling.skipGuestOsShutdown -scheduling.nodeAffinities.key -scheduling.nodeAffinities.operator "
@@ -129,7 +129,7 @@ add(
         REGION_TEMPLATE,
         "compute.regionInstanceTemplates.insert",
         f"{REGIONAL}/instanceTemplates/{{name}}",
-        replace=TEMPLATE_REPLACES,
+        replace=TEMPLATE_REPLACES + " -deletionPolicy",
         body="properties",
         rename=TEMPLATE_NAMES,
         refs=TEMPLATE_REFS,

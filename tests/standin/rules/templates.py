@@ -155,5 +155,3 @@ def parts(case: Case) -> Iterator[Problem]:
             yield "tags", f"The network tag {tag!r} must be 1 to 63 lower-case letters, digits or hyphens."
     if not case.given("networkInterfaces"):
         yield "networkInterfaces", "A template needs a network interface."
-    if len(case.given("name", "namePrefix")) == 2:
-        yield "namePrefix", "A template takes name or namePrefix, not both."
