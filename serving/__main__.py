@@ -1,6 +1,7 @@
 """`python -m serving`: what is known about an engine on a slice, without one.
 
 explain        a phase or a stack as a table, two side by side, or JSON
+bootlog        a real boot's log beside what is predicted for its engine
 configuration  docs/configuration.md from the models
 phases, models, accelerators  what can be asked for
 """
@@ -10,14 +11,14 @@ import json
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import get_args
 
-from serving import configuration, explain, table
+from serving import bootcheck, bootlog, configuration, explain, table
 from serving.accelerators import ACCELERATORS, GIB
-from serving.asked import Asked, from_name, from_settings, from_stack
+from serving.asked import Asked, from_name, from_settings, from_stack, overrides
 from serving.finding import Finding
 from serving.findings import findings
 from serving.models import MODELS
@@ -26,7 +27,8 @@ from serving.prices import Provisioning
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0, or 1 when something asked for cannot serve, or 2 when it does not exist."""
+    """Exit code: 0, or 1 when something asked for cannot serve or a log disagrees, 2 when it does not
+    exist."""
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
@@ -40,51 +42,92 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m serving", description="What is known about an engine on a slice, without one."
     )
     commands = parser.add_subparsers(required=True)
-    asked = commands.add_parser(
-        "explain", help="memory, programs, cold start, cost and findings of an engine"
-    )
-    what = asked.add_mutually_exclusive_group()
-    what.add_argument("--stack", help="read Pulumi.STACK.yaml")
-    what.add_argument("--phase", help=f"one of {', '.join(PHASES)} (default {DEFAULT_PHASE})")
-    what.add_argument(
+
+    told = commands.add_parser("explain", help="memory, programs, cold start, cost and findings of an engine")
+    _add_subject(told)
+    told.add_argument(
         "--compare",
         nargs=2,
         metavar=("A", "B"),
         help="two of: PHASE, PHASE+SCENARIO, STACK, stack:STACK (for a stack named like a phase)",
     )
-    asked.add_argument("--scenario", help=f"laid over --phase: {', '.join(SCENARIOS)}")
-    asked.add_argument("--accelerator", help=f"with --phase: {', '.join(ACCELERATORS)}")
-    asked.add_argument("--model", help=f"with --phase: {', '.join(MODELS)}")
-    asked.add_argument("--region", default="us-east5", help="for the price (default us-east5)")
-    asked.add_argument(
+    told.add_argument("--region", default="us-east5", help="for the price (default us-east5)")
+    told.add_argument(
         "--provisioning", default="on-demand", choices=get_args(Provisioning), help="(default on-demand)"
     )
-    asked.add_argument("--json", action="store_true", help="the same for machines")
-    asked.set_defaults(run=_explain)
-    documented = commands.add_parser("configuration", help="print docs/configuration.md")
-    documented.set_defaults(run=_configuration)
-    for name, run in (("phases", _phases), ("models", _models), ("accelerators", _accelerators)):
-        commands.add_parser(name, help=f"the {name} that exist").set_defaults(run=run)
+    told.add_argument("--json", action="store_true", help="the same for machines")
+    told.set_defaults(run=_explain)
+
+    checked = commands.add_parser("bootlog", help="a boot's log beside the prediction for its engine")
+    checked.add_argument("file", type=Path, help="the server's output")
+    _add_subject(checked)
+    checked.set_defaults(run=_bootlog, compare=None)
+
+    simple: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] = (
+        ("configuration", "print docs/configuration.md", _configuration),
+        ("phases", "phases and scenarios", _phases),
+        ("models", "models with their weights", _models),
+        ("accelerators", "slices with their memory", _accelerators),
+    )
+    for name, text, run in simple:
+        commands.add_parser(name, help=text).set_defaults(run=run)
     return parser
 
 
-def _explain(options: argparse.Namespace) -> int:
-    folder = Path.cwd()
-    names = ("scenario", "accelerator", "model")
-    settings = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    if (options.compare or options.stack) and settings:
-        raise ValueError(
-            f"--{next(iter(settings))} was given beside --stack or --compare, which say it themselves; "
-            f"use it with --phase."
-        )
+def _add_subject(parser: argparse.ArgumentParser) -> None:
+    """The options that name an engine."""
+    parser.add_argument("--stack", help="read Pulumi.STACK.yaml")
+    parser.add_argument("--phase", help=f"one of {', '.join(PHASES)} (default {DEFAULT_PHASE})")
+    parser.add_argument("--scenario", help=f"laid over --phase: {', '.join(SCENARIOS)}")
+    parser.add_argument("--accelerator", help=f"with --phase: {', '.join(ACCELERATORS)}")
+    parser.add_argument("--model", help=f"with --phase: {', '.join(MODELS)}")
+    parser.add_argument(
+        "--set",
+        action="append",
+        dest="engine",
+        metavar="FIELD=VALUE",
+        help="with --phase: an engine field over it, its value in YAML",
+    )
+
+
+def _asked(options: argparse.Namespace) -> list[Asked]:
+    """What the options name: one, or two with --compare."""
+    given = {
+        name: getattr(options, name)
+        for name in ("compare", "stack", "phase", "scenario", "accelerator", "model", "engine")
+        if getattr(options, name) is not None
+    }
+    for whole in ("compare", "stack"):
+        if whole in given and len(given) > 1:
+            other = next(name for name in given if name != whole)
+            raise ValueError(
+                f"--{'set' if other == 'engine' else other} was given beside --{whole}, which names a whole "
+                f"engine; use one of them."
+            )
     if options.compare:
-        subjects = [from_name(name, folder) for name in options.compare]
-    elif options.stack:
-        subjects = [from_stack(options.stack, folder)]
-    else:
-        phase = options.phase or DEFAULT_PHASE
-        name = f"{phase}+{options.scenario}" if options.scenario else phase
-        subjects = [from_settings(name, {"phase": phase, **settings})]
+        return [from_name(name, Path.cwd()) for name in options.compare]
+    if options.stack:
+        return [from_stack(options.stack, Path.cwd())]
+    settings = {"phase": DEFAULT_PHASE, **given}
+    if options.engine:
+        settings["engine"] = overrides(options.engine)
+    words = [settings["phase"], *([options.scenario] if options.scenario else [])]
+    return [from_settings(" ".join(["+".join(words), *(options.engine or [])]), settings)]
+
+
+def _bootlog(options: argparse.Namespace) -> int:
+    (asked,) = _asked(options)
+    try:
+        text = options.file.read_text("utf-8", "replace")
+    except OSError as error:
+        raise ValueError(f"{options.file} cannot be read ({error.strerror}); name a server's log.") from None
+    lines = bootcheck.compare(bootlog.parse(text), asked.accelerator, asked.model, asked.engine)
+    print(bootcheck.render(lines))
+    return int(bool(bootcheck.disagreements(lines)))
+
+
+def _explain(options: argparse.Namespace) -> int:
+    subjects = _asked(options)
     found = [findings(subject.accelerator, subject.model, subject.engine) for subject in subjects]
     print(_shown(subjects, found, options))
     return int(any(finding.severity == "error" for each in found for finding in each))
@@ -117,7 +160,7 @@ def _phases(options: argparse.Namespace) -> int:
 def _models(options: argparse.Namespace) -> int:
     for row in MODELS.values():
         print(
-            f"{row.name:<21}{row.weight_bytes / 1e9:>7.2f} GB  {', '.join(row.modalities):<19}{row.hf_repo}"
+            f"{row.name:<21}{row.weight_bytes / 1e9:>7.2f} GB  {', '.join(row.modalities):<20}{row.hf_repo}"
         )
     return 0
 

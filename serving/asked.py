@@ -1,10 +1,12 @@
 """What somebody asks to have explained: a phase with a scenario, or a stack's configuration file."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
+
+import yaml
 
 from serving.accelerators import DEFAULT_ACCELERATOR, Accelerator, accelerator
 from serving.engine import EngineConfig
@@ -52,8 +54,6 @@ def from_settings(name: str, settings: Mapping[str, object]) -> Asked:
 def from_stack(stack: str, folder: Path) -> Asked:
     """From `folder`/Pulumi.<stack>.yaml. Raises ValueError when there is no such file, with the ones that
     there are, or when its configuration is wrong."""
-    import yaml
-
     file = folder / f"Pulumi.{stack}.yaml"
     if not file.is_file():
         stacks = sorted(path.name.split(".")[1] for path in folder.glob("Pulumi.*.yaml"))
@@ -76,6 +76,17 @@ def from_name(name: str, folder: Path) -> Asked:
     if plus or phase in PHASES or not (folder / f"Pulumi.{phase}.yaml").is_file():
         return from_settings(name, {"phase": phase, "scenario": scenario if plus else None})
     return from_stack(name, folder)
+
+
+def overrides(words: Sequence[str]) -> dict[str, object]:
+    """Engine fields from FIELD=VALUE words, the values in YAML. Raises ValueError for a word without `=`."""
+    result: dict[str, object] = {}
+    for word in words:
+        field, equals, value = word.partition("=")
+        if not equals:
+            raise ValueError(f"--set {word} has no value; write --set {word}=VALUE.")
+        result[field.removeprefix("engine.")] = yaml.safe_load(value)
+    return result
 
 
 def _value(value: object) -> object:

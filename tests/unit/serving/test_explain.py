@@ -53,6 +53,19 @@ def test_the_json_of_every_phase_carries_numbers_with_their_basis(
     assert all(finding["sentence"] for finding in document["findings"])
 
 
+def test_a_what_if_is_laid_over_the_phase(capsys: pytest.CaptureFixture[str]) -> None:
+    code, text, _ = shown(capsys, "explain", "--set", "max_num_seqs=512", "--set", "engine.block_size=32")
+    assert code == 1
+    assert text.startswith("tuned max_num_seqs=512 engine.block_size=32: gemma-4-26b-a4b-it on v6e-4")
+    assert "error    engine.block_size is 32: the block table of 512 requests" in text
+
+
+@pytest.mark.parametrize("file", ["/nowhere/boot.log", "/"])
+def test_a_log_that_cannot_be_read_is_one_sentence(capsys: pytest.CaptureFixture[str], file: str) -> None:
+    code, _, error = shown(capsys, "bootlog", file, "--phase", "tuned")
+    assert code == 2 and error.startswith(f"{file} cannot be read (") and error.count("\n") == 1
+
+
 def test_two_in_json_are_a_list(capsys: pytest.CaptureFixture[str]) -> None:
     _, text, _ = shown(capsys, "explain", "--json", "--compare", "tuned", "tuned+batch")
     assert [document["name"] for document in json.loads(text)] == ["tuned", "tuned+batch"]
@@ -65,7 +78,13 @@ def test_two_in_json_are_a_list(capsys: pytest.CaptureFixture[str]) -> None:
         (("--phase", "tuned", "--scenario", "chat"), "scenario 'chat' does not exist: "),
         (("--phase", "tuned", "--model", "x"), "model 'x' does not exist: "),
         (("--stack", "nowhere"), "stack 'nowhere' has no file Pulumi.nowhere.yaml: "),
-        (("--stack", "local", "--model", "x"), "--model was given beside --stack or --compare"),
+        (
+            ("--stack", "local", "--model", "x"),
+            "--model was given beside --stack, which names a whole engine; use one of them.",
+        ),
+        (("--set", "max_num_seqs"), "--set max_num_seqs has no value; write --set max_num_seqs=VALUE."),
+        (("--set", "max_num_seqs=many"), "engine.max_num_seqs is the text 'many'; "),
+        (("--compare", "tuned", "tuned+x"), "scenario 'x' does not exist: "),
         (("--region", "mars-north1"), None),
     ],
 )
