@@ -6,6 +6,7 @@ Each row says where its value comes from: measured, compiled, computed, assumed,
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import cast
 
 from serving import coldstart, layout, memory, prices
 from serving.accelerators import GIB
@@ -60,9 +61,10 @@ def _plain(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_plain(part)}" for name, part in value.items() if part is not None)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        parts = cast(dict[str, object], value).items()
+        return ", ".join(f"{name} {_plain(part)}" for name, part in parts if part is not None)
     if isinstance(value, list):
-        return " ".join(_plain(part) for part in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        return " ".join(_plain(part) for part in cast(list[object], value))
     return str(value)
 
 

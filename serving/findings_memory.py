@@ -61,9 +61,9 @@ def budget(s: Subject) -> Iterator[Finding]:
 
 
 def _refused(text: str) -> Finding:
-    """A sentence of the memory model, "asked; truth: change.", as a finding."""
-    asked, _, rest = text.rstrip(".").partition("; ")
-    truth, _, change = rest.rpartition(": ")
+    """A sentence of the memory model, "asked: truth; change.", as a finding."""
+    asked, _, rest = text.rstrip(".").partition(": ")
+    truth, _, change = rest.rpartition("; ")
     return Finding("error", "memory-unknown", "engine", asked, truth, change)
 
 
