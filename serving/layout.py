@@ -24,5 +24,8 @@ SECRETS = "/run/tpuserve"
 API_KEY_FILE = f"{SECRETS}/api-key"
 """File with the key that clients must send; may appear or change while the server runs."""
 
+DRAIN_FILE = f"{SECRETS}/draining"
+"""While this file exists, `/health` answers 503 and everything else goes on: a load balancer leaves first."""
+
 CACHE_EVENTS_FILE = "/tmp/cache-events.json"
 """Where the engine writes the counts of compile-cache hits and misses of this boot."""

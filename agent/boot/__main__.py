@@ -1,0 +1,36 @@
+"""`python3 -m agent.boot COMMAND …`, for serving/boot.sh. A problem is one line on stderr and exit 1."""
+
+import sys
+from pathlib import Path
+
+from agent.boot import cache, complaint, google, report, secret, weights
+
+
+def main(words: list[str]) -> None:
+    """Run one command."""
+    match words:
+        case ["report", "begin", release]:
+            report.begin(release)
+        case ["report", stage, state, *rest]:
+            seconds, reason = [*rest, None, None][:2]
+            report.stage(stage, state, float(seconds) if seconds else None, reason)
+        case ["token"]:
+            print(google.token())
+        case ["secret", version, target]:
+            secret.fetch(version, Path(target))
+        case ["weights", bucket, prefix, folder]:
+            report.note("weights", weights.stage(bucket, prefix, Path(folder)))
+        case ["cache", bucket, name, folder]:
+            report.note("cache", cache.restore(bucket, name, Path(folder)))
+        case ["complaint", unit]:
+            print(complaint.complaint(unit))
+        case _:
+            raise google.Problem(f"agent.boot does not know the command {' '.join(words)!r}.")
+
+
+try:
+    main(sys.argv[1:])
+except (google.Problem, google.Status) as problem:
+    sys.exit(str(problem))
+except OSError as problem:
+    sys.exit(f"{problem.filename or 'The disk'} cannot be used ({problem.strerror or problem}).")

@@ -1,0 +1,15 @@
+"""Why the server ended, in its own words."""
+
+import re
+import subprocess
+
+# A traceback's last line, without the prefix that vLLM's processes give their lines.
+_ERROR = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Exit)\b: .+|exec .+: .+|.*[Nn]o such file.*")
+
+
+def complaint(unit: str) -> str:
+    """The last error that `unit` printed, cut to a readable length."""
+    command = ["journalctl", "--unit", unit, "--output", "cat", "--lines", "400", "--no-pager"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    found = _ERROR.findall(printed)
+    return found[-1][:300] if found else f"it gave no reason that is known; see journalctl -u {unit}"

@@ -1,0 +1,107 @@
+"""The boot of a TPU VM: the script that Compute Engine runs at each start, and the unit that it starts.
+
+The script is `boot.sh` with its constants filled in; what it cannot do itself, talking to Google's APIs, is
+in agent/boot. Both travel in the instance template's metadata, which therefore holds no secret.
+"""
+
+import shlex
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import cast
+
+from serving import layout
+from serving.compose import RESTART, SERVICE
+from serving.lifecycle import TEARDOWN, Lifecycle
+
+DATA_DEVICE = "tpuserve-data"
+"""Device name of the data disk in the instance template."""
+
+UNIT = "tpuserve-vllm.service"
+
+# docker.io and docker-compose-v2 are in Ubuntu 22.04's own archive (universe, jammy-updates); Google's
+# accelerator images are Ubuntu 22.04 without a container runtime.
+PACKAGES = ("docker.io", "docker-compose-v2")
+
+STARTS = 3
+"""So often may the server end before systemd gives up: a crash that comes back each time is no accident."""
+
+RESTART_SECONDS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boot:
+    """What one VM is to become; each field is a constant of the script, in capitals.
+
+    `disk` is the data disk's path, empty where there is none; `secret` the full name of a secret's version,
+    empty where clients need no key. `weights` and `cache` are a prefix and an object in `bucket`. `budget` is
+    in seconds, from the server's start to its first answer.
+    """
+
+    release: str
+    image: str
+    disk: str
+    secret: str
+    bucket: str
+    model: str
+    weights: str
+    cache: str
+    budget: int
+    packages: tuple[str, ...] = PACKAGES
+    starts: int = STARTS
+    port: int = layout.PORT
+
+
+def data_disk(device: str = DATA_DEVICE) -> str:
+    """Where udev shows a disk of that device name (the guest environment's rule 65-gce-disk-naming)."""
+    return f"/dev/disk/by-id/google-{device}"
+
+
+def script(boot: Boot) -> str:
+    """The text of the start-up script."""
+    template = (Path(__file__).parent / "boot.sh").read_text("utf-8")
+    return template.replace("# --- constants ---\n", "".join(f"{line}\n" for line in _constants(boot)))
+
+
+def _constants(boot: Boot) -> list[str]:
+    lines: list[str] = []
+    for field in fields(boot):
+        value = getattr(boot, field.name)
+        if isinstance(value, tuple):
+            words = shlex.join(cast(tuple[str, ...], value))
+            lines.append(f"readonly {field.name.upper()}=({words})")
+        else:
+            lines.append(f"readonly {field.name.upper()}={shlex.quote(str(value))}")
+    return lines
+
+
+def unit(release: str, lifecycle: Lifecycle) -> str:
+    """The text of the systemd unit: starts the stack, counts its ends, and drains it before it stops.
+
+    `Restart=always` with the limit counted over more than `STARTS` whole boots: a server that fails late each
+    time would otherwise be started for ever. A stop first fails `/health`, waits until load balancers have
+    noticed, and only then tells vLLM, which finishes what it has.
+    """
+    stop = lifecycle.pre_stop_seconds + lifecycle.shutdown_timeout_seconds + TEARDOWN
+    window = (STARTS + 1) * (lifecycle.engine_ready_timeout_seconds + RESTART_SECONDS)
+    draining = f"run/{Path(layout.DRAIN_FILE).name}"
+    return f"""\
+[Unit]
+Description=vLLM, release {release}
+Requires=docker.service
+After=docker.service network-online.target
+Wants=network-online.target
+StartLimitIntervalSec={window}
+StartLimitBurst={STARTS}
+
+[Service]
+WorkingDirectory=/var/lib/tpuserve
+Environment={RESTART}=no
+ExecStartPre=/bin/rm -f {draining}
+ExecStart=/usr/bin/docker compose up --no-color --no-log-prefix --pull never --exit-code-from {SERVICE}
+ExecStop=/bin/sh -c 'touch {draining}; sleep {lifecycle.pre_stop_seconds}'
+ExecStop=/usr/bin/docker compose stop --timeout {lifecycle.shutdown_timeout_seconds + TEARDOWN}
+Restart=always
+RestartSec={RESTART_SECONDS}
+TimeoutStopSec={stop}
+KillMode=mixed
+"""
