@@ -86,7 +86,7 @@ def import_image(archive: Path) -> None:
     Raises Refusal when the file is not an OCI archive or the cluster does not run.
     """
     present = listed()
-    wanted = _contents(archive)
+    wanted = contents(archive)
     if all(present.get(name) == digest for name, digest in wanted.items()):
         return
     with step(f"import {', '.join(wanted)}"):
@@ -110,7 +110,8 @@ def _ctr(*arguments: str) -> str:
     )
 
 
-def _contents(archive: Path) -> Mapping[str, str]:
+def contents(archive: Path) -> Mapping[str, str]:
+    """Images that an OCI archive holds: reference -> digest. Refusal when it is none."""
     try:
         with tarfile.open(archive) as tar:
             member = tar.extractfile("index.json")

@@ -45,7 +45,7 @@ def ensure() -> bool:
     """
     made = not Path(f"/sys/class/net/{site.BRIDGE}").exists()
     if made:
-        _refuse_overlap()
+        refuse_overlap()
         output("ip", "link", "add", site.BRIDGE, "type", "bridge")
     # Policies and Services act on IP; without this, frames between two pods would pass below them.
     output("ip", "link", "set", site.BRIDGE, "type", "bridge", "nf_call_iptables", "1")
@@ -61,7 +61,8 @@ def ensure() -> bool:
     return made
 
 
-def _refuse_overlap() -> None:
+def refuse_overlap() -> None:
+    """Refuse to take addresses that this machine already sends elsewhere."""
     for route in json.loads(output("ip", "-json", "-4", "route", "show", "table", "all")):
         try:
             taken = ipaddress.ip_network(route["dst"])
