@@ -14,8 +14,8 @@ from local.progress import Refusal
 from local.toolchain.programs import GO_FOLDER, GoFamily, ModuleFile, parse_version
 
 _FLAGS = ("-trimpath", "-buildvcs=false", "-mod=readonly")
-_STATIC = {"CGO_ENABLED": "0"}
-"""No C compiler is needed, and the programs run on any libc."""
+_SETTINGS = {"CGO_ENABLED": "0", "GOWORK": "off"}
+"""No C compiler is needed and the programs run on any libc; a go.work of the user's is not looked at."""
 
 
 def folder(family: GoFamily) -> Path:
@@ -35,9 +35,11 @@ def build(family: GoFamily) -> None:
     with progress.exclusive(f"toolchain-{family.name}"):
         if target.is_dir():
             return
-        staging = paths.toolchain() / f".building-{family.name}"
-        # Whoever holds the lock is the only builder, so what lies here was left by one that died.
-        shutil.rmtree(staging, ignore_errors=True)
+        # Whoever holds the lock is the only builder, so what lies here was left by one that died. Its
+        # compiler may still run for a while, so the name is not used again.
+        for left in paths.toolchain().glob(f".building-{family.name}.*"):
+            shutil.rmtree(left, ignore_errors=True)
+        staging = paths.toolchain() / f".building-{family.name}.{os.getpid()}"
         programs = staging / "programs"
         source = staging / "source"
         programs.mkdir(parents=True)
@@ -58,7 +60,7 @@ def build(family: GoFamily) -> None:
                 f"Build {name} {family.version} from its Go module",
                 ["go", "build", *_FLAGS, "-ldflags", _linker(family), "-o", programs / name, package],
                 log=f"toolchain-{family.name}",
-                env=_STATIC,
+                env=_SETTINGS,
                 cwd=source,
                 advice="What is compiled already stays in Go's cache: run the same command again to go on.",
             )
@@ -88,11 +90,19 @@ def _module_file(family: GoFamily, wanted: ModuleFile, source: Path) -> Path:
     title = f"Fetch {Path(wanted.path).name} of {family.name} {family.version}"
     with progress.step(title):
         done = subprocess.run(
-            command, cwd=source, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+            command,
+            cwd=source,
+            env={**os.environ, **_SETTINGS},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
     if done.returncode != 0:
+        # With -json Go tells why in the answer, or on stderr when it did not come so far.
+        reason = json.loads(done.stdout)["Error"] if done.stdout else done.stderr
         raise Refusal(
-            f"{title} failed: {' '.join(done.stderr.split())} Make Go's module proxy reachable "
+            f"{title} failed: {' '.join(reason.split())}. Make Go's module proxy reachable "
             "(`go env GOPROXY`) and run the same command again."
         )
     origin = Path(json.loads(done.stdout)["Dir"]) / wanted.path

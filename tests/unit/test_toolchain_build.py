@@ -20,7 +20,10 @@ from local.toolchain.programs import PROGRAMS, GoFamily, ModuleFile, Packaged
 FAKE_GO = """#!/bin/sh
 case "$1" in
   version) echo go version go1.99.0 linux/amd64 ;;
-  mod) echo "{\\"Dir\\": \\"$FAKE/module\\"}" ;;
+  mod)
+    [ -e "$FAKE/offline" ] && echo '{"Error": "dial tcp: refused"}' && exit 1
+    echo "{\\"Dir\\": \\"$FAKE/module\\"}"
+    ;;
   build)
     echo built >> "$FAKE/count"
     while [ -e "$FAKE/hold" ]; do sleep 0.05; done
@@ -124,13 +127,11 @@ def test_killed_midway_nothing_is_taken_for_whole_and_the_next_run_cleans_up(fak
     killed.wait()
     assert not golang.folder(FAMILY).exists()
     left = [entry.name for entry in paths.toolchain().iterdir()]
-    assert left == [".building-sample"]
-    (paths.toolchain() / ".building-sample" / "programs" / "stale").touch()
+    assert left == [f".building-sample.{killed.pid}"]
 
     (fake / "hold").unlink()
     golang.build(FAMILY)
     assert [entry.name for entry in paths.toolchain().iterdir()] == [golang.folder(FAMILY).name]
-    assert not (golang.folder(FAMILY) / "stale").exists()
 
 
 def test_two_runs_at_once_build_once_and_the_second_says_that_it_waits(
@@ -167,6 +168,15 @@ def test_a_failed_build_shows_its_last_lines_and_where_the_log_is(fake: Path) ->
     (fake / "broken").unlink()
     golang.build(FAMILY)
     assert golang.folder(FAMILY).is_dir()
+
+
+def test_a_module_that_cannot_be_fetched_is_named_with_gos_reason(fake: Path) -> None:
+    (fake / "offline").touch()
+    with pytest.raises(
+        Refusal, match=r"^Fetch schema\.json of sample 1\.2\.3 failed: dial tcp: refused\. Make"
+    ):
+        golang.build(FAMILY)
+    assert not golang.folder(FAMILY).exists()
 
 
 CONTAINERD = PROGRAMS["containerd"]
