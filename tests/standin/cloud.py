@@ -27,7 +27,7 @@ def create(of: Kind, inputs: dict[str, Any], config: values.Config, timeout: flo
     _before(of, struck, identity, words)
     with store.project(words["project"]) as memory:
         _enabled(of, memory, words["project"])
-        if identity in memory["objects"]:
+        if identity in memory["objects"] and of.token != SERVICE:
             raise errors.google(409, f"The resource '{identity}' already exists", "alreadyExists")
         _references(of, inputs, memory, words["project"])
         entry = _entry(of, identity, inputs, config)
@@ -153,9 +153,7 @@ def delete(of: Kind, identity: str, project: str) -> None:
         if inputs.get("deletionPolicy") == "ABANDON":
             return
         _unused(of, entry, memory)
-        if of.token == SERVICE:
-            if not inputs.get("disableOnDestroy", True):
-                return
+        if of.token == SERVICE and inputs.get("disableOnDestroy", True):
             memory["services"] = [name for name in memory["services"] if name != inputs["service"]]
         if of.outlives:
             entry["gone"] = True

@@ -1,5 +1,6 @@
 """Diff: which inputs changed, and whether Google can change them in place."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -27,16 +28,18 @@ UNORDERED = {
 }
 
 
-def changes(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Change]]:
-    """Paths such as `nodeConfig.taints[0].key` whose values differ."""
+def changes(
+    kind: Kind | None, old: Mapping[str, Any], new: Mapping[str, Any], path: str = ""
+) -> Iterator[tuple[str, Change]]:
+    """Paths such as `nodeConfig.taints[0].key` whose values differ; no kind: settings of the provider."""
     for name in sorted({*old, *new}):
         if name.startswith("__"):
             continue
-        yield from _value(old.get(name), new.get(name), join(path, name), name)
+        yield from _value(kind, old.get(name), new.get(name), join(path, name), name)
 
 
-def _value(old: Any, new: Any, path: str, name: str) -> Iterator[tuple[str, Change]]:
-    if old == new or (_empty(old) and _empty(new)):
+def _value(kind: Kind | None, old: Any, new: Any, path: str, name: str) -> Iterator[tuple[str, Change]]:
+    if old == new or (_empty(kind, path, old) and _empty(kind, path, new)):
         return
     if new == UNKNOWN or old == UNKNOWN:
         yield path, "update"
@@ -45,27 +48,46 @@ def _value(old: Any, new: Any, path: str, name: str) -> Iterator[tuple[str, Chan
     elif new is None:
         yield path, "delete"
     elif isinstance(old, Mapping) and isinstance(new, Mapping):
-        yield from changes(old, new, path)
+        yield from changes(kind, old, new, path)
     elif isinstance(old, list) and isinstance(new, list):
         if name in UNORDERED and not has_unknown(new):
-            if sorted(map(repr, old)) == sorted(map(repr, new)):
-                return
             old, new = sorted(old, key=repr), sorted(new, key=repr)
         for index in range(max(len(old), len(new))):
             before = old[index] if index < len(old) else None
             after = new[index] if index < len(new) else None
-            yield from _value(before, after, f"{path}[{index}]", "")
+            yield from _value(kind, before, after, f"{path}[{index}]", "")
     else:
         yield path, "update"
 
 
-def _empty(value: Any) -> bool:
+def _empty(kind: Kind | None, path: str, value: Any) -> bool:
+    """Whether a value is as good as none: an empty group of inputs is a thing, an empty map is not."""
+    if value == {} and kind:
+        plain, field = declared(kind, path)
+        return field is not None and field.type == "map" and plain == re.sub(r"\[\d+\]", "", path)
     return value is None or value == [] or value == {}
+
+
+def declared(kind: Kind, path: str) -> tuple[str, sdk.Field | None]:
+    """The input that a path belongs to, without indexes and keys of a map, and its declaration."""
+    fields, found, taken = sdk.resource(kind.token) or {}, None, []
+    for part in re.sub(r"\[\d+\]", "", path).split("."):
+        found = fields.get(part)
+        if found is None:
+            break
+        taken.append(part)
+        inner = found
+        while inner.item and inner.type == "list":
+            inner = inner.item
+        if inner.type != "object":
+            break
+        fields = sdk.nested(kind.module, inner.ref)
+    return ".".join(taken), found
 
 
 def replaces(kind: Kind, path: str, old: Any, new: Any) -> bool:
     """Whether a change replaces the thing: itself, or (a whole group comes or goes) anything in it."""
-    if kind.replaces(path):
+    if kind.replaces(declared(kind, path)[0]):
         return True
     group = new if isinstance(new, Mapping | list) else old
     return any(kind.replaces(inner) for inner in _inside(group, path))

@@ -3,7 +3,6 @@
 import functools
 import importlib
 import pkgutil
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,16 +71,15 @@ class Kind:
         return self.rename.get(path, OWN.get(path) if "." not in path else None)
 
     def replaces(self, path: str) -> bool:
-        """Whether a change at `path` (such as `nodeConfig.taints[0].key`) replaces the resource."""
-        plain = re.sub(r"\[\d+\]", "", path)
+        """Whether a change of the input at `path` (without indexes) replaces the resource."""
         answer = False
         for word in self.replace.split():
             rule = word.lstrip("-")
             if rule.endswith("**"):
                 stem = rule[:-2].rstrip(".")
-                hit = not stem or plain == stem or plain.startswith(stem + ".")
+                hit = not stem or path == stem or path.startswith(stem + ".")
             else:
-                hit = plain == rule
+                hit = path == rule
             if hit:
                 answer = not word.startswith("-")
         return answer

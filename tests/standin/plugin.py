@@ -19,6 +19,8 @@ KINDS = {
     ("update", False): provider_pb2.PropertyDiff.UPDATE,
     ("update", True): provider_pb2.PropertyDiff.UPDATE_REPLACE,
 }
+Found = tuple[str, diff.Change, bool]
+"""A changed path, how it changed, and whether that replaces the resource."""
 LOUD = (
     "This is the stand-in for Google Cloud of tests/standin: nothing reaches Google, and what it makes is "
     "a file in {folder}."
@@ -60,8 +62,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news, failures=wire.failures(found))
 
     def DiffConfig(self, request: Any, context: grpc.ServicerContext) -> Any:
-        paths = [path for path, _ in diff.changes(wire.plain(request.old_inputs), wire.plain(request.news))]
-        return _difference([(path, "update", False) for path in paths], before=False)
+        old, new = wire.plain(request.old_inputs), wire.plain(request.news)
+        found: list[Found] = [(path, change, False) for path, change in diff.changes(None, old, new)]
+        return _difference(found, before=False)
 
     def Configure(self, request: Any, context: grpc.ServicerContext) -> Any:
         for name, value in wire.plain(request.args).items():
@@ -98,9 +101,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         of = self._kind(request.urn, context)
         old, new = wire.plain(request.old_inputs) or wire.plain(request.olds), wire.plain(request.news)
         skipped = tuple(request.ignoreChanges)
-        found = [
+        found: list[Found] = [
             (path, change, diff.replaces(of, path, diff.look(old, path), diff.look(new, path)))
-            for path, change in diff.changes(old, new)
+            for path, change in diff.changes(of, old, new)
             if not any(path == each or path.startswith((f"{each}.", f"{each}[")) for each in skipped)
         ]
         # The real bridge deletes first when the name is the program's own and stays the same.
@@ -176,7 +179,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             answer = lookups.answer(request.tok, wire.plain(request.args), self.config)
         except ValueError as error:
             wire.fail(context, str(error))
-        return provider_pb2.InvokeResponse(**{"return": wire.struct(answer)})
+        response = provider_pb2.InvokeResponse()
+        getattr(response, "return").CopyFrom(wire.struct(answer))
+        return response
 
     # -- helpers ----------------------------------------------------------------------------------
 
@@ -194,7 +199,7 @@ def _outputs(entry: dict[str, Any]) -> dict[str, Any]:
     return values.merge(entry["outputs"], entry["inputs"])
 
 
-def _difference(found: list[tuple[str, diff.Change, bool]], *, before: bool) -> Any:
+def _difference(found: list[Found], *, before: bool) -> Any:
     changed = provider_pb2.DiffResponse.DIFF_SOME if found else provider_pb2.DiffResponse.DIFF_NONE
     replaces = sorted({path.split(".")[0].split("[")[0] for path, _, replace in found if replace})
     return provider_pb2.DiffResponse(

@@ -61,9 +61,9 @@ def fresh() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def project(name: str) -> Iterator[dict[str, Any]]:
+def project(name: str, place: Path | None = None) -> Iterator[dict[str, Any]]:
     """One project's memory, locked against other processes and written back when the block ends well."""
-    place = folder()
+    place = place or folder()
     place.mkdir(parents=True, exist_ok=True)
     with (place / f"{name}.lock").open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
