@@ -19,8 +19,8 @@ def padded_heads(heads: int, chips: int) -> int:
     larger, smaller = max(heads, chips), min(heads, chips)
     if larger % smaller:
         raise ValueError(
-            f"tensor_parallel_size {chips} was asked for; a layer has {heads} KV heads, and one of the two "
-            "must divide the other: choose another number of chips."
+            f"engine.tensor_parallel_size is {chips}: a layer has {heads} KV heads, and one of the two must "
+            "divide the other; choose another number of chips."
         )
     return larger
 

@@ -190,6 +190,15 @@ def _judged(
             f"its HBM is {_gib(terms.cap_bytes)}",
             _room_for_weights(terms, engine),
         )
+    elif engine.num_gpu_blocks_override and terms.resident_bytes + terms.kv_bytes > terms.cap_bytes:
+        room = (terms.cap_bytes - terms.resident_bytes) * terms.chips // terms.pool.page_bytes
+        problem = Problem(
+            "pages-beyond-memory",
+            "num_gpu_blocks_override",
+            f"engine.num_gpu_blocks_override is {engine.num_gpu_blocks_override:,}",
+            f"gpu_memory_utilization leaves room for {room:,} pages",
+            f"set it to {room:,} or less",
+        )
     elif not terms.pool.serves_one:
         longest = max(0, terms.pool.pages - 1) * terms.pool.block_size
         problem = Problem(

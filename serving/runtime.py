@@ -53,8 +53,8 @@ def min_page_size(max_model_len: int, max_num_seqs: int) -> int:
     pages_per_request = BLOCK_TABLE_BYTES // max_num_seqs // 4
     if pages_per_request == 0:
         raise ValueError(
-            f"max_num_seqs {max_num_seqs:,} was asked for; a block table of that many rows fits in scalar "
-            f"memory at no block size: set it to {BLOCK_TABLE_BYTES // 4:,} or less."
+            f"engine.max_num_seqs is {max_num_seqs:,}: a block table of that many rows fits in scalar memory "
+            f"at no block size; set it to {BLOCK_TABLE_BYTES // 4:,} or less."
         )
     needed = -(-max_model_len // pages_per_request)
     return 1 << (needed - 1).bit_length()
