@@ -179,9 +179,14 @@ def engine_for(phase: str, scenario: str | None, overrides: Mapping[str, object]
 
     Raises ValueError: one sentence a line, for unknown names and for values that no engine can have.
     """
-    base = _named(PHASES, "phase", phase).engine
+    base = named_phase(phase).engine
     overlay = _named(SCENARIOS, "scenario", scenario).engine if scenario is not None else None
     return parse({**base, **(overlay or {}), **overrides})
+
+
+def named_phase(name: str) -> Phase:
+    """The phase of that name. Raises ValueError, with the names that there are."""
+    return _named(PHASES, "phase", name)
 
 
 def _named[T](table: Mapping[str, T], kind: str, name: str) -> T:

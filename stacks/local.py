@@ -79,4 +79,4 @@ def build(settings: Settings, target: LocalTarget) -> None:
         space,
         provider,
     )
-    outputs.export(resolved, server.endpoint)
+    outputs.export(resolved, server.endpoint, outputs.LOCAL, None)

@@ -1,15 +1,41 @@
 """What `pulumi preview` shows beyond resources: a few sentences whose diff says what a change will do."""
 
+from collections.abc import Sequence
+from datetime import date
+
 import pulumi
 
+from serving import summary
+from serving.prices import Provisioning
+from stacks.capacity import Ladder, Pool
 from stacks.plan import Plan
 
+LOCAL = "local"
+"""Region of a machine that is yours."""
 
-def export(plan: Plan, endpoint: pulumi.Input[str]) -> None:
+
+def export(plan: Plan, endpoint: pulumi.Input[str], region: str, capacity: Pool | Ladder | None) -> None:
     """Export the plan's numbers and log its warnings; errors never come this far."""
     for finding in plan.findings:
         if finding.severity == "warning":
             pulumi.log.warn(str(finding))
     pulumi.export("endpoint", endpoint)
     pulumi.export("release", plan.release.name)
+    pulumi.export("capacity", summary.capacity(plan.memory, plan.engine))
+    pulumi.export("programs", summary.programs(plan.model, plan.engine))
+    pulumi.export("cold_start", summary.cold_start(plan.cold_start))
+    pulumi.export("compile_cache", summary.compile_cache(plan.fingerprint))
+    ways = _provisioning(capacity)
+    prices = [summary.cost(plan.accelerator, region, way, date.today()) for way in ways]
+    pulumi.export("cost", "; else ".join(prices))
     pulumi.export("findings", [str(finding) for finding in plan.findings])
+
+
+def _provisioning(capacity: Pool | Ladder | None) -> Sequence[Provisioning]:
+    """Price lists that apply, in the order in which capacity is tried."""
+    if isinstance(capacity, Ladder):
+        return [way for rung in capacity.rungs for way in _provisioning(rung)]
+    if capacity is None or capacity.kind == "reservation":
+        # A reservation has no price of its own: it is billed on demand, less your commitment.
+        return ["on-demand"]
+    return [capacity.kind]

@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from agent import bundle
-from serving import coldstart, findings, release
+from serving import coldstart, findings, fingerprint, memory, release
 from serving.accelerators import Accelerator, accelerator
 from serving.coldstart import ColdStart
 from serving.engine import EngineConfig
-from serving.findings import Finding
+from serving.finding import Finding
+from serving.fingerprint import Fingerprint
 from serving.lifecycle import Lifecycle, lifecycle
+from serving.memory import Memory
 from serving.models import ModelSpec, model
 from serving.phases import engine_for
 from serving.release import Release
@@ -28,7 +30,9 @@ class Plan:
     accelerator: Accelerator
     model: ModelSpec
     engine: EngineConfig
+    memory: Memory
     cold_start: ColdStart
+    fingerprint: Fingerprint
     lifecycle: Lifecycle
     findings: tuple[Finding, ...]
     release: Release
@@ -39,11 +43,11 @@ def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
 
     `node_wait_seconds` is what a rollout waits for capacity that comes only when Google has some.
     """
+    engine = engine_for(settings.phase, settings.scenario, settings.engine)
     slice_ = accelerator(settings.accelerator)
-    spec = model(settings.model)
+    spec = model(settings.model_name)
     if settings.model_revision is not None:
         spec = replace(spec, revision=settings.model_revision)
-    engine = engine_for(settings.phase, settings.scenario, settings.engine)
     found = tuple(findings.findings(slice_, spec, engine))
     errors = [finding for finding in found if finding.severity == "error"]
     if errors:
@@ -54,7 +58,9 @@ def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
         accelerator=slice_,
         model=spec,
         engine=engine,
+        memory=memory.budget(slice_, spec, engine),
         cold_start=cold_start,
+        fingerprint=fingerprint.fingerprint(image=image, model=spec, accelerator=slice_, engine=engine),
         lifecycle=life,
         findings=found,
         release=release.release(

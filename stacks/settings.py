@@ -14,6 +14,9 @@ import pulumi
 import pulumi.runtime
 from pydantic import Field, ValidationError
 
+from serving.accelerators import DEFAULT_ACCELERATOR
+from serving.lifecycle import DEFAULT_LONGEST_REQUEST_SECONDS
+from serving.phases import DEFAULT_PHASE, named_phase
 from serving.sentences import sentences
 from stacks.section import Section
 from stacks.targets import Target
@@ -25,15 +28,19 @@ class Settings(Section):
     """One stack. Top-level keys of `Pulumi.<stack>.yaml`, without the `tpuserve:` prefix."""
 
     target: Target = Field(description="Where the server runs.")
-    model: str = Field(default="gemma-4-26b-a4b-it", description="A model of `python -m serving models`.")
+    model: str | None = Field(
+        default=None, description="A row of the model table; unset: the model of the phase."
+    )
     model_revision: str | None = Field(
         default=None,
         pattern=r"^[0-9a-f]{40}$",
         examples=["4d7ae4984b7db7de8f8457170b3f1a419ee76d52"],
         description="Commit of the model's repository whose weights are served; local: the model made there.",
     )
-    accelerator: str = Field(default="v6e-4", description="A slice of the accelerator table.")
-    phase: str = Field(default="tuned", description="Engine preset: baseline, peak, turbo-stable, tuned.")
+    accelerator: str = Field(default=DEFAULT_ACCELERATOR, description="A slice of the accelerator table.")
+    phase: str = Field(
+        default=DEFAULT_PHASE, description="Engine preset: baseline, peak, turbo-stable, tuned."
+    )
     scenario: str | None = Field(default=None, description="Overlay of the decision matrix over the phase.")
     engine: dict[str, object] = Field(default={}, description="Single engine fields over phase and scenario.")
     image: str | None = Field(
@@ -43,11 +50,19 @@ class Settings(Section):
     )
     replicas: int = Field(default=1, ge=1, description="Servers, one slice each.")
     longest_request_seconds: int = Field(
-        default=300, ge=1, le=3600, description="A request may take this long; a stop waits as long for it."
+        default=DEFAULT_LONGEST_REQUEST_SECONDS,
+        ge=1,
+        le=3600,
+        description="A request may take this long; a stop waits as long for it.",
     )
     authentication: Literal["api-key", "none"] = Field(
         default="api-key", description="Whether clients must send the key that `make key` sets."
     )
+
+    @property
+    def model_name(self) -> str:
+        """The model that is asked for, or the phase's own. Raises ValueError for an unknown phase."""
+        return self.model or named_phase(self.phase).model
 
     @staticmethod
     def parse(config: Mapping[str, object]) -> Settings:
