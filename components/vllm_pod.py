@@ -28,7 +28,7 @@ class PodArgs:
 
     release: Release
     image: pulumi.Input[str]
-    node_selector: Mapping[str, str]
+    node_selector: Mapping[str, pulumi.Input[str]]
     accelerator: Accelerator
     lifecycle: Lifecycle
     volumes: ServerVolumes

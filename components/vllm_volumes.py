@@ -13,13 +13,15 @@ class ServerVolumes:
     """The volumes that a kind of cluster brings, each with its name and source.
 
     `api_key` holds the file `api-key`, or is None where clients need none. `shared_memory` is a
-    Kubernetes quantity and counts against the pod's memory.
+    Kubernetes quantity and counts against the pod's memory. `unmounted` are for others in the pod, such as
+    the sidecar of a volume driver.
     """
 
     models: VolumeArgsDict
     compile_cache: VolumeArgsDict
     api_key: VolumeArgsDict | None
     shared_memory: str
+    unmounted: Sequence[VolumeArgsDict] = ()
 
 
 def config_map_key(path: str) -> str:
@@ -34,6 +36,7 @@ def server_volumes(
     volumes: list[VolumeArgsDict] = [
         given.models,
         given.compile_cache,
+        *given.unmounted,
         {"name": "tmp", "empty_dir": {"size_limit": "1Gi"}},
         {"name": "shm", "empty_dir": {"medium": "Memory", "size_limit": given.shared_memory}},
         {

@@ -28,7 +28,7 @@ class Site:
     """
 
     image: pulumi.Input[str]
-    node_selector: Mapping[str, str]
+    node_selector: Mapping[str, pulumi.Input[str]]
     volumes: ServerVolumes
     cpu: str
     memory: str

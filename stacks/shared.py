@@ -41,16 +41,17 @@ class Foundation:
         pulumi.export("environments", {name: vars(value) for name, value in self.environments.items()})
 
     @staticmethod
-    def read(stack: str, environment: str) -> Foundation:
+    def read(stack: str, environment: str, region: str) -> Foundation:
         """The outputs of the foundation `stack`, with the part of `environment` alone.
 
-        Whatever the foundation does not tell is a sentence at the time when it is needed.
+        What the foundation does not tell, or another region, is a sentence at the time when it is needed.
         """
         name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{stack}"
         reference = pulumi.StackReference("foundation", stack_name=name)
 
         def value(key: str) -> pulumi.Output[str]:
-            return reference.get_output(key).apply(lambda found: _told(found, key, stack))
+            both = pulumi.Output.all(reference.get_output("region"), reference.get_output(key))
+            return both.apply(lambda found: _in(region, found[0], found[1], key, stack))
 
         own = reference.get_output("environments").apply(
             lambda found: _told(cast(Mapping[str, Any], found or {}).get(environment), environment, stack)
@@ -60,6 +61,15 @@ class Foundation:
         }
         part = {field.name: own[field.name] for field in fields(Environment)}
         return Foundation(**plain, environments={environment: Environment(**part)})
+
+
+def _in(wanted: str, region: str | None, found: Any, key: str, stack: str) -> Any:
+    if _told(region, "region", stack) != wanted:
+        raise pulumi.RunError(
+            f"target.zone is in {wanted}, and network and bucket of the foundation {stack} are in {region}; "
+            f"choose a zone in {region}, or make a foundation in {wanted}."
+        )
+    return _told(found, key, stack)
 
 
 def _told(found: Any, key: str, stack: str) -> Any:

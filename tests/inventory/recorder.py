@@ -20,16 +20,39 @@ SECRET_MARK = "4dabf18193072939515e22adb298388d"
 
 
 class _Echo(Mocks):
+    """Answers with the inputs, and with the few outputs that a program goes on with.
+
+    `references` are the outputs of other stacks, by the last part of their name.
+    """
+
+    def __init__(self, references: dict[str, dict[str, Any]]) -> None:
+        self.references = references
+
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        return f"{args.name}-id", dict(args.inputs)
+        inputs = dict(args.inputs)
+        match args.typ:
+            case "pulumi:pulumi:StackReference":
+                stack = inputs["name"].rsplit("/", 1)[1]
+                return args.resource_id, {**inputs, "outputs": self.references[stack]}
+            case "gcp:serviceaccount/account:Account":
+                inputs["email"] = f"{inputs['accountId']}@PROJECT.iam.gserviceaccount.com"
+            case "gcp:container/cluster:Cluster":
+                inputs["controlPlaneEndpointsConfig"] = {"dnsEndpointConfig": {"endpoint": "ENDPOINT.gke.goog"}}
+            case "gcp:compute/address:Address":
+                inputs["address"] = "ADDRESS"
+            case "gcp:certificatemanager/dnsAuthorization:DnsAuthorization":
+                inputs["dnsResourceRecords"] = [{"name": "NAME", "type": "CNAME", "data": "DATA"}]
+            case _:
+                pass
+        return f"{args.name}-id", inputs
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> tuple[dict[str, Any], None]:
         raise AssertionError(f"the program asked {args.token}: a plan must not depend on a look-up")
 
 
 class _Recorder(MockMonitor):
-    def __init__(self) -> None:
-        super().__init__(_Echo())
+    def __init__(self, references: dict[str, dict[str, Any]]) -> None:
+        super().__init__(_Echo(references))
         self.requests: dict[str, Any] = {}
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the SDK's name
@@ -61,12 +84,17 @@ def stack_config(stack: str) -> dict[str, str]:
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in given.items()}
 
 
-def record(stack: str, config: dict[str, str]) -> Inventory:
-    """Run the program for `stack` with `config` and return what it declared."""
+def record(
+    stack: str, config: dict[str, str], references: dict[str, dict[str, Any]] | None = None
+) -> Inventory:
+    """Run the program for `stack` with `config` and return what it declared.
+
+    `references` are the outputs of the stacks that it reads.
+    """
     from stacks import build
     from stacks.settings import Settings
 
-    recorder = _Recorder()
+    recorder = _Recorder(references or {})
     pulumi.runtime.reset_options()
     pulumi.runtime.set_mocks(recorder.mocks, project="tpuserve", stack=stack, preview=False, monitor=recorder)
     pulumi.runtime.set_all_config(config)

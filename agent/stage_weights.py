@@ -1,0 +1,152 @@
+"""Copies one revision of a Hugging Face repository into a bucket, file by file, checked on the way.
+
+Runs in the server's image as a Job, before any server reads the files. Nothing is kept on disk: each file
+streams from one store to the other. A file that is there with the right size and digest is left alone, so
+the program can be run again after any failure. An object appears only when all of it has arrived and its
+digest is right: a server can never read half a file.
+"""
+
+import argparse
+import hashlib
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+PARALLEL_FILES = 4
+PIECE_BYTES = 32 * 2**20
+CONNECT_SECONDS = 30
+READ_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class File:
+    """`path` inside the repository; `digest` is its SHA-256, which Hugging Face knows of large files only."""
+
+    path: str
+    size: int
+    digest: str | None
+
+
+class Body(Protocol):
+    """What a download offers: some bytes, or all that are left."""
+
+    def read(self, size: int) -> bytes: ...
+
+
+class Checked:
+    """A download as the upload reads it. The last piece is handed out only when the whole was right."""
+
+    def __init__(self, body: Body, file: File) -> None:
+        self._body, self._file = body, file
+        self._digest = hashlib.sha256()
+        self._position = 0
+
+    def tell(self) -> int:
+        """Bytes handed out so far; the uploader asks."""
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        """The next `size` bytes, fewer at the end alone. Raises OSError when the file is not as announced."""
+        left = self._file.size - self._position
+        wanted = left if size < 0 else min(size, left)
+        pieces: list[bytes] = []
+        while wanted > 0:
+            piece = self._body.read(wanted)
+            if not piece:
+                raise OSError(f"{self._file.path} ended after {self._position} of {self._file.size} bytes")
+            self._digest.update(piece)
+            self._position += len(piece)
+            wanted -= len(piece)
+            pieces.append(piece)
+        if self._position == self._file.size and self._file.digest not in (None, self._digest.hexdigest()):
+            raise OSError(
+                f"{self._file.path} is not the file that the repository announces: its digest differs"
+            )
+        return b"".join(pieces)
+
+
+def is_there(blob: Any, file: File) -> bool:
+    """Whether the bucket has this very file, from an earlier run."""
+    if blob is None or blob.size != file.size:
+        return False
+    return file.digest is None or (blob.metadata or {}).get("sha256") == file.digest
+
+
+def stage(files: Iterable[File], prefix: str, bucket: Any, download: Any) -> Iterator[str]:
+    """Bring every file below `prefix`; yields a line for each.
+
+    `bucket` is google.cloud.storage's; `download(path)` gives a context manager with a `Body`. The first
+    failure is raised after the files under way have ended.
+    """
+
+    def bring(file: File) -> str:
+        began = time.monotonic()
+        name = f"{prefix}/{file.path}"
+        if is_there(bucket.get_blob(name), file):
+            return f"{file.path}: there"
+        blob = bucket.blob(name, chunk_size=PIECE_BYTES)
+        if file.digest:
+            blob.metadata = {"sha256": file.digest}
+        with download(file.path) as body:
+            blob.upload_from_file(Checked(body, file), size=file.size, checksum="crc32c")
+        seconds = time.monotonic() - began
+        return f"{file.path}: {file.size / 1e6:.1f} MB in {seconds:.0f} s"
+
+    with ThreadPoolExecutor(PARALLEL_FILES) as pool:
+        yield from pool.map(bring, files)
+
+
+def main(arguments: list[str]) -> int:
+    """Stage what the command line names; 0 when everything is there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repository", required=True)
+    parser.add_argument(
+        "--revision", required=True, help="a commit, so that the same weights come every time"
+    )
+    parser.add_argument("--bucket", required=True)
+    parser.add_argument("--prefix", required=True)
+    parser.add_argument("--token-file", type=Path)
+    given = parser.parse_args(arguments)
+    # Imported here: only the server's image has them.
+    import requests  # pyright: ignore[reportMissingImports, reportMissingModuleSource]
+    from google.cloud import storage  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
+    from huggingface_hub import HfApi, hf_hub_url  # pyright: ignore[reportMissingImports]
+
+    token = given.token_file.read_text("utf-8").strip() if given.token_file else False
+    tree = HfApi(token=token).list_repo_tree(given.repository, revision=given.revision, recursive=True)
+    files = [
+        File(entry.path, entry.size, entry.lfs.sha256 if entry.lfs else None)
+        for entry in tree
+        if hasattr(entry, "size")
+    ]
+
+    class Download:
+        def __init__(self, path: str) -> None:
+            # requests drops the token when the answer points at another host, which has its own signature.
+            self._answer = requests.get(
+                hf_hub_url(given.repository, path, revision=given.revision),
+                headers={"authorization": f"Bearer {token}"} if token else {},
+                stream=True,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+            )
+
+        def __enter__(self) -> Body:
+            self._answer.raise_for_status()
+            self._answer.raw.decode_content = True
+            return self._answer.raw
+
+        def __exit__(self, *_: object) -> None:
+            self._answer.close()
+
+    print(f"{len(files)} files, {sum(file.size for file in files) / 1e9:.1f} GB", flush=True)
+    for line in stage(files, given.prefix, storage.Client().bucket(given.bucket), Download):
+        print(line, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

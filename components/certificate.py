@@ -1,0 +1,49 @@
+"""A certificate that Google issues and renews, proven by one DNS record."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificateArgs:
+    """`hostname` must be in a zone that the internet can resolve; the address behind it need not be."""
+
+    certificate: str
+    region: str
+    hostname: str
+
+
+class Certificate(pulumi.ComponentResource):
+    """A regional Certificate Manager certificate: what regional load balancers take
+    (https://cloud.google.com/certificate-manager/docs/deploy-google-managed-regional)."""
+
+    name: pulumi.Output[str]
+    dns_record: pulumi.Output[str]
+    """The record that its owner must add to the zone, as `name type data`."""
+
+    def __init__(self, name: str, args: CertificateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("tpuserve:gcp:Certificate", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        proof = gcp.certificatemanager.DnsAuthorization(
+            f"{name}-proof",
+            name=args.certificate,
+            location=args.region,
+            domain=args.hostname,
+            # The only kind that regional certificates take.
+            type="PER_PROJECT_RECORD",
+            opts=child,
+        )
+        issued = gcp.certificatemanager.Certificate(
+            f"{name}-issued",
+            name=args.certificate,
+            location=args.region,
+            managed={"domains": [args.hostname], "dns_authorizations": [proof.id]},
+            opts=child,
+        )
+        self.name = issued.name
+        self.dns_record = proof.dns_resource_records.apply(
+            lambda records: ", ".join(f"{record.name} {record.type} {record.data}" for record in records)
+        )
+        self.register_outputs({"name": self.name, "dns_record": self.dns_record})
