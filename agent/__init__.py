@@ -1,0 +1,1 @@
+"""What runs inside the model server's own processes. Standard library only; no other part of this project."""
