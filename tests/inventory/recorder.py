@@ -37,7 +37,10 @@ class _Echo(Mocks):
             case "gcp:serviceaccount/account:Account":
                 inputs["email"] = f"{inputs['accountId']}@PROJECT.iam.gserviceaccount.com"
             case "gcp:container/cluster:Cluster":
-                inputs["controlPlaneEndpointsConfig"] = {"dnsEndpointConfig": {"endpoint": "ENDPOINT.gke.goog"}}
+                endpoint = {"endpoint": "ENDPOINT.gke.goog"}
+                inputs["controlPlaneEndpointsConfig"] = {"dnsEndpointConfig": endpoint}
+                    "dnsEndpointConfig": {"endpoint": "ENDPOINT.gke.goog"}
+                }
             case "gcp:compute/address:Address":
                 inputs["address"] = "ADDRESS"
             case "gcp:certificatemanager/dnsAuthorization:DnsAuthorization":
@@ -55,7 +58,7 @@ class _Recorder(MockMonitor):
         super().__init__(_Echo(references))
         self.requests: dict[str, Any] = {}
 
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the SDK's name
+    def RegisterResource(self, request: Any) -> Any:
         urn = self.make_urn(request.parent, request.type, request.name)
         assert urn not in self.requests, f"two resources want the URN {urn}"
         self.requests[urn] = request
@@ -82,6 +85,14 @@ def stack_config(stack: str) -> dict[str, str]:
     """The stack file's configuration as the engine hands it to the program: every value as text."""
     given = yaml.safe_load((REPOSITORY / f"Pulumi.{stack}.yaml").read_text("utf-8"))["config"]
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in given.items()}
+
+
+def deployable(config: dict[str, str]) -> dict[str, str]:
+    """The configuration with names of nobody's instead of the placeholders that `up` refuses."""
+    names = {"my-project": "inventory-project", "0" * 64: "abcd" * 16, "example.com": "example.org"}
+    for placeholder, name in names.items():
+        config = {key: value.replace(placeholder, name) for key, value in config.items()}
+    return config
 
 
 def record(
@@ -123,6 +134,9 @@ def _key(urn: str) -> str:
 
 def _entry(request: Any) -> dict[str, Any]:
     inputs = _tidy(rpc.deserialize_properties(request.object, keep_unknowns=True))
+    if request.type.startswith("kubernetes:"):
+        # The type says both.
+        inputs = {key: value for key, value in inputs.items() if key not in ("apiVersion", "kind")}
     entry: dict[str, Any] = {"inputs": inputs} if inputs else {}
     if request.parent and "pulumi:pulumi:Stack" not in request.parent.split("::")[2].split("$")[-1]:
         entry["parent"] = request.parent.rsplit("::", 1)[1]

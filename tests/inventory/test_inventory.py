@@ -3,29 +3,47 @@
 Regenerate after an intended change: python -m pytest tests/inventory --update
 """
 
+import functools
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.inventory.recorder import REPOSITORY, Inventory, record, stack_config
+from tests.inventory.recorder import REPOSITORY, Inventory, deployable, record, stack_config
 
 STACKS = sorted(path.name.split(".")[1] for path in REPOSITORY.glob("Pulumi.*.yaml"))
 GOLDEN = Path(__file__).parent
 
 
-@pytest.fixture(scope="module", params=STACKS)
-def plan(request: pytest.FixtureRequest) -> tuple[str, Inventory]:
-    """Name and inventory of each stack, recorded once, with folders that no machine has."""
+class ThatDay(date):
+    """Prices age; the plan that was reviewed does not."""
+
+    @classmethod
+    def today(cls) -> "ThatDay":
+        return cls(2026, 9, 1)
+
+
+@functools.cache
+def inventory_of(stack: str) -> Inventory:
+    """A stack's inventory, recorded once, with folders that no machine has."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TPUSERVE_CACHE", "/cache")
         patch.delenv("TPUSERVE_INSTANCE", raising=False)
-        config = stack_config(request.param)
-        if request.param == "local":
+        patch.setattr("stacks.outputs.date", ThatDay)
+        config = deployable(stack_config(stack))
+        if stack == "local":
             # The image's name is a hash of its sources: every edit there would be a diff here.
             config["tpuserve:image"] = "tpuserve.local/vllm-tpu:inventory"
-        return request.param, record(request.param, config)
+        references = {"foundation": inventory_of("foundation").outputs} if "gke" in str(config) else {}
+        return record(stack, config, references)
+
+
+@pytest.fixture(scope="module", params=STACKS)
+def plan(request: pytest.FixtureRequest) -> tuple[str, Inventory]:
+    """Name and inventory of each stack."""
+    return request.param, inventory_of(request.param)
 
 
 def test_plan_is_the_reviewed_one(plan: tuple[str, Inventory], pytestconfig: pytest.Config) -> None:
@@ -40,9 +58,9 @@ def test_plan_is_the_reviewed_one(plan: tuple[str, Inventory], pytestconfig: pyt
     )
 
 
-def test_every_kubernetes_resource_has_an_explicit_provider(plan: tuple[str, Inventory]) -> None:
+def test_every_resource_has_an_explicit_provider(plan: tuple[str, Inventory]) -> None:
     _, inventory = plan
-    kinds = [key for key in inventory.resources if key.startswith("kubernetes:")]
+    kinds = [key for key in inventory.resources if key.startswith(("kubernetes:", "gcp:"))]
     assert kinds
     assert [key for key in kinds if "provider" not in inventory.resources[key]] == []
 
@@ -75,8 +93,8 @@ def _text(inventory: Inventory) -> str:
 def _volatile(inventory: Inventory) -> list[tuple[str, str]]:
     """Hashes that change with every edit of the agent or of the engine, named instead of shown."""
     found: list[tuple[str, str]] = []
-    for entry in inventory.of_type("kubernetes:core/v1:ConfigMap").values():
-        found.append(("agent", entry["inputs"]["metadata"]["name"].rsplit("-", 1)[1]))
+    for name, entry in inventory.of_type("kubernetes:core/v1:ConfigMap").items():
+        found.append((name, entry["inputs"]["metadata"]["name"].rsplit("-", 1)[1]))
     for entry in inventory.of_type("kubernetes:apps/v1:Deployment").values():
         found.append(("release", entry["inputs"]["metadata"]["labels"]["tpuserve/release"]))
     return found
