@@ -28,6 +28,9 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 KEY_FILE_VARIABLE = "TPUSERVE_API_KEY_FILE"
+DRAIN_FILE_VARIABLE = "TPUSERVE_DRAIN_FILE"
+"""Names a file; while it exists, `/health` answers 503 and all else goes on. On a VM nothing but a failing
+health check tells a load balancer to leave before the server stops; Kubernetes has endpoints for that."""
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """Four images of 12 MB in base64; a larger body is refused before it is held in memory."""
 POLL_SECONDS = 0.25
@@ -47,6 +50,8 @@ class Guard:
         self._watch: asyncio.Task[None] | None = None
         path = os.environ.get(KEY_FILE_VARIABLE)
         self.keys = KeyFile(Path(path)) if path else None
+        drain_file = os.environ.get(DRAIN_FILE_VARIABLE)
+        self.drain_file = Path(drain_file) if drain_file else None
         if self.keys is None:
             logger.warning("%s is not set: this server answers anyone who reaches it.", KEY_FILE_VARIABLE)
 
@@ -70,6 +75,9 @@ class Guard:
             await _error(
                 send, 503, "This server is shutting down; send the request again, another one takes it."
             )
+            return
+        if (method, path) == ("GET", "/health") and self.drain_file and self.drain_file.exists():
+            await _error(send, 503, "This server is about to stop; it still answers requests.")
             return
         if (method, path) not in rules.OPEN and not self._admitted(scope):
             await _error(send, 401, self._how_to_get_in())
@@ -97,7 +105,7 @@ class Guard:
     def _how_to_get_in(self) -> str:
         if self.keys is not None and self.keys.empty():
             return (
-                "No API key is set on this server, so it lets nobody in. Its operator writes one into the file "
+                "No API key is set on this server, so it lets nobody in. The operator writes one to the file "
                 f"named by {KEY_FILE_VARIABLE} (on Kubernetes: the API key Secret), without a restart."
             )
         return "This server wants its API key: send the header 'Authorization: Bearer KEY'."

@@ -347,3 +347,17 @@ def test_a_stopping_server_refuses_new_requests_and_ends_open_streams(key_file: 
         assert (await asyncio.wait_for(plain, 2))[0]["status"] == 503
 
     asyncio.run(go())
+
+
+def test_health_fails_while_the_drain_file_exists_and_requests_go_on(
+    inner: Inner, key_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    draining = tmp_path / "draining"
+    monkeypatch.setenv(guard_module.DRAIN_FILE_VARIABLE, str(draining))
+    guard = Guard(inner)
+    assert ask(guard, "GET", "/health").status_code == 200
+    draining.touch()
+    assert ask(guard, "GET", "/health").status_code == 503
+    assert ask(guard, "POST", CHAT, body={"messages": []}).status_code == 200
+    draining.unlink()
+    assert ask(guard, "GET", "/health").status_code == 200
