@@ -52,13 +52,15 @@ class ArtifactBucket(pulumi.ComponentResource):
             force_destroy=False,
             opts=child,
         )
+        # The bucket may be protected and outlive its stack; nobody's access to it should.
+        access = pulumi.ResourceOptions(parent=self, protect=False, retain_on_delete=False)
         grants = {
             **{key: ("roles/storage.objectViewer", member) for key, member in args.readers.items()},
             **{key: ("roles/storage.objectUser", member) for key, member in args.writers.items()},
         }
         for key, (role, member) in grants.items():
             gcp.storage.BucketIAMMember(
-                f"{name}-{key}", bucket=bucket.name, role=role, member=member, opts=child
+                f"{name}-{key}", bucket=bucket.name, role=role, member=member, opts=access
             )
         self.bucket = bucket.name
         self.location = bucket.location

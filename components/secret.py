@@ -32,13 +32,15 @@ class Secret(pulumi.ComponentResource):
             version_destroy_ttl="86400s",
             opts=child,
         )
+        # The secret may be protected and outlive its stack; nobody's access to it should.
+        access = pulumi.ResourceOptions(parent=self, protect=False, retain_on_delete=False)
         for key, member in args.accessors.items():
             gcp.secretmanager.SecretIamMember(
                 f"{name}-{key}",
                 secret_id=secret.secret_id,
                 role="roles/secretmanager.secretAccessor",
                 member=member,
-                opts=child,
+                opts=access,
             )
         self.secret_id = secret.secret_id
         self.register_outputs({"secret_id": self.secret_id})

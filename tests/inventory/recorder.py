@@ -39,8 +39,6 @@ class _Echo(Mocks):
             case "gcp:container/cluster:Cluster":
                 endpoint = {"endpoint": "ENDPOINT.gke.goog"}
                 inputs["controlPlaneEndpointsConfig"] = {"dnsEndpointConfig": endpoint}
-                    "dnsEndpointConfig": {"endpoint": "ENDPOINT.gke.goog"}
-                }
             case "gcp:compute/address:Address":
                 inputs["address"] = "ADDRESS"
             case "gcp:certificatemanager/dnsAuthorization:DnsAuthorization":
