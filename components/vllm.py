@@ -50,7 +50,7 @@ class Vllm(pulumi.ComponentResource):
         release = args.pod.release
         release_labels = {**labels, "tpuserve/release": release.name}
         # The digest is in the name: running pods keep the files they started with.
-        agent_name = f"{NAME}-agent-{release.agent_digest}"
+        agent_name = f"{NAME}-agent-{release.agent_digest[:8]}"
         life = args.pod.lifecycle
         wait = f"{life.pulumi_timeout_seconds}s"
         space, notes = args.namespace, dict(args.account_annotations)

@@ -26,7 +26,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"target": "local"},
-        "target is the text 'local'; it must be a set of names and values; write it without quotes.",
+        "target is the text 'local'; it must be a set of names and values; write it as YAML, not as text.",
     ),
     (
         {"target": {"kind": "local", "context": ""}},
@@ -40,29 +40,32 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"replicas": -2}, "replicas is -2; it must be at least 1; raise it."),
     (
         {"replicas": "two"},
-        "replicas is the text 'two'; it must be a whole number; write it without quotes.",
+        "replicas is the text 'two'; it must be a whole number; write a whole number.",
     ),
-    ({"replicas": 1.5}, "replicas is 1.5; it must be a whole number; change it."),
-    ({"replicas": True}, "replicas is true; it must be a whole number; change it."),
+    ({"replicas": 1.5}, "replicas is 1.5; it must be a whole number; write a whole number."),
+    ({"replicas": True}, "replicas is true; it must be a whole number; write a whole number."),
     ({"longest_request_seconds": 0}, "longest_request_seconds is 0; it must be at least 1; raise it."),
     (
         {"longest_request_seconds": 7200},
-        "longest_request_seconds is 7200; it must be at most 3600; lower it.",
+        "longest_request_seconds is 7,200; it must be at most 3,600; lower it.",
     ),
     (
         {"authentication": "open"},
         "authentication is the text 'open'; possible are api-key, none; write one of them.",
     ),
     ({"image": ""}, "image is empty; write a value or remove it."),
-    ({"engine": []}, "engine is a list; it must be a set of names and values; change it."),
+    (
+        {"engine": []},
+        "engine is a list; it must be a set of names and values; write a set of names and values.",
+    ),
     (
         {"engine": "x"},
-        "engine is the text 'x'; it must be a set of names and values; write it without quotes.",
+        "engine is the text 'x'; it must be a set of names and values; write it as YAML, not as text.",
     ),
-    ({"phase": 3}, "phase is 3; it must be text; change it."),
-    ({"scenario": ["batch"]}, "scenario is a list; it must be text; change it."),
-    ({"accelerator": None}, "accelerator is empty; it must be text; change it."),
-    ({"model": 7}, "model is 7; it must be text; change it."),
+    ({"phase": 3}, "phase is 3; it must be text; write it in quotes."),
+    ({"scenario": ["batch"]}, "scenario is a list; it must be text; write it in quotes."),
+    ({"accelerator": None}, "accelerator is empty; it must be text; write it in quotes."),
+    ({"model": 7}, "model is 7; it must be text; write it in quotes."),
     ({"api_key": "hunter2"}, "api_key is not a name here: a key never belongs into configuration"),
 ]
 """Changes to a good configuration, and the sentence that each must give."""
