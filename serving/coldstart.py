@@ -8,7 +8,7 @@ whole cold start again, one that gives up late costs only time.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +22,15 @@ Source = Literal["measured", "computed", "assumed"]
 
 BEFORE_CONTAINER = ("node", "image")
 """Parts that pass before the container starts: a deployment's deadline sees them, a probe does not."""
+
+CALLED_TO_COMPILE = (
+    "input_embeddings_merger",
+    "input_embeddings_merger_text_only",
+    "mm_encoder_jit",
+    "greedy_rejection_sampler",
+    "random_rejection_sampler",
+)
+"""Kinds beside the whole models that have no `lower` ("AOT lower skipped" in the log)."""
 
 MIN_BUDGET_SECONDS = 600
 """No budget is smaller: on a loaded machine even the tiny model has taken 160 s."""
@@ -72,7 +81,8 @@ class ColdStart:
 
 @dataclass(frozen=True)
 class _Rates:
-    """Seconds of one kind of host. `backbone_layer` is for one layer at few tokens."""
+    """Seconds of one kind of host. `backbone_layer` is for one layer at few tokens; `kinds` are programs
+    that take longer than `small`, on average over their shapes."""
 
     node: float
     image: float
@@ -82,8 +92,7 @@ class _Rates:
     load_bytes_per_second: float
     backbone_layer: float
     backbone_tokens: float
-    sampling: float
-    decode_mask: float
+    kinds: Mapping[str, float]
     small: float
     warm_share: float
     warm_up: float
@@ -107,9 +116,22 @@ _V6E = _Rates(
     # compile-only client: a factor of about 3 from 16 to 8,192.
     backbone_layer=0.41,
     backbone_tokens=4096,
-    # Log: 27 s at 16 rows with top-k and top-p, 3 s at 8 rows.
-    sampling=27,
-    decode_mask=5.5,
+    kinds={
+        # Log: 27 s with top-k and top-p, half a second without.
+        "sample": 14,
+        # Log: 5.5 s for few rows, less than 1 s from 64 on.
+        "structured_decode": 3,
+        "gather_logprobs": 1,
+        "compute_and_gather_prompt_logprobs": 1,
+        # Compiled on two loaded cores in about twice these: 9-29, 10-24, 4-10, 7 and 1 s.
+        "_process_and_extend_logits": 10,
+        "select_bonus_logits": 8,
+        "gather_logprobs_spec": 4,
+        "random_rejection_sampler": 4,
+        "greedy_rejection_sampler": 1,
+        # Assumed: the vision tower has 27 layers.
+        "mm_encoder_jit": 15,
+    },
     small=0.2,
     # Lowering still happens when the compiled program is cached: 7-12 s of about 40 on two cores.
     warm_share=0.25,
@@ -128,8 +150,7 @@ _STAND_IN = _Rates(
     # Measured: 29 programs in 9.9 s, 58 at tensor parallel 4 in 57 s, 225 with ngram in 163 s.
     backbone_layer=0.5,
     backbone_tokens=4096,
-    sampling=1,
-    decode_mask=1,
+    kinds={},
     small=0.7,
     warm_share=0.25,
     warm_up=5,
@@ -177,16 +198,21 @@ def estimate(accelerator: Accelerator, model: ModelSpec, engine: EngineConfig) -
 
 
 def _compile_seconds(programs: Programs, model: ModelSpec, rates: _Rates, workers: int) -> float:
-    """Seconds of a cold compile. Backbones compile one after another whatever the number of workers: on
-    the JAX path of 0.32.0 the step function has no `lower`, so its programs are built in the warm-up."""
+    """Seconds of a cold compile. What has no `lower` is built when the boot calls it, one after another
+    whatever the number of workers: on the JAX path of 0.32.0 that is every whole model."""
     tokens = programs.buckets.tokens
-    per_ladder = sum(
-        model.layers * rates.backbone_layer * (1 + size / rates.backbone_tokens) for size in tokens
-    )
-    sampling = programs.by_kind["sample"] // 2
-    heavy = sampling * rates.sampling + programs.by_kind["structured_decode"] * rates.decode_mask
-    rest = programs.total - programs.backbones - sampling - programs.by_kind["structured_decode"]
-    return per_ladder * programs.backbones / len(tokens) + (heavy + rest * rates.small) / workers
+    ladder = sum(model.layers * rates.backbone_layer * (1 + size / rates.backbone_tokens) for size in tokens)
+    alone = ladder * programs.backbones / len(tokens)
+    shared = 0.0
+    for kind, number in programs.by_kind.items():
+        if kind.startswith("backbone"):
+            continue
+        seconds = number * rates.kinds.get(kind, rates.small)
+        if kind in CALLED_TO_COMPILE:
+            alone += seconds
+        else:
+            shared += seconds
+    return alone + shared / workers
 
 
 def _budget(parts: Iterable[Part]) -> int:

@@ -1,5 +1,6 @@
 """Random configurations for the wheels' own functions, and one run of them in the server's environment."""
 
+import itertools
 import json
 import os
 import random
@@ -52,6 +53,23 @@ def _case(chance: random.Random, number: int) -> dict[str, Any]:
         "experts": _experts(chance, chips),
         "count_programs": number % COUNTED == 0,
     }
+
+
+def warm_ups() -> list[dict[str, Any]]:
+    """Drafting servers of every size, with a vocabulary small enough for real arrays."""
+    chance = random.Random(SEED)
+    return [
+        {
+            **_case(chance, number),
+            "max_num_seqs": seqs,
+            "drafts": drafts,
+            "chips": chips,
+            "vocabulary": 64,
+        }
+        for number, (seqs, drafts, chips) in enumerate(
+            itertools.product((1, 8, 12, 32, 100, 256), (1, 3, 4), (1, 2, 4))
+        )
+    ]
 
 
 def _layers(chance: random.Random) -> list[tuple[int, int]]:

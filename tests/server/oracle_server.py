@@ -216,6 +216,41 @@ def programs(case, padded):
     return counts
 
 
+def warm_up(case):
+    """Bytes on the first chip of the logits that `_precompile_speculative_decoding` holds when it begins to
+    call its programs: real arrays, the library's own loops and its own list of tasks."""
+    grid = MESHES[case["chips"]]
+    runner = MagicMock()
+    runner.mesh = grid
+    padded = buckets(case)
+    runner.num_tokens_paddings = padded["tokens"]
+    runner.num_reqs_paddings = padded["requests"]
+    runner.num_logits_paddings = padded["logits"]
+    runner.max_num_reqs = padded["requests"][-1]
+    runner.dp_size = 1
+    runner.vocab_size = case["vocabulary"]
+    runner.model_config.dtype = jnp.bfloat16
+    runner.vllm_config.parallel_config.tensor_parallel_size = case["chips"]
+    runner.speculative_config = SimpleNamespace(method="ngram", num_speculative_tokens=case["drafts"])
+    manager = compilation.CompilationManager.__new__(compilation.CompilationManager)
+    manager.runner = runner
+    manager._compile_executor = None
+    manager._compile_futures, manager._warmup_tasks = [], []
+    names = ("process_and_extend_logits", "extend_logits_simple", "extract_last_sampled_tokens")
+    originals = {name: getattr(compilation, name) for name in names}
+    for name in names:
+        setattr(compilation, name, MagicMock())
+    manager._precompile_speculative_decoding()
+    for name, original in originals.items():
+        setattr(compilation, name, original)
+    held = {}
+    for _, _, arguments, named, _ in manager._warmup_tasks:
+        for leaf in jax.tree.leaves((arguments, named)):
+            if isinstance(leaf, jax.Array) and leaf.ndim == 2 and leaf.shape[1] == case["vocabulary"]:
+                held[id(leaf)] = leaf.addressable_shards[0].data.nbytes
+    return {"tasks": len(manager._warmup_tasks), "bytes": sum(held.values())}
+
+
 def argv(case):
     """vLLM's own parser on a whole command line."""
     arguments = PARSER.parse_args(case["argv"])
@@ -262,6 +297,7 @@ def make_parser():
 
 def main():
     work = json.load(sys.stdin)
+    warmed = [warm_up(case) for case in work["warm_ups"]]
     quiet()
     register_all_kvcache_specs(MagicMock())
     answers = []
@@ -279,6 +315,7 @@ def main():
     result = {
         "versions": {name: importlib.metadata.version(name) for name in work["packages"]},
         "answers": answers,
+        "warm_ups": warmed,
         "arguments": [argv(case) for case in work["commands"]],
         "environment": sorted(tpu_envs.environment_variables),
     }

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from serving import kvcache, phases, programs, runtime, weights
+from serving import kvcache, phases, programs, runtime, temporaries, weights
 from serving.engine import EngineConfig, parse
 from serving.fields import targets
 from serving.models import Experts
@@ -68,7 +68,14 @@ def asked() -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def answers(asked: list[dict[str, Any]]) -> dict[str, Any]:
     commands = [{"argv": list(engine.argv(MODEL_PATH, "m", PORT)[2:])} for engine in engines()]
-    return oracle.ask({"cases": asked, "commands": commands, "packages": list(oracle.PACKAGES)})
+    return oracle.ask(
+        {
+            "cases": asked,
+            "commands": commands,
+            "packages": list(oracle.PACKAGES),
+            "warm_ups": oracle.warm_ups(),
+        }
+    )
 
 
 def test_the_wheels_are_those_that_were_read(answers: dict[str, Any]) -> None:
@@ -160,6 +167,13 @@ def test_programs_by_kind(asked: list[dict[str, Any]], answers: dict[str, Any]) 
         )
         assert dict(found.by_kind) == answer["programs"], case
     assert counted >= len(asked) / oracle.COUNTED
+
+
+def test_logits_that_the_boot_of_a_drafting_server_holds(answers: dict[str, Any]) -> None:
+    """Real arrays of the library's own loops: the bytes on the first chip when its programs are called."""
+    for case, answer in zip(oracle.warm_ups(), answers["warm_ups"], strict=True):
+        found = temporaries.warm_up_bytes(case["vocabulary"], _buckets(case), case["chips"])
+        assert found == answer["bytes"], case
 
 
 def test_argv_comes_back_from_the_real_parser(answers: dict[str, Any]) -> None:
