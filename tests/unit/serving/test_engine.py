@@ -26,9 +26,8 @@ def test_the_turbo_stable_command_line_exactly() -> None:
     argv = engine_for("turbo-stable", None, {}).argv("/models/m", "m", 8000)
     assert shlex.join(argv) == (
         "vllm serve /models/m --served-model-name m --port 8000 --tensor-parallel-size 4 --dtype bfloat16 "
-        "--kv-cache-dtype fp8 --gpu-memory-utilization 0.79 --block-size 32 --max-model-len 16384 "
+        "--kv-cache-dtype fp8 --gpu-memory-utilization 0.9 --block-size 32 --max-model-len 16384 "
         "--max-num-seqs 256 --max-num-batched-tokens 4096 "
-        """--speculative-config '{"method":"ngram","num_speculative_tokens":3}' """
         "--enable-prefix-caching --disable-chunked-mm-input "
         """--limit-mm-per-prompt '{"image":4,"video":0,"audio":0}' """
         "--safetensors-load-strategy prefetch --trust-remote-code --enable-auto-tool-choice "
@@ -62,6 +61,10 @@ def test_the_turbo_stable_environment_exactly_and_in_order() -> None:
                 '{"cudagraph_mm_encoder":true,"encoder_cudagraph_token_budgets":[280],'
                 '"encoder_cudagraph_max_vision_items_per_batch":1}',
             ],
+        ),
+        (
+            {"speculative": {"method": "ngram", "num_speculative_tokens": 3}},
+            ["--speculative-config", '{"method":"ngram","num_speculative_tokens":3}'],
         ),
         ({"gpu_memory_utilization": 1}, ["--gpu-memory-utilization", "1"]),
     ],

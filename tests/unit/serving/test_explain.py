@@ -25,8 +25,8 @@ def test_a_comparison_says_what_a_change_does(capsys: pytest.CaptureFixture[str]
     code, text, _ = shown(capsys, "explain", "--compare", "turbo-stable", "tuned")
     assert code == 0
     rows = [line.split() for line in text.splitlines()]
-    assert ["≠", "KV", "tokens", "281,344", "235,088"] in rows
-    assert ["≠", "async", "scheduling", "no", "yes"] in rows
+    assert ["≠", "KV", "tokens", "384,288", "235,088"] in rows
+    assert ["≠", "slots", "256", "128"] in rows
     assert ["max_model_len", "16,384", "16,384"] in rows
     alone = text.partition("FINDINGS OF TURBO-STABLE ALONE")[2].partition("FINDINGS OF TUNED ALONE")
     assert "trust_remote_code" in alone[0] and "trust_remote_code" not in alone[2]
