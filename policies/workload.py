@@ -1,0 +1,177 @@
+"""Rules about what runs in the cluster. Each yields a sentence for each thing that is wrong."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from policies.resource import Resource, Unknown, strings
+
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+JOB = "kubernetes:batch/v1:Job"
+SERVICE = "kubernetes:core/v1:Service"
+GATEWAY = "kubernetes:gateway.networking.k8s.io/v1:Gateway"
+SECRET_VALUES = {
+    "kubernetes:core/v1:Secret": ("data", "stringData"),
+    "gcp:secretmanager/secretVersion:SecretVersion": ("secretData",),
+    "gcp:serviceaccount/key:Key": ("",),
+}
+
+CHIPS = "google.com/tpu"
+TOPOLOGY = "cloud.google.com/gke-tpu-topology"
+COMPUTE_CLASS = "cloud.google.com/compute-class"
+LEAST_STARTUP_SECONDS = 600
+"""No cold start that anybody has measured is sure to be shorter: the compile alone takes minutes."""
+
+DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
+# Built on the machine that runs it, under a tag that is a hash of what went in.
+LOCAL_IMAGE = re.compile(r"^tpuserve\.local/")
+
+SECRET_NAME = re.compile(r"(TOKEN|API_?KEY|SECRET|PASSWORD|CREDENTIALS?)$", re.IGNORECASE)
+SECRET_TEXT = re.compile(
+    r"hf_[A-Za-z0-9]{30,}"  # Hugging Face
+    r"|AIza[0-9A-Za-z_-]{35}|ya29\.[0-9A-Za-z_-]{20,}"  # Google: API key, access token
+    r"|sk-[A-Za-z0-9_-]{20,}"  # the form that OpenAI's clients expect
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+
+
+def image_by_digest(resource: Resource) -> Iterator[str]:
+    """A tag can mean another image tomorrow."""
+    for container in _containers(resource):
+        image = container.get("image")
+        if isinstance(image, Unknown):
+            continue
+        if not image or not (DIGEST.search(image) or LOCAL_IMAGE.match(image)):
+            yield f"runs {image}, which can be another image tomorrow; name it with @sha256:…"
+
+
+def no_secret_value(resource: Resource) -> Iterator[str]:
+    """No value of a secret in any input: the state would keep it. The value itself is never repeated here."""
+    for key in SECRET_VALUES.get(resource.kind, ()):
+        if not key or resource.at(key):
+            yield f"carries a secret value{f' in {key}' if key else ''}; let it be set outside of Pulumi"
+    for container in _containers(resource):
+        for variable in container.get("env") or ():
+            if SECRET_NAME.search(str(variable.get("name"))) and variable.get("value"):
+                yield f"gives {variable['name']} by value; mount it as a file and give its path"
+        for word in (*(container.get("command") or ()), *(container.get("args") or ())):
+            if str(word).startswith("--api-key"):
+                yield "passes a key on the command line, where everybody can read it; mount it as a file"
+    for path, text in strings(resource.inputs):
+        if not isinstance(text, Unknown) and SECRET_TEXT.search(text):
+            yield f"has what looks like a secret in {path}; take it out, and make a new one: it is known now"
+
+
+def whole_slices(resource: Resource) -> Iterator[str]:
+    """Chips that are asked for = chips of the slice = tensor parallel: GKE schedules nothing else, and the
+    server uses nothing else."""
+    for container in _containers(resource):
+        resources = container.get("resources") or {}
+        asked = (resources.get("requests") or {}).get(CHIPS)
+        if asked is None:
+            continue
+        if asked != (resources.get("limits") or {}).get(CHIPS):
+            yield f"asks for {asked} chips and limits another number; make both the same"
+        topology = _selector(resource, TOPOLOGY)
+        if topology is None and _selector(resource, COMPUTE_CLASS) is None:
+            yield f"asks for chips and selects no {TOPOLOGY}; select the slice"
+        elif topology is not None and math.prod(int(side) for side in topology.split("x")) != int(asked):
+            yield f"asks for {asked} chips of a slice of {topology}; ask for all of them"
+        parallel = _flag(container, "--tensor-parallel-size")
+        if parallel is not None and parallel != asked:
+            yield f"asks for {asked} chips and shares the model out over {parallel}; make them the same"
+
+
+def startup_budget(resource: Resource) -> Iterator[str]:
+    """A probe that gives up before the server can be ready kills a healthy boot, for ever."""
+    if resource.kind != DEPLOYMENT:
+        return
+    for container in _containers(resource):
+        if CHIPS not in ((container.get("resources") or {}).get("limits") or {}):
+            continue
+        probe = container.get("startupProbe")
+        if not probe:
+            yield "has no startup probe, so the liveness probe ends its first boot; give it one"
+            continue
+        budget = int(probe.get("periodSeconds", 10)) * int(probe.get("failureThreshold", 3))
+        environment = {item.get("name"): item.get("value") for item in container.get("env") or ()}
+        estimate = int(environment.get("VLLM_ENGINE_READY_TIMEOUT_S") or LEAST_STARTUP_SECONDS)
+        if budget < max(estimate, LEAST_STARTUP_SECONDS):
+            yield (
+                f"gives its boot {budget} s and expects up to {max(estimate, LEAST_STARTUP_SECONDS)} s; "
+                "raise failureThreshold"
+            )
+        deadline = int(resource.at("spec.progressDeadlineSeconds") or 600)
+        if deadline <= budget:
+            yield f"gives its boot {budget} s and its rollout {deadline} s; the rollout must outlast the boot"
+
+
+def public_needs_a_key(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    """What the internet can reach asks for a key; nothing else than a Gateway opens a door."""
+    servers = [resource for resource in resources if resource.kind == DEPLOYMENT]
+    closed = all(
+        any(item.get("name") == "TPUSERVE_API_KEY_FILE" for item in container.get("env") or ())
+        for server in servers
+        for container in _containers(server)
+    )
+    for resource in resources:
+        if resource.kind == SERVICE and resource.at("spec.type") in ("LoadBalancer", "NodePort"):
+            yield resource, f"is a {resource.at('spec.type')}, which has no TLS; use target.endpoint"
+        if resource.kind == GATEWAY:
+            if "external" in str(resource.at("spec.gatewayClassName")) and not closed:
+                yield resource, "is public in front of a server without a key; set authentication to api-key"
+            for listener in resource.each("spec.listeners"):
+                if listener.get("protocol") != "HTTPS":
+                    yield resource, f"listens for {listener.get('protocol')}; leave HTTPS alone"
+
+
+def guarded_servers(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    """Each server has a disruption budget and a policy for its traffic, both ways."""
+    for server in resources:
+        if server.kind != DEPLOYMENT:
+            continue
+        place = server.at("metadata.namespace")
+        own = server.at("spec.template.metadata.labels") or {}
+
+        def covers(resource: Resource, path: str, place: Any = place, own: Any = own) -> bool:
+            wanted = resource.at(path) or {}
+            return resource.at("metadata.namespace") == place and wanted.items() <= own.items()
+
+        budgets = [
+            item
+            for item in resources
+            if item.kind == "kubernetes:policy/v1:PodDisruptionBudget"
+            and covers(item, "spec.selector.matchLabels")
+        ]
+        traffic = [
+            item
+            for item in resources
+            if item.kind == "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+            and covers(item, "spec.podSelector.matchLabels")
+        ]
+        if not budgets:
+            yield server, "has no PodDisruptionBudget: an upgrade may take all of it at once; add one"
+        if {"Ingress", "Egress"} - {kind for item in traffic for kind in item.each("spec.policyTypes")}:
+            yield server, "has no NetworkPolicy for both directions; add one"
+
+
+def _containers(resource: Resource) -> list[Mapping[str, Any]]:
+    """All containers of a workload's pods."""
+    pod = "spec" if resource.kind == "kubernetes:core/v1:Pod" else "spec.template.spec"
+    return [*resource.each(f"{pod}.initContainers"), *resource.each(f"{pod}.containers")]
+
+
+def _selector(resource: Resource, label: str) -> str | None:
+    value = (resource.at("spec.template.spec.nodeSelector") or {}).get(label)
+    return str(value) if value is not None else None
+
+
+def _flag(container: Mapping[str, Any], name: str) -> str | None:
+    words = [str(word) for word in (*(container.get("command") or ()), *(container.get("args") or ()))]
+    for index, word in enumerate(words):
+        if word == name and index + 1 < len(words):
+            return words[index + 1]
+        if word.startswith(f"{name}="):
+            return word.partition("=")[2]
+    return None

@@ -1,0 +1,117 @@
+"""Each rule over the recorded plans: every stack keeps it, and a plan with one mistake does not."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from policies.resource import UNKNOWN, Resource
+from policies.rules import RULES, STACK_RULES
+from tests.inventory.recorder import REPOSITORY
+from tests.unit.policy_mistakes import GATEWAY, MISTAKES, PUBLIC, Change, Plan, environment, put
+
+PLANS = sorted((REPOSITORY / "tests" / "inventory").glob("*.yaml"))
+GOLDEN = {file.stem: yaml.safe_load(file.read_text("utf-8")) for file in PLANS}
+NAMES = [rule.name for rule in (*RULES, *STACK_RULES)]
+
+
+def resources(stack: str, plan: Plan) -> list[Resource]:
+    """A recorded plan as the rules see it."""
+    found: list[Resource] = []
+    for key, entry in plan.items():
+        kind, name = key.split("::", 1)
+        provider = plan.get(f"pulumi:providers:{kind.split(':')[0]}::{entry.get('provider')}", {})
+        inputs = dict(provider.get("inputs", {}))
+        if isinstance(inputs.get("defaultLabels"), str):
+            # A provider gets its objects as JSON.
+            inputs["defaultLabels"] = json.loads(inputs["defaultLabels"])
+        found.append(
+            Resource(
+                kind=kind,
+                name=name,
+                stack=stack,
+                inputs=entry.get("inputs", {}),
+                protect=entry.get("protect", False),
+                ignored=tuple(entry.get("ignoreChanges", ())),
+                provider=inputs,
+            )
+        )
+    return found
+
+
+def violations(name: str, stack: str, plan: Plan) -> list[str]:
+    """What the rule `name` finds in a plan."""
+    seen = resources(stack, plan)
+    for rule in RULES:
+        if rule.name == name:
+            return [f"{resource.name} {text}" for resource in seen for text in rule.check(resource)]
+    (rule,) = [rule for rule in STACK_RULES if rule.name == name]
+    return [f"{resource.name} {text}" for resource, text in rule.check(seen)]
+
+
+@pytest.mark.parametrize("rule", NAMES)
+@pytest.mark.parametrize("stack", GOLDEN)
+def test_every_stack_keeps_every_rule(stack: str, rule: str) -> None:
+    assert violations(rule, stack, GOLDEN[stack]["resources"]) == []
+
+
+IDS = [f"{rule}-{index}" for index, (rule, *_) in enumerate(MISTAKES)]
+
+
+@pytest.mark.parametrize(("rule", "stack", "change", "sentence"), MISTAKES, ids=IDS)
+def test_a_mistake_gives_its_sentence(rule: str, stack: str, change: Change, sentence: str) -> None:
+    plan = copy.deepcopy(GOLDEN[stack]["resources"])
+    change(plan)
+    found = violations(rule, stack, plan)
+    assert any(sentence in text for text in found), found
+
+
+def test_every_rule_has_a_mistake() -> None:
+    assert {rule for rule, *_ in MISTAKES} == set(NAMES)
+
+
+def test_a_violation_never_repeats_the_secret() -> None:
+    plan = copy.deepcopy(GOLDEN["prod"]["resources"])
+    canary = "hf_" + "c" * 34
+    environment("HF_TOKEN", canary)(plan)
+    found = violations("no-secret-value", "prod", plan)
+    assert len(found) == 2 and not any(canary in text for text in found)
+
+
+def test_a_public_gateway_with_a_key_is_allowed() -> None:
+    plan = copy.deepcopy(GOLDEN["prod"]["resources"])
+    put(GATEWAY, "inputs.spec.gatewayClassName", PUBLIC)(plan)
+    assert violations("public-needs-a-key", "prod", plan) == []
+
+
+def unknown(value: Any) -> Any:
+    """The same inputs as a preview of a first deployment may see them: no text is known."""
+    if isinstance(value, dict):
+        return {key: unknown(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [unknown(item) for item in value]
+    return UNKNOWN if isinstance(value, str) else value
+
+
+JUDGE_TEXTS = ("image-by-digest", "explicit-reservation", "least-roles", "one-region", "no-secret-value")
+
+
+@pytest.mark.parametrize("rule", JUDGE_TEXTS)
+def test_what_is_not_known_yet_is_not_judged(rule: str) -> None:
+    plan = {
+        key: {**entry, "inputs": unknown(entry.get("inputs", {}))}
+        for key, entry in GOLDEN["prod"]["resources"].items()
+        if not key.startswith("pulumi:")
+    }
+    assert violations(rule, "prod", plan) == []
+
+
+def test_the_pack_names_its_own_environment() -> None:
+    """The engine installs policies/requirements.txt; it must be the hashed list and nothing else."""
+    pack = yaml.safe_load(Path(REPOSITORY / "policies" / "PulumiPolicy.yaml").read_text("utf-8"))
+    assert pack["runtime"]["name"] == "python"
+    requirements = (REPOSITORY / "policies" / "requirements.txt").read_text("utf-8")
+    assert requirements.strip() == "-r ../requirements/policy.txt"
