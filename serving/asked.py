@@ -62,10 +62,11 @@ def from_stack(stack: str, folder: Path) -> Asked:
         raise ValueError(f"stack {stack!r} has no file {file.name}: there are {', '.join(stacks)}; {advice}.")
     content = cast(dict[str, dict[str, object]], yaml.safe_load(file.read_text("utf-8")))
     values = content.get("config", {})
-    return from_settings(
-        stack,
-        {key.removeprefix(PREFIX): _value(value) for key, value in values.items() if key.startswith(PREFIX)},
-    )
+    settings = {k.removeprefix(PREFIX): _value(v) for k, v in values.items() if k.startswith(PREFIX)}
+    target = settings.get("target")
+    if isinstance(target, Mapping) and cast(Mapping[str, object], target).get("kind") == "foundation":
+        raise ValueError(f"stack {stack!r} is a foundation and serves nothing; name a stack with an engine.")
+    return from_settings(stack, settings)
 
 
 def from_name(name: str, folder: Path) -> Asked:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import cast
 
+from pydantic import BaseModel
+
 from serving import coldstart, layout, memory, prices
 from serving.accelerators import GIB
 from serving.asked import Asked
@@ -51,8 +53,17 @@ def _server(asked: Asked) -> Iterator[Row]:
     for field in type(engine).model_fields:
         value = getattr(engine, field)
         if value is not None and value != {}:
-            plain = engine.model_dump(mode="json", include={field})[field]
+            plain = _data(value)
             yield Row("server", field, plain, _plain(plain))
+
+
+def _data(value: object) -> object:
+    """A field's value as JSON has it, under our own names and not vLLM's."""
+    if isinstance(value, BaseModel):
+        return {name: _data(part) for name, part in value if part is not None}
+    if isinstance(value, tuple):
+        return list(cast(tuple[object, ...], value))
+    return value
 
 
 def _plain(value: object) -> str:
@@ -60,6 +71,8 @@ def _plain(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:g}"
     if isinstance(value, dict):
         parts = cast(dict[str, object], value).items()
         return ", ".join(f"{name} {_plain(part)}" for name, part in parts if part is not None)
