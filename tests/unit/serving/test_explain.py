@@ -77,6 +77,7 @@ def test_two_in_json_are_a_list(capsys: pytest.CaptureFixture[str]) -> None:
         (("--phase", "tune"), "phase 'tune' does not exist: "),
         (("--phase", "tuned", "--scenario", "chat"), "scenario 'chat' does not exist: "),
         (("--phase", "tuned", "--model", "x"), "model 'x' does not exist: "),
+        (("--stack", "foundation"), "stack 'foundation' is a foundation and serves nothing; "),
         (("--stack", "nowhere"), "stack 'nowhere' has no file Pulumi.nowhere.yaml: "),
         (
             ("--stack", "local", "--model", "x"),
