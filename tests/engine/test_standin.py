@@ -197,9 +197,9 @@ def test_a_group_of_vms(program: Program) -> None:
     shown = program.up()
     assert changes(shown) == {"updated": 1, "replaced": 1, "unchanged": 6}, shown
     program.console.preempt("instanceGroupManagers/vllm")
-    program.good("refresh", "--yes")
+    program.good("refresh", "--yes", "--skip-preview")
     assert program.state()["group"]["outputs"]["statuses"][0]["isStable"] is False
-    program.good("refresh", "--yes")
+    program.good("refresh", "--yes", "--skip-preview")
     assert program.state()["group"]["outputs"]["statuses"][0]["isStable"] is True
     assert changes(program.good("destroy", "--yes", "--skip-preview"))["deleted"] == 8
 

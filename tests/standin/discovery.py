@@ -17,6 +17,7 @@ VERSIONS = {
     "cloudresourcemanager": "v3",
     "compute": "v1",
     "container": "v1",
+    "dns": "v1",
     "iam": "v1",
     "monitoring": "v3",
     "secretmanager": "v1",

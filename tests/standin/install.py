@@ -10,23 +10,30 @@ from tests.standin import sdk
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 LAUNCHER = """#!/bin/sh
-PYTHONPATH={repository} exec {python} -m tests.standin "$@"
+PYTHONPATH={repository} exec {python} -m {module} "$@"
 """
 
 
 def install(pulumi_home: Path) -> Path:
-    """Install for a PULUMI_HOME, under the very version that the Python SDK asks for; returns the folder.
-
-    The launcher runs this clone's code with the Python that runs now, so that it needs nothing on PATH.
-    """
+    """Install for a PULUMI_HOME, under the very version that the Python SDK asks for; returns the folder."""
     folder = pulumi_home / "plugins" / f"resource-gcp-v{sdk.version()}"
-    folder.mkdir(parents=True, exist_ok=True)
-    program = folder / "pulumi-resource-gcp"
-    draft = folder / f"{program.name}.{os.getpid()}"
-    draft.write_text(
-        LAUNCHER.format(repository=shlex.quote(str(REPOSITORY)), python=shlex.quote(sys.executable)),
-        encoding="utf-8",
+    _launcher(folder / "pulumi-resource-gcp", "tests.standin")
+    return folder
+
+
+def install_auth(folder: Path) -> Path:
+    """Put a `gke-gcloud-auth-plugin` for the pretended cluster into a folder that goes on PATH."""
+    _launcher(folder / "gke-gcloud-auth-plugin", "tests.standin.auth")
+    return folder
+
+
+def _launcher(program: Path, module: str) -> None:
+    """A program that runs this clone's code with the Python that runs now, so that it needs no PATH."""
+    program.parent.mkdir(parents=True, exist_ok=True)
+    text = LAUNCHER.format(
+        repository=shlex.quote(str(REPOSITORY)), python=shlex.quote(sys.executable), module=module
     )
+    draft = program.with_name(f"{program.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
     draft.chmod(0o755)
     draft.replace(program)
-    return folder

@@ -1,0 +1,34 @@
+"""`python -m tests.standin.auth`: what `gke-gcloud-auth-plugin` prints, for the pretended cluster.
+
+Kubernetes' clients run that program to log in to GKE; here it hands out the certificate of the kubeconfig
+in TPUSERVE_STANDIN_KUBECONFIG.
+https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
+"""
+
+import json
+import os
+import sys
+
+from tests.standin.gke import VARIABLE
+from tests.standin.nodes import Server
+
+
+def main() -> None:
+    """Print an ExecCredential."""
+    config = os.environ.get(VARIABLE)
+    if not config:
+        sys.exit(f"{VARIABLE} names no kubeconfig: the pretended cluster has no API server.")
+    server = Server.of(config)
+    status = {
+        "clientCertificateData": server.certificate.decode(),
+        "clientKeyData": server.key.decode(),
+    }
+    print(
+        json.dumps(
+            {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
