@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import paths, toolchain
+from local import oci, paths, toolchain
 from local.cluster import site
 from local.cluster.files import attempt, output
 from local.progress import Refusal, run, step
@@ -134,47 +134,5 @@ def write_program_image(image: ProgramImage, archive: Path) -> None:
     """Write an OCI archive of `image`: one layer with the program, and that as the entry point."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
-        entry = tarfile.TarInfo(image.name)
-        entry.mode, entry.size = 0o755, image.program.stat().st_size
-        with image.program.open("rb") as program:
-            tar.addfile(entry, program)
-    layer_digest = _digest(layer.getvalue())
-    configuration = json.dumps(
-        {
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {"Entrypoint": [f"/{image.name}"]},
-            "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
-        }
-    ).encode()
-    kind = "application/vnd.oci.image"
-    manifest = json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": f"{kind}.manifest.v1+json",
-            "config": _descriptor(f"{kind}.config.v1+json", configuration),
-            "layers": [_descriptor(f"{kind}.layer.v1.tar", layer.getvalue())],
-        }
-    ).encode()
-    named = _descriptor(f"{kind}.manifest.v1+json", manifest)
-    named["annotations"] = {"io.containerd.image.name": image.reference}
-    index = json.dumps({"schemaVersion": 2, "manifests": [named]}).encode()
-    with tarfile.open(archive, mode="w") as tar:
-        _add(tar, "oci-layout", json.dumps({"imageLayoutVersion": "1.0.0"}).encode())
-        _add(tar, "index.json", index)
-        for blob in (layer.getvalue(), configuration, manifest):
-            _add(tar, f"blobs/sha256/{_digest(blob).removeprefix('sha256:')}", blob)
-
-
-def _digest(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def _descriptor(media_type: str, content: bytes) -> dict[str, Any]:
-    return {"mediaType": media_type, "digest": _digest(content), "size": len(content)}
-
-
-def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    entry = tarfile.TarInfo(name)
-    entry.size = len(content)
-    tar.addfile(entry, io.BytesIO(content))
+        oci.add(tar, image.name, image.program.read_bytes(), 0o755)
+    oci.write(archive, image.reference, layer.getvalue(), {"Entrypoint": [f"/{image.name}"]})
