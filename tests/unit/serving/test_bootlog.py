@@ -1,0 +1,143 @@
+"""Real boots of the local server, line by line against the predictions, and the reader's own limits.
+
+The logs in boot_logs/ are of vllm-tpu 0.32.0 on the CPU backend, cut to the lines that the reader looks at;
+process ids and paths are replaced.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving import bootlog
+from serving.bootcheck import compare, disagreements, render
+from tests.unit.serving.strategies import GEMMA, STAND_IN, TINY, V6E_4, engine
+
+LOGS = Path(__file__).with_name("boot_logs")
+
+SMALL: dict[str, Any] = {
+    "max_model_len": 1024,
+    "max_num_seqs": 8,
+    "max_num_batched_tokens": 512,
+    "gpu_memory_utilization": 0.92,
+    "limit_mm_per_prompt": {"image": 1},
+}
+BOOTS: dict[str, tuple[int, dict[str, Any]]] = {
+    # name: pretended HBM of a chip in MiB, the engine
+    "doubling-fp8": (128, {**SMALL, "kv_cache_dtype": "fp8"}),
+    "gap16-fp8-block32": (
+        64,
+        {**SMALL, "kv_cache_dtype": "fp8", "block_size": 32, "bucket_padding_gap": 16},
+    ),
+}
+
+
+def read(name: str) -> str:
+    return (LOGS / f"{name}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", BOOTS)
+def test_prediction_and_log_agree_in_every_line(name: str) -> None:
+    mebibytes, fields = BOOTS[name]
+    slice_ = dataclasses.replace(STAND_IN, hbm_bytes_per_chip=mebibytes * 2**20)
+    lines = compare(bootlog.parse(read(name)), slice_, TINY, engine(**fields))
+    assert disagreements(lines) == ()
+    exact = {line.name: line for line in lines}
+    for line in ("token buckets", "request buckets", "programs", "block size", "KV pages", "KV tokens"):
+        assert exact[line].agrees, line
+        assert exact[line].predicted == exact[line].measured, line
+
+
+def test_what_the_reader_finds() -> None:
+    found = bootlog.parse(read("doubling-fp8"))
+    assert found.version == "0.32.0"
+    assert found.tokens == (16, 32, 64, 128, 256, 512)
+    assert (found.requests, found.attention, found.logits) == ((8,), (8,), ())
+    assert sum(found.programs.values()) == 57
+    assert found.programs["backbone with embeds"] == 6
+    assert (found.resident_gib, found.limit_gib, found.used_gib, found.available_gib) == (
+        0.01,
+        0.5,
+        0.05,
+        0.41,
+    )
+    assert (found.pages, found.block_size, found.kv_tokens) == (1126, 64, 72_064)
+    assert (found.max_model_len, found.concurrency) == (1024, 70.38)
+    assert (found.weights_seconds, found.engine_seconds, found.engine_compile_seconds) == (6.82, 94.44, 86.3)
+    assert found.warm_up_seconds == pytest.approx(79.31)
+    assert (found.ready, found.ready_seconds) == (True, 194)
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({"kv_cache_dtype": "bfloat16", "block_size": 32}, {"block size", "KV pages"}),
+        ({"max_num_batched_tokens": 256}, {"token buckets", "programs: backbone", "programs"}),
+        ({"async_scheduling": False}, {"programs: _substitute_placeholder_token_fn", "programs"}),
+        ({"gpu_memory_utilization": 0.8}, {"KV pages", "KV tokens"}),
+    ],
+)
+def test_another_engine_than_the_one_that_booted_shows(fields: dict[str, Any], names: set[str]) -> None:
+    config = engine(**{**BOOTS["doubling-fp8"][1], **fields})
+    slice_ = dataclasses.replace(STAND_IN, hbm_bytes_per_chip=128 * 2**20)
+    differing = {
+        line.name
+        for line in disagreements(compare(bootlog.parse(read("doubling-fp8")), slice_, TINY, config))
+    }
+    assert names <= differing
+
+
+def test_the_table_names_each_difference() -> None:
+    log = bootlog.parse(read("doubling-fp8"))
+    table = render(compare(log, V6E_4, GEMMA, engine()))
+    first, *rest = table.splitlines()
+    assert first.split() == ["predicted", "measured"]
+    assert any(line.startswith("KV tokens") and line.endswith("DIFFERS") for line in rest)
+    assert all(len(line.rstrip()) == len(line) for line in rest)
+
+
+def test_pages_that_rounding_hides_are_explained() -> None:
+    """A log has two decimals of a GiB: a page more or less than predicted is no disagreement."""
+    mebibytes, fields = BOOTS["doubling-fp8"]
+    slice_ = dataclasses.replace(STAND_IN, hbm_bytes_per_chip=mebibytes * 2**20)
+    log = dataclasses.replace(bootlog.parse(read("doubling-fp8")), pages=1127)
+    line = next(line for line in compare(log, slice_, TINY, engine(**fields)) if line.name == "KV pages")
+    assert line.agrees
+    assert "decimals of a GiB hide" in line.note
+
+
+def test_a_boot_that_did_not_finish() -> None:
+    whole = read("doubling-fp8")
+    cut = bootlog.parse(whole[: whole.index("init engine")])
+    assert (cut.ready, cut.ready_seconds, cut.engine_seconds) == (False, None, None)
+    assert cut.kv_tokens == 72_064
+
+
+def test_older_wording_of_the_cache_line() -> None:
+    """0.26 said GPU, and the concurrency on a line of its own."""
+    text = (
+        "INFO 08-11 02:17:22 [tpu_worker.py:557] Memory statistics | total_hbm_limit_gb=31.24GiB | "
+        "total_hbm_limit_cap_gb=28.74GiB | total_hbm_used_gb=8.97GiB | total_hbm_avail_gb=19.77GiB\n"
+        "INFO 08-11 02:17:22 [kv_cache_utils.py:2235] GPU KV cache size: 1,151,744 tokens\n"
+        "INFO 08-11 02:17:22 [x.py:2236] Maximum concurrency for 32,768 tokens per request: 35.15x\n"
+    )
+    found = bootlog.parse(text)
+    assert (found.kv_tokens, found.max_model_len, found.concurrency) == (1_151_744, 32_768, 35.15)
+    assert (found.limit_gib, found.available_gib, found.tokens) == (31.24, 19.77, ())
+
+
+def test_the_programs_of_drafting_are_read_by_their_logits() -> None:
+    text = (
+        "INFO 11-24 23:42:21 [x.py:1] Precompile worker0 greedy_rejection_sampler --> "
+        "{'num_logits': 16, 'num_reqs': 8, 'do_sampling': False}\n"
+        "INFO 11-24 23:42:21 [x.py:1] Precompile worker0 greedy_rejection_sampler --> "
+        "{'num_logits': 8, 'num_reqs': 8, 'do_sampling': False}\n"
+    )
+    assert bootlog.parse(text).logits == (8, 16)
+
+
+@pytest.mark.parametrize("text", ["", "hello\n", "INFO 11-24 23:42:21 [x.py:1] starting\n"])
+def test_no_boot_log(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no line of a vLLM boot on TPU .* pass the whole log"):
+        bootlog.parse(text)
