@@ -1,4 +1,4 @@
-"""The gcp SDK itself on the stand-in: a program as people write it, with the SDK's classes and dictionaries."""
+"""The gcp SDK itself on the stand-in: a program as people write it."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,8 @@ MAIN = """
 import pulumi
 import pulumi_gcp as gcp
 
-provider = gcp.Provider("google", project="acme-tpu-prod", region="us-east5", default_labels={"team": "serving"})
+labels = {"team": "serving"}
+provider = gcp.Provider("google", project="acme-tpu-prod", region="us-east5", default_labels=labels)
 options = pulumi.ResourceOptions(provider=provider)
 bucket = gcp.storage.Bucket(
     "artifacts",
@@ -21,7 +22,8 @@ bucket = gcp.storage.Bucket(
     lifecycle_rules=[{"action": {"type": "Delete"}, "condition": {"num_newer_versions": 3}}],
     opts=options,
 )
-project = gcp.organizations.get_project(project_id="acme-tpu-prod", opts=pulumi.InvokeOptions(provider=provider))
+invoking = pulumi.InvokeOptions(provider=provider)
+project = gcp.organizations.get_project(project_id="acme-tpu-prod", opts=invoking)
 pulumi.export("name", bucket.name)
 pulumi.export("url", bucket.url)
 pulumi.export("labels", bucket.effective_labels.apply(lambda labels: sorted(labels)))

@@ -30,6 +30,7 @@ def create(of: Kind, inputs: dict[str, Any], config: values.Config, timeout: flo
         if identity in memory["objects"] and of.token != SERVICE:
             raise errors.google(409, f"The resource '{identity}' already exists", "alreadyExists")
         _references(of, inputs, memory, words["project"])
+        _fits(of, inputs, memory)
         entry = _entry(of, identity, inputs, config)
         memory["objects"][identity] = entry
         if of.token == SERVICE:
@@ -222,6 +223,17 @@ def _references(of: Kind, inputs: dict[str, Any], memory: dict[str, Any], projec
             raise errors.google(
                 404, f"The resource '{target}' ({path} of {of.token}) was not found", "notFound"
             )
+
+
+def _fits(of: Kind, inputs: dict[str, Any], memory: dict[str, Any]) -> None:
+    """Google refuses a node pool that does not fit its cluster."""
+    if of.token != gke.POOL:
+        return
+    name = values.last(inputs["cluster"])
+    for entry in memory["objects"].values():
+        its_cluster = entry["token"] == gke.CLUSTER and values.last(entry["id"]) == name
+        if its_cluster and (text := gke.conflict(inputs, entry["inputs"])):
+            raise errors.google(400, text, "badRequest")
 
 
 def put(inputs: dict[str, Any], path: str, value: Any) -> None:

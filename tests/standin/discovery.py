@@ -19,6 +19,7 @@ VERSIONS = {
     "container": "v1",
     "dns": "v1",
     "iam": "v1",
+    "logging": "v2",
     "monitoring": "v3",
     "secretmanager": "v1",
     "serviceusage": "v1",

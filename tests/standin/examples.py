@@ -239,4 +239,23 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "gcp:monitoring/dashboard:Dashboard": {
         "dashboardJson": '{"displayName": "vLLM", "gridLayout": {"widgets": []}}'
     },
+    "gcp:logging/metric:Metric": {
+        "name": "vllm/errors",
+        "filter": "severity>=ERROR",
+        "metricDescriptor": {"metricKind": "DELTA", "valueType": "INT64"},
+    },
+    "gcp:dns/managedZone:ManagedZone": {
+        "name": "llm",
+        "dnsName": "llm.example.com.",
+        "description": "where the server is",
+        "visibility": "private",
+        "privateVisibilityConfig": {"networks": [{"networkUrl": NETWORK}]},
+    },
+    "gcp:dns/recordSet:RecordSet": {
+        "name": "api.llm.example.com.",
+        "managedZone": "llm",
+        "type": "A",
+        "ttl": 300,
+        "rrdatas": ["10.0.0.10"],
+    },
 }

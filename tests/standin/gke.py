@@ -11,7 +11,7 @@ import os
 from typing import Any
 
 from tests.standin import nodes
-from tests.standin.kind import Kind
+from tests.standin.kind import Kind, at
 from tests.standin.kinds.container import CLUSTER, POOL
 from tests.standin.kinds.instances import ZONAL
 from tests.standin.values import fill, last
@@ -47,6 +47,21 @@ def outputs(of: Kind, inputs: dict[str, Any], identity: str) -> dict[str, Any]:
             "managedInstanceGroupUrls": [],
         }
     return {}
+
+
+def conflict(inputs: dict[str, Any], cluster: dict[str, Any]) -> str:
+    """What GKE refuses of a pool because of its cluster; empty when they fit.
+
+    https://cloud.google.com/kubernetes-engine/docs/concepts/release-channels (automatic upgrades cannot be
+    turned off in a channel) and /how-to/workload-identity (the metadata server needs the cluster's pool).
+    """
+    channel = at(cluster, "releaseChannel.channel")
+    if channel not in (None, "UNSPECIFIED") and at(inputs, "management.autoUpgrade") is False:
+        return f"Auto_upgrade must be true when release_channel {channel} is set."
+    metadata = at(inputs, "nodeConfig.workloadMetadataConfig.mode")
+    if metadata == "GKE_METADATA" and not at(cluster, "workloadIdentityConfig.workloadPool"):
+        return "Workload metadata mode GKE_METADATA needs Workload Identity on the cluster."
+    return ""
 
 
 def created(entry: dict[str, Any]) -> None:

@@ -5,15 +5,6 @@ from typing import Any
 
 from tests.standin.values import Config, number
 
-V6E_ZONES = {
-    # https://cloud.google.com/tpu/docs/regions-zones, the zones that offer v6e to everyone.
-    "us-central1": ("b",),
-    "us-east1": ("d",),
-    "us-east5": ("a", "b"),
-    "europe-west4": ("a",),
-    "asia-northeast1": ("b",),
-}
-
 
 def answer(token: str, args: Mapping[str, Any], config: Config) -> dict[str, Any]:
     """What a function returns. Raises ValueError for one that the stand-in does not know."""
@@ -29,6 +20,6 @@ def answer(token: str, args: Mapping[str, Any], config: Config) -> dict[str, Any
         return {
             "id": f"projects/{project}/regions/{region}",
             "project": project,
-            "names": [f"{region}-{letter}" for letter in V6E_ZONES.get(region, ("a", "b", "c"))],
+            "names": [f"{region}-{letter}" for letter in ("a", "b", "c")],
         }
     raise ValueError(f"The stand-in for Google Cloud does not know the function {token}.")

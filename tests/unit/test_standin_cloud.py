@@ -31,7 +31,7 @@ def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console
     monkeypatch.setenv(store.VARIABLE, str(tmp_path))
     console = Console(tmp_path, PROJECT)
     console.enable("compute", "container", "secretmanager", "artifactregistry", "iam", "cloudkms", "tpu")
-    console.enable("certificatemanager", "cloudresourcemanager")
+    console.enable("certificatemanager", "cloudresourcemanager", "dns")
     yield console
 
 
@@ -97,6 +97,15 @@ def test_references_must_exist_and_hold(console: Console) -> None:
         delete(NETWORK, network["id"])
     with pytest.raises(GoogleError, match="already exists, alreadyExists"):
         make(NETWORK)
+
+
+def test_a_pool_must_fit_its_cluster(console: Console) -> None:
+    base(NETWORK, SUBNET, CLUSTER)
+    with pytest.raises(GoogleError, match="Auto_upgrade must be true when release_channel REGULAR is set"):
+        make(NODES, management={"autoRepair": True, "autoUpgrade": False})
+    console.edit("clusters/serving", "workloadIdentityConfig", None)
+    with pytest.raises(GoogleError, match="needs Workload Identity on the cluster"):
+        make(NODES)
 
 
 def test_protection(console: Console) -> None:

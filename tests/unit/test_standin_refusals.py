@@ -129,6 +129,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (POOL, {"nodeConfig.diskType": "pd-balanced"}, "hyperdisk-ml disks, not pd-balanced"),
     (POOL, {"nodeConfig.diskType": None}, "must name hyperdisk-balanced"),
     (POOL, {"nodeLocations": ["us-east5-a", "us-east5-b"]}, "exactly one zone, and these are 2"),
+    (POOL, {"nodeLocations": ["us-central1-a"]}, "does not exist in zone us-central1-a; in this region"),
     (POOL, {"nodeConfig.imageType": "UBUNTU_CONTAINERD"}, "run Container-Optimized OS"),
     (
         POOL,

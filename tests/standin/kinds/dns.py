@@ -9,7 +9,8 @@ add(
         ZONE,
         "dns.managedZones.create",
         "projects/{project}/managedZones/{name}",
-        replace="dnsName name project reverseLookup serviceDirectoryConfig.** visibility",
+        replace="dnsName name project reverseLookup serviceDirectoryConfig "
+        "serviceDirectoryConfig.namespace visibility",
         rename={
             "forceDestroy": "",
             "reverseLookup": "",
@@ -25,7 +26,7 @@ add(
         "gcp:dns/recordSet:RecordSet",
         "dns.resourceRecordSets.create",
         "projects/{project}/managedZones/{managedZone}/rrsets/{name}/{type}",
-        replace="managedZone name project",
+        replace="managedZone name project routingPolicy.healthCheck",
         rename={"managedZone": ""},
         refs={"managedZone": ZONE},
     ),

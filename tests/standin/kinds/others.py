@@ -1,4 +1,4 @@
-"""Certificate Manager, Cloud TPU, Monitoring."""
+"""Certificate Manager, Cloud TPU, Monitoring, Logging."""
 
 import json
 from typing import Any
@@ -151,6 +151,13 @@ add(
         f"{PROJECT}/dashboards/{{serial}}",
         replace="project",
         rename={"dashboardJson": dashboard},
+        url={"parent": PROJECT},
+    ),
+    Kind(
+        "gcp:logging/metric:Metric",
+        "logging.projects.metrics.create",
+        "{name}",
+        replace="metricDescriptor.labels.key metricDescriptor.labels.valueType project",
         url={"parent": PROJECT},
     ),
 )

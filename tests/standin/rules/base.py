@@ -33,6 +33,27 @@ class Case:
         return "" if value in (None, UNKNOWN) else str(value)
 
 
+V6E_ZONES = {
+    # Letters of the zones with v6e, the regions of the page's US table and two more that it names:
+    # https://cloud.google.com/tpu/docs/regions-zones. Other regions are not judged.
+    "us-central1": "b",
+    "us-east1": "d",
+    "us-east4": "ab",
+    "us-east5": "abc",
+    "us-west1": "c",
+    "europe-west4": "a",
+    "asia-northeast1": "b",
+}
+
+
+def v6e_zone(machine: str, path: str, zone: Any) -> Iterator[Problem]:
+    """Refuse a v6e machine in a zone that is known to have none; Compute Engine's own words."""
+    region, _, letter = str(zone).split("/")[-1].rpartition("-")
+    if machine.startswith(("ct6e-", "v6e-")) and region in V6E_ZONES and letter not in V6E_ZONES[region]:
+        there = ", ".join(f"{region}-{each}" for each in V6E_ZONES[region])
+        yield path, f"Machine type {machine} does not exist in zone {zone}; in this region it is in {there}."
+
+
 Rule = Callable[[Case], Iterator[Problem]]
 RULES: list[tuple[tuple[str, ...], Rule]] = []
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tests.standin.kind import UNKNOWN
 from tests.standin.kinds.container import CLUSTER, POOL
-from tests.standin.rules.base import Case, network, rule
+from tests.standin.rules.base import Case, network, rule, v6e_zone
 from tests.standin.shape import Problem
 
 SINGLE_HOST = ("ct6e-standard-1t", "ct6e-standard-4t", "ct6e-standard-8t")
@@ -69,6 +69,8 @@ def tpu_place(case: Case) -> Iterator[Problem]:
     zones = case.get("nodeLocations", [])
     if len(zones) > 1:
         yield "nodeLocations", f"A TPU pool lives in exactly one zone, and these are {len(zones)}."
+    for zone in zones:
+        yield from v6e_zone(str(case.get("nodeConfig.machineType")), "nodeLocations", zone)
     if case.given("nodeConfig.guestAccelerators"):
         yield (
             "nodeConfig.guestAccelerators",

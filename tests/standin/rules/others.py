@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from tests.standin.rules.base import Case, exactly_one, rule
+from tests.standin.rules.base import Case, exactly_one, rule, v6e_zone
 from tests.standin.shape import Problem
 
 
@@ -28,6 +28,7 @@ def tpu(case: Case) -> Iterator[Problem]:
     name = case.get("name")
     if name and not re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", name):
         yield "name", f"The TPU name {name!r} must be 1 to 63 lower-case letters, digits or hyphens."
+    yield from v6e_zone(str(kind), "zone", case.variable("zone"))
     if not case.variable("zone"):
         yield "zone", "A TPU needs a zone."
 
