@@ -15,7 +15,9 @@ def kubeconfig(cluster: gcp.container.Cluster) -> pulumi.Output[str]:
     endpoint = cluster.control_plane_endpoints_config.apply(
         lambda config: config.dns_endpoint_config.endpoint if config.dns_endpoint_config else None
     )
-    return endpoint.apply(_render)
+    # With the id, so that nothing is concluded while a preview shows the configuration that was asked for,
+    # which has no name yet.
+    return pulumi.Output.all(endpoint, cluster.id).apply(lambda both: _render(both[0]))
 
 
 def _render(endpoint: str | None) -> str:

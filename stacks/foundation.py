@@ -23,6 +23,7 @@ from stacks.targets import FoundationTarget
 SERVICES = (
     "artifactregistry.googleapis.com",
     "certificatemanager.googleapis.com",
+    "cloudresourcemanager.googleapis.com",
     "compute.googleapis.com",
     "container.googleapis.com",
     "dns.googleapis.com",
