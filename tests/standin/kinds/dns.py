@@ -9,8 +9,7 @@ add(
         ZONE,
         "dns.managedZones.create",
         "projects/{project}/managedZones/{name}",
-        replace="dnsName name project reverseLookup serviceDirectoryConfig "
-        "serviceDirectoryConfig.namespace visibility",
+        replace="dnsName name project reverseLookup serviceDirectoryConfig visibility",
         rename={
             "forceDestroy": "",
             "reverseLookup": "",
