@@ -65,7 +65,8 @@ def _entry(of: Kind, identity: str, inputs: dict[str, Any], config: values.Confi
 
 
 def _before(of: Kind, struck: dict[str, Any], identity: str, words: dict[str, Any]) -> None:
-    """Faults that leave everything as it was."""
+    """Faults that leave everything as it was, and those that only take time."""
+    time.sleep(struck.get("slow", {}).get("sleep", 0))
     if "permission" in struck:
         raise errors.permission(of, identity)
     if "quota" in struck:
@@ -88,11 +89,8 @@ def _after(
         failure = errors.stockout(of, entry["inputs"], words)
     elif "timeout" in struck:
         failure = errors.waited(of, limit, group=groups.is_group(of))
-    elif slow := struck.get("slow"):
-        if slow["seconds"] > limit:
-            failure = errors.waited(of, limit, group=groups.is_group(of))
-        else:
-            time.sleep(slow.get("sleep", 0))
+    elif struck.get("slow", {}).get("seconds", 0) > limit:
+        failure = errors.waited(of, limit, group=groups.is_group(of))
     if failure is None:
         entry["state"] = "RUNNING"
     else:
@@ -160,7 +158,19 @@ def delete(of: Kind, identity: str, project: str) -> None:
             entry["gone"] = True
         else:
             del memory["objects"][identity]
-    gke.deleted(entry)
+        pools = _pools(memory, identity) if of.token == gke.CLUSTER else []
+        for pool in pools:  # they live and die with their cluster
+            del memory["objects"][pool["id"]]
+    for gone in (entry, *pools):
+        gke.deleted(gone)
+
+
+def _pools(memory: dict[str, Any], cluster: str) -> list[Entry]:
+    return [
+        entry
+        for entry in memory["objects"].values()
+        if entry["token"] == gke.POOL and entry["id"].startswith(f"{cluster}/")
+    ]
 
 
 def _unused(of: Kind, entry: Entry, memory: dict[str, Any]) -> None:

@@ -33,8 +33,8 @@ def folder() -> Path:
     place = os.environ.get(VARIABLE)
     if not place:
         raise ValueError(
-            f"the stand-in for Google Cloud keeps what it made in a folder: set {VARIABLE} to one, "
-            "or unset PULUMI_HOME to use the real provider."
+            f"The stand-in for Google Cloud keeps what it made in a folder: set {VARIABLE} to one, or use a "
+            "PULUMI_HOME in which the real gcp provider is installed."
         )
     return Path(place)
 

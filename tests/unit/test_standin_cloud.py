@@ -108,6 +108,14 @@ def test_a_pool_must_fit_its_cluster(console: Console) -> None:
         make(NODES)
 
 
+def test_a_cluster_takes_its_pools_along(console: Console) -> None:
+    base(NETWORK, SUBNET)
+    cluster = make(CLUSTER, deletionProtection=False)
+    make(NODES)
+    delete(CLUSTER, cluster["id"])
+    assert not [name for name in console.objects() if "clusters/" in name]
+
+
 def test_protection(console: Console) -> None:
     base(NETWORK, SUBNET)
     cluster = make(CLUSTER)

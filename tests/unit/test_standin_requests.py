@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.standin import kind, request
+from tests.standin import kind, request, values
+from tests.standin.example_parts import CONFIG
 from tests.standin.examples import EXAMPLES
+from tests.standin.kind import UNKNOWN
 
 
 def built(token: str) -> dict[str, Any]:
@@ -158,6 +160,15 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
         {"accountId": "server", "serviceAccount": {"displayName": "vLLM"}},
     ),
 ]
+
+
+def test_a_preview_knows_only_what_the_provider_knows() -> None:
+    of = kind.find("gcp:serviceaccount/account:Account")
+    assert of
+    outputs = values.computed(of, {"accountId": "server"}, CONFIG, id="x", time="", defaults={})
+    shown = values.planned(of, outputs)
+    assert shown["email"] == "server@acme-tpu-prod.iam.gserviceaccount.com"
+    assert shown["project"] == "acme-tpu-prod" and shown["uniqueId"] == shown["name"] == UNKNOWN
 
 
 @pytest.mark.parametrize(("token", "expected"), REQUESTS)
