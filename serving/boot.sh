@@ -77,7 +77,11 @@ disk() {
 # The container runtime; the accelerator image has none. Its data is on the data disk, to outlive the VM.
 runtime() {
   mkdir -p "$BASE/docker" /var/lib/docker
-  [[ -z $DISK ]] || mountpoint --quiet /var/lib/docker || mount --bind "$BASE/docker" /var/lib/docker
+  if [[ -n $DISK ]] && ! mountpoint --quiet /var/lib/docker; then
+    # After a reboot, Docker is up before this script and must not see its folder change.
+    systemctl stop docker.socket docker.service 2>/dev/null || true
+    mount --bind "$BASE/docker" /var/lib/docker
+  fi
   if ! docker compose version >/dev/null 2>&1; then
     { apt-get --quiet update && apt-get --quiet --yes --no-install-recommends install "${PACKAGES[@]}"; } \
       >"$RUN/apt.log" 2>&1 ||
@@ -103,6 +107,8 @@ image() {
   fi
   docker pull --quiet "$IMAGE" >"$RUN/pull.log" 2>&1 ||
     fail "The image $IMAGE could not be pulled: $(last_line "$RUN/pull.log")"
+  # The login holds a token, if only for minutes.
+  rm -rf "$DOCKER_CONFIG"
 }
 
 weights() { boot weights "$BUCKET" "$WEIGHTS" "$BASE/models/$MODEL"; }

@@ -3,8 +3,8 @@
 import re
 import subprocess
 
-# A traceback's last line, without the prefix that vLLM's processes give their lines.
-_ERROR = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception|Exit)\b: .+|exec .+: .+|.*[Nn]o such file.*")
+# Docker's refusals, and a traceback's last line, without the prefix that vLLM's processes give their lines.
+_ERROR = re.compile(r"Error response from daemon: .+|(?:\w+\.)*\w*(?:Error|Exception)\b: .+")
 
 
 def complaint(unit: str) -> str:

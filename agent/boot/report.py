@@ -23,7 +23,8 @@ def stage(name: str, state: str, seconds: float | None, reason: str | None) -> N
     """Note that a stage is running, done or failed; the last stage done is the boot done."""
     status = json.loads(STATUS.read_text())
     entry = {"state": state, "seconds": seconds, "reason": reason}
-    status["stages"][name] = {key: value for key, value in entry.items() if value is not None}
+    found = {} if state == "running" else status["stages"].get(name, {})
+    status["stages"][name] = found | {key: value for key, value in entry.items() if value is not None}
     if state == "failed":
         status["state"] = f"failed in {name}: {reason}"
     elif name == "ready" and state == "done":

@@ -1,0 +1,314 @@
+"""A machine with Google's side around it, and the metadata that a stack's instance template would give it."""
+
+import hashlib
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from agent import boot as boot_agent
+from agent import bundle
+from local import paths
+from local.image import constants
+from serving import boot, compose, layout
+from serving.boot import Boot
+from serving.lifecycle import Lifecycle
+from serving.release import Release
+from tests.boot import cloud, machine
+from tests.boot.machine import ADDRESS, Machine, wait_for
+
+CANARY = "canary-key-9f3c1d"
+"""The clients' key; found anywhere but in memory, it has leaked."""
+
+SECRET = "projects/p/secrets/tpuserve-api-key-dev/versions/latest"
+BUCKET = "p-tpuserve"
+REVISION = "0123abc"
+CACHE = "xla/0123456789abcdef.tar.zst"
+IMAGE = "us-east5-docker.pkg.dev/p/tpuserve-images/vllm/vllm-tpu"
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+# As the local stack's, with what a boot needs made short: these are tests of the chain, not of its lengths.
+LIFECYCLE = Lifecycle(
+    startup_period_seconds=10,
+    startup_failure_threshold=60,
+    liveness_period_seconds=10,
+    liveness_failure_threshold=6,
+    readiness_period_seconds=5,
+    readiness_failure_threshold=2,
+    probe_timeout_seconds=5,
+    engine_ready_timeout_seconds=600,
+    pre_stop_seconds=3,
+    shutdown_timeout_seconds=20,
+    drain_seconds=23,
+    termination_grace_seconds=53,
+    progress_deadline_seconds=610,
+    pulumi_timeout_seconds=663,
+)
+
+
+class Lab:
+    """One machine, one cloud. `real` runs vLLM itself instead of tests/boot/server.py."""
+
+    def __init__(self, folder: Path, tree: Path, environment: Path, *, disk_bytes: int, real: bool) -> None:
+        self.cloud = folder / "cloud"
+        self.cloud.mkdir(parents=True)
+        name = f"tpuserve-{hashlib.sha256(str(folder).encode()).hexdigest()[:6]}"
+        self.machine = Machine(name, folder, tree, environment, disk_bytes)
+        authority = _certificates(self.cloud / "tls")
+        digest = image(self.cloud / "image", tree, real=real)
+        self.image = f"{IMAGE}@{digest}"
+        self._furnish(authority, tree)
+        self._server = subprocess.Popen(
+            [
+                "nsenter",
+                f"--net=/run/netns/{name}",
+                sys.executable,
+                "-m",
+                "tests.boot.cloud",
+                str(self.cloud),
+            ],
+            cwd=REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            stdout=(folder / "cloud.log").open("wb"),
+            stderr=subprocess.STDOUT,
+        )
+        wait_for(lambda: (self.cloud / "serving").exists(), 20)
+
+    def _furnish(self, authority: str, tree: Path) -> None:
+        names = " ".join(cloud.API_NAMES)
+        hosts = f"127.0.0.1 localhost\n{cloud.METADATA_ADDRESS} metadata.google.internal\n"
+        self.machine.write("/etc/hosts", f"{hosts}{cloud.API_ADDRESS} {names}\n")
+        trusted = (tree / "etc/ssl/certs/ca-certificates.crt").read_text()
+        self.machine.write("/etc/ssl/certs/ca-certificates.crt", trusted + authority)
+        self.machine.write("/etc/systemd/system/google-startup-scripts.service", machine.STARTUP_UNIT)
+        self.machine.write("/usr/local/bin/node-runtime", machine.RUNTIME, 0o755)
+        docker = {"runtimes": {"node": {"path": "/usr/local/bin/node-runtime"}}, "default-runtime": "node"}
+        # No bridge: the machine's only network is loopback, and the server uses the host's anyway.
+        docker.update({"bridge": "none", "iptables": False})
+        self.machine.write("/etc/docker/daemon.json", json.dumps(docker))
+
+    def secret(self, value: str | None) -> None:
+        """Set the key in Secret Manager, or take it away."""
+        file = self.cloud / "secrets" / SECRET.replace("/", "+")
+        file.parent.mkdir(exist_ok=True)
+        file.unlink(missing_ok=True)
+        if value is not None:
+            file.write_text(value)
+
+    def stage(self, model: str, files: Mapping[str, bytes] | Path) -> None:
+        """Put a model's files into the bucket."""
+        folder = self.cloud / "objects" / BUCKET / "weights" / REVISION / model
+        if isinstance(files, Path):
+            shutil.copytree(files, folder, ignore=shutil.ignore_patterns(".*"))
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+
+    def archive(self, data: bytes) -> None:
+        """Put a compile cache's archive into the bucket."""
+        file = self.cloud / "objects" / BUCKET / CACHE
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(data)
+
+    def faults(self, **faults: Any) -> None:
+        """What Google's side does wrong from now on."""
+        (self.cloud / "faults.json").write_text(json.dumps(faults))
+
+    def template(
+        self,
+        release: Release,
+        *,
+        model: str,
+        token: str = cloud.TOKEN,
+        lifecycle: Lifecycle = LIFECYCLE,
+        **changes: Any,
+    ) -> str:
+        """Set the instance's metadata as the stack's template would; returns the script."""
+        script = boot.script(
+            replace(
+                Boot(
+                    release=release.name,
+                    image=release.image,
+                    disk=boot.data_disk(),
+                    secret=SECRET,
+                    bucket=BUCKET,
+                    model=model,
+                    weights=f"weights/{REVISION}/{model}/",
+                    cache=CACHE,
+                    budget=lifecycle.engine_ready_timeout_seconds,
+                ),
+                **changes,
+            )
+        )
+        files = {
+            "compose.yaml": compose.compose(release, lifecycle),
+            "vllm.env": compose.env_file(dict(release.environment)),
+            boot.UNIT: boot.unit(release.name, lifecycle),
+            **{f"agent/{path}": text for path, text in bundle.files().items()},
+            **{f"boot/{path}": text for path, text in boot_agent.files().items()},
+        }
+        metadata = {
+            "attributes": {"startup-script": script, "tpuserve-files": json.dumps(files)},
+            "service-accounts": {
+                "default": {"token": {"access_token": token, "expires_in": 3000}, "email": "vm@p.iam"}
+            },
+            "network-interfaces": {"0": {"ip": ADDRESS}},
+        }
+        (self.cloud / "metadata.json").write_text(json.dumps(metadata))
+        return script
+
+    def requests(self) -> list[dict[str, str]]:
+        """What was asked of Google so far."""
+        log = self.cloud / "requests.jsonl"
+        return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+    def forget_requests(self) -> None:
+        """Start the record anew."""
+        (self.cloud / "requests.jsonl").unlink(missing_ok=True)
+
+    def inside(self, *words: str) -> list[str]:
+        """A command line that runs in the machine's network only, with the host's programs."""
+        return ["nsenter", f"--net=/run/netns/{self.machine.name}", *words]
+
+    def close(self) -> None:
+        """Leave nothing running."""
+        self.machine.scrap()
+        self._server.terminate()
+        self._server.wait(20)
+
+
+def simple_release(image: str, model: str) -> Release:
+    """What the stand-in server needs of a command line."""
+    return Release(
+        image=image,
+        model=model,
+        accelerator="v6e-4",
+        argv=(
+            "vllm",
+            "serve",
+            f"{layout.MODELS}/{model}",
+            "--port",
+            str(layout.PORT),
+            "--host",
+            "0.0.0.0",
+            "--additional-config",
+            '{"sharding":{"price":"$5"}}',
+            "--shutdown-timeout",
+            "20",
+        ),
+        environment=(("START_SECONDS", "1"), ("TPUSERVE_JSON", '{"a": [1, "b"]}')),
+        agent_digest=bundle.digest(),
+    )
+
+
+def image(folder: Path, tree: Path, *, real: bool) -> str:
+    """An OCI image of the machine's own Debian with a server in it; returns its digest."""
+    blobs = folder / "blobs/sha256"
+    blobs.mkdir(parents=True)
+    layer = _layer(tree)
+    first = "/opt/vllm/bin" if real else "/usr/local/stand-in"
+    environment = {
+        "PATH": f"{first}:/usr/bin:/bin",
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={constants.CHIPS}",
+        "TPU_ACCELERATOR_TYPE": constants.ACCELERATOR_TYPE,
+        "TPU_NAME": "local",
+        "TPU_WORKER_ID": "0",
+        "TPUSERVE_CPU_HBM_BYTES": str(constants.HBM_BYTES),
+        "HOME": "/tmp",
+    }
+    digest = f"sha256:{layer.name}"
+    configuration = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Env": [f"{name}={value}" for name, value in environment.items()]},
+        "rootfs": {"type": "layers", "diff_ids": [digest]},
+    }
+    (blobs / layer.name).symlink_to(layer)
+    kind = "application/vnd.oci.image"
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": f"{kind}.manifest.v1+json",
+        "config": _blob(blobs, configuration, f"{kind}.config.v1+json"),
+        "layers": [{"mediaType": f"{kind}.layer.v1.tar", "digest": digest, "size": layer.stat().st_size}],
+    }
+    described = _blob(blobs, manifest, f"{kind}.manifest.v1+json")
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [described]}))
+    return described["digest"]
+
+
+def _blob(blobs: Path, value: object, media_type: str) -> dict[str, Any]:
+    data = json.dumps(value).encode()
+    digest = hashlib.sha256(data).hexdigest()
+    (blobs / digest).write_bytes(data)
+    return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
+
+
+def _layer(tree: Path) -> Path:
+    """The one layer, named by its digest; made once for each tree and server."""
+    server = (Path(__file__).parent / "server.py").read_bytes()
+    key = hashlib.sha256(str(tree).encode() + server).hexdigest()[:12]
+    folder = paths.home() / "machines" / f"layer-{key}"
+    if not folder.exists():
+        unfinished = folder.with_name("layer-unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir()
+        archive = unfinished / "layer.tar"
+
+        def kept(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+            return None if entry.name.startswith(("./opt/", "./var/", "./usr/share/", "./dev/")) else entry
+
+        with tarfile.open(archive, "w") as tar:
+            tar.add(tree, ".", filter=kept)
+            entry = tarfile.TarInfo("./usr/local/stand-in/vllm")
+            entry.mode, entry.size = 0o755, len(server)
+            tar.addfile(entry, io.BytesIO(server))
+        with archive.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        archive.rename(unfinished / digest)
+        unfinished.rename(folder)
+    return next(folder.iterdir())
+
+
+def _certificates(folder: Path) -> str:
+    """A certificate authority of a day and the APIs' certificate; returns the authority's."""
+    folder.mkdir()
+    now = datetime.now(UTC)
+
+    def issue(name: str, names: tuple[str, ...], issuer: Any, key: Any, signer: Any) -> x509.Certificate:
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer or subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=not names, path_length=None), critical=True)
+        )
+        if names:
+            alternatives = x509.SubjectAlternativeName([x509.DNSName(each) for each in names])
+            builder = builder.add_extension(alternatives, critical=False)
+        return builder.sign(signer, hashes.SHA256())
+
+    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    authority = issue("A day's authority", (), None, authority_key, authority_key)
+    certificate = issue("apis", cloud.API_NAMES, authority.subject, key, authority_key)
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "server.pem").write_bytes(secret + certificate.public_bytes(pem))
+    return authority.public_bytes(pem).decode()

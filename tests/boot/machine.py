@@ -1,0 +1,288 @@
+"""A machine of its own for the boot script: systemd as process 1 in namespaces, on a private copy of Debian.
+
+What differs from a TPU VM: Debian 12 instead of Ubuntu 22.04, no TPU, no udev, and control groups and kernel
+of the host. What does not: systemd, Docker, Compose, mount, mkfs, apt, and every byte of the script.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from local import paths, toolchain
+from local.progress import exclusive, run
+
+ADDRESS = "10.128.0.2"
+"""The machine's internal address."""
+
+PACKAGES = (
+    "systemd,systemd-sysv,dbus,python3-minimal,libpython3-stdlib,curl,ca-certificates,e2fsprogs,util-linux,"
+    "zstd,iproute2,procps,kmod"
+)
+RECIPE = "2"
+"""Change it with the recipe below."""
+
+# Ubuntu calls the Compose plugin docker-compose-v2; Debian 13 has the same program as docker-compose. Both
+# that and Docker wait as packages in /opt/archive, which the machine's apt takes for its only archive.
+HOOK = """
+set -e
+cd "$1"
+mkdir -p opt/archive
+chroot . apt-get --yes --no-install-recommends --download-only install docker.io
+cp var/cache/apt/archives/*.deb opt/archive/
+sed s/bookworm/trixie/ etc/apt/sources.list > etc/apt/sources.list.d/newer.list
+echo 'APT::Get::AllowUnauthenticated "true";' > etc/apt/apt.conf.d/99newer
+chroot . apt-get --allow-insecure-repositories update
+chroot . sh -c 'cd /tmp && apt-get --allow-unauthenticated download docker-compose/trixie'
+chroot . sh -c 'mkdir /tmp/p && dpkg-deb -R /tmp/docker-compose_*.deb /tmp/p'
+sed -i 's/^Package: .*/Package: docker-compose-v2/; /^[DRCB][a-z]*s: /d' tmp/p/DEBIAN/control
+chroot . dpkg-deb -b /tmp/p /opt/archive/docker-compose-v2.deb
+rm -rf tmp/p tmp/*.deb etc/apt/sources.list.d/newer.list etc/apt/apt.conf.d/99newer
+cd opt/archive
+for deb in *.deb; do
+  chroot ../.. dpkg-deb -f "/opt/archive/$deb"
+  echo "Filename: ./$deb"
+  echo "Size: $(stat -c %s "$deb")"
+  echo "SHA256: $(sha256sum "$deb" | cut -d' ' -f1)"
+  echo
+done > Packages
+echo 'deb [trusted=yes] file:/opt/archive ./' > ../../etc/apt/sources.list
+"""
+
+START = """
+set -e
+mount --make-rprivate /
+mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$UPPER/upper,workdir=$UPPER/work" "$ROOT"
+cd "$ROOT"
+mount -t proc proc proc
+mount -t sysfs -o ro sysfs sys
+mount -t tmpfs tmpfs sys/fs/cgroup
+for line in $CGROUPS; do
+  mkdir "sys/fs/cgroup/$line"; mount -t cgroup -o "$line" cgroup "sys/fs/cgroup/$line"
+done
+mkdir sys/fs/cgroup/systemd
+mount -t cgroup -o none,name=systemd cgroup sys/fs/cgroup/systemd
+mount -t tmpfs -o mode=755 tmpfs dev
+for name in null zero full random urandom tty; do cp -a "/dev/$name" dev/; done
+mkdir -p dev/pts dev/shm dev/disk/by-id
+mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
+mount -t tmpfs tmpfs dev/shm
+cp -a "$LOOP" dev/
+ln -s "/dev/${LOOP##*/}" "dev/disk/by-id/google-tpuserve-data"
+mount -t tmpfs -o mode=755 tmpfs run
+mkdir -p opt/vllm
+mount --bind -o ro "$ENVIRONMENT" opt/vllm
+hostname "$NAME"
+mkdir -p old
+pivot_root . old
+umount -l /old
+exec env -i container=tpuserve PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --show-status=no
+"""
+
+# As Google's guest agent: fetch the attribute at each start and run it; its output is the serial console.
+STARTUP_UNIT = """[Unit]
+After=network-online.target
+[Service]
+Type=oneshot
+Environment=ATTRIBUTES=http://metadata.google.internal/computeMetadata/v1/instance/attributes
+ExecStartPre=/bin/sh -c 'curl -sf -H Metadata-Flavor:Google $ATTRIBUTES/startup-script > /run/startup-script'
+ExecStart=/bin/bash /run/startup-script
+StandardOutput=append:/var/log/console
+StandardError=append:/var/log/console
+TimeoutStartSec=infinity
+"""
+
+# The node brings the server's Python, as a TPU VM's kernel brings /dev/vfio: not through the compose file.
+# And where this machine lacks a capability itself, a privileged container goes without.
+RUNTIME = """#!/usr/bin/python3
+import json, os, sys
+if "create" in sys.argv:
+    path = os.path.join(sys.argv[sys.argv.index("--bundle") + 1], "config.json")
+    with open(path) as file:
+        config = json.load(file)
+    config["mounts"].append({"destination": "/opt/vllm", "type": "bind", "source": "/opt/vllm",
+                             "options": ["rbind", "ro", "rprivate"]})
+    with open("/proc/self/status") as status:
+        mine = int(next(line.split()[1] for line in status if line.startswith("CapBnd:")), 16)
+    for names in config["process"]["capabilities"].values():
+        if not mine >> 24 & 1 and "CAP_SYS_RESOURCE" in names:
+            names.remove("CAP_SYS_RESOURCE")
+    with open(path, "w") as file:
+        json.dump(config, file)
+os.execv("/usr/sbin/runc", ["runc", *sys.argv[1:]])
+"""
+
+
+def ensure_tree() -> Path:
+    """The read-only Debian below every machine; built once. Raises Refusal."""
+    toolchain.ensure("mmdebstrap")
+    tree = paths.home() / "machines" / f"debian-{RECIPE}"
+    with exclusive("machine"):
+        if not (tree / "etc").exists():
+            unfinished = tree.with_name("unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.parent.mkdir(parents=True, exist_ok=True)
+            hook = unfinished.with_name("hook.sh")
+            hook.write_text(HOOK)
+            run(
+                "Make a small Debian to boot (2 minutes)",
+                [
+                    toolchain.path("mmdebstrap"),
+                    "--variant=apt",
+                    f"--include={PACKAGES}",
+                    f'--customize-hook=sh -x {hook} "$1"',
+                    "bookworm",
+                    unfinished,
+                ],
+                log="machine",
+            )
+            unfinished.rename(tree)
+    return tree
+
+
+class Machine:
+    """One machine: its disk `folder`/disk, its root `folder`/upper, its network namespace `name`."""
+
+    def __init__(self, name: str, folder: Path, tree: Path, environment: Path, disk_bytes: int) -> None:
+        self.name, self.folder, self.tree, self.environment = name, folder, tree, environment
+        self._process: subprocess.Popen[bytes] | None = None
+        for part in ("upper", "work", "root"):
+            (folder / part).mkdir(parents=True)
+        with (folder / "disk").open("wb") as disk:
+            disk.truncate(disk_bytes)
+        self.loop = _output("losetup", "--find", "--show", str(folder / "disk"))
+        _output("ip", "netns", "add", name)
+        for address in (ADDRESS, "169.254.169.254", "127.0.0.2"):
+            self._ip("address", "add", f"{address}/32", "dev", "lo")
+        self._ip("link", "set", "lo", "up")
+
+    def _ip(self, *words: str) -> None:
+        _output("ip", "-netns", self.name, *words)
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Lay a file into the machine's root; only while it is off."""
+        target = self.folder / "upper" / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        target.chmod(mode)
+
+    def start(self) -> None:
+        """Power on, and wait until systemd answers."""
+        environment = {
+            **os.environ,
+            "LOWER": str(self.tree),
+            "UPPER": str(self.folder),
+            "ROOT": str(self.folder / "root"),
+            "LOOP": self.loop,
+            "ENVIRONMENT": str(self.environment),
+            "NAME": self.name,
+            "CGROUPS": " ".join(_controllers()),
+        }
+        inside = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child"]
+        self._process = subprocess.Popen(
+            ["nsenter", f"--net=/run/netns/{self.name}", *inside, "sh", "-c", START],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=(self.folder / "power.log").open("ab"),
+            stderr=subprocess.STDOUT,
+        )
+        wait_for(
+            lambda: self.run("systemctl", "is-system-running").stdout.strip() in ("running", "degraded"), 60
+        )
+
+    @property
+    def init(self) -> int:
+        """The host's number of the machine's process 1."""
+        assert self._process is not None
+        unshare = self._process.pid
+        children = Path(f"/proc/{unshare}/task/{unshare}/children").read_text().split()
+        return int(children[0])
+
+    def command(self, *words: str) -> list[str]:
+        """The command line that runs `words` in the machine."""
+        return [
+            "nsenter",
+            f"--target={self.init}",
+            "--mount",
+            "--pid",
+            "--uts",
+            "--ipc",
+            "--net",
+            "--cgroup",
+            *words,
+        ]
+
+    def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run a command in the machine; its exit code is the caller's business."""
+        try:
+            command = self.command(*words)
+        except (IndexError, OSError):
+            return subprocess.CompletedProcess(list(words), 255, "", "the machine is not up")
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
+
+    def read(self, path: str) -> str:
+        """Text of a file in the machine, empty where there is none."""
+        return self.run("cat", path).stdout
+
+    @property
+    def status(self) -> dict[str, object]:
+        """The boot's own report."""
+        text = self.read("/run/tpuserve/status.json")
+        return json.loads(text) if text else {}
+
+    def boot(self, timeout: float) -> dict[str, object]:
+        """Run the start-up script as at power-on; returns the boot's report."""
+        self.run("systemctl", "start", "google-startup-scripts", timeout=timeout)
+        return self.status
+
+    def shut_down(self, seconds: float) -> bool:
+        """The power button (ACPI soft off), then the plug after `seconds`; whether it was off before that."""
+        assert self._process is not None
+        self.run("systemctl", "poweroff")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        clean = self._process.poll() is not None
+        self.unplug()
+        return clean
+
+    def unplug(self) -> None:
+        """Cut the power: every process ends at once, nothing is written any more."""
+        if self._process is not None and self._process.poll() is None:
+            with contextlib.suppress(IndexError, ProcessLookupError):
+                os.kill(self.init, signal.SIGKILL)
+            self._process.wait(60)
+        self._process = None
+
+    def scrap(self) -> None:
+        """Power off and leave nothing behind."""
+        self.unplug()
+        subprocess.run(["losetup", "--detach", self.loop], check=False)
+        subprocess.run(["ip", "netns", "delete", self.name], check=False)
+
+
+def wait_for(condition: object, seconds: float) -> None:
+    """Wait until `condition()` is true. Raises TimeoutError."""
+    assert callable(condition)
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {seconds} s")
+        time.sleep(0.2)
+
+
+def _controllers() -> Iterator[str]:
+    """Control groups of version 1 that this kernel mounts each by itself."""
+    for line in Path("/proc/mounts").read_text().splitlines():
+        _, _, kind, options, *_ = line.split()
+        if kind == "cgroup" and "name=" not in options:
+            yield options.rpartition(",")[2]
+
+
+def _output(*words: str) -> str:
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
