@@ -26,6 +26,31 @@ SMALL: dict[str, Any] = {
 BOOTS: dict[str, tuple[int, dict[str, Any]]] = {
     # name: pretended HBM of a chip in MiB, the engine
     "doubling-fp8": (128, {**SMALL, "kv_cache_dtype": "fp8"}),
+    "doubling-bf16": (128, SMALL),
+    "text-256-tokens": (
+        128,
+        {
+            **SMALL,
+            "max_model_len": 256,
+            "max_num_batched_tokens": 128,
+            "gpu_memory_utilization": 0.9,
+            "limit_mm_per_prompt": {},
+        },
+    ),
+    "ngram-gap32": (
+        128,
+        {
+            **SMALL,
+            "max_num_seqs": 16,
+            "max_num_batched_tokens": 128,
+            "gpu_memory_utilization": 0.79,
+            "kv_cache_dtype": "fp8",
+            "block_size": 32,
+            "speculative": {"method": "ngram", "num_speculative_tokens": 3},
+            "bucket_padding_gap": 32,
+            "limit_mm_per_prompt": {},
+        },
+    ),
     "gap16-fp8-block32": (
         64,
         {**SMALL, "kv_cache_dtype": "fp8", "block_size": 32, "bucket_padding_gap": 16},
