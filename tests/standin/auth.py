@@ -12,6 +12,10 @@ import sys
 from tests.standin.gke import VARIABLE
 from tests.standin.nodes import Server
 
+# What gcloud writes into its kubeconfigs, and the only version that the real plugin answers with
+# (github.com/kubernetes/cloud-provider-gcp, cmd/gke-gcloud-auth-plugin).
+VERSION = "client.authentication.k8s.io/v1beta1"
+
 
 def main() -> None:
     """Print an ExecCredential."""
@@ -23,11 +27,7 @@ def main() -> None:
         "clientCertificateData": server.certificate.decode(),
         "clientKeyData": server.key.decode(),
     }
-    print(
-        json.dumps(
-            {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}
-        )
-    )
+    print(json.dumps({"apiVersion": VERSION, "kind": "ExecCredential", "status": status}))
 
 
 if __name__ == "__main__":
