@@ -127,9 +127,12 @@ def public_needs_a_key(resources: Sequence[Resource]) -> Iterator[tuple[Resource
 
 
 def guarded_servers(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
-    """Each server has a disruption budget and a policy for its traffic, both ways."""
+    """Each server has a disruption budget and a policy for its traffic, both ways.
+
+    Before its cluster exists a preview tells nothing at all of what will run there.
+    """
     for server in resources:
-        if server.kind != DEPLOYMENT:
+        if server.kind != DEPLOYMENT or not server.inputs:
             continue
         place = server.at("metadata.namespace")
         own = server.at("spec.template.metadata.labels") or {}

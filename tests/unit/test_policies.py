@@ -109,6 +109,16 @@ def test_what_is_not_known_yet_is_not_judged(rule: str) -> None:
     assert violations(rule, "prod", plan) == []
 
 
+@pytest.mark.parametrize("rule", [rule.name for rule in STACK_RULES])
+def test_a_stack_without_its_cluster_is_not_judged(rule: str) -> None:
+    """What the engine shows of Kubernetes resources before there is a cluster: names."""
+    plan = {
+        key: {**entry, "inputs": {}} if key.startswith("kubernetes:") else entry
+        for key, entry in GOLDEN["prod"]["resources"].items()
+    }
+    assert violations(rule, "prod", plan) == []
+
+
 def test_the_pack_names_its_own_environment() -> None:
     """The engine installs policies/requirements.txt; it must be the hashed list and nothing else."""
     pack = yaml.safe_load(Path(REPOSITORY / "policies" / "PulumiPolicy.yaml").read_text("utf-8"))
