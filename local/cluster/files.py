@@ -28,17 +28,17 @@ def write(file: Path, content: str | bytes) -> None:
     temporary.replace(file)
 
 
-def output(*command: str | Path) -> str:
+def output(*command: str | Path, given: str = "") -> str:
     """Standard output of a command that must succeed; otherwise a Refusal with its standard error."""
-    result = attempt(*command)
+    result = attempt(*command, given=given)
     if result.returncode != 0:
         words = " ".join(str(word) for word in command)
         raise Refusal(f"`{words}` failed (exit {result.returncode}): {result.stderr.strip()}")
     return result.stdout
 
 
-def attempt(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    """A command whose failure the caller judges. Refusal when the program is not on this machine."""
+def attempt(*command: str | Path, given: str = "") -> subprocess.CompletedProcess[str]:
+    """A command whose failure the caller judges; `given` is its input. Refusal when it is not there."""
     words: Sequence[str] = [str(word) for word in command]
     try:
         return subprocess.run(
@@ -46,7 +46,7 @@ def attempt(*command: str | Path) -> subprocess.CompletedProcess[str]:
             capture_output=True,
             text=True,
             check=False,
-            stdin=subprocess.DEVNULL,
+            input=given,
             env={**os.environ, "PATH": os.pathsep.join((*os.get_exec_path(), *SYSTEM_FOLDERS))},
         )
     except FileNotFoundError:

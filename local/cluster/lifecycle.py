@@ -25,7 +25,7 @@ from local.cluster import (
 )
 from local.cluster.api import Api
 from local.cluster.health import SERVICES
-from local.progress import Refusal, exclusive, step
+from local.progress import Refusal, exclusive, say, step
 
 PROGRAMS = (
     "etcd",
@@ -44,6 +44,7 @@ PROGRAMS = (
     "iptables",
 )
 READY_SECONDS = 120.0
+HANGING_SECONDS = 45.0
 # A node that goes away waits this long for its pods at most, whatever grace they ask for.
 DRAIN_SECONDS = 60
 DRAIN_SLACK_SECONDS = 10
@@ -84,12 +85,12 @@ def _start(environment: Path | None) -> None:
     for folder in ("models", "compile-cache"):
         (paths.node_data() / folder).mkdir(parents=True, exist_ok=True)
     has_state = Path(control_plane.etcd_data(), "member").exists()
-    trust_changed = pki.ensure()
+    pki.ensure()
     credentials.ensure(has_state=has_state)
     if network.ensure() and leftovers.containers_run():
         leftovers.kill_containers()  # their links went with the old bridge
     leftovers.remove_stale_addresses()
-    leftovers.ensure_cgroups()
+    network.ensure_passage()
     network.ensure_policy_queue()
 
     store, runtime, api = control_plane.etcd(), node.containerd(environment), control_plane.apiserver()
@@ -100,13 +101,10 @@ def _start(environment: Path | None) -> None:
     processes.await_healthy(runtime)
     images.ensure_program_images()
     processes.await_healthy(api)
+    leftovers.ensure_cgroups()
     settings = leftovers.kernel_settings()
-    followers = (
-        control_plane.controller_manager(),
-        control_plane.scheduler(),
-        node.kubelet(),
-        node.kube_proxy(),
-    )
+    proxy = node.kube_proxy()
+    followers = (control_plane.controller_manager(), control_plane.scheduler(), node.kubelet(), proxy)
     try:
         for daemon in followers:
             processes.launch(daemon)
@@ -117,10 +115,8 @@ def _start(environment: Path | None) -> None:
             await_until("the node is ready", lambda: node_ready(connection))
             if tpu_chips(connection) != site.TPU_CHIPS:
                 connection.patch_capacity(site.TPU_RESOURCE, site.TPU_CHIPS)
-            if trust_changed and has_state:
-                _renew_system_pods(connection)
-            for service, answers in SERVICES.items():
-                await_until(f"{service} answers in the cluster", answers)
+            _renew_system_pods(connection)
+            _await_services(connection, proxy)
     finally:
         leftovers.restore_kernel_settings(settings)
 
@@ -164,10 +160,39 @@ def tpu_chips(api: Api) -> int:
 
 
 def _renew_system_pods(api: Api) -> None:
-    """Pods trust the CA that they started with; a new one needs new pods."""
+    """Pods trust the CA that they started with: after a new one is handed out they are made anew."""
+    ours = [pod for pod in _pods(api) if _is_system(pod)]
+    made = [datetime.datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) for pod in ours]
+    if not made or min(made) >= pki.trusted_since().replace(microsecond=0):
+        return
+    handed_out = f"/api/v1/namespaces/{manifests.SYSTEM}/configmaps/kube-root-ca.crt"
+    wanted = pki.certificate("ca").read_text()
+    await_until(
+        "the controller manager hands out the new CA",
+        lambda: (api.get(handed_out) or {}).get("data", {}).get("ca.crt") == wanted,
+    )
+    _delete_system_pods(api)
+
+
+def _delete_system_pods(api: Api) -> None:
     for pod in _pods(api):
         if _is_system(pod):
             api.delete_pod(manifests.SYSTEM, pod["metadata"]["name"], 0)
+
+
+def _await_services(api: Api, proxy: processes.Daemon) -> None:
+    """Wait for what runs in pods; when it hangs, it and the rules that lead to it are made anew once."""
+    deadline = time.monotonic() + HANGING_SECONDS
+    while not all(answers() for answers in SERVICES.values()):
+        if time.monotonic() > deadline:
+            say(f"   no answer from the cluster's own pods for {HANGING_SECONDS:.0f} s, making them anew")
+            _delete_system_pods(api)
+            processes.stop(processes.daemons()[proxy.name])
+            processes.launch(proxy)
+            break
+        time.sleep(POLL_SECONDS)
+    for service, answers in SERVICES.items():
+        await_until(f"{service} answers in the cluster", answers)
 
 
 def _pods(api: Api) -> list[dict[str, Any]]:

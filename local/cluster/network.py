@@ -17,9 +17,14 @@ POLICY_CHAIN = "TPUSERVE-POLICIES"
 POLICY_QUEUE = 100
 # Tables of kube-proxy and kube-network-policies: (family, name). The names are upstream's, so they are ours
 # exactly while our processes run; preflight.py refuses to start beside another's.
-SERVICE_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"), ("inet", "kube-network-policies"))
+SERVICE_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
+POLICY_TABLE = ("inet", "kube-network-policies")
 CNI_RESULTS = Path("/var/lib/cni/results")  # fixed in libcni
 MANGLE = ("-w", "-t", "mangle")
+PASSAGE = (
+    ("FORWARD", ("-i", site.BRIDGE, "-o", site.BRIDGE, "-j", "ACCEPT")),
+    ("INPUT", ("-i", site.BRIDGE, "-j", "ACCEPT")),
+)
 
 
 def cni_configuration() -> str:
@@ -87,17 +92,27 @@ def ensure_policy_queue() -> None:
         return
     if attempt("nft", "list", "table", "ip", "mangle").returncode != 0:
         _mangle_is_ours().touch()
-    attempt("iptables", *MANGLE, "-N", POLICY_CHAIN)
-    output("iptables", *MANGLE, "-F", POLICY_CHAIN)
     rules = (
-        ("-m", "owner", "--uid-owner", "0", "-j", "RETURN"),
-        ("-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "RETURN"),
-        ("-d", site.POD_SUBNET, "-j", "NFQUEUE", "--queue-num", str(POLICY_QUEUE)),
+        "-m owner --uid-owner 0 -j RETURN",
+        "-m conntrack --ctstate ESTABLISHED,RELATED -j RETURN",
+        f"-d {site.POD_SUBNET} -j NFQUEUE --queue-num {POLICY_QUEUE}",
     )
-    for rule in rules:
-        output("iptables", *MANGLE, "-A", POLICY_CHAIN, *rule)
+    lines = ("*mangle", f":{POLICY_CHAIN} -", *(f"-A {POLICY_CHAIN} {rule}" for rule in rules), "COMMIT", "")
+    # One transaction, so that a repeated start opens no gap.
+    output("iptables-restore", "-w", "--noflush", given="\n".join(lines))
     if attempt("iptables", *MANGLE, "-C", "POSTROUTING", "-j", POLICY_CHAIN).returncode != 0:
         output("iptables", *MANGLE, "-A", "POSTROUTING", "-j", POLICY_CHAIN)
+
+
+def ensure_passage() -> None:
+    """Have the bridge's traffic pass this machine's own iptables, where there are any that filter.
+
+    Docker and ufw, for example, drop what they do not know, and frames between pods pass those rules too.
+    """
+    for chain, rule in PASSAGE:
+        exists = attempt("nft", "list", "chain", "ip", "filter", chain).returncode == 0
+        if exists and attempt("iptables", "-w", "-C", chain, *rule).returncode != 0:
+            output("iptables", "-w", "-I", chain, *rule)
 
 
 def _mangle_is_ours() -> Path:
@@ -111,10 +126,18 @@ def _nftables_can_queue() -> bool:
     return attempt("nft", "-c", rules).returncode == 0
 
 
-def remove() -> None:
-    """Take away every link, rule, table and file of ours; quiet about what is not there."""
+def remove_service_rules() -> None:
+    """Take away what kube-proxy wrote; connections that exist go on."""
     for family, name in SERVICE_TABLES:
         attempt("nft", "delete", "table", family, name)
+
+
+def remove() -> None:
+    """Take away every link, rule, table and file of ours; quiet about what is not there."""
+    remove_service_rules()
+    attempt("nft", "delete", "table", *POLICY_TABLE)
+    for chain, rule in PASSAGE:
+        attempt("iptables", "-w", "-D", chain, *rule)
     attempt("iptables", *MANGLE, "-D", "POSTROUTING", "-j", POLICY_CHAIN)
     attempt("iptables", *MANGLE, "-F", POLICY_CHAIN)
     attempt("iptables", *MANGLE, "-X", POLICY_CHAIN)
@@ -128,4 +151,6 @@ def remove() -> None:
             attempt("ip", "link", "delete", link["ifname"])
     attempt("ip", "link", "delete", site.BRIDGE)
     for result in CNI_RESULTS.glob(f"{site.CNI_NETWORK}-*"):
+        container = result.name.removeprefix(f"{site.CNI_NETWORK}-").removesuffix("-eth0")
+        (CNI_RESULTS / f"cni-loopback-{container}-lo").unlink(missing_ok=True)
         result.unlink(missing_ok=True)

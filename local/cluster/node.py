@@ -201,4 +201,7 @@ def kube_proxy() -> Daemon:
         files={configuration: json.dumps(settings, indent=1)},
         inputs=(pki.certificate("kube-proxy"),),
         search_path=search_path(),
+        # kube-proxy 1.34 takes a chain of an earlier life for filled because it exists, though that life may
+        # have emptied it to delete it later (epChainSkipUpdate): connections are refused for good.
+        before_launch=network.remove_service_rules,
     )

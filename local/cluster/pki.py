@@ -82,20 +82,21 @@ def service_account_public_key() -> Path:
     return site.pki() / "service-accounts.pub"
 
 
-def ensure() -> bool:
-    """Make or renew every key and certificate. Idempotent; safe to interrupt.
-
-    Returns whether the CA or the key that signs the pods' tokens was made: pods that run already trust the
-    old ones.
-    """
+def ensure() -> None:
+    """Make or renew every key and certificate. Idempotent; safe to interrupt."""
     site.pki().mkdir(parents=True, exist_ok=True, mode=0o700)
     site.pki().chmod(0o700)
-    authority, authority_key, new_authority = _ensure_authority()
-    new_signer = _ensure_service_account_key()
+    authority, authority_key = _ensure_authority()
+    _ensure_service_account_key()
     for leaf in LEAVES:
         if not _valid(leaf, authority):
             _issue(leaf, authority, authority_key)
-    return new_authority or new_signer
+
+
+def trusted_since() -> datetime.datetime:
+    """When the CA or the key that signs the pods' tokens was made last; pods from before trust another."""
+    made = max(file.stat().st_mtime for file in (certificate("ca"), service_account_public_key()))
+    return datetime.datetime.fromtimestamp(made, datetime.UTC)
 
 
 def _load_key(file: Path) -> ec.EllipticCurvePrivateKey | None:
@@ -135,10 +136,10 @@ def _fresh(found: x509.Certificate, private: ec.EllipticCurvePrivateKey) -> bool
     return remaining > datetime.timedelta(days=RENEW_DAYS) and found.public_key() == private.public_key()
 
 
-def _ensure_authority() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey, bool]:
+def _ensure_authority() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     found, private = _load_certificate(certificate("ca")), _load_key(key("ca"))
     if found is not None and private is not None and _fresh(found, private):
-        return found, private, False
+        return found, private
     private = _write_key(key("ca"))
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, CA_NAME)])
     built = (
@@ -149,17 +150,15 @@ def _ensure_authority() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey, b
         .sign(private, hashes.SHA256())
     )
     write(certificate("ca"), built.public_bytes(serialization.Encoding.PEM))
-    return built, private, True
+    return built, private
 
 
-def _ensure_service_account_key() -> bool:
+def _ensure_service_account_key() -> None:
     private = _load_key(key("service-accounts"))
-    made = private is None
     if private is None:
         private = _write_key(key("service-accounts"))
     public = _public_pem(private)
     write(service_account_public_key(), public)
-    return made
 
 
 def _subject(leaf: Leaf) -> x509.Name:

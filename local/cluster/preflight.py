@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import shutil
+import time
 from pathlib import Path
 
 from local import paths
@@ -15,6 +16,17 @@ from local.progress import Refusal
 DISK_BYTES = 3 * 1024**3  # images, snapshots and logs of the cluster itself; the model server's come on top
 MEMORY_BYTES = 4 * 1024**3
 CAP_NET_ADMIN, CAP_SYS_ADMIN = 12, 21  # linux/capability.h
+# A process that was just killed keeps its port for a moment and is shown without a pid meanwhile.
+DYING_SECONDS = 5.0
+PORTS = {
+    site.API_PORT: (site.BRIDGE_ADDRESS, "the API server"),
+    site.KUBELET_PORT: (site.BRIDGE_ADDRESS, "the kubelet"),
+    site.KUBELET_HEALTH_PORT: (site.LOOPBACK, "the kubelet's health check"),
+    site.PROXY_METRICS_PORT: (site.LOOPBACK, "kube-proxy's metrics"),
+    site.PROXY_HEALTH_PORT: (site.LOOPBACK, "kube-proxy's health check"),
+    site.CONTROLLER_MANAGER_PORT: (site.LOOPBACK, "the controller manager"),
+    site.SCHEDULER_PORT: (site.LOOPBACK, "the scheduler"),
+}
 ELSEWHERE = "or point target.kubeconfig in Pulumi.local.yaml at a cluster that you have"
 
 
@@ -88,35 +100,35 @@ def check_other_instance() -> None:
 
 def check_foreign() -> None:
     """Refuse beside another Kubernetes, and when another program has a port that we need."""
-    ours = processes.daemons()
-    pids = {process.pid for process in ours.values()}
-    needed = {
-        site.API_PORT: (site.BRIDGE_ADDRESS, "the API server"),
-        site.KUBELET_PORT: (site.BRIDGE_ADDRESS, "the kubelet"),
-        site.KUBELET_HEALTH_PORT: (site.LOOPBACK, "the kubelet's health check"),
-        site.PROXY_METRICS_PORT: (site.LOOPBACK, "kube-proxy's metrics"),
-        site.PROXY_HEALTH_PORT: (site.LOOPBACK, "kube-proxy's health check"),
-        site.CONTROLLER_MANAGER_PORT: (site.LOOPBACK, "the controller manager"),
-        site.SCHEDULER_PORT: (site.LOOPBACK, "the scheduler"),
-    }
-    for listener in listeners():
-        if listener.port not in needed or listener.pid in pids:
-            continue
-        address, user = needed[listener.port]
-        if listener.address in (address, "0.0.0.0", "*", "[::]"):
+    deadline = time.monotonic() + DYING_SECONDS
+    while (found := _conflict()) is not None:
+        listener, address, user = found
+        if listener.pid or time.monotonic() > deadline:
+            who = (
+                f"{listener.program} (pid {listener.pid})" if listener.pid else "a program that ss cannot see"
+            )
             raise Refusal(
                 f"Port {listener.port} of {address}, which {user} of the local cluster needs, is taken by "
-                f"{listener.program} (pid {listener.pid}): stop that process, or run it on another port, "
-                "and start again."
+                f"{who}: stop that process, or run it on another port, and start again."
             )
-    if "kube-proxy" not in ours and not site.runtime().exists():
-        for family, name in network.SERVICE_TABLES:
+        time.sleep(0.1)
+    if "kube-proxy" not in processes.daemons() and not site.runtime().exists():
+        for family, name in (*network.SERVICE_TABLES, network.POLICY_TABLE):
             if attempt("nft", "list", "table", family, name).returncode == 0:
                 raise Refusal(
                     f"This machine has an nftables table `{family} {name}` that is not the local cluster's: "
                     f"stop the Kubernetes that made it, or, if none runs, remove it with "
                     f"`nft delete table {family} {name}`."
                 )
+
+
+def _conflict() -> tuple["Listener", str, str] | None:
+    pids = {process.pid for process in processes.daemons().values()}
+    for listener in listeners():
+        address, user = PORTS.get(listener.port, ("", ""))
+        if address and listener.pid not in pids and listener.address in (address, "0.0.0.0", "*", "[::]"):
+            return listener, address, user
+    return None
 
 
 class Listener:
@@ -128,7 +140,7 @@ class Listener:
         self.address = self.address.partition("%")[0]
         self.port = int(port)
         found = re.search(r'\(\("([^"]*)",pid=(\d+)', line)
-        self.program = found[1] if found else "a process outside this container"
+        self.program = found[1] if found else ""
         self.pid = int(found[2]) if found else 0
 
 

@@ -14,7 +14,7 @@ import resource
 import select
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,7 +36,8 @@ class Daemon:
     """How one process is started and recognised.
 
     `files` are written before the launch. They, the `inputs` (certificates) and the command line make the
-    fingerprint: when it changes, the next start restarts the process.
+    fingerprint: when it changes, the next start restarts the process. `before_launch` runs each time that
+    the process is about to be started.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Daemon:
     files: Mapping[Path, str] = field(default_factory=dict[Path, str])
     inputs: tuple[Path, ...] = ()
     search_path: str = os.defpath
+    before_launch: Callable[[], None] | None = None
     deadline_seconds: float = 60.0
 
     def fingerprint(self) -> str:
@@ -127,6 +129,8 @@ def launch(daemon: Daemon) -> bool:
     if running is not None:
         say(f"   {daemon.name}: its settings changed, restarting it")
         stop(running)
+    if daemon.before_launch is not None:
+        daemon.before_launch()
     log = log_file(daemon.name)
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > LOG_BYTES:

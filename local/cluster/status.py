@@ -83,7 +83,7 @@ def status() -> Status:
         "API server": site.api_url(),
         "pods": site.POD_SUBNET,
         "services": site.SERVICE_SUBNET,
-        "DNS": site.DNS_SERVICE,
+        "name server": site.DNS_SERVICE,
     }
     services = {name: "kube-proxy" in running and check() for name, check in SERVICES.items()}
     return Status(tuple(rows), services, ready, chips, present, addresses, paths.kubeconfig())

@@ -21,6 +21,8 @@ from local.kubectl import kubectl
 
 PROBE_SOURCE = Path(__file__).resolve().parent / "probe" / "main.go"
 POD_SECONDS = 60.0
+# A kubelet that has just started learns its pods from the API server and refuses exec until then.
+SAY_SECONDS = 10.0
 DAEMONS = (
     "etcd",
     "containerd",
@@ -186,9 +188,11 @@ class Probes:
         return subprocess.run([*base, *target], capture_output=True, text=True, check=False, timeout=60)
 
     def says(self, name: str, *words: str) -> str:
-        """What the probe in the Deployment's pod prints; it must succeed."""
-        done = self.run(name, *words)
-        assert done.returncode == 0, done.stderr
+        """What the probe in the Deployment's pod prints; it must succeed, soon if not at once."""
+        deadline = time.monotonic() + SAY_SECONDS
+        while (done := self.run(name, *words)).returncode != 0:
+            assert time.monotonic() < deadline, done.stderr
+            time.sleep(0.5)
         return done.stdout.strip()
 
 

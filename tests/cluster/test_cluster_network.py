@@ -5,10 +5,11 @@ import subprocess
 
 import httpx
 
-from local import paths
+from local import cluster, paths
 from local.cluster import site
+from local.cluster.files import output
 from local.kubectl import kubectl
-from tests.cluster.cluster_fixtures import Probes, eventually, get
+from tests.cluster.cluster_fixtures import Probes, eventually, get, machine_state
 
 
 def test_names_and_cluster_addresses_answer_in_a_pod(probes: Probes) -> None:
@@ -59,6 +60,27 @@ def test_network_policies_are_enforced(probes: Probes) -> None:
     eventually(lambda: probes.run("friend", "get", f"http://{pod}:8080").returncode != 0)
     kubectl("delete", "networkpolicy", "--all", "-n", probes.namespace)
     eventually(lambda: probes.run("stranger", "get", "http://server").returncode == 0)
+
+
+def test_pods_talk_beside_a_firewall_that_drops_what_it_does_not_know(probes: Probes) -> None:
+    cluster.stop()
+    before = machine_state()
+    output("iptables", "-P", "FORWARD", "DROP")  # as Docker does
+    output("iptables", "-A", "INPUT", "-i", site.BRIDGE, "-j", "DROP")  # as ufw does
+    try:
+        cluster.start()
+        probes.deploy("server")
+        probes.deploy("client")
+        assert probes.says("client", "get", "http://server").startswith("200")
+        assert probes.says("client", "dial", f"{site.KUBERNETES_SERVICE}:443") == ""
+        cluster.stop()
+        left = [line for line in output("iptables-save").splitlines() if "tpuserve" in line.lower()]
+        assert left == [f"-A INPUT -i {site.BRIDGE} -j DROP"]
+    finally:
+        output("iptables", "-P", "FORWARD", "ACCEPT")
+        output("iptables", "-F", "INPUT")
+        output("nft", "delete", "table", "ip", "filter")
+    assert machine_state() == before
 
 
 def test_the_node_is_as_gke_makes_it(probes: Probes) -> None:

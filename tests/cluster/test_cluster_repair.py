@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from local import cluster, paths
-from local.cluster import credentials, leftovers, network, pki, processes, site
+from local.cluster import credentials, leftovers, lifecycle, network, pki, processes, site
 from local.cluster.api import Api
 from local.cluster.files import output
 from local.kubectl import kubectl
@@ -155,6 +156,27 @@ def test_a_new_authority_under_running_pods_reaches_them(probes: Probes) -> None
     cluster.start()
     assert all_healthy()
     assert probes.says("server", "resolve", "server") == probes_address(probes)
+
+
+def test_a_hanging_name_server_is_made_anew(probes: Probes, monkeypatch: pytest.MonkeyPatch) -> None:
+    probes.deploy("server")
+    monkeypatch.setattr(lifecycle, "HANGING_SECONDS", 2.0)
+    pods = json.loads(kubectl("get", "pods", "-n", "kube-system", "-l", "k8s-app=coredns", "-o", "json"))
+    before = pods["items"][0]["metadata"]["uid"]
+    stopped = [file for file in Path("/proc").glob("[0-9]*/exe") if _runs(file, "/coredns")]
+    assert len(stopped) == 1
+    os.kill(int(stopped[0].parent.name), signal.SIGSTOP)
+    cluster.start()
+    assert all_healthy()
+    assert before not in kubectl("get", "pods", "-n", "kube-system", "-o", "json")
+    assert probes.says("server", "resolve", "server") == probes_address(probes)
+
+
+def _runs(exe: Path, program: str) -> bool:
+    try:
+        return str(exe.readlink()) == program
+    except OSError:
+        return False
 
 
 def test_a_kubeconfig_of_another_authority_is_replaced(started: None) -> None:

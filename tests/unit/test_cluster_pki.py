@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,15 +103,15 @@ def test_changed_addresses_make_new_server_certificates(monkeypatch: pytest.Monk
     assert {name for name in after if after[name] != before[name]} == servers
 
 
-def test_new_trust_is_told() -> None:
-    assert pki.ensure() is True
-    assert pki.ensure() is False
-    pki.certificate("admin").unlink()
-    assert pki.ensure() is False
-    pki.key("ca").unlink()
-    assert pki.ensure() is True
-    pki.key("service-accounts").unlink()
-    assert pki.ensure() is True
+def test_trust_is_as_old_as_the_ca_and_the_token_key() -> None:
+    times: list[datetime.datetime] = []
+    for lost in ("", "admin", "ca", "service-accounts"):
+        if lost:
+            pki.key(lost).unlink()
+        time.sleep(0.02)
+        pki.ensure()
+        times.append(pki.trusted_since())
+    assert times[0] == times[1] < times[2] < times[3]
 
 
 def test_certificates_say_who_and_for_what() -> None:
