@@ -87,9 +87,7 @@ def _after(
             failure = errors.waited(of, limit, group=True)
     if "stockout" in struck:
         failure = errors.stockout(of, entry["inputs"], words)
-    elif "timeout" in struck:
-        failure = errors.waited(of, limit, group=groups.is_group(of))
-    elif struck.get("slow", {}).get("seconds", 0) > limit:
+    elif "timeout" in struck or struck.get("slow", {}).get("seconds", 0) > limit:
         failure = errors.waited(of, limit, group=groups.is_group(of))
     if failure is None:
         entry["state"] = "RUNNING"
