@@ -40,6 +40,7 @@ class Identity(pulumi.ComponentResource):
                 project=args.project,
                 role=role,
                 member=self.member,
-                opts=pulumi.ResourceOptions(parent=self),
+                # The account may be protected and outlive its stack; its rights should not.
+                opts=pulumi.ResourceOptions(parent=self, protect=False, retain_on_delete=False),
             )
         self.register_outputs({"email": self.email, "member": self.member})

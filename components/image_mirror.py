@@ -37,6 +37,8 @@ class ImageMirror(pulumi.ComponentResource):
             kms_key_name=args.kms_key,
             opts=child,
         )
+        # The repository may be protected; nobody's access to it should be.
+        access = pulumi.ResourceOptions(parent=self, protect=False, retain_on_delete=False)
         for key, member in args.readers.items():
             gcp.artifactregistry.RepositoryIamMember(
                 f"{name}-{key}",
@@ -44,7 +46,7 @@ class ImageMirror(pulumi.ComponentResource):
                 repository=repository.repository_id,
                 role="roles/artifactregistry.reader",
                 member=member,
-                opts=child,
+                opts=access,
             )
         # From the repository's outputs, so that whoever pulls waits for it.
         self.prefix = pulumi.Output.concat(

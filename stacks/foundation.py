@@ -53,8 +53,10 @@ def build(settings: Settings, target: FoundationTarget) -> None:
     google.refuse(problems(settings, target))
     provider = google.provider(target.project, target.region)
     apis = Apis("apis", ApisArgs(services=SERVICES), pulumi.ResourceOptions(providers=[provider]))
-    ready = pulumi.ResourceOptions(providers=[provider], depends_on=[apis])
-    # What cannot be made again: a week's downloads, and secrets that only their owners know.
+    # All of it is protected, because serving stacks stand on it; an account that is made again under its
+    # old name has none of its old rights.
+    ready = pulumi.ResourceOptions(providers=[provider], depends_on=[apis], protect=target.protect)
+    # What cannot be made again outlives the stack: hours of downloads, secrets that only their owners know.
     kept = pulumi.ResourceOptions(
         providers=[provider],
         depends_on=[apis],
