@@ -5,7 +5,9 @@ On the host the folder is used where it lies; in the container the node mounts i
 """
 
 import hashlib
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from local import paths
@@ -40,14 +42,26 @@ BACKEND_METADATA = {
 
 
 def environment() -> Path:
-    """Where the environment of this checkout is or will be; another lock file, another folder.
+    """Where the environment of this checkout is or will be; another lock file or backend, another folder.
 
     Raises Refusal when this process is no Python 3.12.
     """
-    digest = hashlib.sha256(interpreter.version().encode())
-    for file in (LOCK, *sorted(BACKEND.glob("*.py")), *sorted(Path(__file__).parent.glob("[ei]n*.py"))):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return paths.environments() / digest.hexdigest()[:16]
+    return paths.environments() / digest(packages().name.encode(), *BACKEND.glob("*.py"))
+
+
+def packages() -> Path:
+    """The environment without our own files, so that a change of those does not install 9 GB again."""
+    here = Path(__file__)
+    made_of = digest(interpreter.version().encode(), LOCK, here, here.with_name("interpreter.py"))
+    return paths.environments() / f"packages-{made_of}"
+
+
+def digest(first: bytes, *files: Path) -> str:
+    """Short name for `first` and the files' names and contents."""
+    hashed = hashlib.sha256(first)
+    for file in sorted(files):
+        hashed.update(b"\0" + file.name.encode() + b"\0" + file.read_bytes())
+    return hashed.hexdigest()[:16]
 
 
 def ensure_environment() -> Path:
@@ -55,26 +69,35 @@ def ensure_environment() -> Path:
 
     Raises Refusal when the disk is too small, a package cannot be had, or this is no Python 3.12.
     """
-    tree = environment()
-    if (tree / COMPLETE).is_file():
-        return tree
-    with exclusive("environment"):
-        if (tree / COMPLETE).is_file():
-            return tree
-        unfinished = tree.with_name("unfinished")
-        paths.environments().mkdir(parents=True, exist_ok=True)
-        remove(unfinished)
-        remove(tree)
-        check_space()
-        try:
-            build(unfinished)
-            (unfinished / COMPLETE).touch()
-            unfinished.rename(tree)
-        except BaseException:
-            say("   removing the unfinished environment")
+    if not is_complete(environment()):
+        with exclusive("environment"):
+            if not is_complete(packages()):
+                check_space()
+                fill(packages(), install)
+            if not is_complete(environment()):
+                fill(environment(), add_own_files)
+    return environment()
+
+
+def is_complete(tree: Path) -> bool:
+    """Whether `fill` ended for this folder."""
+    return (tree / COMPLETE).is_file()
+
+
+def fill(tree: Path, work: Callable[[Path], None]) -> None:
+    """Let `work` fill a folder that takes its place only when it is whole."""
+    unfinished = tree.with_name("unfinished")
+    remove(unfinished)
+    remove(tree)
+    try:
+        work(unfinished)
+        (unfinished / COMPLETE).touch()
+        unfinished.rename(tree)
+    except BaseException:
+        if unfinished.exists():
+            say("   removing what was begun")
             remove(unfinished)
-            raise
-    return tree
+        raise
 
 
 def remove(tree: Path) -> None:
@@ -85,6 +108,7 @@ def remove(tree: Path) -> None:
 
 def check_space() -> None:
     """Raise Refusal unless the disk can take the environment."""
+    paths.environments().mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(paths.environments()).free
     if free < NEEDED_BYTES:
         raise Refusal(
@@ -94,8 +118,8 @@ def check_space() -> None:
         )
 
 
-def build(tree: Path) -> None:
-    """Fill `tree`. Raises Refusal naming the step that failed and its log."""
+def install(tree: Path) -> None:
+    """Interpreter and packages. Raises Refusal naming the step that failed and its log."""
     with step("copying the Python interpreter"):
         interpreter.copy(tree)
     python = tree / "bin" / "python3.12"
@@ -121,7 +145,6 @@ def build(tree: Path) -> None:
     relink = interpreter.relink_command(tree)
     if relink is not None:
         run("making the interpreter relocatable", relink, log="environment")
-    install_own_files(tree)
     run(
         "compiling the standard library",
         [
@@ -132,7 +155,7 @@ def build(tree: Path) -> None:
             "-j",
             "0",
             "-x",
-            "/site-packages/(?!tpuserve)|/lib2to3/",
+            "/site-packages/|/lib2to3/",
             tree / "lib",
         ],
         log="environment",
@@ -155,21 +178,30 @@ assert all(path.startswith(sys.argv[1]) for path in mapped), mapped
 """
 
 
-def install_own_files(tree: Path) -> None:
-    """The CPU backend as a package that vLLM discovers, and the one command that is needed: `vllm`."""
-    packages = tree / "lib" / "python3.12" / "site-packages"
-    shutil.copytree(BACKEND, packages / BACKEND.name, ignore=shutil.ignore_patterns("__pycache__"))
-    metadata = packages / "tpuserve_cpu_backend-1.dist-info"
-    metadata.mkdir()
-    for name, text in BACKEND_METADATA.items():
-        (metadata / name).write_text(text)
-    # All other commands name the folder they were installed in, and nothing here uses them.
-    for script in (tree / "bin").iterdir():
-        if not script.name.startswith("python"):
-            script.unlink()
-    server = tree / "bin" / "vllm"
-    server.write_text(SERVER_SCRIPT)
-    server.chmod(0o755)
+def add_own_files(tree: Path) -> None:
+    """The packages, as links, with the CPU backend, which vLLM discovers, and the command `vllm`."""
+    with step("adding the CPU backend"):
+        shutil.copytree(packages(), tree, symlinks=True, copy_function=os.link)
+        (tree / COMPLETE).unlink()
+        site = tree / "lib" / "python3.12" / "site-packages"
+        backend = site / BACKEND.name
+        shutil.copytree(BACKEND, backend, ignore=shutil.ignore_patterns("__pycache__"))
+        metadata = site / f"{BACKEND.name}-1.dist-info"
+        metadata.mkdir()
+        for name, text in BACKEND_METADATA.items():
+            (metadata / name).write_text(text)
+        # All other commands name the folder they were installed in, and nothing here uses them.
+        for script in [*(tree / "bin").iterdir()]:
+            if not script.name.startswith("python"):
+                script.unlink()
+        server = tree / "bin" / "vllm"
+        server.write_text(SERVER_SCRIPT)
+        server.chmod(0o755)
+    run(
+        "compiling it",
+        [tree / "bin" / "python3.12", "-m", "compileall", "-q", backend],
+        log="environment",
+    )
 
 
 def uv() -> str:

@@ -1,132 +1,170 @@
-"""The server's container image: the libraries that the mounted Python needs, an unprivileged user, and ENV.
+"""The server's container image: what the mounted Python is linked with, an unprivileged user, and ENV. 16 MB.
 
 The Python tree itself is no layer: the node mounts it at `constants.PYTHON_ROOT`, as a GKE TPU node brings
-libtpu. So the image is small, and its name still changes with the tree, because what runs is both.
+libtpu. The libraries are this machine's own, since the interpreter in the tree is: no distribution's
+packages could fit it better, and nothing is downloaded.
 """
 
 import hashlib
 import io
 import json
-import platform
+import re
+import subprocess
 import tarfile
 from pathlib import Path
 
-from local import oci, paths, toolchain
+from local import oci, paths
 from local.image import constants
-from local.image.environment import environment
-from local.progress import Refusal, exclusive, run
-
-NAME = "tpuserve.local/vllm-tpu"
-USER = 1000
-
-# What the interpreter and the wheels of the tree are linked with (`ldd` over its files, a test repeats
-# it), a shell for `kubectl exec`, and time zones.
-PACKAGES = (
-    "coreutils",
-    "dash",
-    "libbz2-1.0",
-    "libc6",
-    "libffi8",
-    "libgcc-s1",
-    "libgomp1",
-    "liblzma5",
-    "libnuma1",
-    "libreadline8",
-    "libsqlite3-0",
-    "libssl3",
-    "libstdc++6",
-    "libtinfo6",
-    "libuuid1",
-    "tzdata",
-    "zlib1g",
-)
+from local.image.environment import ensure_environment, environment
+from local.progress import Refusal, exclusive, step
 
 ENVIRONMENT = {
-    "HF_HUB_OFFLINE": "1",
+    "PATH": f"{constants.PYTHON_ROOT}/bin:/bin",
     "HOME": "/tmp",
+    "LANG": "C.UTF-8",
+    # The stand-in for four chips; the Deployment is the one that a real slice gets and says nothing of it.
     "JAX_PLATFORMS": "cpu",
-    "PATH": f"{constants.PYTHON_ROOT}/bin:/usr/bin:/bin",
-    # Everything that the libraries would write below HOME; the container's root is read-only.
-    "XDG_CACHE_HOME": "/tmp/cache",
     "XLA_FLAGS": f"--xla_force_host_platform_device_count={constants.CHIPS}",
-    # Without these the library asks the metadata server of a TPU VM.
+    "TPUSERVE_CPU_HBM_BYTES": str(constants.HBM_BYTES),
+    # Asked of the TPU VM's metadata server unless they are set.
     "TPU_ACCELERATOR_TYPE": constants.ACCELERATOR_TYPE,
     "TPU_NAME": "local",
-    "TPU_SKIP_MDS_QUERY": "1",
     "TPU_WORKER_ID": "0",
-    "TPUSERVE_CPU_HBM_BYTES": str(constants.HBM_BYTES),
+    "TPU_SKIP_MDS_QUERY": "1",
+    # Nothing is fetched or reported from here.
+    "HF_HUB_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    # The root file system is read-only: what is kept goes to the workload's cache volume, the rest to /tmp.
+    "VLLM_CACHE_ROOT": "/tmp/vllm",
+    "VLLM_CONFIG_ROOT": "/tmp/vllm-config",
+    "XDG_CACHE_HOME": "/tmp/cache",
+    "XDG_CONFIG_HOME": "/tmp/config",
+    "HF_HOME": "/tmp/huggingface",
+    "TORCHINDUCTOR_CACHE_DIR": "/tmp/inductor",
+    "TRITON_CACHE_DIR": "/tmp/triton",
+    "NUMBA_CACHE_DIR": "/tmp/numba",
+    "MPLCONFIGDIR": "/tmp/matplotlib",
+    "PYTHONDONTWRITEBYTECODE": "1",
 }
+
+FILES = {
+    "etc/passwd": f"root:x:0:0:root:/:/bin/sh\nvllm:x:{constants.USER}:{constants.USER}:vllm:/tmp:/bin/sh\n",
+    "etc/group": f"root:x:0:\nvllm:x:{constants.USER}:\n",
+    "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+}
+
+FOLDERS = ("dev", "proc", "sys", "tmp", "opt/vllm", "opt/tpuserve", "models", "var/cache/tpuserve")
+"""Empty; where something is mounted."""
+
+COUNTED_ON = (
+    *("libstdc++.so.6", "libgcc_s.so.1", "libgomp.so.1", "libz.so.1"),
+    *("libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libutil.so.1", "libresolv.so.2"),
+    *("libnss_dns.so.2", "libnss_files.so.2"),
+)
+"""Libraries that wheels may expect of any Linux (the manylinux rules), and how glibc finds hosts."""
+
+RESOLVED = re.compile(r"^\s*(?:(\S+) => )?(/\S+) \(0x", re.MULTILINE)
+"""One line of ldd: a name and where it was found, or the loader alone."""
 
 
 def reference() -> str:
-    """Name and tag. The tag is a digest of everything that goes in, the mounted Python tree included."""
-    inputs = [ENVIRONMENT, PACKAGES, USER, environment().name, _release(), Path(__file__).read_text("utf-8")]
-    return f"{NAME}:{hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:12]}"
+    """Name and tag. The tag is a digest of what this module writes and of the mounted Python tree: what runs
+    is both."""
+    inputs = [ENVIRONMENT, FILES, FOLDERS, COUNTED_ON, constants.USER, environment().name]
+    return f"{constants.IMAGE_NAME}:{hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:12]}"
 
 
 def archive() -> Path:
     """Where the image's OCI archive is or will be."""
-    return paths.environments() / "images" / f"{reference().rsplit(':', 1)[1]}.oci.tar"
+    return paths.home() / "images" / f"{reference().rpartition(':')[2]}.oci.tar"
 
 
 def ensure_image() -> str:
-    """Make the archive unless it is there, and return its reference. Safe to interrupt and to run twice.
+    """Write the image's archive unless it is there with this machine's libraries; its reference.
 
-    Raises Refusal when this is no Debian-like system, or a package cannot be had.
+    Safe to interrupt and to run twice at once. Raises Refusal when this machine lacks a library that the
+    server needs.
     """
-    target = archive()
-    if target.exists():
-        return reference()
-    toolchain.ensure("mmdebstrap")
+    tree = ensure_environment()
     with exclusive("image"):
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            root = target.with_suffix(".root.tar")
-            run(
-                "collecting the image's Debian packages",
-                [
-                    toolchain.path("mmdebstrap"),
-                    "--variant=extract",
-                    f"--include={','.join(PACKAGES)}",
-                    _release(),
-                    root,
-                ],
-                log="image",
-                # The archive's times are fixed, so that the same packages give the same image.
-                env={"SOURCE_DATE_EPOCH": "0"},
-                advice="It takes packages from this machine's own Debian sources; `apt-get update` shows "
-                "whether they answer.",
-            )
-            partial = target.with_suffix(".partial")
-            oci.write(partial, reference(), _layer(root), _configuration())
-            root.unlink()
-            partial.rename(target)
+        found = host_files(tree)
+        seen = {str(place): (place.stat().st_size, place.stat().st_mtime_ns) for place in found.values()}
+        inputs = json.dumps(seen, sort_keys=True)
+        mark = archive().with_suffix(".inputs")
+        if not (archive().is_file() and mark.is_file() and mark.read_text() == inputs):
+            with step("writing the server's image"):
+                archive().parent.mkdir(parents=True, exist_ok=True)
+                unfinished = archive().with_suffix(".unfinished")
+                oci.write(unfinished, reference(), layer(found), configuration())
+                unfinished.replace(archive())
+                mark.write_text(inputs)
     return reference()
 
 
-def _layer(root: Path) -> bytes:
-    """The packages' files, and behind them the user and the mount points."""
-    layer = io.BytesIO(root.read_bytes())
-    with tarfile.open(fileobj=layer, mode="a") as tar:
-        oci.add(tar, "etc/passwd", f"server:x:{USER}:{USER}::/tmp:/bin/sh\n".encode())
-        oci.add(tar, "etc/group", f"server:x:{USER}:\n".encode())
-        for folder in (constants.PYTHON_ROOT, "/tmp", "/models"):
-            entry = tarfile.TarInfo(folder.strip("/"))
-            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-            tar.addfile(entry)
-    return layer.getvalue()
+def configuration() -> dict[str, object]:
+    """What the image says of its container."""
+    return {
+        "Cmd": ["vllm", "serve", f"/models/{constants.MODEL_NAME}"],
+        "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
+        "User": f"{constants.USER}:{constants.USER}",
+        "WorkingDir": "/",
+    }
 
 
-def _configuration() -> dict[str, object]:
-    return {"Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()], "User": f"{USER}:{USER}"}
-
-
-def _release() -> str:
-    """Code name of this machine's Debian release, whose packages match the copied interpreter."""
-    try:
-        return platform.freedesktop_os_release()["VERSION_CODENAME"]
-    except (OSError, KeyError):
+def host_files(tree: Path) -> dict[str, Path]:
+    """Path in the image -> file of this machine: the shell and every library that the tree needs."""
+    python = tree / "bin" / "python3.12"
+    modules = sorted((tree / "lib" / "python3.12" / "lib-dynload").glob("*.so"))
+    programs = [python, *modules, *sorted((tree / "lib").glob("libpython*")), Path("/bin/sh").resolve()]
+    linked = ldd(*programs)
+    folder = Path(linked["libc.so.6"]).parent
+    for name in COUNTED_ON:
+        linked.setdefault(name, str(folder / name))
+    missing = [name for name, place in linked.items() if not Path(place).is_file()]
+    if missing:
         raise Refusal(
-            "The server's image is made from Debian packages, and this system names no Debian release: use "
-            "Debian or Ubuntu, or point target.kubeconfig at a cluster that has the image."
+            f"The server's image needs {', '.join(missing)}, which this machine does not have in {folder}. "
+            "Install them (Debian's packages: libstdc++6, libgcc-s1, libgomp1, zlib1g) and run again."
+        )
+    linked |= ldd(*(Path(place) for place in linked.values()))
+    files = {"bin/sh": Path("/bin/sh").resolve()}
+    for place in linked.values():
+        if not Path(place).is_relative_to(tree):
+            # Beside the C library, where the loader looks by itself; the loader where programs name it.
+            home = place if Path(place).name.startswith("ld-") else str(folder / Path(place).name)
+            files[home.lstrip("/")] = Path(place).resolve()
+    return files
+
+
+def ldd(*programs: Path) -> dict[str, str]:
+    """Name -> path of every library that the programs are linked with, directly or not."""
+    try:
+        told = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        raise Refusal(
+            "`ldd` is not on this machine (Debian's package: libc-bin); install it and run again."
         ) from None
+    absent = sorted({line.split()[0] for line in told.splitlines() if line.endswith("not found")})
+    if absent:
+        raise Refusal(
+            f"The Python for the server needs {', '.join(absent)}, which this machine does not have."
+        )
+    return {name or Path(place).name: place for name, place in RESOLVED.findall(told)}
+
+
+def layer(files: dict[str, Path]) -> bytes:
+    """The image's one layer as a tar whose bytes depend on nothing but names and contents."""
+    held = io.BytesIO()
+    contents = {name: text.encode() for name, text in FILES.items()}
+    contents |= {name: place.read_bytes() for name, place in files.items()}
+    folders = {*FOLDERS}
+    folders |= {str(parent) for name in (*contents, *FOLDERS) for parent in Path(name).parents}
+    with tarfile.open(fileobj=held, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name in sorted(folders - {"."}):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
+            tar.addfile(entry)
+        for name, content in sorted(contents.items()):
+            oci.add(tar, name, content, 0o644 if name in FILES else 0o755)
+    return held.getvalue()

@@ -22,6 +22,8 @@ LEFT_OUT = (
     "turtledemo",
     "ensurepip",
     "EXTERNALLY-MANAGED",
+    "tkinter",
+    "_tkinter*",
 )
 """Parts of the standard library's folder that a server never imports, and other people's packages."""
 
