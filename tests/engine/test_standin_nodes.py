@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.engine.test_standin import gke
+from tests.standin.auth import VERSION
 from tests.standin.control_plane import ControlPlane
 from tests.standin.gke import VARIABLE
 from tests.standin.install import install_auth
@@ -104,7 +105,7 @@ def test_the_login_plugin_lets_kubectl_in(
     program = install_auth(tmp_path) / "gke-gcloud-auth-plugin"
     config["users"][0]["user"] = {
         "exec": {
-            "apiVersion": "client.authentication.k8s.io/v1",
+            "apiVersion": VERSION,
             "command": str(program),
             "interactiveMode": "Never",
         }
