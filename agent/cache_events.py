@@ -113,7 +113,7 @@ class CacheEvents:
             time.sleep(WRITE_SECONDS)
 
 
-class _WarmUpWatch(logging.Filter):
+class WarmUpWatch(logging.Filter):
     """Lets every record pass and tells the counters when the warm-up's line does."""
 
     def __init__(self, events: CacheEvents) -> None:
@@ -136,6 +136,6 @@ def register() -> None:
     events = CacheEvents(Path(file))
     jax.monitoring.register_event_listener(events.count)
     jax.monitoring.register_event_duration_secs_listener(events.measure)
-    logging.getLogger("vllm.v1.engine.core").addFilter(_WarmUpWatch(events))
+    logging.getLogger("vllm.v1.engine.core").addFilter(WarmUpWatch(events))
     threading.Thread(target=events.keep_writing, name="tpuserve-cache-events", daemon=True).start()
     atexit.register(lambda: events.write() if events.snapshot()["requests"] else None)

@@ -1,0 +1,79 @@
+"""The files that a ConfigMap carries are the package, whole, and Python finds its entry point."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import agent
+from agent import bundle
+
+
+def unpack(folder: Path) -> Path:
+    for path, text in bundle.files().items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return folder
+
+
+def run(folder: Path, program: str) -> str:
+    command = [sys.executable, "-S", "-c", program]
+    environment = {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True, env=environment, cwd=folder
+    ).stdout
+
+
+def test_python_finds_the_plugin_and_the_middleware_in_the_mounted_folder(tmp_path: Path) -> None:
+    """Without site-packages: what is carried needs the standard library alone."""
+    program = (
+        "from importlib.metadata import entry_points\n"
+        "[found] = entry_points(group='vllm.general_plugins')\n"
+        "from agent.guard import Guard\n"
+        "print(found.name, found.load().__name__, Guard.__name__)"
+    )
+    assert run(unpack(tmp_path), program).split() == ["tpuserve_cache_events", "register", "Guard"]
+
+
+def test_every_module_that_the_carried_ones_import_is_carried() -> None:
+    for path, text in bundle.files().items():
+        if not path.endswith(".py"):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "agent":
+                names = (
+                    [alias.name for alias in node.names]
+                    if node.module == "agent"
+                    else [(node.module or "")[6:]]
+                )
+                assert {f"agent/{name}.py" for name in names} <= {*bundle.files()}, f"{path}: {names}"
+
+
+def test_no_file_of_the_bundle_is_missing_or_over_a_configmap() -> None:
+    files = bundle.files()
+    assert all(text for path, text in files.items())
+    assert sum(len(text.encode()) for text in files.values()) < 512 * 1024
+
+
+def test_the_digest_follows_the_text_and_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = bundle.digest()
+    files = bundle.files()
+    assert first == bundle.digest() and len(first) == 64
+    changed = {**files, "agent/guard.py": files["agent/guard.py"] + "\n"}
+    moved = {path.replace("rules", "more_rules"): text for path, text in files.items()}
+    seen = {first}
+    for other in (changed, moved):
+        monkeypatch.setattr(bundle, "files", lambda other=other: other)
+        seen.add(bundle.digest())
+    assert len(seen) == 3
+
+
+def test_the_agent_imports_no_other_part_of_the_project() -> None:
+    for file in Path(agent.__path__[0]).glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            tops = {name.split(".")[0] for name in names}
+            assert not tops & {"serving", "components", "stacks", "local", "proof", "policies"}, file

@@ -1,0 +1,69 @@
+"""The counters without JAX; that JAX's and vLLM's own names are right is shown by the running server."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from agent import cache_events
+from agent.cache_events import COUNTS, DURATIONS, CacheEvents
+
+HIT = "/jax/compilation_cache/cache_hits"
+MISS = "/jax/compilation_cache/cache_misses"
+REQUEST = "/jax/compilation_cache/compile_requests_use_cache"
+COMPILE = "/jax/core/compile/backend_compile_duration"
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> CacheEvents:
+    return CacheEvents(tmp_path / "events.json")
+
+
+def test_counts_and_seconds_are_summed_and_other_events_ignored(events: CacheEvents) -> None:
+    for event in (REQUEST, HIT, REQUEST, MISS, "/jax/other"):
+        events.count(event, fun_name="f")
+    events.measure(COMPILE, 1.5)
+    events.measure(COMPILE, 0.25, fun_name="f")
+    events.measure("/jax/other", 9)
+    now = events.snapshot()
+    assert (now["requests"], now["hits"], now["misses"], now["compile_seconds"]) == (2, 1, 1, 1.75)
+    assert now["warm_up"] is None and now["compiled_after_warm_up"] == 0
+
+
+def test_every_number_is_in_the_file_and_the_file_is_whole(events: CacheEvents, tmp_path: Path) -> None:
+    events.count(MISS)
+    events.write()
+    shown = json.loads((tmp_path / "events.json").read_text())
+    assert {*COUNTS.values(), *DURATIONS.values(), "pid", "started", "warm_up"} < {*shown}
+    assert [file.name for file in tmp_path.iterdir()] == ["events.json"]
+
+
+def test_what_compiles_after_the_warm_up_is_told_apart(
+    events: CacheEvents, caplog: pytest.LogCaptureFixture
+) -> None:
+    for event in (REQUEST, MISS, REQUEST, HIT):
+        events.count(event)
+    log = logging.getLogger("test.engine")
+    log.addFilter(cache_events.WarmUpWatch(events))
+    with caplog.at_level("INFO"):
+        log.info("something else")
+        assert events.snapshot()["warm_up"] is None
+        log.info("init engine (profile, create kv cache, warmup model) took %.2f s", 12.5)
+    assert "1 hits, 1 misses of 2 programs" in caplog.text
+    assert "took 12.50 s" in caplog.text
+    events.count(REQUEST)
+    now = events.snapshot()
+    assert (now["warm_up"]["requests"], now["compiled_after_warm_up"]) == (2, 1)
+
+
+def test_a_disk_that_takes_nothing_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    CacheEvents(tmp_path / "absent" / "events.json").write()
+    assert "cannot write" in caplog.text
+
+
+def test_nothing_is_registered_without_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(cache_events.FILE_VARIABLE, raising=False)
+    before = logging.getLogger("vllm.v1.engine.core").filters.copy()
+    cache_events.register()
+    assert logging.getLogger("vllm.v1.engine.core").filters == before
