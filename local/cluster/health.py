@@ -4,6 +4,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import httpx
 
@@ -55,9 +56,18 @@ def _dns() -> bool:
             return False
 
 
+def _policies() -> bool:
+    """Whether kube-network-policies judges packets: it binds its queue once it knows pods and policies."""
+    try:
+        queues = Path("/proc/net/netfilter/nfnetlink_queue").read_text().splitlines()
+    except FileNotFoundError:
+        return False
+    return any(queue.split()[0] == str(site.POLICY_QUEUE) for queue in queues)
+
+
 SERVICES: Mapping[str, Callable[[], bool]] = {
     "DNS": _dns,
-    "network policies": lambda: _answers(f"http://{site.LOOPBACK}:{site.POLICIES_METRICS_PORT}/metrics"),
+    "network policies": _policies,
 }
 """What runs in pods and must answer before the cluster is called started."""
 

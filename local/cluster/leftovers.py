@@ -3,6 +3,7 @@
 Used after a graceful stop, when there is usually nothing left, and after a crash, when there is everything.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from local import paths
 from local.cluster import processes, site
-from local.cluster.files import attempt
+from local.cluster.files import attempt, write
 from local.progress import Refusal
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -95,7 +96,8 @@ def _container_pids() -> set[int]:
             pids |= {int(pid) for pid in (group / "cgroup.procs").read_text().split()}
         except OSError:  # removed meanwhile
             continue
-    return {pid for pid in pids if _alive(pid)}
+    # Processes of another PID namespace are listed as 0, which to kill(2) means the caller's own group.
+    return {pid for pid in pids if pid > 0 and _alive(pid)}
 
 
 def _alive(pid: int) -> bool:
@@ -106,8 +108,9 @@ def _alive(pid: int) -> bool:
 
 
 def remove() -> None:
-    """Take away containers, mounts, control groups and the kubelet's files outside our folder."""
+    """Take away containers, mounts, control groups and the kubelet's traces outside our folder."""
     kill_containers()
+    restore_kernel_settings()
     for point in reversed(our_mounts()):
         attempt("umount", "--lazy", point)
     deadline = time.monotonic() + KILL_SECONDS
@@ -152,7 +155,7 @@ def remove_stale_addresses() -> None:
         shutil.rmtree(site.cni_state(), ignore_errors=True)
 
 
-def kernel_settings() -> dict[Path, str]:
+def kernel_settings() -> dict[str, str]:
     """The kernel settings that the kubelet overwrites at its start, with their present values."""
     names = (
         "vm/overcommit_memory",
@@ -163,11 +166,25 @@ def kernel_settings() -> dict[Path, str]:
         "kernel/keys/root_maxbytes",
     )
     files = [Path("/proc/sys") / name for name in names]
-    return {file: file.read_text().strip() for file in files if file.exists()}
+    return {str(file): file.read_text().strip() for file in files if file.exists()}
 
 
-def restore_kernel_settings(before: dict[Path, str]) -> None:
+def _noted_settings() -> Path:
+    return site.runtime() / "kernel-settings.json"
+
+
+def note_kernel_settings() -> None:
+    """Keep the present values until they are restored, also by a later run if this one is killed."""
+    if not _noted_settings().exists():
+        write(_noted_settings(), json.dumps(kernel_settings()))
+
+
+def restore_kernel_settings() -> None:
     """Put kernel settings back: servers panic and overcommit, this machine keeps its own."""
-    for file, value in before.items():
-        if file.read_text().strip() != value:
-            file.write_text(value)
+    if not _noted_settings().exists():
+        return
+    now = kernel_settings()
+    for file, value in json.loads(_noted_settings().read_text()).items():
+        if now.get(file) != value:
+            Path(file).write_text(value)
+    _noted_settings().unlink()

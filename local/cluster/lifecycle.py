@@ -102,7 +102,7 @@ def _start(environment: Path | None) -> None:
     images.ensure_program_images()
     processes.await_healthy(api)
     leftovers.ensure_cgroups()
-    settings = leftovers.kernel_settings()
+    leftovers.note_kernel_settings()
     proxy = node.kube_proxy()
     followers = (control_plane.controller_manager(), control_plane.scheduler(), node.kubelet(), proxy)
     try:
@@ -118,7 +118,7 @@ def _start(environment: Path | None) -> None:
             _renew_system_pods(connection)
             _await_services(connection, proxy)
     finally:
-        leftovers.restore_kernel_settings(settings)
+        leftovers.restore_kernel_settings()
 
 
 def await_until(what: str, holds: Callable[[], bool], seconds: float = READY_SECONDS) -> None:

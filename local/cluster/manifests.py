@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from local import paths
-from local.cluster import images, network, pki, site
+from local.cluster import images, pki, site
 from local.cluster.api import Api
 from local.progress import Refusal, step
 
@@ -200,7 +200,7 @@ def _network_policies() -> dict[str, Any]:
         "imagePullPolicy": "Never",
         "args": [
             f"--hostname-override={site.NODE}",
-            f"--nfqueue-id={network.POLICY_QUEUE}",
+            f"--nfqueue-id={site.POLICY_QUEUE}",
             f"--metrics-bind-address={site.LOOPBACK}:{site.POLICIES_METRICS_PORT}",
         ],
         "resources": {"requests": {"cpu": "20m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},

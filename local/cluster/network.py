@@ -14,7 +14,6 @@ from local.cluster.files import attempt, output
 from local.progress import Refusal
 
 POLICY_CHAIN = "TPUSERVE-POLICIES"
-POLICY_QUEUE = 100
 # Tables of kube-proxy and kube-network-policies: (family, name). The names are upstream's, so they are ours
 # exactly while our processes run; preflight.py refuses to start beside another's.
 SERVICE_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
@@ -95,7 +94,7 @@ def ensure_policy_queue() -> None:
     rules = (
         "-m owner --uid-owner 0 -j RETURN",
         "-m conntrack --ctstate ESTABLISHED,RELATED -j RETURN",
-        f"-d {site.POD_SUBNET} -j NFQUEUE --queue-num {POLICY_QUEUE}",
+        f"-d {site.POD_SUBNET} -j NFQUEUE --queue-num {site.POLICY_QUEUE}",
     )
     lines = ("*mangle", f":{POLICY_CHAIN} -", *(f"-A {POLICY_CHAIN} {rule}" for rule in rules), "COMMIT", "")
     # One transaction, so that a repeated start opens no gap.
@@ -121,7 +120,7 @@ def _mangle_is_ours() -> Path:
 
 def _nftables_can_queue() -> bool:
     rules = "add table inet tpuserve-probe\nadd chain inet tpuserve-probe c\n"
-    rules += f"add rule inet tpuserve-probe c queue num {POLICY_QUEUE}\n"
+    rules += f"add rule inet tpuserve-probe c queue num {site.POLICY_QUEUE}\n"
     # A check only (-c): the kernel judges the transaction and keeps nothing of it.
     return attempt("nft", "-c", rules).returncode == 0
 

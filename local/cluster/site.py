@@ -29,6 +29,7 @@ PROXY_HEALTH_PORT = 10256
 CONTROLLER_MANAGER_PORT = 10257
 SCHEDULER_PORT = 10259
 POLICIES_METRICS_PORT = 10280
+POLICY_QUEUE = 100  # netfilter queue in which kube-network-policies judges packets
 
 # Parent of every pod's control group, so that what is ours can be told from what is not.
 CGROUP = "tpuserve"
