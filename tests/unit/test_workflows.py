@@ -1,0 +1,100 @@
+"""The workflows: pinned actions, least permissions, and the report of what drifted."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.inventory.recorder import REPOSITORY
+
+WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
+PINNED = re.compile(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40}$")
+GRANTED = {
+    "check": {"contents": "read"},
+    "deploy": {"contents": "read", "id-token": "write"},
+    "up": {"contents": "read", "id-token": "write"},
+    "preview": {"contents": "read", "id-token": "write", "pull-requests": "write"},
+    "drift": {"contents": "read", "id-token": "write", "issues": "write"},
+}
+"""All that any job of a workflow may do."""
+
+
+def read(file: Path) -> dict[str, Any]:
+    return yaml.safe_load(file.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_actions_are_pinned_by_commit(file: Path) -> None:
+    used = [
+        step["uses"] for job in read(file)["jobs"].values() for step in job.get("steps", []) if "uses" in step
+    ]
+    assert [action for action in used if not PINNED.match(action)] == []
+    local = [job["uses"] for job in read(file)["jobs"].values() if "uses" in job]
+    assert all(action.startswith("./.github/workflows/") for action in local)
+    assert used or local
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_nothing_more_is_granted_than_is_needed(file: Path) -> None:
+    workflow = read(file)
+    granted: dict[str, str] = {}
+    for job in workflow["jobs"].values():
+        granted |= job.get("permissions", workflow["permissions"])
+    assert granted == GRANTED[file.stem]
+    text = file.read_text("utf-8")
+    # Google takes GitHub's own token for the job: there is no key to keep, and none to lose.
+    assert "secrets." not in text and "credentials_json" not in text
+    assert text.count("actions/checkout@") == text.count("persist-credentials: false")
+
+
+@pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
+def test_texts_of_others_are_never_part_of_a_script(file: Path) -> None:
+    """An expression inside `run` is pasted before the shell sees it; variables are not."""
+    for job in read(file)["jobs"].values():
+        for step in job.get("steps", []):
+            assert "${{" not in step.get("run", "") + step.get("with", {}).get("script", "")
+
+
+@pytest.fixture(scope="module")
+def drift() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("drift", REPOSITORY / ".github" / "drift.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+POOL = "urn:pulumi:prod::tpuserve::tpuserve:gcp:TpuPool$gcp:container/nodePool:NodePool::slices"
+SERVICE = "urn:pulumi:prod::tpuserve::tpuserve:kubernetes:Vllm$kubernetes:core/v1:Service::vllm-service"
+
+
+def step(operation: str, urn: str, *paths: str) -> dict[str, Any]:
+    """One step as the CLI writes it."""
+    return {"op": operation, "urn": urn, "detailedDiff": {path: {"kind": "update"} for path in paths}}
+
+
+DRIFTS: list[tuple[list[dict[str, Any]], str | None]] = [
+    ([], None),
+    ([step("same", POOL)], None),
+    ([step("update", POOL, "nodeCount")], None),
+    ([step("update", POOL, 'nodeConfig.resourceLabels["goog-gke-node-pool-provisioning-model"]')], None),
+    ([step("update", POOL, "nodeCount", "management.autoRepair")], "`management.autoRepair` |"),
+    ([step("update", POOL, 'nodeConfig.resourceLabels["team"]')], "resourceLabels"),
+    ([step("create", POOL)], "| create | gcp:container/nodePool:NodePool | slices | all of it |"),
+    ([step("update", SERVICE, 'metadata.annotations["cloud.google.com/neg-status"]')], None),
+    ([step("update", SERVICE, "spec.selector.app")], "`spec.selector.app`"),
+]
+
+
+@pytest.mark.parametrize(("steps", "row"), DRIFTS)
+def test_drift_is_reported_without_noise(
+    drift: ModuleType, steps: list[dict[str, Any]], row: str | None
+) -> None:
+    text, found = drift.report({"steps": steps})
+    assert found == (row is not None)
+    if row is not None:
+        assert row in text and "nodeCount" not in text
