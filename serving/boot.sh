@@ -77,7 +77,7 @@ disk() {
 # The container runtime; the accelerator image has none. Its data is on the data disk, to outlive the VM.
 runtime() {
   mkdir -p "$BASE/docker" /var/lib/docker
-  if [[ -n $DISK ]] && ! mountpoint --quiet /var/lib/docker; then
+  if [[ -n $DISK && ! "$BASE/docker" -ef /var/lib/docker ]]; then
     # After a reboot, Docker is up before this script and must not see its folder change.
     systemctl stop docker.socket docker.service 2>/dev/null || true
     mount --bind "$BASE/docker" /var/lib/docker
@@ -150,7 +150,7 @@ mkdir -p "$RUN"
 chmod 0700 "$RUN"
 exec 9>"$RUN/lock"
 flock --nonblock 9 || { say "another boot is running"; exit 0; }
-files 2>"$RUN/files.err" || { say "files failed: $(last_line "$RUN/files.err")"; exit 1; }
+(files) 2>"$RUN/files.err" || { say "files failed: $(last_line "$RUN/files.err")"; exit 1; }
 boot report begin "$RELEASE"
 for name in disk runtime secrets image weights cache server ready; do stage "$name"; done
 say "serving"

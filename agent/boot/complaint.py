@@ -4,6 +4,8 @@ import re
 import subprocess
 
 # Docker's refusals, and a traceback's last line, without the prefix that vLLM's processes give their lines.
+_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+"""What Compose writes for terminals even where there is none."""
 _ERROR = re.compile(r"Error response from daemon: .+|(?:\w+\.)*\w*(?:Error|Exception)\b: .+")
 
 
@@ -11,5 +13,5 @@ def complaint(unit: str) -> str:
     """The last error that `unit` printed, cut to a readable length."""
     command = ["journalctl", "--unit", unit, "--output", "cat", "--lines", "400", "--no-pager"]
     printed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    found = _ERROR.findall(printed)
+    found = _ERROR.findall(_CONTROL.sub("", printed))
     return found[-1][:300] if found else f"it gave no reason that is known; see journalctl -u {unit}"

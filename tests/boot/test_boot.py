@@ -363,9 +363,11 @@ def test_a_cache_archive_is_restored_once(failing: Lab, tmp_path: Path) -> None:
     assert failing.machine.read("/var/lib/tpuserve/cache/xla/program-cache") == "compiled"
 
 
+# 446 bytes of program, one Linux partition of 1,000 sectors from 2,048 on, three empty entries, signature.
+MBR = "%0446d" + r"\0\0\1\0\203\1\1\1\0\10\0\0\350\3\0\0" + r"\0" * 48 + r"\125\252"
 DISKS = (
     ("another file system", "mkfs.ext4 -q -L mine", "holds something else (LABEL=mine TYPE=ext4)"),
-    ("partitions", "echo 'label: gpt' | sfdisk -q", "holds something else (PTTYPE=gpt)"),
+    ("partitions", f"printf '{MBR}' | dd status=none conv=notrunc of=", "holds something else (PTTYPE=dos)"),
     (
         "bytes without a meaning",
         "dd if=/dev/urandom bs=4096 count=1 status=none of=",
@@ -414,6 +416,6 @@ def test_a_template_without_files(make_lab: MakeLab) -> None:
     (lab.cloud / "metadata.json").write_text(json.dumps(metadata))
     lab.machine.boot(SECONDS)
     assert lab.machine.read("/var/log/console").splitlines()[-1] == (
-        "tpuserve: files failed: The metadata attribute tpuserve-files is missing or damaged: make the template "
-        "again."
+        "tpuserve: files failed: The metadata attribute tpuserve-files is missing or damaged: make the "
+        "template again."
     )
