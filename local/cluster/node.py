@@ -153,6 +153,8 @@ def _kubelet_configuration(resolver: Path) -> dict[str, Any]:
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": f"/{site.CGROUP}",
         "failCgroupV1": False,
+        # How soon a changed Secret reaches the files of a running pod; a new API key should not take minutes.
+        "syncFrequency": "10s",
         "failSwapOn": False,
         "makeIPTablesUtilChains": False,
         "seccompDefault": True,
