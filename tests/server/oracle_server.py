@@ -28,7 +28,7 @@ from unittest.mock import MagicMock
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tpu_inference.runner.compilation_manager as compilation
+import oracle_loops
 from tpu_inference import envs as tpu_envs
 from tpu_inference import utils
 from tpu_inference.layers.common.moe import MoEBackend
@@ -168,89 +168,6 @@ def experts(case):
         return {"refused": f"{type(error).__name__}: {error}"}
 
 
-def programs(case, padded):
-    """Names and numbers of the programs of `CompilationManager.capture_model`, its loops run for real."""
-    counts = {}
-    runner = MagicMock()
-    runner.mesh = MESHES[1]
-    runner.num_tokens_paddings = padded["tokens"]
-    runner.num_reqs_paddings = padded["requests"]
-    runner.attn_num_reqs_paddings = padded["attention"]
-    runner.num_logits_paddings = padded["logits"] or None
-    runner.pcp_num_reqs_paddings = [1]
-    runner.max_num_reqs = runner.attn_max_num_seqs = padded["requests"][-1]
-    runner.dp_size = runner.vllm_config.sharding_config.total_dp_size = 1
-    runner.vllm_config.sharding_config.prefill_cp_size = 1
-    runner.model_config.get_hidden_size.return_value = 8
-    runner.vllm_config.model_config.get_hidden_size.return_value = 8
-    runner.vllm_config.model_config.hf_config.vision_config = None
-    runner.vocab_size = 8
-    runner.uses_mrope = False
-    runner.is_first_rank = runner.is_last_rank = True
-    runner.is_pooling_model = runner.enable_continue_decode = False
-    runner.is_multimodal_model = case["multimodal"]
-    runner.precompile_vision_encoder_fn = None
-    runner.scheduler_config.async_scheduling = case["async"]
-    runner.model_config.enforce_eager = False
-    runner.kv_cache_config.has_mamba_layers = False
-    runner.kv_cache_config.kv_cache_groups = [None]
-    runner.input_batch.block_table = {0: SimpleNamespace(max_num_blocks_per_req=1)}
-    runner.vllm_config.compilation_config.compilation_time = 0
-    runner.rank = 0
-    runner.speculative_config = (
-        SimpleNamespace(method="ngram", num_speculative_tokens=case["drafts"]) if case["drafts"] else None
-    )
-    manager = compilation.CompilationManager.__new__(compilation.CompilationManager)
-    manager.runner = runner
-    manager._sampling_precompiled = manager._gather_logprobs_precompiled = False
-    manager._compile_executor = manager._prev_stack_size = None
-    manager._create_dummy_tensor = lambda shape, *rest, **named: SimpleNamespace(shape=shape)
-    manager._flush_compilations = lambda: None
-
-    def record(name, *rest, **named):
-        kind = name.replace("worker0 ", "")
-        counts[kind] = counts.get(kind, 0) + 1
-
-    manager._run_compilation = record
-    manager.capture_model()
-    return counts
-
-
-def warm_up(case):
-    """Bytes on the first chip of the logits that `_precompile_speculative_decoding` holds when it begins to
-    call its programs: real arrays, the library's own loops and its own list of tasks."""
-    grid = MESHES[case["chips"]]
-    runner = MagicMock()
-    runner.mesh = grid
-    padded = buckets(case)
-    runner.num_tokens_paddings = padded["tokens"]
-    runner.num_reqs_paddings = padded["requests"]
-    runner.num_logits_paddings = padded["logits"]
-    runner.max_num_reqs = padded["requests"][-1]
-    runner.dp_size = 1
-    runner.vocab_size = case["vocabulary"]
-    runner.model_config.dtype = jnp.bfloat16
-    runner.vllm_config.parallel_config.tensor_parallel_size = case["chips"]
-    runner.speculative_config = SimpleNamespace(method="ngram", num_speculative_tokens=case["drafts"])
-    manager = compilation.CompilationManager.__new__(compilation.CompilationManager)
-    manager.runner = runner
-    manager._compile_executor = None
-    manager._compile_futures, manager._warmup_tasks = [], []
-    names = ("process_and_extend_logits", "extend_logits_simple", "extract_last_sampled_tokens")
-    originals = {name: getattr(compilation, name) for name in names}
-    for name in names:
-        setattr(compilation, name, MagicMock())
-    manager._precompile_speculative_decoding()
-    for name, original in originals.items():
-        setattr(compilation, name, original)
-    held = {}
-    for _, _, arguments, named, _ in manager._warmup_tasks:
-        for leaf in jax.tree.leaves((arguments, named)):
-            if isinstance(leaf, jax.Array) and leaf.ndim == 2 and leaf.shape[1] == case["vocabulary"]:
-                held[id(leaf)] = leaf.addressable_shards[0].data.nbytes
-    return {"tasks": len(manager._warmup_tasks), "bytes": sum(held.values())}
-
-
 def argv(case):
     """vLLM's own parser on a whole command line."""
     arguments = PARSER.parse_args(case["argv"])
@@ -269,25 +186,6 @@ def plain(value):
     return repr(value)
 
 
-def quiet():
-    """Loops for shapes only: nothing is put on a device, nothing logged."""
-    compilation.device_array = lambda grid, *arrays, **named: arrays[0] if len(arrays) == 1 else arrays
-    compilation.NamedSharding = lambda *rest, **named: None
-    compilation.PartitionSpec = lambda *rest, **named: None
-    compilation.jnp = MagicMock()
-    for name in (
-        "AttentionMetadata",
-        "SharedAttentionMetadata",
-        "SpecDecodeMetadata",
-        "TPUSupportedSamplingMetadata",
-    ):
-        setattr(compilation, name, lambda *rest, **named: None)
-    compilation.jax = MagicMock()
-    compilation.get_mesh_shape_product = lambda *rest: 1
-    for module in (compilation, runner_utils, moe_weights):
-        module.logger = MagicMock()
-
-
 def make_parser():
     from vllm.entrypoints.launchers.cli_args import make_arg_parser
     from vllm.utils.argparse_utils import FlexibleArgumentParser
@@ -297,8 +195,8 @@ def make_parser():
 
 def main():
     work = json.load(sys.stdin)
-    warmed = [warm_up(case) for case in work["warm_ups"]]
-    quiet()
+    warmed = [oracle_loops.warm_up(case, buckets(case), MESHES[case["chips"]]) for case in work["warm_ups"]]
+    oracle_loops.quiet()
     register_all_kvcache_specs(MagicMock())
     answers = []
     for case in work["cases"]:
@@ -309,7 +207,9 @@ def main():
                 "pages": pages(case),
                 "cache": cache(case),
                 "experts": experts(case),
-                "programs": programs(case, padded) if case["count_programs"] else None,
+                "programs": oracle_loops.programs(case, padded, MESHES[1])
+                if case["count_programs"]
+                else None,
             }
         )
     result = {

@@ -25,8 +25,7 @@ def test_every_model_loads_on_the_host_of_a_v6e_4(name: str) -> None:
 def test_a_small_host_is_named_and_an_unknown_one_is_not_judged() -> None:
     small = dataclasses.replace(V6E_4, host_memory_bytes=176 * 10**9)
     assert host.problem(small, GEMMA, file_cache=False) is None
-    assert str(host.problem(small, GEMMA, file_cache=True)) == (
-        "gemma-4-26b-a4b-it is served on v6e-4: loading its 51.6 GB of weights takes 229 GB of host memory, "
-        "and the machine has 176 GB; take a larger slice or a smaller model, or read without a cache in memory."
-    )
+    sentence = str(host.problem(small, GEMMA, file_cache=True))
+    assert "51.6 GB of weights takes 229 GB of host memory, and the machine has 176 GB; take a" in sentence
+    assert sentence.endswith(", or read without a cache in memory.")
     assert host.problem(STAND_IN, GEMMA, file_cache=True) is None
