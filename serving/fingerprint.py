@@ -6,9 +6,10 @@ and of the engine only what shapes programs or says which are needed. It has the
 flags: leaving block_size to the server or naming the same size is the same cache, and the number of
 images per request, prefix caching or a loading strategy never move it.
 
-Boots of vllm-tpu 0.32.0 on JAX's CPU backend, with a cache that another boot had filled, agree: a length within
-the last page, prefix caching off and another load strategy add no entry; another utilisation adds one for each
-whole-model program, unless the pages are pinned, and then none; so does another type of cached value.
+Boots of vllm-tpu 0.32.0 on JAX's CPU backend with a filled cache agree: a length within the last page,
+prefix caching off and another load strategy add no entry, and neither does fp8_e4m3 after fp8; another
+utilisation compiles the whole-model programs anew, unless the pages are pinned, and then nothing; another
+type of cached value compiles them anew.
 """
 
 import hashlib
