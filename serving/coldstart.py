@@ -185,7 +185,7 @@ def estimate(
                 loading,
                 "computed",
                 2,
-                f"{model.weight_bytes / 1e9:.1f} GB: read at {rates.read_bytes_per_second / 1e6:.0f} MB/s, "
+                f"{model.weight_bytes / 1e9:.2f} GB: read at {rates.read_bytes_per_second / 1e6:.0f} MB/s, "
                 f"laid out at {rates.load_bytes_per_second / 1e6:.0f} MB/s",
             ),
             _compile(programs, model, rates, workers, proof),

@@ -1,0 +1,71 @@
+"""The lines of the stack's outputs: short, and different exactly when a change matters."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+
+from serving import coldstart, memory, summary
+from serving.engine import EngineConfig
+from serving.fingerprint import fingerprint
+from serving.summary import LONGEST
+from tests.unit.serving.strategies import GEMMA, STAND_IN, V6E_4, engine, engines
+
+TODAY = date(2026, 9, 1)
+
+
+def lines(config: EngineConfig) -> dict[str, str]:
+    name = fingerprint(image="i@sha256:0", model=GEMMA, accelerator=V6E_4, engine=config)
+    return {
+        "capacity": summary.capacity(memory.budget(V6E_4, GEMMA, config), config),
+        "programs": summary.programs(GEMMA, config),
+        "cold_start": summary.cold_start(coldstart.estimate(V6E_4, GEMMA, config)),
+        "compile_cache": summary.compile_cache(name),
+        "cost": summary.cost(V6E_4, "us-east5", "on-demand", TODAY),
+    }
+
+
+def test_the_lines_of_the_recipe_without_drafting() -> None:
+    found = lines(engine(kv_cache_dtype="fp8", block_size=32, bucket_padding_gap=512))
+    assert found["capacity"] == (
+        "KV tokens 384,288 (fp8, block 32), 166 requests of 2,300 tokens at once; free HBM 2.10 GiB a chip "
+        "(computed)"
+    )
+    assert found["programs"] == (
+        "267 programs, 26 of them whole models, for 13 token buckets (16 to 4,096) and 6 request buckets; "
+        "images, async scheduling"
+    )
+    assert found["cost"] == (
+        "$10.80 an hour, $7,884 a month of 730 hours (on-demand, us-east5, price read 2026-08-11)"
+    )
+
+
+@given(engines())
+def test_every_line_is_short(config: EngineConfig) -> None:
+    for name, line in lines(config).items():
+        assert 0 < len(line) <= LONGEST, name
+        assert "\n" not in line
+
+
+def test_what_does_not_fit_says_so() -> None:
+    config = engine(speculative={"method": "ngram", "num_speculative_tokens": 3})
+    assert lines(config)["capacity"].startswith("does not fit: weights and KV cache leave 3.1")
+
+
+@pytest.mark.parametrize(
+    ("fields", "moved"),
+    [
+        ({"enable_prefix_caching": False}, set()),
+        ({"num_precompile_workers": 8}, {"cold_start"}),
+        ({"gpu_memory_utilization": 0.92}, {"capacity", "compile_cache"}),
+        ({"bucket_padding_gap": 512}, {"capacity", "programs", "cold_start", "compile_cache"}),
+    ],
+)
+def test_a_change_moves_its_own_lines(fields: dict[str, object], moved: set[str]) -> None:
+    before, after = lines(engine()), lines(engine(**fields))
+    assert {name for name in before if before[name] != after[name]} == moved
+
+
+def test_no_price_says_why() -> None:
+    assert summary.cost(STAND_IN, "us-east5", "spot", TODAY) == "nothing: local-v6e-4 is your own machine"
+    assert "older than 365 days" in summary.cost(V6E_4, "us-east5", "commitment-1y", TODAY)
