@@ -1,0 +1,223 @@
+"""The weights Job's program with its real libraries, between a pretended Hugging Face and bucket."""
+
+import base64
+import hashlib
+import json
+import os
+import re
+import subprocess
+import threading
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import image
+from tests.inventory.recorder import REPOSITORY
+
+REVISION = "4d7ae4984b7db7de8f8457170b3f1a419ee76d52"
+PREFIX = f"weights/{REVISION}/tiny"
+TOKEN = "hf_not-a-real-token"
+WEIGHTS = os.urandom(9 * 2**20)
+"""Large enough for an upload in pieces (above 8 MiB)."""
+
+
+@dataclass
+class World:
+    """Files of the repository, objects of the bucket, and who called."""
+
+    files: dict[str, bytes]
+    objects: dict[str, tuple[bytes, dict[str, str]]] = field(default_factory=dict)
+    uploads: dict[str, tuple[str, dict[str, str], bytearray]] = field(default_factory=dict)
+    downloads: list[str] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
+    damage: str = ""
+    address: str = ""
+
+    def tree(self) -> list[dict[str, Any]]:
+        """The repository's files as Hugging Face lists them; large ones with their digest."""
+        return [
+            {
+                "type": "file",
+                "path": path,
+                "size": len(data),
+                "oid": "0" * 40,
+                **(
+                    {
+                        "lfs": {
+                            "oid": hashlib.sha256(data).hexdigest(),
+                            "size": len(data),
+                            "pointerSize": 135,
+                        }
+                    }
+                    if path.endswith(".safetensors")
+                    else {}
+                ),
+            }
+            for path, data in self.files.items()
+        ]
+
+
+def crc32c(data: bytes) -> int:
+    """The checksum that Cloud Storage tells of every object (RFC 3720, appendix B.4)."""
+    table = [0] * 256
+    for index in range(256):
+        value = index
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+        table[index] = value
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = table[(crc ^ byte) & 0xFF] ^ crc >> 8
+    return crc ^ 0xFFFFFFFF
+
+
+def handler(world: World) -> type[BaseHTTPRequestHandler]:
+    """Both services on one port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing."""
+
+        def answer(self, code: int, body: bytes, **headers: str) -> None:
+            self.send_response(code)
+            for name, value in {"content-length": str(len(body)), **headers}.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def document(self, code: int, value: Any, **headers: str) -> None:
+            self.answer(code, json.dumps(value).encode(), content_type="application/json", **headers)
+
+        def do_GET(self) -> None:
+            path = urllib.parse.unquote(self.path.partition("?")[0])
+            if path.startswith("/api/models/"):
+                world.tokens.add(self.headers.get("authorization", ""))
+                self.document(200, world.tree())
+            elif found := re.fullmatch(rf"/google/tiny/resolve/{REVISION}/(.+)", path):
+                world.tokens.add(self.headers.get("authorization", ""))
+                world.downloads.append(found[1])
+                data = world.files[found[1]]
+                self.answer(200, data[:-1] + b"!" if found[1] == world.damage else data)
+            elif found := re.fullmatch(r"/storage/v1/b/bucket/o/(.+)", path):
+                if found[1] not in world.objects:
+                    self.document(404, {"error": {"code": 404, "message": "none"}})
+                else:
+                    self.document(200, self.resource(found[1]))
+            else:
+                self.document(404, {"error": {"code": 404, "message": path}})
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            query = urllib.parse.parse_qs(self.path.partition("?")[2])
+            if query["uploadType"] == ["resumable"]:
+                given = json.loads(body)
+                key = str(len(world.uploads))
+                world.uploads[key] = (given["name"], given.get("metadata", {}), bytearray())
+                self.answer(200, b"", location=f"{world.address}/upload/session/{key}")
+                return
+            boundary = self.headers["content-type"].partition("boundary=")[2].strip('"').encode()
+            _, meta, data, _ = body.split(b"--" + boundary)
+            given = json.loads(meta.partition(b"\r\n\r\n")[2])
+            content = data.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n")
+            world.objects[given["name"]] = (content, given.get("metadata", {}))
+            self.document(200, self.resource(given["name"]))
+
+        def do_PUT(self) -> None:
+            name, metadata, data = world.uploads[self.path.rsplit("/", 1)[1]]
+            data += self.rfile.read(int(self.headers["content-length"]))
+            total = int(self.headers["content-range"].rpartition("/")[2])
+            if len(data) < total:
+                self.answer(308, b"", range=f"bytes=0-{len(data) - 1}")
+                return
+            world.objects[name] = (bytes(data), metadata)
+            self.document(200, self.resource(name))
+
+        def resource(self, name: str) -> dict[str, Any]:
+            data, metadata = world.objects[name]
+            return {
+                "name": name,
+                "bucket": "bucket",
+                "size": str(len(data)),
+                "metadata": metadata,
+                "crc32c": base64.b64encode(crc32c(data).to_bytes(4, "big")).decode(),
+            }
+
+    return Handler
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    world = World({"config.json": b"{}", "model-1.safetensors": WEIGHTS, "sub/empty.txt": b""})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(world))
+    world.address = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield world
+    server.shutdown()
+    server.server_close()
+
+
+def stage(world: World, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    """Run the program as the Job does, in the server's environment."""
+    token = tmp_path / "token"
+    token.write_text(TOKEN + "\n", "utf-8")
+    program = [image.environment() / "bin" / "python", REPOSITORY / "agent" / "stage_weights.py"]
+    what = ["--repository", "google/tiny", "--revision", REVISION]
+    where = ["--bucket", "bucket", "--prefix", PREFIX, "--token-file", token]
+    return subprocess.run(
+        [*program, *what, *where],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "HF_ENDPOINT": world.address,
+            "STORAGE_EMULATOR_HOST": world.address,
+            "GOOGLE_CLOUD_PROJECT": "nobody",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_every_file_arrives_once_and_the_token_stays_at_hugging_face(world: World, tmp_path: Path) -> None:
+    done = stage(world, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {name: data for name, (data, _) in world.objects.items()} == {
+        f"{PREFIX}/{path}": data for path, data in world.files.items()
+    }
+    assert world.objects[f"{PREFIX}/model-1.safetensors"][1] == {
+        "sha256": hashlib.sha256(WEIGHTS).hexdigest()
+    }
+    assert world.tokens == {f"Bearer {TOKEN}"}
+    assert TOKEN not in done.stdout + done.stderr
+
+    world.downloads.clear()
+    again = stage(world, tmp_path)
+    assert again.returncode == 0 and world.downloads == []
+    assert again.stdout.count(": there") == len(world.files)
+
+
+def test_a_damaged_file_never_appears_and_the_next_run_repairs(world: World, tmp_path: Path) -> None:
+    world.damage = "model-1.safetensors"
+    done = stage(world, tmp_path)
+    assert done.returncode != 0 and "its digest differs" in done.stderr
+    assert f"{PREFIX}/model-1.safetensors" not in world.objects
+
+    world.damage = ""
+    assert stage(world, tmp_path).returncode == 0
+    assert world.objects[f"{PREFIX}/model-1.safetensors"][0] == WEIGHTS
+
+
+def test_another_revision_of_the_same_size_is_not_taken_for_it(world: World, tmp_path: Path) -> None:
+    old = bytes(len(WEIGHTS))
+    world.objects[f"{PREFIX}/model-1.safetensors"] = (old, {"sha256": hashlib.sha256(old).hexdigest()})
+    assert stage(world, tmp_path).returncode == 0
+    assert world.objects[f"{PREFIX}/model-1.safetensors"][0] == WEIGHTS
