@@ -175,9 +175,14 @@ def _renew_system_pods(api: Api) -> None:
 
 
 def _delete_system_pods(api: Api) -> None:
-    for pod in _pods(api):
-        if _is_system(pod):
-            api.delete_pod(manifests.SYSTEM, pod["metadata"]["name"], 0)
+    """End the cluster's own pods; they are gone on return, so only their successors can answer."""
+    old = {pod["metadata"]["uid"]: pod["metadata"]["name"] for pod in _pods(api) if _is_system(pod)}
+    for name in old.values():
+        api.delete_pod(manifests.SYSTEM, name, 1)
+    await_until(
+        "the cluster's own pods end when they are told to",
+        lambda: old.keys().isdisjoint(pod["metadata"]["uid"] for pod in _pods(api)),
+    )
 
 
 def _await_services(api: Api, proxy: processes.Daemon) -> None:
