@@ -1,5 +1,6 @@
 """A certificate that Google issues and renews, proven by one DNS record."""
 
+import hashlib
 from dataclasses import dataclass
 
 import pulumi
@@ -8,7 +9,8 @@ import pulumi_gcp as gcp
 
 @dataclass(frozen=True, kw_only=True)
 class CertificateArgs:
-    """`hostname` must be in a zone that the internet can resolve; the address behind it need not be."""
+    """`certificate` begins the name. `hostname` must be in a zone that the internet can resolve; the
+    address behind it need not be."""
 
     certificate: str
     region: str
@@ -19,6 +21,8 @@ class Certificate(pulumi.ComponentResource):
     """A regional Certificate Manager certificate: what regional load balancers take
     (https://cloud.google.com/certificate-manager/docs/deploy-google-managed-regional)."""
 
+    id: pulumi.Output[str]
+    """For load balancers that are made without GKE."""
     name: pulumi.Output[str]
     dns_record: pulumi.Output[str]
     """The record that its owner must add to the zone, as `name type data`."""
@@ -26,9 +30,13 @@ class Certificate(pulumi.ComponentResource):
     def __init__(self, name: str, args: CertificateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:gcp:Certificate", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        # A hostname cannot be changed, and a certificate in use cannot be deleted: another hostname is
+        # another name, so that the new one is there before the old one goes.
+        digits = hashlib.sha256(args.hostname.encode()).hexdigest()[:4]
+        certificate_name = f"{args.certificate}-{digits}"
         proof = gcp.certificatemanager.DnsAuthorization(
             f"{name}-proof",
-            name=args.certificate,
+            name=certificate_name,
             location=args.region,
             domain=args.hostname,
             # The only kind that regional certificates take.
@@ -37,12 +45,12 @@ class Certificate(pulumi.ComponentResource):
         )
         issued = gcp.certificatemanager.Certificate(
             f"{name}-issued",
-            name=args.certificate,
+            name=certificate_name,
             location=args.region,
             managed={"domains": [args.hostname], "dns_authorizations": [proof.id]},
             opts=child,
         )
-        self.name = issued.name
+        self.id, self.name = issued.id, issued.name
         self.dns_record = proof.dns_resource_records.apply(
             lambda records: ", ".join(f"{record.name} {record.type} {record.data}" for record in records)
         )

@@ -40,9 +40,11 @@ class Gateway(pulumi.ComponentResource):
     def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:kubernetes:Gateway", name, None, opts)
         internal = args.exposure == "internal"
+        # Neither an address nor a Gateway changes sides: the other side is another one.
+        own = f"{args.gateway}-{args.exposure}"
         address = gcp.compute.Address(
             f"{name}-address",
-            name=args.gateway,
+            name=own,
             region=args.region,
             address_type="INTERNAL" if internal else "EXTERNAL",
             subnetwork=args.subnetwork if internal else None,
@@ -64,7 +66,7 @@ class Gateway(pulumi.ComponentResource):
             f"{name}-gateway",
             gateway_api,
             "Gateway",
-            args,
+            (own, args.namespace),
             {
                 "gatewayClassName": CLASSES[args.exposure],
                 "addresses": [{"type": "NamedAddress", "value": address.name}],
@@ -76,9 +78,9 @@ class Gateway(pulumi.ComponentResource):
             f"{name}-route",
             gateway_api,
             "HTTPRoute",
-            args,
+            (own, args.namespace),
             {
-                "parentRefs": [{"name": gateway.id.apply(lambda _: args.gateway), "sectionName": "https"}],
+                "parentRefs": [{"name": gateway.id.apply(lambda _: own), "sectionName": "https"}],
                 "hostnames": [args.hostname],
                 # Metrics, health and documentation stay inside.
                 "rules": [
@@ -95,20 +97,20 @@ class Gateway(pulumi.ComponentResource):
                 f"{name}-{kind}",
                 "networking.gke.io/v1",
                 kind,
-                args,
+                (args.gateway, args.namespace),
                 {"default": default, "targetRef": target},
             )
         self.address = address.address
         self.register_outputs({"address": self.address})
 
     def _object(
-        self, name: str, api: str, kind: str, args: GatewayArgs, spec: dict[str, object]
+        self, name: str, api: str, kind: str, place: tuple[str, pulumi.Input[str]], spec: dict[str, object]
     ) -> k8s.apiextensions.CustomResource:
         return k8s.apiextensions.CustomResource(
             name,
             api_version=api,
             kind=kind,
-            metadata={"name": args.gateway, "namespace": args.namespace},
+            metadata={"name": place[0], "namespace": place[1]},
             spec=spec,
             opts=pulumi.ResourceOptions(parent=self),
         )
