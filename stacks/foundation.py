@@ -166,22 +166,18 @@ def problems(settings: Settings, target: FoundationTarget) -> Iterator[str]:
         "the range of proxies": ipaddress.IPv4Network(PROXIES),
     }
     for name, text in target.environments.items():
+        key = f"target.environments.{name}"
         try:
-            blocks[f"target.environments.{name}"] = ipaddress.IPv4Network(text)
+            block = ipaddress.IPv4Network(text)
         except ValueError:
-            yield (
-                f"target.environments.{name} is the text {text!r}; it must be a range of addresses such as "
-                "10.64.0.0/18; change it."
-            )
+            yield f"{key} is the text {text!r}; it must be a range of addresses such as 10.64.0.0/18; change it."
             continue
-        if (
-            not blocks[f"target.environments.{name}"].is_private
-            or blocks[f"target.environments.{name}"].prefixlen > SMALLEST_PODS_PREFIX
-        ):
+        if not block.is_private or block.prefixlen > SMALLEST_PODS_PREFIX:
             yield (
-                f"target.environments.{name} is {text}; it must be private and a /{SMALLEST_PODS_PREFIX} or "
-                "larger, a /24 for each node; change it."
+                f"{key} is {block}; it must be private and a /{SMALLEST_PODS_PREFIX} or larger, "
+                "a /24 for each node; change it."
             )
+        blocks[key] = block
     for (one, first), (other, second) in itertools.combinations(blocks.items(), 2):
         if first.overlaps(second):
-            yield (f"{other} is {second}, which overlaps {one}, {first}; give each stack a range of its own.")
+            yield f"{other} is {second}, which overlaps {one}, {first}; give each stack a range of its own."
