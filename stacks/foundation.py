@@ -170,7 +170,10 @@ def problems(settings: Settings, target: FoundationTarget) -> Iterator[str]:
         try:
             block = ipaddress.IPv4Network(text)
         except ValueError:
-            yield f"{key} is the text {text!r}; it must be a range of addresses such as 10.64.0.0/18; change it."
+            yield (
+                f"{key} is the text {text!r}; it must be a range of addresses such as 10.64.0.0/18; "
+                "change it."
+            )
             continue
         if not block.is_private or block.prefixlen > SMALLEST_PODS_PREFIX:
             yield (
