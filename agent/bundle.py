@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-MODULES = ("__init__.py", "cache_events.py", "guard.py", "keys.py", "rules.py")
+MODULES = ("__init__.py", "answers.py", "cache_events.py", "guard.py", "keys.py", "rules.py")
 METADATA = "tpuserve_agent.dist-info"
 """Python finds entry points of any folder on its path that holds such a folder; no installation is needed."""
 

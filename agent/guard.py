@@ -19,12 +19,11 @@ from types import FrameType
 from typing import Any
 
 from agent import rules
+from agent.answers import Answer, Message, Send, error
 from agent.keys import KeyFile
 
-Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 KEY_FILE_VARIABLE = "TPUSERVE_API_KEY_FILE"
@@ -72,19 +71,19 @@ class Guard:
             await self.app(scope, receive, send)
             return
         if self.stopping:
-            await _error(
+            await error(
                 send, 503, "This server is shutting down; send the request again, another one takes it."
             )
             return
         if (method, path) == ("GET", "/health") and self.drain_file and self.drain_file.exists():
-            await _error(send, 503, "This server is about to stop; it still answers requests.")
+            await error(send, 503, "This server is about to stop; it still answers requests.")
             return
         if (method, path) not in rules.OPEN and not self._admitted(scope):
-            await _error(send, 401, self._how_to_get_in())
+            await error(send, 401, self._how_to_get_in())
             return
         if (method, path) not in rules.OFFERED:
             offered = ", ".join(sorted(path for verb, path in rules.OFFERED if verb == method))
-            await _error(
+            await error(
                 send, 404, f"This server does not offer {method} {path}. It offers: {offered or 'GET, POST'}."
             )
             return
@@ -116,7 +115,7 @@ class Guard:
             return
         if len(body) > MAX_BODY_BYTES:
             limit = f"{MAX_BODY_BYTES // 1024**2} MiB"
-            await _error(send, 413, f"The request is larger than {limit}; send smaller or fewer images.")
+            await error(send, 413, f"The request is larger than {limit}; send smaller or fewer images.")
             return
         try:
             refused = rules.refusal(path, json.loads(body))
@@ -125,7 +124,7 @@ class Guard:
         except ValueError:
             refused = None  # Not JSON: vLLM's own answer says what it wants.
         if refused is not None:
-            await _error(send, 400, refused.sentence, refused.field)
+            await error(send, 400, refused.sentence, refused.field)
             return
         replay: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -136,35 +135,19 @@ class Guard:
 
     async def _until_engine_gone(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application; when the engine goes first, end the answer with an error."""
-        started = streaming = finished = False
-
-        async def note(message: Message) -> None:
-            nonlocal started, streaming, finished
-            if message["type"] == "http.response.start":
-                started = True
-                streaming = any(b"text/event-stream" in value for _, value in message["headers"])
-            finished = message["type"] == "http.response.body" and not message.get("more_body")
-            await send(message)
-
-        answer = asyncio.ensure_future(self.app(scope, receive, note))
+        answer = Answer(send, lambda: self.stopping)
+        work = asyncio.ensure_future(self.app(scope, receive, answer.send))
         gone = asyncio.ensure_future(self.engine_gone.wait())
         try:
-            await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if answer.done():
-                answer.result()
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done() and not work.cancelled():
+                work.result()
                 return
         finally:
             gone.cancel()
-            answer.cancel()
-        await asyncio.wait({answer})
-        sentence = (
-            "This server was shut down before it had finished; send the request again, another one takes it."
-        )
-        if not started:
-            await _error(send, 503, sentence)
-        elif streaming and not finished:
-            event = b"data: " + _error_json(503, sentence, None) + b"\n\n"
-            await send({"type": "http.response.body", "body": event, "more_body": False})
+            work.cancel()
+        await asyncio.wait({work})
+        await answer.cut_off()
 
     def _follow_shutdown(self, scope: Scope) -> None:
         """Learn of SIGTERM from the signal itself and of the engine's end from vLLM's uvicorn server."""
@@ -207,24 +190,3 @@ async def _read(receive: Receive) -> bytes | None:
         body += message.get("body", b"")
         if len(body) > MAX_BODY_BYTES or not message.get("more_body"):
             return bytes(body[: MAX_BODY_BYTES + 1])
-
-
-def _error_json(status: int, sentence: str, field: str | None) -> bytes:
-    """OpenAI's error object, as vLLM writes it."""
-    kinds = {400: "BadRequestError", 401: "AuthenticationError", 404: "NotFoundError", 413: "BadRequestError"}
-    kind = kinds.get(status, "ServiceUnavailableError")
-    return json.dumps({"error": {"message": sentence, "type": kind, "param": field, "code": status}}).encode()
-
-
-async def _error(send: Send, status: int, sentence: str, field: str | None = None) -> None:
-    body = _error_json(status, sentence, field)
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    if status in (413, 503):
-        # What was not read of the body, or another request on a stopping server, must not follow.
-        headers.append((b"connection", b"close"))
-    if status == 503:
-        headers.append((b"retry-after", b"1"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

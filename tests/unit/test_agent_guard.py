@@ -2,41 +2,15 @@
 
 import asyncio
 import json
-import os
-import signal
-from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import pytest
 
 from agent import guard as guard_module
 from agent import rules
 from agent.guard import KEY_FILE_VARIABLE, Guard, Message, Receive, Scope, Send
-
-KEY = "a-key-of-the-operator"
-CHAT = "/v1/chat/completions"
-
-
-class Inner:
-    """Records what reached it; answers as told."""
-
-    def __init__(self) -> None:
-        self.bodies: list[bytes] = []
-        self.after_body: list[Message] = []
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = b""
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                break
-        self.bodies.append(body)
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"answered"})
+from tests.unit.agent_stand_in import CHAT, KEY, Inner, ask
 
 
 @pytest.fixture
@@ -55,25 +29,6 @@ def inner() -> Inner:
 @pytest.fixture
 def guard(inner: Inner, key_file: Path) -> Guard:
     return Guard(inner)
-
-
-def ask(
-    app: Guard,
-    method: str,
-    path: str,
-    *,
-    key: str | None = KEY,
-    content: bytes | None = None,
-    body: Any = None,
-) -> httpx.Response:
-    async def go() -> httpx.Response:
-        transport = httpx.ASGITransport(app=app)  # pyright: ignore[reportArgumentType]
-        headers = {"authorization": f"Bearer {key}"} if key is not None else {}
-        data = content if content is not None else json.dumps(body).encode() if body is not None else None
-        async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
-            return await client.request(method, path, headers=headers, content=data)
-
-    return asyncio.run(go())
 
 
 REFUSED = [
@@ -289,75 +244,3 @@ def test_a_disconnect_reaches_the_application(key_file: Path) -> None:
     }
     asyncio.run(Guard(app)(scope, receive, send))
     assert seen == ["http.request", "http.disconnect"]
-
-
-@pytest.fixture
-def signals() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-def test_a_stopping_server_refuses_new_requests_and_ends_open_streams(key_file: Path, signals: None) -> None:
-    async def never_ends(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            return
-        if json.loads((await receive())["body"]).get("stream"):
-            headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": b"data: {}\n\n", "more_body": True})
-        await asyncio.Event().wait()
-
-    async def go() -> None:
-        handled = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, handled.set)
-        guard = Guard(never_ends)
-        server = SimpleNamespace(should_exit=False)
-        application = SimpleNamespace(state=SimpleNamespace(server=server))
-
-        async def nothing(*_: Any) -> Any: ...
-
-        await guard({"type": "lifespan", "app": application}, nothing, nothing)
-
-        async def post(body: Any) -> list[Message]:
-            sent: list[Message] = []
-
-            async def receive() -> Message:
-                return {"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}
-
-            async def send(message: Message) -> None:
-                sent.append(message)
-
-            headers = [(b"authorization", b"Bearer " + KEY.encode())]
-            await guard({"type": "http", "method": "POST", "path": CHAT, "headers": headers}, receive, send)
-            return sent
-
-        stream = asyncio.create_task(post({"stream": True}))
-        plain = asyncio.create_task(post({}))
-        await asyncio.sleep(0.05)
-        os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(handled.wait(), 2)  # vLLM's own handler still runs
-        refused = await post({})
-        assert refused[0]["status"] == 503 and (b"connection", b"close") in refused[0]["headers"]
-        assert not stream.done() and not plain.done()
-        server.should_exit = True
-        chunks = await asyncio.wait_for(stream, 2)
-        assert b"shut down before" in chunks[-1]["body"] and not chunks[-1]["more_body"]
-        assert (await asyncio.wait_for(plain, 2))[0]["status"] == 503
-
-    asyncio.run(go())
-
-
-def test_health_fails_while_the_drain_file_exists_and_requests_go_on(
-    inner: Inner, key_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    draining = tmp_path / "draining"
-    monkeypatch.setenv(guard_module.DRAIN_FILE_VARIABLE, str(draining))
-    guard = Guard(inner)
-    assert ask(guard, "GET", "/health").status_code == 200
-    draining.touch()
-    assert ask(guard, "GET", "/health").status_code == 503
-    assert ask(guard, "POST", CHAT, body={"messages": []}).status_code == 200
-    draining.unlink()
-    assert ask(guard, "GET", "/health").status_code == 200

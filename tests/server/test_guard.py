@@ -1,0 +1,165 @@
+"""Each guarded request against the real server without the guard, and the guard's own life in it."""
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from agent import rules
+from tests.server.running import NAME, Server, server
+
+KEY = "a-key-of-this-test"
+CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
+SHUTDOWN_SECONDS = 10
+
+BREAKS: list[tuple[str, dict[str, Any], str]] = [
+    (CHAT, {"seed": 1}, ""),
+    (COMPLETIONS, {"seed": 1}, ""),
+    (RESPONSES, {"seed": 1}, ""),
+    (CHAT, {"logprobs": True}, "list index out of range"),
+    (COMPLETIONS, {"logprobs": 0}, "list index out of range"),
+    (CHAT, {"logprobs": True, "logprob_token_ids": [300]}, "list index out of range"),
+]
+"""Request, and the message that comes with HTTP 500."""
+
+ENDS: list[tuple[str, dict[str, Any]]] = [
+    (CHAT, {"prompt_logprobs": 0}),
+    (CHAT, {"echo": True}),
+    (COMPLETIONS, {"echo": True, "logprobs": 1}),
+    (CHAT, {"allowed_token_ids": [300, 301]}),
+]
+"""Requests after which there is no server."""
+
+
+def body(path: str, fields: dict[str, Any]) -> dict[str, Any]:
+    asked = {
+        CHAT: {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 3},
+        COMPLETIONS: {"prompt": "Hello", "max_tokens": 3},
+        RESPONSES: {"input": "Hello", "max_output_tokens": 3},
+    }[path]
+    return {"model": NAME, **asked, **fields}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="module")
+def bare(folder: Path) -> Iterator[Server]:
+    with server(folder) as running:
+        yield running
+
+
+@pytest.mark.parametrize(("path", "fields", "message"), BREAKS, ids=str)
+def test_without_the_guard_the_server_answers_with_its_own_failure(
+    bare: Server, path: str, fields: dict[str, Any], message: str
+) -> None:
+    answer = bare.post(path, body(path, fields))
+    assert (answer.status_code, answer.json()["error"]["message"]) == (500, message)
+    assert rules.refusal(path, body(path, fields)) is not None
+    assert bare.post(path, body(path, {})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        (CHAT, {"logprobs": True, "top_logprobs": 2}),
+        (CHAT, {"n": 3}),
+        (CHAT, {"response_format": {"type": "json_object"}}),
+        (CHAT, {"structured_outputs": {"regex": "[a-c]{3}"}}),
+        (CHAT, {"use_beam_search": True, "n": 2}),
+        (CHAT, {"min_p": 0.1, "presence_penalty": 1.0, "logit_bias": {"300": 5.0}}),
+        (COMPLETIONS, {"echo": True}),
+        (COMPLETIONS, {"logprobs": 2}),
+        (COMPLETIONS, {"prompt": ["Hello", "you"]}),
+    ],
+    ids=str,
+)
+def test_what_the_guard_lets_through_is_answered(bare: Server, path: str, fields: dict[str, Any]) -> None:
+    assert rules.refusal(path, body(path, fields)) is None
+    answer = bare.post(path, body(path, fields))
+    assert answer.status_code == 200, answer.text
+
+
+def test_the_guard_knows_every_route(bare: Server) -> None:
+    """A route that vLLM adds is refused until somebody reads it; one that it drops must leave the list."""
+    described = httpx.get(f"{bare.url}/openapi.json", timeout=60).json()["paths"]
+    served = {(verb.upper(), path) for path, verbs in described.items() for verb in verbs}
+    assert {*rules.OFFERED} - {("GET", "/metrics")} <= served
+
+
+@pytest.mark.parametrize(("path", "fields"), ENDS, ids=str)
+def test_without_the_guard_one_request_ends_the_server(
+    folder: Path, path: str, fields: dict[str, Any]
+) -> None:
+    with server(folder) as running:
+        assert running.post(path, body(path, fields)).status_code == 500
+        assert running.ends_within(60)
+        assert "EngineDeadError" in running.log.read_text()
+    assert rules.refusal(path, body(path, fields)) is not None
+
+
+async def _stream(client: httpx.AsyncClient, tokens: int) -> tuple[str | None, bool, list[dict[str, Any]]]:
+    """One streamed chat: its finish reason, whether [DONE] came, and error events."""
+    finish, done, errors = None, False, []
+    asked = body(CHAT, {"max_tokens": tokens, "stream": True})
+    async with client.stream("POST", CHAT, json=asked) as answer:
+        assert answer.status_code == 200
+        async for line in answer.aiter_lines():
+            text = line.removeprefix("data: ")
+            if text == "[DONE]":
+                done = True
+            elif text:
+                event = json.loads(text)
+                errors += [event["error"]] if "error" in event else []
+                for choice in event.get("choices", []):
+                    finish = choice.get("finish_reason") or finish
+    return finish, done, errors
+
+
+def test_the_guarded_server_refuses_serves_counts_and_drains(folder: Path) -> None:
+    key_file, events = folder / "key", folder / "events.json"
+    environment = {"TPUSERVE_API_KEY_FILE": str(key_file), "TPUSERVE_CACHE_EVENTS_FILE": str(events)}
+    flags = ("--middleware", "agent.guard.Guard", "--shutdown-timeout", str(SHUTDOWN_SECONDS))
+    with server(folder, *flags, environment=environment) as running:
+        closed = running.post(CHAT, body(CHAT, {}), KEY)
+        assert closed.status_code == 401 and "No API key is set" in closed.text
+        key_file.write_text(KEY)
+        assert running.post(CHAT, body(CHAT, {}), KEY).status_code == 200
+        assert running.post(CHAT, body(CHAT, {})).status_code == 401
+        for path, fields in [(path, fields) for path, fields, _ in BREAKS] + ENDS:
+            answer = running.post(path, body(path, fields), KEY)
+            assert answer.status_code == 400 and "This server" in answer.json()["error"]["message"]
+        assert "vllm:num_requests_running" in httpx.get(f"{running.url}/metrics", timeout=60).text
+        asyncio.run(_drain(running))
+    log = running.log.read_text()
+    assert "EngineDeadError" not in log.split("[shutdown] API server: shutdown triggered")[0]
+
+
+async def _drain(running: Server) -> None:
+    """SIGTERM with short and endless streams: the short ones finish, the others get an error, none hangs."""
+    headers = {"authorization": f"Bearer {KEY}"}
+    async with httpx.AsyncClient(base_url=running.url, headers=headers, timeout=300) as client:
+        await _stream(client, 2)
+        short = [asyncio.create_task(_stream(client, 4)) for _ in range(2)]
+        long = [asyncio.create_task(_stream(client, 450)) for _ in range(8)]
+        await asyncio.sleep(1)
+        began = time.monotonic()
+        running.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.5)
+        refused = await client.post(CHAT, json=body(CHAT, {}))
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert (await client.get("/health")).status_code == 503
+        ended = await asyncio.wait_for(asyncio.gather(*short, *long), SHUTDOWN_SECONDS + 20)
+        assert time.monotonic() - began < SHUTDOWN_SECONDS + 10
+    for finish, done, errors in ended:
+        assert (finish is not None and done and not errors) or errors
+    assert any(finish for finish, _, _ in ended[:2]) and any(errors for _, _, errors in ended[2:])
+    assert running.ends_within(30)

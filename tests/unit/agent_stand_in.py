@@ -1,0 +1,50 @@
+"""The guard around a stand-in for vLLM's application."""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+
+from agent.guard import Guard, Message, Receive, Scope, Send
+
+KEY = "a-key-of-the-operator"
+CHAT = "/v1/chat/completions"
+
+
+class Inner:
+    """Records what reached it; answers as told."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+        self.after_body: list[Message] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        self.bodies.append(body)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"answered"})
+
+
+def ask(
+    app: Guard,
+    method: str,
+    path: str,
+    *,
+    key: str | None = KEY,
+    content: bytes | None = None,
+    body: Any = None,
+) -> httpx.Response:
+    async def go() -> httpx.Response:
+        transport = httpx.ASGITransport(app=app)  # pyright: ignore[reportArgumentType]
+        headers = {"authorization": f"Bearer {key}"} if key is not None else {}
+        data = content if content is not None else json.dumps(body).encode() if body is not None else None
+        async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
+            return await client.request(method, path, headers=headers, content=data)
+
+    return asyncio.run(go())
