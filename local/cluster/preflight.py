@@ -16,8 +16,8 @@ from local.progress import Refusal
 DISK_BYTES = 3 * 1024**3  # images, snapshots and logs of the cluster itself; the model server's come on top
 MEMORY_BYTES = 4 * 1024**3
 CAP_NET_ADMIN, CAP_SYS_ADMIN = 12, 21  # linux/capability.h
-# A process that was just killed keeps its port for a moment and is shown without a pid meanwhile.
-DYING_SECONDS = 5.0
+# A daemon of ours that was just killed keeps its port for a moment, and can no longer be told for ours.
+DYING_SECONDS = 3.0
 PORTS = {
     site.API_PORT: (site.BRIDGE_ADDRESS, "the API server"),
     site.KUBELET_PORT: (site.BRIDGE_ADDRESS, "the kubelet"),
@@ -103,7 +103,7 @@ def check_foreign() -> None:
     deadline = time.monotonic() + DYING_SECONDS
     while (found := _conflict()) is not None:
         listener, address, user = found
-        if listener.pid or time.monotonic() > deadline:
+        if time.monotonic() > deadline:
             who = (
                 f"{listener.program} (pid {listener.pid})" if listener.pid else "a program that ss cannot see"
             )

@@ -53,6 +53,7 @@ def machine(monkeypatch: Patch, tmp_path: Path) -> None:
     monkeypatch.setattr(platform, "system", lambda: "Linux")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(preflight, "may", lambda field, number: True)
+    monkeypatch.setattr(preflight, "DYING_SECONDS", 0.0)
     monkeypatch.setattr(os, "sysconf", lambda name: 2**22 if name == "SC_PHYS_PAGES" else CONFIGURED(name))
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(2**40, 0, 2**40))
 
