@@ -74,14 +74,14 @@ def _constants(boot: Boot) -> list[str]:
     return lines
 
 
-def unit(release: str, lifecycle: Lifecycle) -> str:
+def unit(release: str, lifecycle: Lifecycle, leave_seconds: int) -> str:
     """The text of the systemd unit: starts the stack, counts its ends, and drains it before it stops.
 
     `Restart=always` with the limit counted over more than `STARTS` whole boots: a server that fails late each
-    time would otherwise be started for ever. A stop first fails `/health`, waits until load balancers have
-    noticed, and only then tells vLLM, which finishes what it has.
+    time would otherwise be started for ever. A stop first fails `/health`, waits `leave_seconds` until load
+    balancers have noticed, and only then tells vLLM, which finishes what it has.
     """
-    stop = lifecycle.pre_stop_seconds + lifecycle.shutdown_timeout_seconds + TEARDOWN
+    stop = leave_seconds + lifecycle.shutdown_timeout_seconds + TEARDOWN
     window = (STARTS + 1) * (lifecycle.engine_ready_timeout_seconds + RESTART_SECONDS)
     draining = f"run/{Path(layout.DRAIN_FILE).name}"
     return f"""\
@@ -97,8 +97,8 @@ StartLimitBurst={STARTS}
 WorkingDirectory=/var/lib/tpuserve
 Environment={RESTART}=no
 ExecStartPre=/bin/rm -f {draining}
-ExecStart=/usr/bin/docker compose up --no-color --no-log-prefix --pull never --exit-code-from {SERVICE}
-ExecStop=/bin/sh -c 'touch {draining}; sleep {lifecycle.pre_stop_seconds}'
+ExecStart=/usr/bin/docker compose --ansi never up --no-log-prefix --pull never --exit-code-from {SERVICE}
+ExecStop=/bin/sh -c 'touch {draining}; sleep {leave_seconds}'
 ExecStop=/usr/bin/docker compose stop --timeout {lifecycle.shutdown_timeout_seconds + TEARDOWN}
 Restart=always
 RestartSec={RESTART_SECONDS}

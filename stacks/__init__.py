@@ -3,7 +3,7 @@
 import pulumi
 
 from stacks.settings import Settings
-from stacks.targets import FoundationTarget, GkeTarget, LocalTarget
+from stacks.targets import FoundationTarget, GkeTarget, LocalTarget, TpuVmTarget
 
 
 def build(settings: Settings) -> None:
@@ -23,5 +23,9 @@ def build(settings: Settings) -> None:
                 from stacks import gke
 
                 gke.build(settings, target)
+            case TpuVmTarget() as target:
+                from stacks import tpu_vm
+
+                tpu_vm.build(settings, target)
     except ValueError as error:
         raise pulumi.RunError(str(error)) from None

@@ -1,4 +1,4 @@
-"""What a GKE stack may not ask for, found before anything is asked of Google."""
+"""What no stack with TPUs of Google may ask for, found before anything is asked of Google."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from serving.models import ModelSpec
 from stacks import google
 from stacks.capacity import FlexStart, Ladder, Pool
 from stacks.settings import Settings
-from stacks.targets import GkeTarget
+from stacks.targets import GkeTarget, TpuVmTarget
 
 DIGEST = re.compile(r"^[a-z0-9][a-z0-9._/-]*(:[\w.-]+)?@sha256:[0-9a-f]{64}$")
 PLACEHOLDER_DIGEST = "0" * 64
@@ -22,11 +22,11 @@ FLEX_START_ZONES = ("asia-northeast1-b", "us-east5-a", "us-east5-b")
 
 
 def problems(
-    settings: Settings, target: GkeTarget, accelerator: Accelerator, model: ModelSpec
+    settings: Settings, target: GkeTarget | TpuVmTarget, accelerator: Accelerator, model: ModelSpec
 ) -> Iterator[str]:
     """One sentence for each thing that could not work, all of them at once."""
     yield from google.placeholders(target.project)
-    yield from _image(settings.image)
+    yield from _image(settings.image, target.kind)
     yield from _endpoint(settings, target)
     if accelerator.is_stand_in:
         yield (
@@ -56,11 +56,11 @@ def problems(
         )
 
 
-def _image(image: str | None) -> Iterator[str]:
+def _image(image: str | None, kind: str) -> Iterator[str]:
     if image is None:
         yield (
-            "image is not set and has no default on gke; set it to an image of Docker Hub with its digest, "
-            "such as vllm/vllm-tpu:v0.32.0@sha256:…"
+            f"image is not set and has no default on {kind}; set it to an image of Docker Hub with its "
+            "digest, such as vllm/vllm-tpu:v0.32.0@sha256:…"
         )
     elif not DIGEST.match(image):
         yield (
@@ -74,7 +74,7 @@ def _image(image: str | None) -> Iterator[str]:
         )
 
 
-def _endpoint(settings: Settings, target: GkeTarget) -> Iterator[str]:
+def _endpoint(settings: Settings, target: GkeTarget | TpuVmTarget) -> Iterator[str]:
     if target.endpoint is None:
         return
     if target.endpoint.exposure == "public" and settings.authentication == "none":
@@ -89,5 +89,5 @@ def _endpoint(settings: Settings, target: GkeTarget) -> Iterator[str]:
         )
 
 
-def _rungs(target: GkeTarget) -> tuple[Pool, ...]:
+def _rungs(target: GkeTarget | TpuVmTarget) -> tuple[Pool, ...]:
     return target.capacity.rungs if isinstance(target.capacity, Ladder) else (target.capacity,)

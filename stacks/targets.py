@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.capacity import Capacity
+from stacks.capacity import Capacity, Rung
 from stacks.section import Section
 
 PLACEHOLDER_PROJECT = "my-project"
@@ -135,4 +135,34 @@ class GkeTarget(Section):
         return self.zone.rsplit("-", 1)[0]
 
 
-Target = Annotated[LocalTarget | FoundationTarget | GkeTarget, Field(discriminator="kind")]
+class TpuVmTarget(Section):
+    """A group of TPU VMs that heals itself, beside a foundation."""
+
+    kind: Literal["tpu-vm"]
+    project: Project = Field(description="Id of the Google Cloud project.")
+    zone: Zone = Field(description="Zone of the TPU; its region is the foundation's.")
+    capacity: Rung = Field(description="How the TPU is bought.")
+    foundation: str = Field(
+        default="foundation", min_length=1, description="Stack that holds the foundation."
+    )
+    endpoint: Endpoint | None = Field(
+        default=None, description="Load balancer with TLS; unset: the machine's own address alone."
+    )
+    clients: tuple[Annotated[str, Field(pattern=r"^\d+(\.\d+){3}/\d+$", examples=["10.0.0.0/8"])], ...] = (
+        Field(default=(), strict=False, description="Ranges that may call the machines themselves.")
+    )
+    keep_data: bool = Field(
+        default=True, description="A disk with weights, image and compile cache that outlives a repair."
+    )
+    second_slice: bool = Field(
+        default=False, description="A change may hold a second slice, and then costs no downtime."
+    )
+    protect: bool = Field(default=False, description="Refuse to delete the machines.")
+
+    @property
+    def region(self) -> str:
+        """The zone without its letter."""
+        return self.zone.rsplit("-", 1)[0]
+
+
+Target = Annotated[LocalTarget | FoundationTarget | GkeTarget | TpuVmTarget, Field(discriminator="kind")]

@@ -102,20 +102,28 @@ TimeoutStartSec=infinity
 # And where this machine lacks a capability itself, a privileged container goes without.
 RUNTIME = """#!/usr/bin/python3
 import json, os, sys
-if "create" in sys.argv:
-    path = os.path.join(sys.argv[sys.argv.index("--bundle") + 1], "config.json")
+words = sys.argv[1:]
+with open("/proc/self/status") as status:
+    mine = int(next(line.split()[1] for line in status if line.startswith("CapBnd:")), 16)
+
+def change(path, bundle):
     with open(path) as file:
         config = json.load(file)
-    config["mounts"].append({"destination": "/opt/vllm", "type": "bind", "source": "/opt/vllm",
-                             "options": ["rbind", "ro", "rprivate"]})
-    with open("/proc/self/status") as status:
-        mine = int(next(line.split()[1] for line in status if line.startswith("CapBnd:")), 16)
-    for names in config["process"]["capabilities"].values():
+    process = config["process"] if bundle else config
+    if bundle:
+        config["mounts"].append({"destination": "/opt/vllm", "type": "bind", "source": "/opt/vllm",
+                                 "options": ["rbind", "ro", "rprivate"]})
+    for names in process.get("capabilities", {}).values():
         if not mine >> 24 & 1 and "CAP_SYS_RESOURCE" in names:
             names.remove("CAP_SYS_RESOURCE")
     with open(path, "w") as file:
         json.dump(config, file)
-os.execv("/usr/sbin/runc", ["runc", *sys.argv[1:]])
+
+if "create" in words:
+    change(os.path.join(words[words.index("--bundle") + 1], "config.json"), True)
+elif "exec" in words and "--process" in words:
+    change(words[words.index("--process") + 1], False)
+os.execv("/usr/sbin/runc", ["runc", *words])
 """
 
 

@@ -43,6 +43,12 @@ class _Echo(Mocks):
                 inputs["address"] = "ADDRESS"
             case "gcp:certificatemanager/dnsAuthorization:DnsAuthorization":
                 inputs["dnsResourceRecords"] = [{"name": "NAME", "type": "CNAME", "data": "DATA"}]
+            case "gcp:compute/instanceTemplate:InstanceTemplate":
+                inputs["selfLinkUnique"] = "TEMPLATE"
+            case "gcp:compute/instanceGroupManager:InstanceGroupManager":
+                inputs["instanceGroup"] = "INSTANCES"
+            case "gcp:compute/forwardingRule:ForwardingRule":
+                inputs["ipAddress"] = "ADDRESS"
             case _:
                 pass
         return f"{args.name}-id", inputs

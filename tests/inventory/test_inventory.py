@@ -36,7 +36,7 @@ def inventory_of(stack: str) -> Inventory:
         if stack == "local":
             # The image's name is a hash of its sources: every edit there would be a diff here.
             config["tpuserve:image"] = "tpuserve.local/vllm-tpu:inventory"
-        references = {"foundation": inventory_of("foundation").outputs} if "gke" in str(config) else {}
+        references = {"foundation": inventory_of("foundation").outputs} if "zone" in str(config) else {}
         return record(stack, config, references)
 
 
@@ -93,6 +93,9 @@ def _text(inventory: Inventory) -> str:
 def _volatile(inventory: Inventory) -> list[tuple[str, str]]:
     """Hashes that change with every edit of the agent or of the engine, named instead of shown."""
     found: list[tuple[str, str]] = []
+    for entry in inventory.of_type("gcp:compute/instanceTemplate:InstanceTemplate").values():
+        found.append(("machine", entry["inputs"]["name"].rsplit("-", 1)[1]))
+        found.append(("release", inventory.outputs["release"]))
     for name, entry in inventory.of_type("kubernetes:core/v1:ConfigMap").items():
         found.append((name, entry["inputs"]["metadata"]["name"].rsplit("-", 1)[1]))
     for entry in inventory.of_type("kubernetes:apps/v1:Deployment").values():
@@ -108,4 +111,6 @@ def _shorten(value: Any) -> Any:
         return [_shorten(item) for item in value]
     if isinstance(value, str) and value.count("\n") > 3:
         return value.split("\n", 1)[0] + " …"
+    if isinstance(value, str) and len(value) > 2000:
+        return value[:40] + " …"
     return value

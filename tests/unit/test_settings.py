@@ -22,7 +22,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"target": {}}, "target.kind is not set and has no default; set it."),
     (
         {"target": {"kind": "gce"}},
-        "target.kind is the text 'gce'; possible are local, foundation, gke; write one of them.",
+        "target.kind is the text 'gce'; possible are local, foundation, gke, tpu-vm; write one of them.",
     ),
     (
         {"target": "local"},

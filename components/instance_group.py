@@ -1,0 +1,115 @@
+"""A group of TPU VMs that keeps its size: preempted, lost and sick ones are made anew."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+from pulumi_gcp.compute import InstanceGroupManagerUpdatePolicyArgsDict
+
+MAX_INITIAL_DELAY_SECONDS = 3600
+"""Google's limit (https://cloud.google.com/compute/docs/reference/rest/v1/instanceGroupManagers)."""
+
+# A change is another template, so another group; this policy is for what somebody changes by hand. One slice
+# has no spare: the old machine goes first, and keeps its disk.
+ONE_AT_A_TIME: InstanceGroupManagerUpdatePolicyArgsDict = {
+    "type": "OPPORTUNISTIC",
+    "minimal_action": "REPLACE",
+    "replacement_method": "RECREATE",
+    "max_surge_fixed": 0,
+    "max_unavailable_fixed": 1,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceGroupArgs:
+    """`group` and `health_check` are physical names; the group's changes with the template. Times in seconds.
+
+    `data_disk` is the device name of a disk that a repair keeps. With `second_slice` the new group serves
+    before the old one goes; without, the old one goes first. `requested_run_seconds` is set for machines that
+    come by request (flex-start): then nothing is repaired, and the group is not waited for.
+    """
+
+    group: pulumi.Input[str]
+    health_check: str
+    zone: str
+    template: pulumi.Input[str]
+    size: int
+    port: int
+    data_disk: str | None
+    initial_delay_seconds: int
+    liveness_period_seconds: int
+    liveness_failures: int
+    wait_seconds: int
+    second_slice: bool
+    requested_run_seconds: int | None
+
+
+class InstanceGroup(pulumi.ComponentResource):
+    """A zonal managed instance group, healed by `/health`.
+
+    An instance is VERIFYING until its health check has passed once, and a group with such an instance is not
+    stable: so `pulumi up` ends when the servers answer, and fails when they do not in `wait_seconds`.
+    """
+
+    instances: pulumi.Output[str]
+    """Self link of the instance group, for load balancers."""
+
+    def __init__(
+        self, name: str, args: InstanceGroupArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("tpuserve:gcp:InstanceGroup", name, None, opts)
+        requested = args.requested_run_seconds is not None
+        check = gcp.compute.HealthCheck(
+            f"{name}-alive",
+            name=args.health_check,
+            check_interval_sec=args.liveness_period_seconds,
+            timeout_sec=args.liveness_period_seconds,
+            unhealthy_threshold=args.liveness_failures,
+            healthy_threshold=1,
+            http_health_check={"port": args.port, "request_path": "/health"},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        wait = f"{args.wait_seconds}s"
+        group = gcp.compute.InstanceGroupManager(
+            f"{name}-group",
+            name=args.group,
+            zone=args.zone,
+            base_instance_name=args.group,
+            target_size=0 if requested else args.size,
+            versions=[{"instance_template": args.template}],
+            named_ports=[{"name": "http", "port": args.port}],
+            auto_healing_policies=None
+            if requested
+            else {"health_check": check.id, "initial_delay_sec": args.initial_delay_seconds},
+            # Google makes requests only in groups that repair nothing
+            # (https://cloud.google.com/compute/docs/instance-groups/about-resize-requests-mig).
+            instance_lifecycle_policy={
+                "default_action_on_failure": "DO_NOTHING" if requested else "REPAIR",
+                "force_update_on_repair": "NO",
+            },
+            update_policy=ONE_AT_A_TIME,
+            stateful_disks=[{"device_name": args.data_disk, "delete_rule": "ON_PERMANENT_INSTANCE_DELETION"}]
+            if args.data_disk and not requested
+            else [],
+            wait_for_instances=not requested,
+            wait_for_instances_status="STABLE",
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                delete_before_replace=not args.second_slice,
+                # Requests change the size behind the program's back.
+                ignore_changes=["targetSize"] if requested else [],
+                custom_timeouts=pulumi.CustomTimeouts(create=wait, update=wait, delete=wait),
+            ),
+        )
+        if args.requested_run_seconds is not None:
+            gcp.compute.ResizeRequest(
+                f"{name}-request",
+                name=args.group,
+                zone=args.zone,
+                instance_group_manager=group.name,
+                resize_by=args.size,
+                requested_run_duration={"seconds": str(args.requested_run_seconds)},
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.instances = group.instance_group
+        self.register_outputs({"instances": self.instances})

@@ -1,0 +1,61 @@
+"""What a stack of TPU VMs may not ask for, found before anything is asked of Google."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from components.instance_group import MAX_INITIAL_DELAY_SECONDS
+from serving.accelerators import Accelerator
+from serving.coldstart import ColdStart
+from serving.models import ModelSpec
+from stacks import gke_checks
+from stacks.settings import Settings
+from stacks.targets import TpuVmTarget
+
+# Between the soft-off signal and the end (Compute API, `scheduling.skipGuestOsShutdown`).
+WINDOW_SECONDS = {"on-demand": 120, "reservation": 120, "flex-start": 120, "spot": 30}
+
+
+def problems(
+    settings: Settings, target: TpuVmTarget, accelerator: Accelerator, model: ModelSpec
+) -> Iterator[str]:
+    """One sentence for each thing that could not work, all of them at once."""
+    yield from gke_checks.problems(settings, target, accelerator, model)
+    if target.endpoint is not None and target.endpoint.exposure == "public":
+        yield (
+            "target.endpoint.exposure is public, and TPU VMs are offered inside the VPC alone; set it to "
+            "internal, or target.kind to gke."
+        )
+    if target.capacity.kind == "flex-start" and target.keep_data:
+        yield (
+            "target.keep_data is true and target.capacity is flex-start, whose machines are deleted at their "
+            "end and never repaired; set target.keep_data to false."
+        )
+    if target.second_slice and target.keep_data:
+        yield (
+            "target.second_slice and target.keep_data are both true, but two groups at once cannot have one "
+            "disk; set target.keep_data to false: each machine then fetches the weights again."
+        )
+
+
+def too_slow(cold_start: ColdStart) -> Iterator[str]:
+    """Google heals no group more patiently than an hour."""
+    if cold_start.budget_seconds > MAX_INITIAL_DELAY_SECONDS:
+        yield (
+            f"A boot may take {cold_start.budget_seconds:,} seconds, and a group of TPU VMs is given "
+            f"{MAX_INITIAL_DELAY_SECONDS:,} at most before it replaces what does not answer; have fewer "
+            "programs compiled (engine.bucket_padding_gap 0, no speculative decoding), or set target.kind to "
+            "gke."
+        )
+
+
+def shutdown(settings: Settings, leave_seconds: int, window: int) -> str:
+    """What becomes of requests when Google takes the machine."""
+    left = window - leave_seconds
+    sure = (
+        "none is cut" if settings.longest_request_seconds <= left else f"longer ones are cut after {left} s"
+    )
+    return (
+        f"{window} s from Google's signal to the end: {leave_seconds} s until load balancers have left, "
+        f"then {left} s for requests in flight, which may take {settings.longest_request_seconds} s; {sure}"
+    )
