@@ -1,0 +1,54 @@
+"""The CPU backend's patches, one by one, in the model server's Python: prints what each gives as JSON."""
+
+import json
+import os
+
+import jax
+import jax.numpy as jnp
+import tpuserve_cpu_backend as backend
+from jax.experimental.pallas import tpu as pltpu
+from tpu_inference import utils
+from tpu_inference.layers.common.sharding import ShardingConfigManager, ShardingStrategy
+
+
+def refusal(work) -> str:
+    try:
+        work()
+    except (RuntimeError, ValueError) as problem:
+        return f"{type(problem).__name__}: {problem}"
+    return "nothing"
+
+
+def compiled(options: dict[str, str | bool]) -> str:
+    return refusal(lambda: jax.jit(jnp.sin, compiler_options=options)(jnp.ones(2)))
+
+
+def mesh(indexes: list[int] | None) -> list[int] | None:
+    return ShardingConfigManager(ShardingStrategy(tensor_parallelism=4), indexes).device_indexes
+
+
+found: dict[str, object] = {}
+for name, change in (("elsewhere", {"JAX_PLATFORMS": "tpu"}), ("no size", {backend.HBM_VARIABLE: "much"})):
+    before = {key: os.environ[key] for key in change}
+    os.environ.update(change)
+    found[name] = refusal(backend.activate.__wrapped__)
+    os.environ.update(before)
+found["before"] = {"mesh": mesh(None), "tpu option": compiled({"xla_tpu_enable_async": "true"})}
+written_for = dict(backend.WRITTEN_FOR)
+backend.WRITTEN_FOR["jax"] = "0.1"
+found["other version"] = refusal(backend.check_versions)
+backend.WRITTEN_FOR.update(written_for)
+
+backend.activate()
+backend.activate()
+found["after"] = {
+    "mesh": mesh(None),
+    "mesh as told": mesh([3, 2, 1, 0]),
+    "tpu option": compiled({"xla_tpu_enable_async": "true"}),
+    "unknown option": compiled({"xla_no_such_option": "true"}),
+    "cpu option": compiled({"xla_cpu_enable_fast_math": True}),
+    "hbm": utils.get_device_hbm_limit(),
+    "lanes": pltpu.get_tpu_info().num_lanes,
+    "devices": jax.device_count(),
+}
+print(json.dumps(found))
