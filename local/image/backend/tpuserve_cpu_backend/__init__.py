@@ -84,8 +84,8 @@ def pretend_hbm(limit: int) -> None:
 
     Why: CPU devices report no memory statistics, so that the library sums its live arrays against this limit;
     the size of the KV pool follows from it as on a chip.
-    Checked: at 128 MiB the boot logs a pool of 72 064 tokens, which is the arithmetic of the limit, 92 % of it,
-    the weights and 6144 bytes a token.
+    Checked: at 128 MiB the boot logs a pool of 72 064 tokens: 92 % of four limits, less the weights, by 6144
+    bytes a token.
     """
     import tpu_inference.utils
 
