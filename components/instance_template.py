@@ -113,5 +113,5 @@ class InstanceTemplate(pulumi.ComponentResource):
             member=pulumi.Output.concat("serviceAccount:", args.email),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.link = template.self_link_unique
+        self.link = template.self_link
         self.register_outputs({"link": self.link})

@@ -37,7 +37,7 @@ stage() {
     say "$name failed after $seconds s: ${reason:-code $code}"
     exit 1
   fi
-  boot report "$name" done "$seconds"
+  boot report "$name" 'done' "$seconds"
   say "$name: $seconds s"
 }
 

@@ -46,6 +46,8 @@ def compose(release: Release, lifecycle: Lifecycle) -> str:
         "command": [],
         "env_file": ["vllm.env"],
         "environment": {"TPUSERVE_DRAIN_FILE": layout.DRAIN_FILE},
+        # Whatever user the image names: the chips' device files and the key are root's.
+        "user": "0:0",
         # The chips are PCI devices that the TPU runtime opens through /dev/vfio with memory it pins.
         "privileged": True,
         "network_mode": "host",

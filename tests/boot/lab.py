@@ -67,7 +67,7 @@ class Lab:
         name = f"tpuserve-{hashlib.sha256(str(folder).encode()).hexdigest()[:6]}"
         self.machine = Machine(name, folder, tree, environment, disk_bytes)
         authority = certificates(self.cloud / "tls")
-        digest = image(self.cloud / "image", tree, real=real)
+        digest = image(self.cloud / "image", real=real)
         self.image = f"{IMAGE}@{digest}"
         self._furnish(authority, tree)
         self._server = subprocess.Popen(

@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/opt/vllm/bin/python3
 """Stands in for `vllm serve` where a test is about the boot around it; takes the same command line.
 
 Answers /health after START_SECONDS, and streams one token a second. SIGTERM ends it after its streams.

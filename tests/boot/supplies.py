@@ -1,9 +1,7 @@
 """What a lab serves: the server's image and the certificates of the APIs."""
 
-import hashlib
 import io
 import json
-import shutil
 import tarfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,78 +12,33 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from local import paths
+from local import image as local_image
+from local import oci
 from local.image import constants
+from local.image import image as built
 from tests.boot import cloud
 
 
-def image(folder: Path, tree: Path, *, real: bool) -> str:
-    """An OCI image of the machine's own Debian with a server in it; returns its digest."""
-    blobs = folder / "blobs/sha256"
-    blobs.mkdir(parents=True)
-    layer = _layer(tree)
-    first = "/opt/vllm/bin" if real else "/usr/local/stand-in"
-    environment = {
-        "PATH": f"{first}:/usr/bin:/bin",
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={constants.CHIPS}",
-        "TPU_ACCELERATOR_TYPE": constants.ACCELERATOR_TYPE,
-        "TPU_NAME": "local",
-        "TPU_WORKER_ID": "0",
-        "TPUSERVE_CPU_HBM_BYTES": str(constants.HBM_BYTES),
-        "HOME": "/tmp",
-    }
-    digest = f"sha256:{layer.name}"
-    configuration = {
-        "architecture": "amd64",
-        "os": "linux",
-        "config": {"Env": [f"{name}={value}" for name, value in environment.items()]},
-        "rootfs": {"type": "layers", "diff_ids": [digest]},
-    }
-    (blobs / layer.name).symlink_to(layer)
-    kind = "application/vnd.oci.image"
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": f"{kind}.manifest.v1+json",
-        "config": _blob(blobs, configuration, f"{kind}.config.v1+json"),
-        "layers": [{"mediaType": f"{kind}.layer.v1.tar", "digest": digest, "size": layer.stat().st_size}],
-    }
-    described = _blob(blobs, manifest, f"{kind}.manifest.v1+json")
-    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [described]}))
-    return described["digest"]
+def image(folder: Path, *, real: bool) -> str:
+    """Unpack the local server's image into `folder`; its digest.
 
-
-def _blob(blobs: Path, value: object, media_type: str) -> dict[str, Any]:
-    data = json.dumps(value).encode()
-    digest = hashlib.sha256(data).hexdigest()
-    (blobs / digest).write_bytes(data)
-    return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
-
-
-def _layer(tree: Path) -> Path:
-    """The one layer, named by its digest; made once for each tree and server."""
-    server = (Path(__file__).parent / "server.py").read_bytes()
-    key = hashlib.sha256(str(tree).encode() + server).hexdigest()[:12]
-    folder = paths.home() / "machines" / f"layer-{key}"
-    if not folder.exists():
-        unfinished = folder.with_name("layer-unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir()
-        archive = unfinished / "layer.tar"
-
-        def kept(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
-            return None if entry.name.startswith(("./opt/", "./var/", "./usr/share/", "./dev/")) else entry
-
-        with tarfile.open(archive, "w") as tar:
-            tar.add(tree, ".", filter=kept)
-            entry = tarfile.TarInfo("./usr/local/stand-in/vllm")
-            entry.mode, entry.size = 0o755, len(server)
-            tar.addfile(entry, io.BytesIO(server))
-        with archive.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        archive.rename(unfinished / digest)
-        unfinished.rename(folder)
-    return next(folder.iterdir())
+    Unless `real`, with tests/boot/server.py in front of vLLM on the PATH.
+    """
+    if real:
+        local_image.ensure_image()
+        archive = local_image.archive()
+    else:
+        archive = folder.with_suffix(".tar")
+        server = (Path(__file__).parent / "server.py").read_bytes()
+        data = io.BytesIO(built.layer(built.host_files(local_image.ensure_environment())))
+        with tarfile.open(fileobj=data, mode="a") as tar:
+            oci.add(tar, "opt/stand-in/vllm", server, 0o755)
+        configuration = built.configuration()
+        path = f"PATH=/opt/stand-in:{constants.PYTHON_ROOT}/bin:/bin"
+        oci.write(archive, "stand-in", data.getvalue(), {**configuration, "Env": [path]})
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+    return json.loads((folder / "index.json").read_text())["manifests"][0]["digest"]
 
 
 def certificates(folder: Path) -> str:

@@ -53,9 +53,8 @@ def chat(tokens: int, **more: object) -> dict[str, object]:
 
 def events(lab: Lab) -> dict[str, Any]:
     """The counts of this boot's compile-cache hits and misses."""
-    return json.loads(
-        lab.machine.run("docker", "exec", "tpuserve-vllm-1", "/bin/cat", layout.CACHE_EVENTS_FILE).stdout
-    )
+    show = f"print(open({layout.CACHE_EVENTS_FILE!r}).read())"
+    return json.loads(lab.machine.run("docker", "exec", "tpuserve-vllm-1", "python3", "-c", show).stdout)
 
 
 def test_from_an_empty_disk_to_a_completion(lab: Lab) -> None:
@@ -85,12 +84,13 @@ def test_nothing_else_listens_to_the_network(lab: Lab) -> None:
 
 
 def test_a_stop_with_ten_streams_in_flight_loses_none(lab: Lab) -> None:
-    words = ask(lab, "/v1/chat/completions", chat(300, stream=True, ignore_eos=True))
+    words = ask(lab, "/v1/chat/completions", chat(80, stream=True, ignore_eos=True))
     streams = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(10)]
     time.sleep(3)
     lab.machine.run("systemctl", "stop", boot.UNIT, timeout=180)
     answers = [stream.communicate()[0] for stream in streams]
-    assert [answer.rstrip().endswith("data: [DONE]\n\n\n200") for answer in answers] == [True] * 10
+    tails = [answer[-200:] for answer in answers if not answer.rstrip().endswith("data: [DONE]\n\n\n200")]
+    assert tails == []
 
 
 def test_the_next_boot_compiles_nothing(lab: Lab) -> None:

@@ -44,7 +44,7 @@ class _Echo(Mocks):
             case "gcp:certificatemanager/dnsAuthorization:DnsAuthorization":
                 inputs["dnsResourceRecords"] = [{"name": "NAME", "type": "CNAME", "data": "DATA"}]
             case "gcp:compute/instanceTemplate:InstanceTemplate":
-                inputs["selfLinkUnique"] = "TEMPLATE"
+                inputs["selfLink"] = "TEMPLATE"
             case "gcp:compute/instanceGroupManager:InstanceGroupManager":
                 inputs["instanceGroup"] = "INSTANCES"
             case "gcp:compute/forwardingRule:ForwardingRule":

@@ -97,6 +97,9 @@ GROUP_NAMES = {
     "statefulDisks": stateful("disks", "deviceName"),
     "statefulInternalIps": stateful("internalIPs", "interfaceName"),
     "statefulExternalIps": stateful("externalIPs", "interfaceName"),
+    # The discovery document calls them "[Output Only]", and the real provider takes them all the same: they
+    # are instanceGroups.setNamedPorts'.
+    "namedPorts": "",
     "waitForInstances": "",
     "waitForInstancesStatus": "",
 }

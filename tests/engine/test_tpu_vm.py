@@ -1,0 +1,170 @@
+"""Stacks of TPU VMs under the real CLI: their life, their failures, and what each change does."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import toolchain
+from tests.boot.lab import CANARY
+from tests.engine.deployment import Deployment
+
+GROUP = "vllm-group"
+TARGET = {
+    "kind": "tpu-vm",
+    "project": "inventory-project",
+    "zone": "us-east5-b",
+    "capacity": {"kind": "spot"},
+}
+ENDPOINT = {"hostname": "tpuserve.example.org"}
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The foundation and dev, both up; taken down at the end, which is a test of its own."""
+    toolchain.ensure("pulumi")
+    deployment = Deployment(tmp_path_factory.mktemp("deployment"))
+    deployment.add("foundation", {})
+    deployment.up()
+    deployment.add("dev", {})
+    deployment.up()
+    yield deployment
+
+
+def steps(shown: str) -> dict[str, str]:
+    """Resource's name -> what a preview would do with it, without components and the unchanged."""
+    found: dict[str, str] = {}
+    # The provider's greeting stands before the document.
+    for step in json.loads(shown[shown.index("{") :])["steps"]:
+        kind, name = step["urn"].split("::")[2:]
+        if step["op"] != "same" and kind.split("$")[-1].startswith("gcp:"):
+            found[name] = "replace" if "replace" in step["op"] else step["op"]
+    return found
+
+
+def test_a_deployed_group_is_stable_and_changes_nothing_more(deployed: Deployment) -> None:
+    group = deployed.state()[GROUP]
+    assert group["outputs"]["statuses"][0]["isStable"] is True
+    assert "unchanged" in deployed.good("up", "--yes", "--skip-preview", "--expect-no-changes")
+    deployed.good("preview", "--expect-no-changes")
+    deployed.good("refresh", "--yes", "--skip-preview", "--expect-no-changes")
+
+
+def test_no_secret_is_in_state_or_metadata(deployed: Deployment) -> None:
+    """The key's value is in Secret Manager alone: the template names where it is."""
+    deployed.console.order()
+    exported = deployed.good("stack", "export", "--show-secrets")
+    assert CANARY not in exported
+    metadata = deployed.state()["machine-template"]["inputs"]["metadata"]
+    assert "secrets/tpuserve-api-key-dev/versions/latest" in metadata["startup-script"]
+    assert not re.search(r"api[-_]key\s*=|hf_[A-Za-z0-9]{20}", json.dumps(metadata).lower())
+
+
+def test_a_preempted_group_heals(deployed: Deployment) -> None:
+    name = deployed.state()[GROUP]["inputs"]["name"]
+    deployed.console.preempt(f"instanceGroupManagers/{name}")
+    deployed.good("refresh", "--yes", "--skip-preview")
+    assert deployed.state()[GROUP]["outputs"]["statuses"][0]["isStable"] is False
+    deployed.good("refresh", "--yes", "--skip-preview")
+    assert deployed.state()[GROUP]["outputs"]["statuses"][0]["isStable"] is True
+
+
+REPLACED = {GROUP: "replace", "machine-template": "replace"}
+CHANGES: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
+    ("another engine is another machine", {"engine": {"max_num_seqs": 64}}, REPLACED),
+    ("another scenario", {"scenario": "interactive"}, REPLACED),
+    ("another revision of the weights", {"model_revision": "f" * 40}, REPLACED),
+    ("another image", {"image": f"vllm/vllm-tpu:v0.33.0@sha256:{'1' * 64}"}, REPLACED),
+    ("longer requests drain longer", {"longest_request_seconds": 400}, REPLACED),
+    ("no key", {"authentication": "none"}, REPLACED),
+    ("bought on demand", {"target": {**TARGET, "capacity": {"kind": "on-demand"}}}, REPLACED),
+    (
+        "bought in a reservation",
+        {"target": {**TARGET, "capacity": {"kind": "reservation", "name": "v6e"}}},
+        REPLACED,
+    ),
+    ("all on the boot disk", {"target": {**TARGET, "keep_data": False}}, REPLACED),
+    (
+        "a second slice for the change",
+        {"target": {**TARGET, "keep_data": False, "second_slice": True}},
+        REPLACED,
+    ),
+    ("another zone", {"target": {**TARGET, "zone": "us-east5-a"}}, {GROUP: "replace"}),
+    ("two servers", {"replicas": 2}, {GROUP: "update"}),
+    (
+        "clients in the VPC",
+        {"target": {**TARGET, "clients": ["10.9.0.0/16"]}},
+        {"firewall-clients": "create"},
+    ),
+    (
+        "a load balancer: what a stop waits for is in the machine",
+        {"target": {**TARGET, "endpoint": ENDPOINT}},
+        {
+            **REPLACED,
+            "firewall-balancer": "create",
+            **{f"balancer-{part}": "create" for part in ("ready", "backend", "routes", "proxy", "address")},
+            **{f"certificate-{part}": "create" for part in ("proof", "issued")},
+        },
+    ),
+    (
+        "flex-start: by request, and never repaired",
+        {"target": {**TARGET, "capacity": {"kind": "flex-start"}, "keep_data": False}},
+        {**REPLACED, "vllm-request": "create"},
+    ),
+)
+
+
+@pytest.mark.parametrize(("case", "changes", "expected"), CHANGES, ids=[row[0] for row in CHANGES])
+def test_a_change_does_this_and_nothing_else(
+    deployed: Deployment, case: str, changes: dict[str, Any], expected: dict[str, str]
+) -> None:
+    deployed.change(changes)
+    assert steps(deployed.good("preview", "--json")) == expected, case
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"fault": "stockout", "type": "*GroupManager"}, "us-east5-b"),
+        ({"fault": "unhealthy", "type": "*GroupManager"}, "state to become 'created'"),
+    ],
+    ids=["no capacity", "a server that never answers"],
+)
+def test_a_group_that_does_not_come_fails_and_comes_later(
+    deployed: Deployment, fault: dict[str, str], said: str
+) -> None:
+    deployed.change({"engine": {"max_num_seqs": 32 if "stockout" in str(fault) else 48}})
+    deployed.console.order(fault)
+    assert said in deployed.bad("up", "--yes", "--skip-preview")
+    deployed.console.order()
+    deployed.up()
+    assert deployed.state()[GROUP]["outputs"]["statuses"][0]["isStable"] is True
+
+
+def test_the_whole_door_and_back(deployed: Deployment) -> None:
+    deployed.change({"target": {**TARGET, "endpoint": ENDPOINT}})
+    deployed.up()
+    outputs = json.loads(deployed.good("stack", "output", "--json"))
+    assert outputs["endpoint"] == "https://tpuserve.example.org/v1"
+    assert outputs["dns_records"][0].startswith("tpuserve.example.org A ")
+    deployed.good("preview", "--expect-no-changes")
+    deployed.change({})
+    deployed.up()
+
+
+def test_taken_down_the_foundation_stays(deployed: Deployment) -> None:
+    deployed.good("destroy", "--yes", "--skip-preview")
+    assert [name for name in deployed.state() if name.startswith(("vllm", "machine", "firewall"))] == []
+    deployed.use("foundation")
+    deployed.good("preview", "--expect-no-changes")
+
+
+def test_the_placeholder_project_is_previewed_and_not_deployed(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path)
+    deployment.add("dev", {"target": {**TARGET, "project": "my-project"}})
+    refused = deployment.bad("up", "--yes", "--skip-preview")
+    assert "target.project is still the placeholder my-project" in refused
+    assert "Traceback" not in refused

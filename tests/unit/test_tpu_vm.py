@@ -1,0 +1,233 @@
+"""What a stack of TPU VMs refuses, what it tells about a stop, and the texts that make a machine boot."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.machine_purchase import machine
+from components.purchase import Purchase
+from serving import boot, compose, layout
+from serving.accelerators import accelerator
+from serving.boot import Boot
+from serving.models import model
+from serving.release import Release
+from stacks import tpu_vm, tpu_vm_checks
+from stacks.plan import Plan, plan
+from stacks.settings import Settings
+from stacks.targets import TpuVmTarget
+
+TARGET: Mapping[str, Any] = {
+    "kind": "tpu-vm",
+    "project": "a-project",
+    "zone": "us-east5-b",
+    "capacity": {"kind": "spot"},
+}
+GOOD: Mapping[str, Any] = {
+    "target": TARGET,
+    "model_revision": "0" * 40,
+    "image": f"vllm/vllm-tpu:v0.32.0@sha256:{'a' * 64}",
+}
+
+
+def parts(**changes: Any) -> tuple[Settings, TpuVmTarget, Plan]:
+    """Settings, target and plan of a good stack with changes of its target."""
+    settings = Settings.parse({**GOOD, "target": {**TARGET, **changes}})
+    assert isinstance(settings.target, TpuVmTarget) and settings.image is not None
+    return settings, settings.target, plan(settings, settings.image)
+
+
+REFUSED = (
+    (
+        {"endpoint": {"hostname": "a.example.org", "exposure": "public"}},
+        "target.endpoint.exposure is public, and TPU VMs are offered inside the VPC alone; set it to "
+        "internal, or target.kind to gke.",
+    ),
+    (
+        {"capacity": {"kind": "flex-start"}},
+        "target.keep_data is true and target.capacity is flex-start, whose machines are deleted at their end "
+        "and never repaired; set target.keep_data to false.",
+    ),
+    (
+        {"second_slice": True},
+        "target.second_slice and target.keep_data are both true, but two groups at once cannot have one "
+        "disk; set target.keep_data to false: each machine then fetches the weights again.",
+    ),
+    (
+        {"zone": "us-west4-a"},
+        "target.zone is us-west4-a, which has no v6e-4: there are us-central1-b, us-east1-d, us-east5-a, "
+        "us-east5-b, europe-west4-a, asia-northeast1-b; choose one of them.",
+    ),
+)
+
+
+@pytest.mark.parametrize(("changes", "sentence"), REFUSED)
+def test_what_cannot_work_is_one_sentence(changes: dict[str, Any], sentence: str) -> None:
+    settings, target, _ = parts(**changes)
+    found = tpu_vm_checks.problems(settings, target, accelerator("v6e-4"), model(settings.model_name))
+    assert list(found) == [sentence]
+
+
+def test_a_good_stack_has_no_problem() -> None:
+    settings, target, resolved = parts()
+    assert not list(
+        tpu_vm_checks.problems(settings, target, accelerator("v6e-4"), model(settings.model_name))
+    )
+    assert not list(tpu_vm_checks.too_slow(resolved.cold_start))
+
+
+def test_a_boot_longer_than_google_waits_is_refused() -> None:
+    settings = Settings.parse({**GOOD, "phase": "turbo-stable"})
+    assert settings.image is not None
+    (sentence,) = tpu_vm_checks.too_slow(plan(settings, settings.image).cold_start)
+    assert re.match(
+        r"A boot may take \d,\d00 seconds, and a group of TPU VMs is given 3,600 at most ", sentence
+    )
+
+
+@pytest.mark.parametrize(
+    ("longest", "leave", "window", "end"),
+    [(300, 5, 30, "longer ones are cut after 25 s"), (100, 5, 120, "none is cut")],
+)
+def test_a_stop_tells_which_requests_it_cuts(longest: int, leave: int, window: int, end: str) -> None:
+    settings = Settings.parse({**GOOD, "longest_request_seconds": longest})
+    assert tpu_vm_checks.shutdown(settings, leave, window).endswith(f"; {end}")
+
+
+WAYS = (
+    (Purchase(way="on-demand"), "STANDARD", "NO_RESERVATION", set[str]()),
+    (Purchase(way="spot"), "SPOT", "NO_RESERVATION", {"preemptible", "instance_termination_action"}),
+    (
+        Purchase(way="flex-start", max_run_seconds=60),
+        "FLEX_START",
+        "NO_RESERVATION",
+        {"max_run_duration", "instance_termination_action"},
+    ),
+    (Purchase(way="reservation", reservation="r"), "STANDARD", "SPECIFIC_RESERVATION", set[str]()),
+)
+
+
+@pytest.mark.parametrize(("purchase", "model_name", "affinity", "own"), WAYS)
+def test_each_way_to_buy_has_its_own_fields(
+    purchase: Purchase, model_name: str, affinity: str, own: set[str]
+) -> None:
+    bought = machine(purchase)
+    common = {"provisioning_model", "automatic_restart", "on_host_maintenance"}
+    assert set(bought.scheduling) == common | own
+    assert bought.scheduling.get("provisioning_model") == model_name
+    assert bought.scheduling.get("on_host_maintenance") == "TERMINATE"
+    assert bought.scheduling.get("automatic_restart") is (model_name == "STANDARD")
+    assert bought.reservation_affinity["type"] == affinity
+
+
+BOOT = Boot(
+    release="abc",
+    image="us-east5-docker.pkg.dev/p/r/vllm@sha256:0",
+    disk=boot.data_disk(),
+    secret="projects/p/secrets/s/versions/latest",
+    bucket="b",
+    model="m",
+    weights="weights/1/m/",
+    cache="xla/1.tar.zst",
+    budget=600,
+)
+
+
+@pytest.mark.parametrize("given", [BOOT, replace(BOOT, disk="", secret="")], ids=["whole", "bare"])
+def test_the_script_is_short_and_clean(given: Boot, tmp_path: Path) -> None:
+    text = boot.script(given)
+    assert len(text.splitlines()) < 200
+    file = tmp_path / "boot.sh"
+    file.write_text(text)
+    program = Path(sys.executable).parent / "shellcheck"
+    found = subprocess.run([program, file], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (0, "")
+
+
+def test_hostile_values_stay_values(tmp_path: Path) -> None:
+    """Constants are quoted: no name in a stack file or a bucket can become a command."""
+    nasty = "a'; touch /tmp/x; echo '$(id) `id` \"b"
+    text = boot.script(replace(BOOT, bucket=nasty, packages=(nasty, "c d")))
+    constants = "\n".join(line for line in text.splitlines() if line.startswith("readonly"))
+    show = f'{constants}\nprintf "%s\\n" "$BUCKET" "${{PACKAGES[@]}}"'
+    shown = subprocess.run(["bash", "-c", show], capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines() == [nasty, nasty, "c d"]
+
+
+RELEASE = Release(
+    image="i@sha256:0",
+    model="m",
+    accelerator="v6e-4",
+    argv=("vllm", "serve", "/models/m", "--host", "0.0.0.0", "--additional-config", '{"a":"$b"}'),
+    environment=(("A", "1"),),
+    agent_digest="d",
+)
+
+
+def service() -> dict[str, Any]:
+    _, _, resolved = parts()
+    document = yaml.safe_load(compose.compose(RELEASE, resolved.lifecycle))
+    assert set(document) == {"name", "services"}
+    return document["services"][compose.SERVICE]
+
+
+def test_the_stack_has_what_the_recipes_lacked() -> None:
+    found = service()
+    assert found["network_mode"] == "host"
+    assert found["restart"] and found["healthcheck"] and found["shm_size"] and found["stop_grace_period"]
+    # Reading the weights fills the page cache, which counts against a limit.
+    assert "deploy" not in found and "mem_limit" not in found
+    writable = {mount["target"] for mount in found["volumes"] if not mount["read_only"]}
+    assert writable == {layout.CACHE}
+    assert found["read_only"] is True
+
+
+def test_the_server_listens_to_one_address_and_dollars_survive() -> None:
+    words = service()["entrypoint"]
+    assert words[words.index("--host") + 1] == "${TPUSERVE_ADDRESS:-127.0.0.1}"
+    assert words[-1] == '{"a":"$$b"}'
+
+
+@pytest.mark.parametrize("value", ['{"a": [1, "b c"], "d#": "e=f"}', "1", "", "a#b", "--flag=x y"])
+def test_values_that_both_readers_take_as_they_are(value: str) -> None:
+    assert compose.env_file({"NAME": value}) == f"NAME={value}\n"
+
+
+@pytest.mark.parametrize("value", ["a\nb", "$HOME", "a #b", " a", "a ", "'a'", '"a"', "a\\b", "`a`", "a\r"])
+def test_values_that_they_would_read_differently_are_refused(value: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        compose.env_file({"NAME": value})
+    assert str(caught.value).startswith(f"The value of NAME is {value!r}; an env file can hold no line break")
+
+
+def test_the_unit_counts_over_more_than_its_starts() -> None:
+    _, _, resolved = parts()
+    text = boot.unit("abc", resolved.lifecycle, 5)
+    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    boots = int(values["StartLimitBurst"]) * resolved.lifecycle.engine_ready_timeout_seconds
+    assert int(values["StartLimitIntervalSec"]) > boots
+    # systemd must outlast what it waits for, or it kills what is still answering.
+    assert int(values["TimeoutStopSec"]) >= 5 + resolved.lifecycle.shutdown_timeout_seconds
+
+
+def test_metadata_fits_and_names_the_secret_without_its_value() -> None:
+    settings, target, resolved = parts()
+    found = tpu_vm.boot_metadata(settings, target, resolved, prefix="r/p", bucket="b", secret="key")
+    # https://cloud.google.com/compute/docs/metadata/setting-custom-metadata#limitations
+    assert all(len(text.encode()) < 256 * 1024 for text in found.values())
+    assert "projects/a-project/secrets/key/versions/latest" in found["startup-script"]
+    assert f"r/p/{settings.image}" in found["startup-script"]
+
+
+def test_without_a_key_no_secret_is_asked_for() -> None:
+    settings = Settings.parse({**GOOD, "authentication": "none"})
+    assert isinstance(settings.target, TpuVmTarget) and settings.image is not None
+    resolved = plan(settings, settings.image)
+    found = tpu_vm.boot_metadata(settings, settings.target, resolved, prefix="r", bucket="b", secret="key")
+    assert "readonly SECRET=''" in found["startup-script"]
