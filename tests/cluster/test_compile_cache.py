@@ -50,7 +50,8 @@ def restart() -> Boot:
     log = kubectl("logs", name, "-n", "tpuserve")
     found = INIT.search(log)
     assert found, log[-3000:]
-    events = kubectl("exec", name, "-n", "tpuserve", "--", "cat", layout.CACHE_EVENTS_FILE)
+    read = f"print(open({layout.CACHE_EVENTS_FILE!r}).read())"
+    events = kubectl("exec", name, "-n", "tpuserve", "--", "python3", "-c", read)
     return Boot(float(found.group(1)), json.loads(events))
 
 

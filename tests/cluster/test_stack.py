@@ -24,15 +24,15 @@ def test_preview_after_up_shows_no_change(server: Server) -> None:
 
 
 def test_refresh_shows_no_drift(server: Server) -> None:
-    done = pulumi("refresh", "--stack", "local", "--preview-only", "--expect-no-changes", "--yes")
+    done = pulumi("refresh", "--stack", "local", "--preview-only", "--expect-no-changes")
     assert done.code == 0, done.text
 
 
 def test_refresh_shows_a_change_made_behind_its_back(server: Server) -> None:
     kubectl("label", "service", "vllm", "-n", "tpuserve", "app.kubernetes.io/name=other", "--overwrite")
     try:
-        done = pulumi("refresh", "--stack", "local", "--preview-only", "--expect-no-changes", "--yes")
-        assert done.code != 0
+        done = pulumi("refresh", "--stack", "local", "--preview-only", "--expect-no-changes")
+        assert done.code != 0 or "to update" in done.out, done.text
     finally:
         fixed = pulumi("up", "--stack", "local", "--yes", "--skip-preview", "--refresh")
         assert fixed.code == 0, fixed.text
@@ -49,10 +49,12 @@ def test_the_key_is_in_no_argument_list_and_no_environment(server: Server) -> No
     pods = json.loads(kubectl("get", "pods", "-n", "tpuserve", "-o", "json"))["items"]
     assert pods
     assert server.key not in json.dumps(pods)
-    words = kubectl(
-        "exec", "-n", "tpuserve", pods[0]["metadata"]["name"], "--", "sh", "-c",
-        "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ | tr '\\0' '\\n'",
-    )  # fmt: skip
+    script = (
+        "import glob; print(b''.join(open(f, 'rb').read() for w in ('cmdline', 'environ') "
+        "for f in glob.glob(f'/proc/[0-9]*/{w}')).replace(b'\\0', b'\\n').decode(errors='replace'))"
+    )
+    name = pods[0]["metadata"]["name"]
+    words = kubectl("exec", "-n", "tpuserve", name, "--", "python3", "-c", script)
     assert "vllm" in words and server.key not in words
 
 
