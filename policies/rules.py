@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from policies import cloud, workload
+from policies import cloud, machines, workload
 from policies.resource import Resource
 
 
@@ -40,6 +40,8 @@ RULES = (
     Rule("pool-tells-its-shape", "Another shape is another pool.", cloud.pool_tells_its_shape),
     Rule("least-roles", "Nobody may do more than they need.", cloud.least_roles),
     Rule("private-bucket", "No bucket can be made public.", cloud.private_bucket),
+    Rule("no-public-address", "No machine has a public address.", machines.no_public_address),
+    Rule("room-for-the-weights", "Weights and image fit on the disks.", machines.room_for_the_weights),
     Rule("labels", "Everything that takes labels has them.", cloud.labels),
 )
 
@@ -48,5 +50,6 @@ STACK_RULES = (
     StackRule(
         "guarded-servers", "Servers have disruption budget and network policy.", workload.guarded_servers
     ),
+    StackRule("healed-groups", "A group replaces dead machines, not booting ones.", machines.healed_groups),
     StackRule("one-region", "All of a stack is in one region.", cloud.one_region),
 )

@@ -37,6 +37,8 @@ SYSTEM_GB = 30
 # Room to unpack an image beside itself, for logs, and for the file system.
 DISK_MARGIN = 1.3
 
+ATTRIBUTES = ("startup-script", "tpuserve-files", "tpuserve-boot-seconds", "tpuserve-disk-gb")
+
 UNKNOWN_YET = ("subnetwork", "email", "image_prefix")
 """Fields of the template that are outputs of the foundation."""
 
@@ -145,7 +147,7 @@ def _template(
     named = replace(
         args,
         template=mark.apply(lambda made: f"tpuserve-{stack}-{made}"),
-        metadata={key: metadata[key] for key in ("startup-script", "tpuserve-files")},
+        metadata={key: metadata[key] for key in ATTRIBUTES},
     )
     return InstanceTemplate("machine", named, opts), mark
 
@@ -158,7 +160,7 @@ def digits(content: object) -> str:
 def boot_metadata(
     settings: Settings, target: TpuVmTarget, resolved: Plan, *, prefix: str, bucket: str, secret: str
 ) -> Mapping[str, str]:
-    """The two attributes that make a machine boot: the script, and the files that it lays out."""
+    """The attributes that make a machine boot, by name: the script, and the files that it lays out."""
     release = replace(resolved.release, image=f"{prefix}/{resolved.release.image}")
     spec = resolved.model
     keyed = settings.authentication == "api-key"
@@ -183,7 +185,13 @@ def boot_metadata(
         **{f"agent/{path}": text for path, text in bundle.files().items()},
         **{f"boot/{path}": text for path, text in boot_agent.files().items()},
     }
-    return {"startup-script": script, "tpuserve-files": json.dumps(files, sort_keys=True)}
+    return {
+        "startup-script": script,
+        "tpuserve-files": json.dumps(files, sort_keys=True),
+        # For people, and for the policies that compare them with the group and the disks.
+        "tpuserve-boot-seconds": str(resolved.cold_start.budget_seconds),
+        "tpuserve-disk-gb": str(math.ceil(host.needs(spec).disk_bytes / 1e9)),
+    }
 
 
 def _group(

@@ -107,8 +107,48 @@ def chips(asked: str, limit: str) -> Change:
     return change
 
 
+TEMPLATE = "gcp:compute/instanceTemplate:InstanceTemplate::"
+GROUP = "gcp:compute/instanceGroupManager:InstanceGroupManager::"
+HEALING = "inputs.autoHealingPolicies"
+
+MACHINES: list[tuple[str, str, Change, str]] = [
+    (
+        "no-public-address",
+        "dev",
+        put(TEMPLATE, "inputs.networkInterfaces.0.accessConfigs", [{"networkTier": "PREMIUM"}]),
+        "machine-template gives its machines a public address",
+    ),
+    (
+        "no-public-address",
+        "dev",
+        put("gcp:compute/firewall:Firewall::firewall-operators", "inputs.sourceRanges.0", "0.0.0.0/0"),
+        "firewall-operators lets 0.0.0.0/0, which is everybody, in",
+    ),
+    (
+        "room-for-the-weights",
+        "dev",
+        put(TEMPLATE, "inputs.disks.1.diskSizeGb", 10),
+        "has disks of 40 GB, and weights and image take 72 GB",
+    ),
+    ("healed-groups", "dev", put(GROUP, HEALING, None), "does not notice a server that is dead"),
+    (
+        "healed-groups",
+        "dev",
+        put(GROUP, f"{HEALING}.initialDelaySec", 600),
+        "replaces a machine after 600 s, and its boot may take 2700 s",
+    ),
+    ("healed-groups", "dev", put(GROUP, "inputs.waitForInstances", False), "wait for STABLE"),
+    (
+        "no-secret-value",
+        "dev",
+        put(TEMPLATE, "inputs.metadata.token", "hf_" + "a" * 34),
+        "has what looks like a secret in metadata.token",
+    ),
+]
+
 # Rule, stack, mistake, and the sentence that it must give.
 MISTAKES: list[tuple[str, str, Change, str]] = [
+    *MACHINES,
     (
         "image-by-digest",
         "prod",
