@@ -1,6 +1,10 @@
-"""The agent as plain files: what a ConfigMap mounts as one folder of PYTHONPATH, in any vllm-tpu image."""
+"""The agent as plain files: what a ConfigMap mounts as one folder of PYTHONPATH, in any vllm-tpu image.
+
+`python -m agent.bundle FOLDER` writes them, for a machine that is run by hand.
+"""
 
 import hashlib
+import sys
 from pathlib import Path
 
 MODULES = ("__init__.py", "answers.py", "cache_events.py", "guard.py", "keys.py", "rules.py")
@@ -26,3 +30,15 @@ def digest() -> str:
     for path, text in sorted(files().items()):
         hashed.update(f"{path}\0{len(text)}\0{text}".encode())
     return hashed.hexdigest()
+
+
+def main(folder: Path) -> None:
+    """Write the files below `folder`."""
+    for name, text in files().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

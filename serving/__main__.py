@@ -1,6 +1,7 @@
 """`python -m serving`: what is known about an engine on a slice, without one.
 
 explain        a phase or a stack as a table, two side by side, or JSON
+compose        compose.yaml and vllm.env, for a machine that is run by hand
 bootlog        a real boot's log beside what is predicted for its engine
 configuration  docs/configuration.md from the models
 phases, models, accelerators  what can be asked for
@@ -16,7 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import get_args
 
-from serving import bootcheck, bootlog, configuration, explain, table
+from serving import bootcheck, bootlog, by_hand, configuration, explain, table
 from serving.accelerators import ACCELERATORS, GIB
 from serving.asked import Asked, from_name, from_settings, from_stack, overrides
 from serving.finding import Finding
@@ -62,6 +63,15 @@ def _parser() -> argparse.ArgumentParser:
     checked.add_argument("file", type=Path, help="the server's output")
     _add_subject(checked)
     checked.set_defaults(run=_bootlog, compare=None)
+    stack = commands.add_parser("compose", help="the container stack for a machine that is run by hand")
+    stack.add_argument("--stack", required=True, help="read Pulumi.STACK.yaml")
+    stack.add_argument(
+        "file",
+        nargs="?",
+        choices=(by_hand.COMPOSE, by_hand.ENVIRONMENT),
+        help="this one alone (default both)",
+    )
+    stack.set_defaults(run=_compose)
 
     simple: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] = (
         ("configuration", "print docs/configuration.md", _configuration),
@@ -143,6 +153,14 @@ def _shown(subjects: Sequence[Asked], found: Sequence[Sequence[Finding]], option
         command = shlex.join(explain.command(subjects[0]))
         return table.one(explain.title(subjects[0]), tables[0], found[0], command)
     return table.two((subjects[0].name, subjects[1].name), (tables[0], tables[1]), (found[0], found[1]))
+
+
+def _compose(options: argparse.Namespace) -> int:
+    files = by_hand.files(options.stack, Path.cwd())
+    for name, text in files.items():
+        if options.file in (name, None):
+            print(text if options.file else f"# {name}\n{text}", end="")
+    return 0
 
 
 def _configuration(options: argparse.Namespace) -> int:
