@@ -64,7 +64,7 @@ def _run(chosen: argparse.Namespace) -> None:
             cluster.stop()
         case "clean":
             machine.require()
-            cluster.stop()
+            cluster.clean()
             shutil.rmtree(paths.cluster().parent, ignore_errors=True)
             say(f"Removed {paths.cluster().parent}. Built programs stay in {paths.toolchain()}.")
 
