@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from serving import layout
-from serving.compose import RESTART, SERVICE
+from serving.compose import CONTAINER, RESTART
 from serving.lifecycle import TEARDOWN, Lifecycle
 
 DATA_DEVICE = "tpuserve-data"
@@ -79,7 +79,8 @@ def unit(release: str, lifecycle: Lifecycle, leave_seconds: int) -> str:
 
     `Restart=always` with the limit counted over more than `STARTS` whole boots: a server that fails late each
     time would otherwise be started for ever. A stop first fails `/health`, waits `leave_seconds` until load
-    balancers have noticed, and only then tells vLLM, which finishes what it has.
+    balancers have noticed, and only then tells vLLM, which finishes what it has. Compose only makes the
+    container: attached, it would put control characters before each line of the log.
     """
     stop = leave_seconds + lifecycle.shutdown_timeout_seconds + TEARDOWN
     window = (STARTS + 1) * (lifecycle.engine_ready_timeout_seconds + RESTART_SECONDS)
@@ -97,7 +98,8 @@ StartLimitBurst={STARTS}
 WorkingDirectory=/var/lib/tpuserve
 Environment={RESTART}=no
 ExecStartPre=/bin/rm -f {draining}
-ExecStart=/usr/bin/docker compose --ansi never up --no-log-prefix --pull never --exit-code-from {SERVICE}
+ExecStartPre=/usr/bin/docker compose --ansi never create --pull never
+ExecStart=/usr/bin/docker start --attach {CONTAINER}
 ExecStop=/bin/sh -c 'touch {draining}; sleep {leave_seconds}'
 ExecStop=/usr/bin/docker compose stop --timeout {lifecycle.shutdown_timeout_seconds + TEARDOWN}
 Restart=always

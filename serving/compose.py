@@ -20,6 +20,7 @@ from serving.lifecycle import TEARDOWN, Lifecycle
 from serving.release import Release
 
 SERVICE = "vllm"
+CONTAINER = "tpuserve-vllm"
 
 ADDRESS = "TPUSERVE_ADDRESS"
 """Address that the server listens on: the VM's internal one, or loopback where nobody says."""
@@ -41,6 +42,7 @@ def compose(release: Release, lifecycle: Lifecycle) -> str:
     health = f"http://{address}:{layout.PORT}/health"
     service = {
         "image": release.image,
+        "container_name": CONTAINER,
         # As a pod's `command`: the image's own entry point would read other variables.
         "entrypoint": [*_argv(release.argv, address)],
         "command": [],

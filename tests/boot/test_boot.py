@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from serving import boot
+from serving import boot, compose
 from tests.boot.conftest import MakeLab
 from tests.boot.lab import BUCKET, CACHE, CANARY, MODEL, Lab, furnish, simple_release, stages
 from tests.boot.machine import ADDRESS, wait_for
@@ -58,7 +58,7 @@ def test_the_second_boot_formats_and_downloads_nothing(lab: Lab) -> None:
 
 
 def test_a_boot_on_a_serving_machine_leaves_the_server_alone(lab: Lab) -> None:
-    inspect = ("docker", "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", "tpuserve-vllm-1")
+    inspect = ("docker", "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", compose.CONTAINER)
     before = lab.machine.run(*inspect).stdout
     assert lab.machine.boot(SECONDS)["state"] == "serving"
     assert before
@@ -82,7 +82,7 @@ def test_the_key_is_in_memory_only(lab: Lab) -> None:
         "-c",
         f"grep -rlas --exclude-dir=lost+found {CANARY} /etc /var/log /root /home /var/lib/tpuserve/*.* "
         f"/var/lib/tpuserve/cache /var/lib/tpuserve/docker/containers /run/tpuserve /run/startup-script; "
-        f"journalctl --no-pager | grep -c {CANARY}; docker inspect tpuserve-vllm-1 | grep -c {CANARY}; ",
+        f"journalctl --no-pager | grep -c {CANARY}; docker inspect {compose.CONTAINER} | grep -c {CANARY}; ",
     ).stdout.split()
     assert found == ["0", "0"]
     # Of this machine's processes all but the search itself, whose command line has the word.
@@ -97,7 +97,7 @@ def test_the_key_is_in_memory_only(lab: Lab) -> None:
 
 
 def test_compose_finds_the_server_healthy(lab: Lab) -> None:
-    show = ("docker", "inspect", "--format", "{{.State.Health.Status}}", "tpuserve-vllm-1")
+    show = ("docker", "inspect", "--format", "{{.State.Health.Status}}", compose.CONTAINER)
     wait_for(lambda: lab.machine.run(*show).stdout.strip() == "healthy", 60)
 
 
@@ -143,7 +143,7 @@ def test_a_preempted_machine_ends_its_streams_within_googles_window(lab: Lab) ->
 
 
 def test_a_crash_of_the_server_is_mended(lab: Lab) -> None:
-    lab.machine.run("docker", "kill", "tpuserve-vllm-1")
+    lab.machine.run("docker", "kill", compose.CONTAINER)
     wait_for(lambda: health(lab) == "000", 20)
     wait_for(lambda: health(lab) == "200", 60)
 

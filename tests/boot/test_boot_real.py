@@ -9,7 +9,7 @@ import pytest
 
 from local import image
 from local.image import constants
-from serving import boot, layout
+from serving import boot, compose, layout
 from tests.boot.cloud import METADATA_ADDRESS
 from tests.boot.conftest import MakeLab
 from tests.boot.lab import CANARY, Lab, vllm_release
@@ -54,7 +54,7 @@ def chat(tokens: int, **more: object) -> dict[str, object]:
 def events(lab: Lab) -> dict[str, Any]:
     """The counts of this boot's compile-cache hits and misses."""
     show = f"print(open({layout.CACHE_EVENTS_FILE!r}).read())"
-    return json.loads(lab.machine.run("docker", "exec", "tpuserve-vllm-1", "python3", "-c", show).stdout)
+    return json.loads(lab.machine.run("docker", "exec", compose.CONTAINER, "python3", "-c", show).stdout)
 
 
 def test_from_an_empty_disk_to_a_completion(lab: Lab) -> None:
