@@ -57,10 +57,28 @@ def select(stack: str = STACK) -> None:
     for pid in _dead_locks(stack):
         say(f"   a run that died (pid {pid}) held the stack")
         pulumi("cancel", "--stack", stack, "--yes")
+    if _pending(stack):
+        # What was being created has a name of ours: the next `up` takes over the object that may be there.
+        say("   a run that died was in the middle of creating something")
+        pulumi("refresh", "--stack", stack, "--yes", "--skip-preview", "--clear-pending-creates")
 
 
 def _state() -> Path:
     return Path(toolchain.pulumi_environment()["PULUMI_BACKEND_URL"].removeprefix("file://"))
+
+
+def _pending(stack: str) -> bool:
+    """Whether the state holds operations that nobody finished."""
+    exported = subprocess.run(
+        ["pulumi", "stack", "export", "--stack", stack],
+        cwd=paths.REPOSITORY,
+        env={**os.environ, **toolchain.pulumi_environment()},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    return bool(exported) and bool(json.loads(exported)["deployment"].get("pending_operations"))
 
 
 def _dead_locks(stack: str) -> list[int]:

@@ -67,6 +67,6 @@ def _key() -> None:
 
 def _ask() -> None:
     say(f"> {PROMPT}")
-    for piece in client.ask(PROMPT, max_tokens=48):
+    for piece in client.ask(PROMPT, max_tokens=24):
         print(piece, end="", flush=True)
     print()
