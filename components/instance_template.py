@@ -19,8 +19,7 @@ class InstanceTemplateArgs:
     """`template` is the physical name: it must change with the content, which Google never changes.
 
     Sizes are in GB; `data_disk` is the data disk's device name, None when everything is on the boot disk.
-    `metadata` holds the boot; no secret. `image_prefix` ends with the repository that the machine pulls from,
-    in `region`.
+    `metadata` holds the boot; no secret.
     """
 
     template: pulumi.Input[str]
@@ -31,18 +30,13 @@ class InstanceTemplateArgs:
     data_disk_gb: int
     subnetwork: pulumi.Input[str]
     email: pulumi.Input[str]
-    region: str
-    image_prefix: pulumi.Input[str]
     purchase: Purchase
     metadata: Mapping[str, pulumi.Input[str]]
     labels: Mapping[str, str]
 
 
 class InstanceTemplate(pulumi.ComponentResource):
-    """One immutable instance template, and its machines' right to pull the server's image.
-
-    The old template is deleted when no group uses it any more.
-    """
+    """One immutable instance template. The old one is deleted when no group uses it any more."""
 
     link: pulumi.Output[str]
 
@@ -102,15 +96,6 @@ class InstanceTemplate(pulumi.ComponentResource):
                 **args.metadata,
             },
             labels=labels,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        gcp.artifactregistry.RepositoryIamMember(
-            f"{name}-image",
-            location=args.region,
-            repository=pulumi.Output.from_input(args.image_prefix).apply(lambda text: text.rsplit("/", 1)[1]),
-            # On GKE the node pulls, as itself; here the machine does, as the server.
-            role="roles/artifactregistry.reader",
-            member=pulumi.Output.concat("serviceAccount:", args.email),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.link = template.self_link

@@ -142,6 +142,9 @@ class TpuVmTarget(Section):
     project: Project = Field(description="Id of the Google Cloud project.")
     zone: Zone = Field(description="Zone of the TPU; its region is the foundation's.")
     capacity: Rung = Field(description="How the TPU is bought.")
+    api: Literal["compute-engine", "cloud-tpu"] = Field(
+        default="compute-engine", description="cloud-tpu: one machine that nothing heals, for quota there."
+    )
     foundation: str = Field(
         default="foundation", min_length=1, description="Stack that holds the foundation."
     )

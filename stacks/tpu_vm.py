@@ -2,53 +2,43 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pulumi
 import pulumi_gcp as gcp
 
-from agent import boot as boot_agent
-from agent import bundle
 from components.certificate import Certificate, CertificateArgs
+from components.image_pull import ImagePull, ImagePullArgs
 from components.instance_group import InstanceGroup, InstanceGroupArgs
 from components.instance_template import InstanceTemplate, InstanceTemplateArgs
 from components.internal_load_balancer import InternalLoadBalancer, InternalLoadBalancerArgs
 from components.machine_firewall import MachineFirewall, MachineFirewallArgs
 from components.purchase import Purchase
-from serving import boot, compose, host, layout
+from serving import boot, layout
 from serving.accelerators import accelerator
-from serving.boot import Boot
 from serving.models import model
-from stacks import google, outputs, tpu_vm_checks
+from stacks import cloud_tpu, google, outputs, tpu_vm_checks
 from stacks.capacity import node_wait_seconds
 from stacks.gke_nodes import purchase
 from stacks.plan import Plan, plan
 from stacks.settings import Settings
 from stacks.shared import Foundation
 from stacks.targets import Endpoint, TpuVmTarget
+from stacks.tpu_vm_boot import ATTRIBUTES, HEALTH_PERIOD_SECONDS, data_gb, digits, leave_seconds, metadata
 
 SYSTEM_GB = 30
 """Ubuntu, its packages and its logs; the accelerator image's own size is 10 GB."""
 
-# Room to unpack an image beside itself, for logs, and for the file system.
-DISK_MARGIN = 1.3
-
-ATTRIBUTES = ("startup-script", "tpuserve-files", "tpuserve-boot-seconds", "tpuserve-disk-gb")
-
-UNKNOWN_YET = ("subnetwork", "email", "image_prefix")
+UNKNOWN_YET = ("subnetwork", "email")
 """Fields of the template that are outputs of the foundation."""
-
-HEALTH_PERIOD_SECONDS = 2
-"""The load balancer leaves a machine that is about to stop after two of them: 30 seconds are all that a
-preempted machine has."""
 
 
 def build(settings: Settings, target: TpuVmTarget) -> None:
     """Declare the stack and its outputs."""
+    if target.api == "cloud-tpu":
+        cloud_tpu.build(settings, target)
+        return
     google.refuse(
         tpu_vm_checks.problems(
             settings, target, accelerator(settings.accelerator), model(settings.model_name)
@@ -76,26 +66,24 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
         ),
         opts,
     )
+    pull = ImagePull(
+        "image", ImagePullArgs(region=target.region, image_prefix=shared.image_prefix, email=email), opts
+    )
     bought = purchase(target.capacity)
     template, mark = _template(settings, target, resolved, shared, bought, opts)
     # Without its doors a group would never be stable: its health checks could not reach it.
     group = InstanceGroup(
         "vllm",
         _group(settings, target, resolved, bought, template.link, mark),
-        pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[doors, template])),
+        pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[doors, pull])),
     )
-    endpoint: pulumi.Input[str] = mark.apply(lambda digits: tunnel(target, f"{name}-{digits}"))
+    endpoint: pulumi.Input[str] = mark.apply(lambda made: tunnel(target, f"{name}-{made}"))
     if target.endpoint is not None:
         endpoint = _door(name, target, target.endpoint, settings, resolved, shared, group, provider)
     outputs.export(resolved, endpoint, target.region, target.capacity)
-    pulumi.export("group", mark.apply(lambda digits: f"{name}-{digits}"))
+    pulumi.export("group", mark.apply(lambda made: f"{name}-{made}"))
     window = tpu_vm_checks.WINDOW_SECONDS[target.capacity.kind]
     pulumi.export("shutdown", tpu_vm_checks.shutdown(settings, leave_seconds(target), window))
-
-
-def leave_seconds(target: TpuVmTarget) -> int:
-    """How long a stopping machine goes on taking requests: until the load balancer, if any, has left."""
-    return 2 * HEALTH_PERIOD_SECONDS + 1 if target.endpoint is not None else 0
 
 
 def tunnel(target: TpuVmTarget, group: str) -> str:
@@ -121,77 +109,31 @@ def _template(
     """The template, and the digits that name it and its group: others when anything in it is another."""
     slice_, stack = resolved.accelerator, pulumi.get_stack()
     assert slice_.machine_type is not None
-    data_gb = math.ceil(host.needs(resolved.model).disk_bytes * DISK_MARGIN / 1e9)
     email = shared.environments[stack].server_email
-    metadata = pulumi.Output.all(
-        prefix=shared.image_prefix, bucket=shared.bucket, secret=shared.environments[stack].api_key_secret
-    ).apply(lambda found: boot_metadata(settings, target, resolved, **found))
+    texts = metadata(settings, target, resolved, shared, boot.data_disk() if target.keep_data else "")
+    size = data_gb(resolved.model)
     args = InstanceTemplateArgs(
         template="",
         machine_type=slice_.machine_type,
         disk_type=slice_.disk_types[0],
-        boot_disk_gb=SYSTEM_GB if target.keep_data else SYSTEM_GB + data_gb,
+        boot_disk_gb=SYSTEM_GB if target.keep_data else SYSTEM_GB + size,
         data_disk=boot.DATA_DEVICE if target.keep_data else None,
-        data_disk_gb=data_gb,
+        data_disk_gb=size,
         subnetwork=shared.subnetwork,
         email=email,
-        region=target.region,
-        image_prefix=shared.image_prefix,
         purchase=bought,
         metadata={},
         labels=google.labels(),
     )
     plain = {key: value for key, value in vars(args).items() if key not in UNKNOWN_YET}
     plain["purchase"] = vars(bought)
-    mark = pulumi.Output.all(metadata, shared.subnetwork, email).apply(lambda found: digits([plain, *found]))
+    mark = pulumi.Output.all(texts, shared.subnetwork, email).apply(lambda found: digits([plain, *found]))
     named = replace(
         args,
         template=mark.apply(lambda made: f"tpuserve-{stack}-{made}"),
-        metadata={key: metadata[key] for key in ATTRIBUTES},
+        metadata={key: texts[key] for key in ATTRIBUTES},
     )
     return InstanceTemplate("machine", named, opts), mark
-
-
-def digits(content: object) -> str:
-    """Eight hexadecimal digits of a JSON value."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
-
-
-def boot_metadata(
-    settings: Settings, target: TpuVmTarget, resolved: Plan, *, prefix: str, bucket: str, secret: str
-) -> Mapping[str, str]:
-    """The attributes that make a machine boot, by name: the script, and the files that it lays out."""
-    release = replace(resolved.release, image=f"{prefix}/{resolved.release.image}")
-    spec = resolved.model
-    keyed = settings.authentication == "api-key"
-    version = f"projects/{target.project}/secrets/{secret}/versions/latest"
-    script = boot.script(
-        Boot(
-            release=resolved.release.name,
-            image=release.image,
-            disk=boot.data_disk() if target.keep_data else "",
-            secret=version if keyed else "",
-            bucket=bucket,
-            model=spec.name,
-            weights=f"weights/{spec.revision}/{spec.name}/",
-            cache=f"xla/{resolved.fingerprint.digest}.tar.zst",
-            budget=resolved.lifecycle.engine_ready_timeout_seconds,
-        )
-    )
-    files = {
-        "compose.yaml": compose.compose(release, resolved.lifecycle),
-        "vllm.env": compose.env_file(dict(release.environment)),
-        boot.UNIT: boot.unit(resolved.release.name, resolved.lifecycle, leave_seconds(target)),
-        **{f"agent/{path}": text for path, text in bundle.files().items()},
-        **{f"boot/{path}": text for path, text in boot_agent.files().items()},
-    }
-    return {
-        "startup-script": script,
-        "tpuserve-files": json.dumps(files, sort_keys=True),
-        # For people, and for the policies that compare them with the group and the disks.
-        "tpuserve-boot-seconds": str(resolved.cold_start.budget_seconds),
-        "tpuserve-disk-gb": str(math.ceil(host.needs(spec).disk_bytes / 1e9)),
-    }
 
 
 def _group(

@@ -88,6 +88,8 @@ exec env -i container=tpuserve PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/s
 # As Google's guest agent: fetch the attribute at each start and run it; its output is the serial console.
 STARTUP_UNIT = """[Unit]
 After=network-online.target
+# Tests start it many times in a row.
+StartLimitIntervalSec=0
 [Service]
 Type=oneshot
 Environment=ATTRIBUTES=http://metadata.google.internal/computeMetadata/v1/instance/attributes

@@ -155,6 +155,18 @@ def test_the_whole_door_and_back(deployed: Deployment) -> None:
     deployed.up()
 
 
+def test_the_cloud_tpu_api_and_back(deployed: Deployment) -> None:
+    deployed.change({"target": {**TARGET, "api": "cloud-tpu"}})
+    shown = deployed.up()
+    assert "A preempted machine stays as it is and holds its quota" in shown
+    assert {"tpu-vm", "tpu-data"} < set(deployed.state())
+    assert GROUP not in deployed.state()
+    deployed.good("preview", "--expect-no-changes")
+    deployed.change({})
+    deployed.up()
+    assert "tpu-vm" not in deployed.state()
+
+
 def test_taken_down_the_foundation_stays(deployed: Deployment) -> None:
     deployed.good("destroy", "--yes", "--skip-preview")
     assert [name for name in deployed.state() if name.startswith(("vllm", "machine", "firewall"))] == []

@@ -18,10 +18,11 @@ from serving.accelerators import accelerator
 from serving.boot import Boot
 from serving.models import model
 from serving.release import Release
-from stacks import tpu_vm, tpu_vm_checks
+from stacks import cloud_tpu, tpu_vm_checks
 from stacks.plan import Plan, plan
 from stacks.settings import Settings
 from stacks.targets import TpuVmTarget
+from stacks.tpu_vm_boot import boot_metadata
 
 TARGET: Mapping[str, Any] = {
     "kind": "tpu-vm",
@@ -72,6 +73,21 @@ def test_what_cannot_work_is_one_sentence(changes: dict[str, Any], sentence: str
     settings, target, _ = parts(**changes)
     found = tpu_vm_checks.problems(settings, target, accelerator("v6e-4"), model(settings.model_name))
     assert list(found) == [sentence]
+
+
+NOT_THERE = (
+    ({"capacity": {"kind": "reservation", "name": "r"}}, "target.capacity is reservation and target.api is "),
+    ({"endpoint": {"hostname": "a.example.org"}}, "target.endpoint is set and target.api is cloud-tpu, "),
+    ({"keep_data": False}, "target.keep_data is false and target.api is cloud-tpu, "),
+)
+
+
+@pytest.mark.parametrize(("changes", "beginning"), NOT_THERE)
+def test_what_the_cloud_tpu_api_cannot_do_is_one_sentence(changes: dict[str, Any], beginning: str) -> None:
+    settings, target, _ = parts(api="cloud-tpu", **changes)
+    (sentence,) = cloud_tpu.problems(settings, target)
+    assert sentence.startswith(beginning)
+    assert sentence.endswith(".")
 
 
 def test_a_good_stack_has_no_problem() -> None:
@@ -218,7 +234,7 @@ def test_the_unit_counts_over_more_than_its_starts() -> None:
 
 def test_metadata_fits_and_names_the_secret_without_its_value() -> None:
     settings, target, resolved = parts()
-    found = tpu_vm.boot_metadata(settings, target, resolved, prefix="r/p", bucket="b", secret="key")
+    found = boot_metadata(settings, target, resolved, disk="/dev/d", prefix="r/p", bucket="b", secret="key")
     # https://cloud.google.com/compute/docs/metadata/setting-custom-metadata#limitations
     assert all(len(text.encode()) < 256 * 1024 for text in found.values())
     assert "projects/a-project/secrets/key/versions/latest" in found["startup-script"]
@@ -229,5 +245,5 @@ def test_without_a_key_no_secret_is_asked_for() -> None:
     settings = Settings.parse({**GOOD, "authentication": "none"})
     assert isinstance(settings.target, TpuVmTarget) and settings.image is not None
     resolved = plan(settings, settings.image)
-    found = tpu_vm.boot_metadata(settings, settings.target, resolved, prefix="r", bucket="b", secret="key")
+    found = boot_metadata(settings, settings.target, resolved, disk="", prefix="r", bucket="b", secret="key")
     assert "readonly SECRET=''" in found["startup-script"]
