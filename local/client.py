@@ -18,6 +18,9 @@ SECRET = "api-key"
 KEY_PROPAGATION_SECONDS = 120.0
 """The kubelet refreshes mounted Secrets within its sync period, 60 s unless set, plus its cache's age."""
 
+BOOT_SECONDS = 900.0
+"""The startup probe gives a boot 600 s; a restarted node also has to bring its pods back."""
+
 
 def endpoint() -> str:
     """Base URL of the Service by its cluster address, which answers on the node as in a pod."""
@@ -61,6 +64,24 @@ def wait_for_key() -> None:
     raise Refusal("The server still refuses the API key. `make logs` shows why; `make key` sets a new one.")
 
 
+def wait_until_serving() -> None:
+    """Wait until the server answers its health check: a `pulumi up` that changes nothing waits for nobody,
+    and after a restart of the cluster the same release boots again. Raises Refusal after the boot's budget."""
+    deadline = time.monotonic() + BOOT_SECONDS
+    with step("the server answers"):
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{endpoint()}/health", timeout=10).status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(1)
+    raise Refusal(
+        f"The server has not answered for {BOOT_SECONDS:.0f} s. `make logs` shows how far its boot is, "
+        "`make status` whether its pod runs; then `make up` again."
+    )
+
+
 def ask(prompt: str, max_tokens: int) -> Iterator[str]:
     """Stream the answer to one chat message, piece by piece."""
     body = {
@@ -71,19 +92,25 @@ def ask(prompt: str, max_tokens: int) -> Iterator[str]:
     }
     url = f"{endpoint()}/v1/chat/completions"
     timeout = httpx.Timeout(10, read=120)
-    with httpx.stream("POST", url, json=body, headers=_headers(), timeout=timeout) as answer:
-        if answer.status_code != httpx.codes.OK:
-            answer.read()
-            raise Refusal(f"The server answered {answer.status_code}: {_message(answer)}")
-        for line in answer.iter_lines():
-            if line.startswith("data: ") and line != "data: [DONE]":
-                for choice in json.loads(line.removeprefix("data: "))["choices"]:
-                    yield choice["delta"].get("content") or choice["delta"].get("reasoning") or ""
+    try:
+        with httpx.stream("POST", url, json=body, headers=_headers(), timeout=timeout) as answer:
+            if answer.status_code != httpx.codes.OK:
+                answer.read()
+                raise Refusal(f"The server answered {answer.status_code}: {_message(answer)}")
+            for line in answer.iter_lines():
+                if line.startswith("data: ") and line != "data: [DONE]":
+                    for choice in json.loads(line.removeprefix("data: ")).get("choices", []):
+                        yield choice["delta"].get("content") or choice["delta"].get("reasoning") or ""
+    except httpx.TransportError as error:
+        raise Refusal(f"The server broke off ({type(error).__name__}): `make logs` shows why.") from None
 
 
 def model_name() -> str:
     """The name under which the server serves its one model."""
-    answer = httpx.get(f"{endpoint()}/v1/models", headers=_headers(), timeout=10)
+    try:
+        answer = httpx.get(f"{endpoint()}/v1/models", headers=_headers(), timeout=10)
+    except httpx.TransportError:
+        raise Refusal("The server does not answer yet. `make up` waits for it.") from None
     if answer.status_code != httpx.codes.OK:
         raise Refusal(f"The server answered {answer.status_code}: {_message(answer)}")
     return answer.json()["data"][0]["id"]

@@ -25,6 +25,7 @@ def up() -> None:
         ("server environment and image", _image),
         ("cluster", _cluster),
         ("pulumi up", stack.up),
+        ("server", client.wait_until_serving),
         ("API key", _key),
         ("first answer", _ask),
     ]
