@@ -46,7 +46,6 @@ def main() -> int:
         results += [
             _real("engine", "tests/engine", lambda: toolchain.ensure(*toolchain.EVERYTHING)),
             _real("server", "tests/server", lambda: (image.ensure_environment(), image.ensure_model())),
-            _real("boot", "tests/boot", lambda: (image.ensure_image(), image.ensure_model())),
             _real("cluster", "tests/cluster", image.ensure_image),
             _real("boot", "tests/boot", image.ensure_model),
         ]
