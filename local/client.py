@@ -1,6 +1,7 @@
 """What a client of the local server does: hold the API key, ask, and read the answer as it comes."""
 
 import base64
+import contextlib
 import json
 import secrets
 import time
@@ -70,11 +71,9 @@ def wait_until_serving() -> None:
     deadline = time.monotonic() + BOOT_SECONDS
     with step("the server answers"):
         while time.monotonic() < deadline:
-            try:
+            with contextlib.suppress(httpx.TransportError):
                 if httpx.get(f"{endpoint()}/health", timeout=10).status_code == httpx.codes.OK:
                     return
-            except httpx.TransportError:
-                pass
             time.sleep(1)
     raise Refusal(
         f"The server has not answered for {BOOT_SECONDS:.0f} s. `make logs` shows how far its boot is, "

@@ -47,7 +47,6 @@ def main() -> int:
             _real("engine", "tests/engine", lambda: toolchain.ensure(*toolchain.EVERYTHING)),
             _real("server", "tests/server", lambda: (image.ensure_environment(), image.ensure_model())),
             _real("cluster", "tests/cluster", image.ensure_image),
-            _real("boot", "tests/boot", image.ensure_model),
         ]
         if paths.cluster().exists():
             cluster.stop()
