@@ -67,7 +67,7 @@ def wait_for_key() -> None:
 
 def wait_until_serving() -> None:
     """Wait until the server answers its health check: a `pulumi up` that changes nothing waits for nobody,
-    and after a restart of the cluster the same release boots again. Raises Refusal after the boot's budget."""
+    and after a restart of the cluster the same release boots again. Raises Refusal when it takes too long."""
     deadline = time.monotonic() + BOOT_SECONDS
     with step("the server answers"):
         while time.monotonic() < deadline:
