@@ -88,7 +88,8 @@ def test_a_full_cache_volume_is_named_and_is_no_outage(server: Server) -> None:
     try:
         (cache / "filling").write_bytes(b"x" * 60_000)
         boot = restart()
-        assert boot.events["hits"] == 0
+        # A boot with a working cache meets more than eighty of its own entries again.
+        assert boot.events["hits"] < 20, boot
         done = local("up")
         assert done.code == 0, done.text
         assert f"The compile cache's folder {cache} is full" in done.err
