@@ -39,8 +39,8 @@ def main() -> int:
         _command("style", [BIN / "ruff", "check", "."]),
         _command("format", [BIN / "ruff", "format", "--check", "."]),
         _command("types", [BIN / "pyright"]),
-        _pytest("unit", "tests/unit"),
-        _pytest("inventory", "tests/inventory"),
+        _tier("unit", "tests/unit"),
+        _tier("inventory", "tests/inventory"),
     ]
     if sys.argv[1:] != ["fast"]:
         results += [
@@ -86,13 +86,17 @@ def _real(name: str, folder: str, prepare: Callable[[], object]) -> Result:
         prepare()
     except Refusal as refusal:
         return Result(name, failed=1, seconds=time.monotonic() - began, notes=[str(refusal)])
-    first = _pytest(name, folder)
-    return _second_try(first, folder) if first.failed else first
+    result = _tier(name, folder)
+    result.seconds = time.monotonic() - began
+    return result
 
 
-def _second_try(first: Result, folder: str) -> Result:
-    """Real clusters on a shared machine fail now and then for reasons of the machine. What fails runs once
+def _tier(name: str, folder: str) -> Result:
+    """Real processes on a shared machine fail now and then for reasons of the machine. What fails runs once
     more, and what passes then is named in the table: it is never hidden, and twice failed is failed."""
+    first = _pytest(name, folder)
+    if not first.failed:
+        return first
     second = _pytest(first.name, folder, "--last-failed", "--last-failed-no-failures=none")
     if not second.passed + second.failed:
         return first
