@@ -8,7 +8,7 @@ import pytest
 
 from local import image
 from tests.boot.lab import Lab
-from tests.boot.machine import ensure_tree
+from tests.boot.tree import ensure_tree
 
 
 class MakeLab(Protocol):

@@ -72,6 +72,7 @@ class Lab:
         self._furnish(authority, tree)
         self._server = subprocess.Popen(
             [
+                *machine.DIES_WITH_THE_TEST,
                 "nsenter",
                 f"--net=/run/netns/{name}",
                 sys.executable,

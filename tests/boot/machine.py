@@ -7,52 +7,14 @@ of the host. What does not: systemd, Docker, Compose, mount, mkfs, apt, and ever
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from local import paths, toolchain
-from local.progress import exclusive, run
-
 ADDRESS = "10.128.0.2"
 """The machine's internal address."""
-
-PACKAGES = (
-    "systemd,systemd-sysv,dbus,python3-minimal,libpython3-stdlib,curl,ca-certificates,e2fsprogs,util-linux,"
-    "zstd,iproute2,procps,kmod"
-)
-RECIPE = "2"
-"""Change it with the recipe below."""
-
-# Ubuntu calls the Compose plugin docker-compose-v2; Debian 13 has the same program as docker-compose. Both
-# that and Docker wait as packages in /opt/archive, which the machine's apt takes for its only archive.
-HOOK = """
-set -e
-cd "$1"
-mkdir -p opt/archive
-chroot . apt-get --yes --no-install-recommends --download-only install docker.io
-cp var/cache/apt/archives/*.deb opt/archive/
-sed s/bookworm/trixie/ etc/apt/sources.list > etc/apt/sources.list.d/newer.list
-echo 'APT::Get::AllowUnauthenticated "true";' > etc/apt/apt.conf.d/99newer
-chroot . apt-get --allow-insecure-repositories update
-chroot . sh -c 'cd /tmp && apt-get --allow-unauthenticated download docker-compose/trixie'
-chroot . sh -c 'mkdir /tmp/p && dpkg-deb -R /tmp/docker-compose_*.deb /tmp/p'
-sed -i 's/^Package: .*/Package: docker-compose-v2/; /^[DRCB][a-z]*s: /d' tmp/p/DEBIAN/control
-chroot . dpkg-deb -b /tmp/p /opt/archive/docker-compose-v2.deb
-rm -rf tmp/p tmp/*.deb etc/apt/sources.list.d/newer.list etc/apt/apt.conf.d/99newer
-cd opt/archive
-for deb in *.deb; do
-  chroot ../.. dpkg-deb -f "/opt/archive/$deb"
-  echo "Filename: ./$deb"
-  echo "Size: $(stat -c %s "$deb")"
-  echo "SHA256: $(sha256sum "$deb" | cut -d' ' -f1)"
-  echo
-done > Packages
-echo 'deb [trusted=yes] file:/opt/archive ./' > ../../etc/apt/sources.list
-"""
 
 START = """
 set -e
@@ -84,6 +46,9 @@ pivot_root . old
 umount -l /old
 exec env -i container=tpuserve PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --show-status=no
 """
+
+DIES_WITH_THE_TEST = ("setpriv", "--pdeathsig", "KILL")
+"""A test run that is killed leaves no machine behind that still runs."""
 
 # As Google's guest agent: fetch the attribute at each start and run it; its output is the serial console.
 STARTUP_UNIT = """[Unit]
@@ -129,33 +94,6 @@ os.execv("/usr/sbin/runc", ["runc", *words])
 """
 
 
-def ensure_tree() -> Path:
-    """The read-only Debian below every machine; built once. Raises Refusal."""
-    toolchain.ensure("mmdebstrap")
-    tree = paths.home() / "machines" / f"debian-{RECIPE}"
-    with exclusive("machine"):
-        if not (tree / "etc").exists():
-            unfinished = tree.with_name("unfinished")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.parent.mkdir(parents=True, exist_ok=True)
-            hook = unfinished.with_name("hook.sh")
-            hook.write_text(HOOK)
-            run(
-                "Make a small Debian to boot (2 minutes)",
-                [
-                    toolchain.path("mmdebstrap"),
-                    "--variant=apt",
-                    f"--include={PACKAGES}",
-                    f'--customize-hook=sh -x {hook} "$1"',
-                    "bookworm",
-                    unfinished,
-                ],
-                log="machine",
-            )
-            unfinished.rename(tree)
-    return tree
-
-
 class Machine:
     """One machine: its disk `folder`/disk, its root `folder`/upper, its network namespace `name`."""
 
@@ -167,6 +105,10 @@ class Machine:
         with (folder / "disk").open("wb") as disk:
             disk.truncate(disk_bytes)
         self.loop = _output("losetup", "--find", "--show", str(folder / "disk"))
+        # Of runs that were killed; one with a process in it is another run's.
+        for left in _output("ip", "netns", "list").split():
+            if left.startswith("tpuserve-") and not _output("ip", "netns", "pids", left):
+                _output("ip", "netns", "delete", left)
         _output("ip", "netns", "add", name)
         for address in (ADDRESS, "169.254.169.254", "127.0.0.2"):
             self._ip("address", "add", f"{address}/32", "dev", "lo")
@@ -196,7 +138,7 @@ class Machine:
         }
         inside = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child"]
         self._process = subprocess.Popen(
-            ["nsenter", f"--net=/run/netns/{self.name}", *inside, "sh", "-c", START],
+            [*DIES_WITH_THE_TEST, "nsenter", f"--net=/run/netns/{self.name}", *inside, "sh", "-c", START],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=(self.folder / "power.log").open("ab"),
