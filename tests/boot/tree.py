@@ -10,7 +10,7 @@ PACKAGES = (
     "systemd,systemd-sysv,dbus,python3-minimal,libpython3-stdlib,curl,ca-certificates,e2fsprogs,util-linux,"
     "zstd,iproute2,procps,kmod"
 )
-RECIPE = "2"
+RECIPE = "3"
 """Change it with the recipe below."""
 
 # Ubuntu calls the Compose plugin docker-compose-v2; Debian 13 has the same program as docker-compose. Both
