@@ -62,7 +62,7 @@ def from_stack(stack: str, folder: Path) -> Asked:
         raise ValueError(f"stack {stack!r} has no file {file.name}: there are {', '.join(stacks)}; {advice}.")
     content = cast(dict[str, dict[str, object]], yaml.safe_load(file.read_text("utf-8")))
     values = content.get("config", {})
-    settings = {k.removeprefix(PREFIX): _value(v) for k, v in values.items() if k.startswith(PREFIX)}
+    settings = {k.removeprefix(PREFIX): config_value(v) for k, v in values.items() if k.startswith(PREFIX)}
     target = settings.get("target")
     if isinstance(target, Mapping) and cast(Mapping[str, object], target).get("kind") == "foundation":
         raise ValueError(f"stack {stack!r} is a foundation and serves nothing; name a stack with an engine.")
@@ -90,7 +90,7 @@ def overrides(words: Sequence[str]) -> dict[str, object]:
     return result
 
 
-def _value(value: object) -> object:
+def config_value(value: object) -> object:
     """Pulumi keeps what `pulumi config set` is given as text; stacks read numbers and objects from it."""
     if not isinstance(value, str):
         return value

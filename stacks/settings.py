@@ -6,7 +6,6 @@ means for the server is checked by serving/; here is only what can be asked.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Literal
 
@@ -15,6 +14,7 @@ import pulumi.runtime
 from pydantic import Field, ValidationError
 
 from serving.accelerators import DEFAULT_ACCELERATOR
+from serving.asked import config_value
 from serving.lifecycle import DEFAULT_LONGEST_REQUEST_SECONDS
 from serving.phases import DEFAULT_PHASE, named_phase
 from serving.sentences import sentences
@@ -86,12 +86,4 @@ def _configuration() -> dict[str, object]:
     prefix = f"{PROJECT}:"
     names = [key.removeprefix(prefix) for key in pulumi.runtime.config.CONFIG.get() if key.startswith(prefix)]
     config = pulumi.Config(PROJECT)
-    return {name: _value(config.require(name)) for name in sorted(names)}
-
-
-def _value(text: str) -> object:
-    """Pulumi hands every value over as text; numbers, booleans and objects are JSON, the rest is itself."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+    return {name: config_value(config.require(name)) for name in sorted(names)}
