@@ -1,8 +1,9 @@
-"""What a machine must be to stand in for a TPU node, asked before anything is built."""
+"""This machine: what it must be to stand in for a TPU node, asked before anything is built; who lives on it."""
 
 import os
 import platform
 import shutil
+from pathlib import Path
 
 from local import paths
 from local.progress import Refusal
@@ -40,3 +41,12 @@ def require() -> None:
         raise Refusal(
             f"The local cluster needs {MEMORY_GB} GB of memory and this machine has {total:.0f} GB."
         )
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs: one that has ended stays in /proc until its parent asks for its exit code."""
+    try:
+        # After the last ")": the name of the program may itself hold blanks and parentheses.
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -6,7 +6,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from local import paths, toolchain
+from local import machine, paths, toolchain
 from local.progress import Refusal, say
 
 STACK = "local"
@@ -83,9 +83,6 @@ def _pending(stack: str) -> bool:
 
 def _dead_locks(stack: str) -> list[int]:
     """Process ids in the stack's lock files that no longer run on this machine."""
-    dead: list[int] = []
-    for file in _state().glob(f".pulumi/locks/**/{stack}/*.json"):
-        pid = int(json.loads(file.read_text("utf-8"))["pid"])
-        if not Path(f"/proc/{pid}").exists():
-            dead.append(pid)
-    return dead
+    files = _state().glob(f".pulumi/locks/**/{stack}/*.json")
+    pids = [int(json.loads(file.read_text("utf-8"))["pid"]) for file in files]
+    return [pid for pid in pids if not machine.alive(pid)]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from local import paths
+from local import machine, paths
 from local.cluster import processes, site
 from local.cluster.files import attempt, write
 from local.progress import Refusal
@@ -97,14 +97,7 @@ def _container_pids() -> set[int]:
         except OSError:  # removed meanwhile
             continue
     # Processes of another PID namespace are listed as 0, which to kill(2) means the caller's own group.
-    return {pid for pid in pids if pid > 0 and _alive(pid)}
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    return {pid for pid in pids if pid > 0 and machine.alive(pid)}
 
 
 def remove() -> None:

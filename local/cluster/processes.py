@@ -142,19 +142,21 @@ def launch(daemon: Daemon) -> bool:
     }
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     with _most_files():
-        _launched.add(
-            os.posix_spawn(
-                daemon.argv[0],
-                daemon.argv,
-                environment,
-                setsid=True,
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
-                    (os.POSIX_SPAWN_DUP2, 1, 2),
-                ],
-            )
+        pid = os.posix_spawn(
+            daemon.argv[0],
+            daemon.argv,
+            environment,
+            setsid=True,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
         )
+    _launched.add(pid)
+    # posix_spawn(3) returns while execve(2) still lays out the new program: until then /proc shows no mark.
+    while _read(pid) is None and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        time.sleep(0.001)
     return True
 
 

@@ -240,8 +240,7 @@ _TABLE: tuple[Program, ...] = (
     ),
     Packaged(name="nft", package="nftables", oldest=(1, 0), service="nftables.service"),
     Packaged(name="iptables", package="iptables", oldest=(1, 8)),
-    Packaged(name="mmdebstrap", package="mmdebstrap", oldest=(1, 2)),
-    Packaged(name="buildah", package="buildah", oldest=(1, 28)),
+    Packaged(name="mmdebstrap", package="mmdebstrap", oldest=(1, 2), local_stack=False),
 )
 
 PROGRAMS: Mapping[str, Program] = MappingProxyType({program.name: program for program in _TABLE})

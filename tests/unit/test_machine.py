@@ -3,6 +3,9 @@
 import os
 import platform
 import shutil
+import subprocess
+import sys
+import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -54,3 +57,15 @@ def test_disk_is_asked_only_before_the_first_build(monkeypatch: pytest.MonkeyPat
     (tmp_path / "environments").mkdir()
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 5 * 10**9))
     machine.require()
+
+
+def test_a_process_that_ended_is_not_alive_although_nobody_has_reaped_it() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert machine.alive(child.pid)
+    child.kill()
+    deadline = time.monotonic() + 10
+    while machine.alive(child.pid):
+        assert time.monotonic() < deadline
+    assert Path(f"/proc/{child.pid}").exists()
+    child.communicate()
+    assert not machine.alive(child.pid)
