@@ -65,8 +65,18 @@ class Server:
     """The running server as a client sees it, and what `make up` printed when it came up."""
 
     first: Run
-    url: str
-    key: str
+
+    @property
+    def url(self) -> str:
+        """Base URL of the Service, asked anew: a test may have destroyed the stack and brought it up again."""
+        return client.endpoint()
+
+    @property
+    def key(self) -> str:
+        """Today's API key."""
+        key = client.key()
+        assert key
+        return key
 
     def client(self, **options: object) -> httpx.Client:
         """An HTTP client that sends the API key."""
@@ -89,9 +99,7 @@ def server(instance: None) -> Iterator[Server]:
     """The local stack, up and answering; `make up` itself is the set-up."""
     first = local("up")
     assert first.code == 0, first.text
-    key = client.key()
-    assert key
-    yield Server(first, client.endpoint(), key)
+    yield Server(first)
 
 
 @pytest.fixture(scope="session")
