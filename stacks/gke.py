@@ -13,6 +13,7 @@ from components.certificate import Certificate, CertificateArgs
 from components.gateway import Gateway, GatewayArgs
 from components.gke_cluster import GkeCluster, GkeClusterArgs
 from components.kubeconfig import kubeconfig
+from components.metrics import Metrics, MetricsArgs
 from components.secret_mount import SecretMount, SecretMountArgs
 from components.system_pool import SystemPool, SystemPoolArgs
 from components.vllm import NAME
@@ -114,6 +115,8 @@ def build(settings: Settings, target: GkeTarget) -> None:
         space,
         kube,
     )
+    pods = {"app.kubernetes.io/name": NAME}
+    Metrics(NAME, MetricsArgs(namespace=space.metadata.name, labels=pods), in_cluster)
     endpoint: pulumi.Input[str] = server.endpoint
     if target.endpoint is not None:
         endpoint = _door(target, target.endpoint, resolved, space, shared, server, provider, kube)

@@ -82,6 +82,20 @@ def test_children_belong_to_their_component(plan: tuple[str, Inventory]) -> None
         assert "parent" in entry or kind.startswith(("tpuserve:", "pulumi:")) or kind.endswith(":Namespace")
 
 
+@pytest.mark.parametrize("stack", ["baseline", "peak", "staging", "prod"])
+def test_metrics_are_read_from_the_pods_and_the_port_that_have_them(stack: str) -> None:
+    inventory = inventory_of(stack)
+    [read] = inventory.of_type("kubernetes:monitoring.googleapis.com/v1:PodMonitoring").values()
+    [server] = inventory.of_type("kubernetes:apps/v1:Deployment").values()
+    pods = server["inputs"]["spec"]["template"]
+    spec = read["inputs"]["spec"]
+    assert spec["selector"]["matchLabels"].items() <= pods["metadata"]["labels"].items()
+    assert read["inputs"]["metadata"]["namespace"] == server["inputs"]["metadata"]["namespace"]
+    ports = {port["name"] for each in pods["spec"]["containers"] for port in each["ports"]}
+    assert {endpoint["port"] for endpoint in spec["endpoints"]} <= ports
+    assert {each["from"] for each in spec["targetLabels"]["fromPod"]} <= set(pods["metadata"]["labels"])
+
+
 def _text(inventory: Inventory) -> str:
     document: dict[str, Any] = {"outputs": inventory.outputs, "resources": inventory.resources}
     text = yaml.safe_dump(_shorten(document), sort_keys=True, width=110)
