@@ -1,4 +1,4 @@
-"""This machine: what it must be to stand in for a TPU node, asked before anything is built; who lives on it."""
+"""This machine: what it must be to stand in for a TPU node, and which processes live on it."""
 
 import os
 import platform

@@ -68,7 +68,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Base URL of the Service, asked anew: a test may have destroyed the stack and brought it up again."""
+        """Base URL of the Service, asked anew: a test may have destroyed the stack meanwhile."""
         return client.endpoint()
 
     @property
