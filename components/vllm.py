@@ -12,8 +12,6 @@ from components.vllm_pod import PodArgs, pod_spec
 from components.vllm_volumes import config_map_key
 from serving import layout
 
-NAME = "vllm"
-
 
 @dataclass(frozen=True, kw_only=True)
 class VllmArgs:
@@ -46,18 +44,19 @@ class Vllm(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: VllmArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:kubernetes:Vllm", name, None, opts)
-        labels = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/managed-by": "tpuserve"}
+        labels = {"app.kubernetes.io/name": layout.SERVER, "app.kubernetes.io/managed-by": "tpuserve"}
         release = args.pod.release
         release_labels = {**labels, "tpuserve/release": release.name}
         # The digest is in the name: running pods keep the files they started with.
-        agent_name = f"{NAME}-agent-{release.agent_digest[:8]}"
+        agent_name = f"{layout.SERVER}-agent-{release.agent_digest[:8]}"
+        deployment_name = f"{layout.SERVER}-{release.name}"
         life = args.pod.lifecycle
         wait = f"{life.pulumi_timeout_seconds}s"
         space, notes = args.namespace, dict(args.account_annotations)
         child = pulumi.ResourceOptions(parent=self)
         account = k8s.core.v1.ServiceAccount(
             f"{name}-account",
-            metadata={"name": NAME, "namespace": space, "labels": labels, "annotations": notes},
+            metadata={"name": layout.SERVER, "namespace": space, "labels": labels, "annotations": notes},
             automount_service_account_token=False,
             opts=child,
         )
@@ -81,7 +80,7 @@ class Vllm(pulumi.ComponentResource):
         )
         deployment = k8s.apps.v1.Deployment(
             f"{name}-server",
-            metadata={"name": f"{NAME}-{release.name}", "namespace": space, "labels": release_labels},
+            metadata={"name": deployment_name, "namespace": space, "labels": release_labels},
             spec={
                 "replicas": args.replicas,
                 "strategy": {"type": "Recreate"},
@@ -91,7 +90,7 @@ class Vllm(pulumi.ComponentResource):
                     "metadata": {"labels": release_labels, "annotations": dict(args.pod_annotations)},
                     "spec": pod_spec(
                         args.pod,
-                        service_account=NAME,
+                        service_account=layout.SERVER,
                         agent_config_map=agent_name,
                         agent_paths=tuple(args.agent_files),
                     ),
@@ -106,7 +105,7 @@ class Vllm(pulumi.ComponentResource):
         )
         service = k8s.core.v1.Service(
             f"{name}-service",
-            metadata={"name": NAME, "namespace": space, "labels": labels},
+            metadata={"name": layout.SERVER, "namespace": space, "labels": labels},
             spec={
                 "selector": release_labels,
                 "ports": [{"name": "http", "port": layout.PORT, "target_port": "http"}],

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_kubernetes.core.v1 import PodSpecArgsDict, ProbeArgsDict
 
+from components import unprivileged
 from components.vllm_volumes import ServerVolumes, server_volumes
 from serving import layout
 from serving.accelerators import Accelerator
 from serving.lifecycle import Lifecycle
 from serving.release import Release
-
-USER = 1000
-"""Unprivileged user and group of the server; owns the cache volume."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,16 +51,10 @@ def pod_spec(
             {"key": "google.com/tpu", "operator": "Equal", "value": "present", "effect": "NoSchedule"}
         ],
         "termination_grace_period_seconds": life.termination_grace_seconds,
-        "security_context": {
-            "run_as_non_root": True,
-            "run_as_user": USER,
-            "run_as_group": USER,
-            "fs_group": USER,
-            "seccomp_profile": {"type": "RuntimeDefault"},
-        },
+        "security_context": {**unprivileged.POD, "fs_group": layout.USER},
         "containers": [
             {
-                "name": "vllm",
+                "name": layout.SERVER,
                 "image": args.image,
                 "image_pull_policy": "IfNotPresent",
                 "command": list(args.release.argv),
@@ -81,11 +73,7 @@ def pod_spec(
                 ),
                 # Requests still arrive while endpoints and proxies learn of the stop: wait before SIGTERM.
                 "lifecycle": {"pre_stop": {"sleep": {"seconds": life.pre_stop_seconds}}},
-                "security_context": {
-                    "allow_privilege_escalation": False,
-                    "read_only_root_filesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
+                "security_context": unprivileged.CONTAINER,
                 "volume_mounts": mounts,
             }
         ],

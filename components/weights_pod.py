@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_kubernetes.core.v1 import PodSpecArgsDict, VolumeArgsDict, VolumeMountArgsDict
 
-from components.vllm_pod import USER
+from components import unprivileged
 from serving import layout
 
 TOKEN_FILE = "hugging-face-token"
@@ -56,12 +56,7 @@ def staging_pod(
         "service_account_name": account,
         "automount_service_account_token": False,
         "restart_policy": "Never",
-        "security_context": {
-            "run_as_non_root": True,
-            "run_as_user": USER,
-            "run_as_group": USER,
-            "seccomp_profile": {"type": "RuntimeDefault"},
-        },
+        "security_context": unprivileged.POD,
         "containers": [
             {
                 "name": "stage",
@@ -73,11 +68,7 @@ def staging_pod(
                     "requests": {"cpu": "2", "memory": "4Gi"},
                     "limits": {"memory": "4Gi"},
                 },
-                "security_context": {
-                    "allow_privilege_escalation": False,
-                    "read_only_root_filesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
+                "security_context": unprivileged.CONTAINER,
                 "volume_mounts": mounts,
             }
         ],

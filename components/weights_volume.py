@@ -5,7 +5,7 @@ import math
 import pulumi
 from pulumi_kubernetes.core.v1 import VolumeArgsDict
 
-from components.vllm_pod import USER
+from serving import layout
 
 GIB = 2**30
 
@@ -22,8 +22,8 @@ OPTIONS = (
     "file-cache:cache-file-for-range-read:true",
     "file-cache:enable-parallel-downloads:true",
     # The server is not root: https://cloud.google.com/kubernetes-engine/docs/how-to/cloud-storage-fuse-csi-driver-perf
-    f"uid={USER}",
-    f"gid={USER}",
+    f"uid={layout.USER}",
+    f"gid={layout.USER}",
 )
 
 

@@ -8,6 +8,7 @@ import sys
 from local import client, cluster, machine, paths, stack, toolchain
 from local.progress import Refusal, say
 from local.up import up
+from serving import layout
 
 
 def main() -> int:
@@ -73,13 +74,13 @@ def _status() -> None:
     status = cluster.status()
     print(status)
     if status.healthy:
-        print(client.kubectl("get", "pods,service,pdb", "-n", client.NAMESPACE, "-o", "wide"), end="")
+        print(client.kubectl("get", "pods,service,pdb", "-n", layout.NAMESPACE, "-o", "wide"), end="")
 
 
 def _logs(component: str) -> None:
     if component == "vllm":
         selector = "app.kubernetes.io/name=vllm"
-        print(client.kubectl("logs", "-n", client.NAMESPACE, "-l", selector, "--tail", "200"), end="")
+        print(client.kubectl("logs", "-n", layout.NAMESPACE, "-l", selector, "--tail", "200"), end="")
     else:
         print(cluster.logs(component), end="")
 

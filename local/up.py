@@ -7,9 +7,7 @@ from collections.abc import Callable
 
 from local import client, cluster, image, machine, paths, stack, toolchain
 from local.progress import exclusive, say
-
-SERVER_USER = 1000
-"""Owner of the compile cache's folder: the unprivileged user of components/vllm_pod.py."""
+from serving import layout
 
 CACHE_ROOM = 16 * 2**20
 """Bytes that the programs of the tiny model take in the compile cache, a few times over."""
@@ -50,7 +48,7 @@ def _image() -> None:
 def _cluster() -> None:
     cache = paths.node_data() / "compile-cache"
     cache.mkdir(parents=True, exist_ok=True)
-    os.chown(cache, SERVER_USER, SERVER_USER)
+    os.chown(cache, layout.USER, layout.USER)
     if shutil.disk_usage(cache).free < CACHE_ROOM:
         say(
             f"   The compile cache's folder {cache} is full: the server runs, but every boot compiles "

@@ -1,7 +1,19 @@
-"""Where things stand inside the server's container, on Kubernetes and on a VM alike.
+"""Names on the cluster, and where things stand in the server's container, on Kubernetes and on a VM alike.
 
-One table, because argv, environment, volumes and probes must agree on every path and port.
+One table, because argv, environment, volumes and probes must agree on every path and port, and clients of
+the server on its names.
 """
+
+NAMESPACE = "tpuserve"
+SERVER = "vllm"
+"""Name of the Deployment, its container and its Service."""
+
+API_KEY = "api-key"
+"""Name of the Secret that holds the key, and of its one entry."""
+
+
+USER = 1000
+"""Unprivileged user and group that the server runs as and that owns its cache."""
 
 PORT = 8000
 """TCP port of the OpenAI-compatible endpoint, `/health` and `/metrics` (vLLM's own default)."""

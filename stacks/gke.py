@@ -16,7 +16,6 @@ from components.kubeconfig import kubeconfig
 from components.metrics import Metrics, MetricsArgs
 from components.secret_mount import SecretMount, SecretMountArgs
 from components.system_pool import SystemPool, SystemPoolArgs
-from components.vllm import NAME
 from components.weights_job import ACCOUNT, WeightsJob, WeightsJobArgs
 from components.weights_pod import SCRIPT, Weights
 from components.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
@@ -109,14 +108,14 @@ def build(settings: Settings, target: GkeTarget) -> None:
             node_selector=selector,
             api_key=key,
             proxies=shared.proxies if target.endpoint else None,
-            account_annotations=identity(NAME, own.server_email).annotations,
+            account_annotations=identity(layout.SERVER, own.server_email).annotations,
             after=[staged, nodes],
         ),
         space,
         kube,
     )
-    pods = {"app.kubernetes.io/name": NAME}
-    Metrics(NAME, MetricsArgs(namespace=space.metadata.name, labels=pods), in_cluster)
+    pods = {"app.kubernetes.io/name": layout.SERVER}
+    Metrics(layout.SERVER, MetricsArgs(namespace=space.metadata.name, labels=pods), in_cluster)
     endpoint: pulumi.Input[str] = server.endpoint
     if target.endpoint is not None:
         endpoint = _door(target, target.endpoint, resolved, space, shared, server, provider, kube)
@@ -198,7 +197,7 @@ def _door(
             region=target.region,
             subnetwork=shared.subnetwork,
             namespace=space.metadata.name,
-            service=NAME,
+            service=layout.SERVER,
             exposure=wanted.exposure,
             hostname=wanted.hostname,
             certificate=certificate.name,

@@ -17,8 +17,6 @@ from serving.accelerators import Accelerator
 from stacks.plan import Plan
 from stacks.settings import Settings
 
-NAMESPACE = "tpuserve"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Site:

@@ -13,9 +13,6 @@ CHIPS = 4
 MODEL_NAME = "tiny-gemma4-moe"
 """Folder of the tiny model below the node's models folder."""
 
-USER = 1000
-"""User and group of the server in the image."""
-
 IMAGE_NAME = "tpuserve.local/vllm-cpu"
 """A registry that does not exist: the image is imported, never pulled."""
 

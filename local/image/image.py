@@ -17,6 +17,7 @@ from local import oci, paths
 from local.image import constants
 from local.image.environment import ensure_environment, environment
 from local.progress import Refusal, exclusive, step
+from serving import layout
 
 ENVIRONMENT = {
     "PATH": f"{constants.PYTHON_ROOT}/bin:/bin",
@@ -49,8 +50,8 @@ ENVIRONMENT = {
 }
 
 FILES = {
-    "etc/passwd": f"root:x:0:0:root:/:/bin/sh\nvllm:x:{constants.USER}:{constants.USER}:vllm:/tmp:/bin/sh\n",
-    "etc/group": f"root:x:0:\nvllm:x:{constants.USER}:\n",
+    "etc/passwd": f"root:x:0:0:root:/:/bin/sh\nvllm:x:{layout.USER}:{layout.USER}:vllm:/tmp:/bin/sh\n",
+    "etc/group": f"root:x:0:\nvllm:x:{layout.USER}:\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 
@@ -71,7 +72,7 @@ RESOLVED = re.compile(r"^\s*(?:(\S+) => )?(/\S+) \(0x", re.MULTILINE)
 def reference() -> str:
     """Name and tag. The tag is a digest of what this module writes and of the mounted Python tree: what runs
     is both."""
-    inputs = [ENVIRONMENT, FILES, FOLDERS, COUNTED_ON, constants.USER, environment().name]
+    inputs = [ENVIRONMENT, FILES, FOLDERS, COUNTED_ON, layout.USER, environment().name]
     return f"{constants.IMAGE_NAME}:{hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:12]}"
 
 
@@ -107,7 +108,7 @@ def configuration() -> dict[str, object]:
     return {
         "Cmd": ["vllm", "serve", f"/models/{constants.MODEL_NAME}"],
         "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
-        "User": f"{constants.USER}:{constants.USER}",
+        "User": f"{layout.USER}:{layout.USER}",
         "WorkingDir": "/",
     }
 

@@ -67,7 +67,7 @@ def test_the_archive_names_the_image_and_its_user_and_environment(
         blobs = [tar.extractfile(member) for member in tar.getmembers() if "blobs" in member.name]
         documents = [blob.read() for blob in blobs if blob is not None]
     [told] = [json.loads(text)["config"] for text in documents if b'"diff_ids"' in text]
-    assert told["User"] == f"{constants.USER}:{constants.USER}"
+    assert told["User"] == f"{layout.USER}:{layout.USER}"
     assert f"TPUSERVE_CPU_HBM_BYTES={constants.HBM_BYTES}" in told["Env"]
 
 
