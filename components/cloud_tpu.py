@@ -12,7 +12,7 @@ class CloudTpuArgs:
     """`machine` is the physical name and changes with the metadata, which a machine reads at its start alone.
 
     `tpu_type` and `runtime_version` are the Cloud TPU API's names. The disk is in GB and outlives the
-    machine.
+    machine. `on_error` is told why Google made no machine.
     """
 
     machine: pulumi.Input[str]
@@ -28,6 +28,7 @@ class CloudTpuArgs:
     spot: bool
     metadata: Mapping[str, pulumi.Input[str]]
     labels: Mapping[str, str]
+    on_error: pulumi.ErrorHook
 
 
 class CloudTpu(pulumi.ComponentResource):
@@ -67,6 +68,10 @@ class CloudTpu(pulumi.ComponentResource):
             metadata={"enable-oslogin": "TRUE", **args.metadata},
             labels=labels,
             # The disk is written by one machine at a time.
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                delete_before_replace=True,
+                hooks=pulumi.ResourceHookBinding(on_error=[args.on_error]),
+            ),
         )
         self.register_outputs({})

@@ -26,7 +26,8 @@ class InstanceGroupArgs:
 
     `data_disk` is the device name of a disk that a repair keeps. With `second_slice` the new group serves
     before the old one goes; without, the old one goes first. `requested_run_seconds` is set for machines that
-    come by request (flex-start): then nothing is repaired, and the group is not waited for.
+    come by request (flex-start): then nothing is repaired, and the group is not waited for. `on_error` is
+    told why Google made no group.
     """
 
     group: pulumi.Input[str]
@@ -42,6 +43,7 @@ class InstanceGroupArgs:
     wait_seconds: int
     second_slice: bool
     requested_run_seconds: int | None
+    on_error: pulumi.ErrorHook
 
 
 class InstanceGroup(pulumi.ComponentResource):
@@ -99,6 +101,7 @@ class InstanceGroup(pulumi.ComponentResource):
                 # Requests change the size behind the program's back.
                 ignore_changes=["targetSize"] if requested else [],
                 custom_timeouts=pulumi.CustomTimeouts(create=wait, update=wait, delete=wait),
+                hooks=pulumi.ResourceHookBinding(on_error=[args.on_error]),
             ),
         )
         if args.requested_run_seconds is not None:

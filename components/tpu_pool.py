@@ -18,6 +18,7 @@ class TpuPoolArgs:
     """`pool` names shape and purchase, because Google can change neither: another shape is another pool.
 
     `nodes` run always, up to `max_nodes` when the autoscaler wants more; flex-start starts from none.
+    `on_error` is told why Google made no pool.
     """
 
     pool: str
@@ -31,6 +32,7 @@ class TpuPoolArgs:
     max_nodes: int
     node_email: pulumi.Input[str]
     labels: Mapping[str, str]
+    on_error: pulumi.ErrorHook
 
 
 class TpuPool(pulumi.ComponentResource):
@@ -79,6 +81,7 @@ class TpuPool(pulumi.ComponentResource):
                 parent=self,
                 # The autoscaler owns the number of nodes; a new number here would replace the pool.
                 ignore_changes=["initialNodeCount"],
+                hooks=pulumi.ResourceHookBinding(on_error=[args.on_error]),
                 # Google answers a stock-out itself; this only outlasts it.
                 custom_timeouts=pulumi.CustomTimeouts(create="60m", update="60m", delete="60m"),
             ),

@@ -13,7 +13,7 @@ from components.machine_firewall import MachineFirewall, MachineFirewallArgs
 from serving import boot, layout
 from serving.accelerators import accelerator
 from serving.models import model
-from stacks import google, outputs, tpu_vm_checks
+from stacks import google, outputs, stockout, tpu_vm_checks
 from stacks.plan import plan
 from stacks.settings import Settings
 from stacks.shared import Foundation
@@ -80,6 +80,7 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
             spot=target.capacity.kind == "spot",
             metadata={key: texts[key] for key in ATTRIBUTES},
             labels=google.labels(),
+            on_error=stockout.hook(target, slice_, target.capacity),
         ),
         pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[api, pull])),
     )

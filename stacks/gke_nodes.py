@@ -10,7 +10,7 @@ import pulumi_gcp as gcp
 from components.compute_class import ComputeClass, ComputeClassArgs
 from components.purchase import Purchase
 from components.tpu_pool import TpuPool, TpuPoolArgs
-from stacks import google, kubernetes
+from stacks import google, kubernetes, stockout
 from stacks.capacity import FlexStart, Ladder, OnDemand, Pool, Reservation, Spot
 from stacks.plan import Plan
 from stacks.settings import Settings
@@ -60,6 +60,7 @@ def slices(
             max_nodes=settings.replicas,
             node_email=shared.node_email,
             labels=google.labels(),
+            on_error=stockout.hook(target, slice_, target.capacity),
         ),
         kept,
     )

@@ -18,7 +18,7 @@ from components.purchase import Purchase
 from serving import boot, layout
 from serving.accelerators import accelerator
 from serving.models import model
-from stacks import cloud_tpu, google, outputs, tpu_vm_checks
+from stacks import cloud_tpu, google, outputs, stockout, tpu_vm_checks
 from stacks.capacity import node_wait_seconds
 from stacks.gke_nodes import purchase
 from stacks.plan import Plan, plan
@@ -159,6 +159,7 @@ def _group(
         wait_seconds=life.pulumi_timeout_seconds,
         second_slice=target.second_slice,
         requested_run_seconds=bought.max_run_seconds,
+        on_error=stockout.hook(target, resolved.accelerator, target.capacity),
     )
 
 

@@ -1,16 +1,21 @@
 """The project itself, with its own stack files, deployed by the real CLI to the pretended Google."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from local import paths
+from local import paths, toolchain
+from local.toolchain.programs import PROVIDER
 from tests.inventory.recorder import deployable, stack_config
-from tests.standin.install import install
+from tests.standin import gke
+from tests.standin.control_plane import ControlPlane
+from tests.standin.install import install, install_auth
 from tests.standin.program import Program
 
+PACK = paths.REPOSITORY / "policies"
 LINKED = ("Pulumi.yaml", "__main__.py", "agent", "components", "local", "serving", "stacks", ".venv")
 
 
@@ -28,6 +33,23 @@ class Deployment(Program):
         for name in LINKED:
             (self.folder / "program" / name).symlink_to(paths.REPOSITORY / name)
 
+    def connect(self, plane: ControlPlane) -> None:
+        """Let the GKE clusters be this control plane; the CLI can log in to it and trusts it."""
+        built = paths.pulumi_home() / "plugins" / f"resource-kubernetes-v{PROVIDER.version}"
+        if built.exists():
+            # A real folder with a link in it: the CLI passes over folders that are links themselves.
+            plugin = self.folder / "home" / "plugins" / built.name / "pulumi-resource-kubernetes"
+            plugin.parent.mkdir(parents=True)
+            plugin.symlink_to(built / plugin.name)
+        tools = install_auth(self.folder / "tools")
+        way = toolchain.pulumi_environment().get("PATH", os.environ["PATH"])
+        self.variables |= {
+            gke.VARIABLE: str(plane.kubeconfig),
+            # At Google the name has a certificate that every system trusts.
+            "SSL_CERT_FILE": str(plane.folder / "ca.crt"),
+            "PATH": os.pathsep.join((str(tools), way)),
+        }
+
     def add(self, stack: str, changes: Mapping[str, Any]) -> None:
         """Make a stack from its file, with changes of single keys, and use it."""
         self.stack = stack
@@ -35,15 +57,27 @@ class Deployment(Program):
         self.change(changes)
 
     def change(self, changes: Mapping[str, Any]) -> None:
-        """Write the stack's file anew: as in the repository, with these keys changed; None takes one out."""
+        """Write the stack's file anew: as in the repository, with these keys changed; None takes one out.
+
+        `target.zone` names a key inside the group `target`.
+        """
+        file = self.folder / "program" / f"Pulumi.{self.stack}.yaml"
+        document = yaml.safe_load(file.read_text("utf-8")) if file.exists() else {}
+        config = self.configuration(changes)
+        file.write_text(yaml.safe_dump({**(document or {}), "config": config}), "utf-8")
+
+    def configuration(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration of the stack in use, as in the repository, with changes of single keys."""
         config: dict[str, Any] = {
             key: yaml.safe_load(value) for key, value in deployable(stack_config(self.stack)).items()
         }
-        config |= {f"tpuserve:{key}": value for key, value in changes.items()}
-        kept = {key: value for key, value in config.items() if value is not None}
-        file = self.folder / "program" / f"Pulumi.{self.stack}.yaml"
-        document = yaml.safe_load(file.read_text("utf-8")) if file.exists() else {}
-        file.write_text(yaml.safe_dump({**(document or {}), "config": kept}), "utf-8")
+        for key, value in changes.items():
+            *way, last = key.split(".")
+            group = config
+            for depth, name in enumerate(way):
+                group = group.setdefault(name if depth else f"tpuserve:{name}", {})
+            group[last if way else f"tpuserve:{last}"] = value
+        return {key: value for key, value in config.items() if value is not None}
 
     def use(self, stack: str) -> None:
         """Go on with another stack that was made before."""

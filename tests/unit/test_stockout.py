@@ -1,0 +1,58 @@
+"""No capacity: what the user reads, for each way to buy and each API that can say so."""
+
+from typing import Any
+
+import pytest
+
+from serving.accelerators import accelerator
+from stacks import stockout
+from stacks.settings import Settings
+from stacks.targets import GkeTarget, TpuVmTarget
+
+LATER = "or run `pulumi up` again later: it goes on where it stopped."
+
+SENTENCES: list[tuple[dict[str, Any], str]] = [
+    (
+        {"kind": "gke", "zone": "us-east5-b", "capacity": {"kind": "spot"}},
+        "target.capacity spot asks for a v6e-4 in us-east5-b, where Google has none free now; set "
+        "target.zone to us-east5-a, set target.capacity.kind to on-demand or flex-start or reservation, "
+        f"{LATER}",
+    ),
+    (
+        {"kind": "gke", "zone": "us-east1-d", "capacity": {"kind": "on-demand"}},
+        "target.capacity on-demand asks for a v6e-4 in us-east1-d, where Google has none free now; set "
+        f"target.capacity.kind to spot or reservation, {LATER}",
+    ),
+    (
+        {"kind": "gke", "zone": "us-east5-a", "capacity": {"kind": "flex-start"}},
+        "target.capacity flex-start asks for a v6e-4 in us-east5-a, where Google has none free now; set "
+        f"target.zone to us-east5-b, set target.capacity.kind to on-demand or spot or reservation, {LATER}",
+    ),
+    (
+        {"kind": "tpu-vm", "zone": "europe-west4-a", "capacity": {"kind": "spot"}, "api": "cloud-tpu"},
+        "target.capacity spot asks for a v6e-4 in europe-west4-a, where Google has none free now; set "
+        f"target.capacity.kind to on-demand, {LATER}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("wanted", "sentence"), SENTENCES, ids=[row[1][:60] for row in SENTENCES])
+def test_a_stockout_is_one_sentence(wanted: dict[str, Any], sentence: str) -> None:
+    target = Settings.parse({"target": {"project": "acme-tpu", **wanted}}).target
+    assert isinstance(target, GkeTarget | TpuVmTarget)
+    assert target.capacity.kind != "compute-class"
+    assert stockout.sentence(target, accelerator("v6e-4"), target.capacity) == sentence
+
+
+ERRORS = [
+    ("Current errors: [GCE_STOCKOUT]: Instance 'x' creation failed: The zone …", True),
+    ("ZONE_RESOURCE_POOL_EXHAUSTED: The zone 'projects/p/zones/z' does not have enough resources", True),
+    ('Error code 8, message: There is no more capacity in the zone "us-east5-b"; you can try …', True),
+    ("googleapi: Error 403: Quota 'TPUS_PER_TPU_FAMILY' exceeded. Limit: 0.0 in region us-east5.", False),
+    ("googleapi: Error 503: The service is currently unavailable., backendError", False),
+]
+
+
+@pytest.mark.parametrize(("error", "told"), ERRORS, ids=[row[0][:40] for row in ERRORS])
+def test_only_missing_capacity_is_a_stockout(error: str, told: bool) -> None:
+    assert stockout.is_stockout([error]) is told
