@@ -26,7 +26,7 @@ help: ## this list
 up: .venv/complete ## bring this machine to a running server and a printed answer
 	@$(PY) -m local up
 
-preview: .venv/complete ## what `pulumi up` would change: make preview STACK=local
+preview: .venv/complete ## what `pulumi up` would change, with the policies: make preview STACK=prod
 	@$(PY) -m local preview $(STACK)
 
 ask: .venv/complete ## ask the server: make ask PROMPT='Hello'

@@ -5,7 +5,8 @@ import shlex
 import shutil
 import sys
 
-from local import client, cluster, machine, paths, stack, toolchain
+from local import client, cluster, machine, paths, toolchain
+from local.preview import preview
 from local.progress import Refusal, say
 from local.up import up
 from serving import layout
@@ -16,8 +17,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("up", help="build what is missing, start the cluster, pulumi up, ask once")
-    preview = commands.add_parser("preview", help="what pulumi up would change")
-    preview.add_argument("stack")
+    planned = commands.add_parser("preview", help="what pulumi up would change, and what the policies say")
+    planned.add_argument("stack")
     ask = commands.add_parser("ask", help="ask the running server through its Service")
     ask.add_argument("prompt")
     ask.add_argument("--max-tokens", type=int, default=64)
@@ -45,7 +46,7 @@ def _run(chosen: argparse.Namespace) -> None:
         case "up":
             up()
         case "preview":
-            stack.preview(chosen.stack)
+            preview(chosen.stack)
         case "ask":
             for piece in client.ask(chosen.prompt, chosen.max_tokens):
                 print(piece, end="", flush=True)

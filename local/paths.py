@@ -52,6 +52,11 @@ def pulumi_home() -> Path:
     return home() / instance() / "pulumi"
 
 
+def offline() -> Path:
+    """The pretended Google Cloud of `make preview`, with a PULUMI_HOME and states of its own."""
+    return home() / instance() / "offline"
+
+
 def logs() -> Path:
     """Whole logs of build steps; a failed step names its file."""
     return home() / "logs"

@@ -34,24 +34,22 @@ def up() -> None:
     pulumi("up", "--stack", STACK, "--yes", "--skip-preview")
 
 
-def preview(stack: str) -> None:
-    """Show what `pulumi up` would change."""
-    toolchain.ensure("pulumi", "provider-kubernetes")
-    select(stack)
-    pulumi("preview", "--stack", stack, "--diff")
-
-
 def destroy() -> None:
     """Remove everything that the local stack made; folders of the node stay."""
     select()
     pulumi("destroy", "--stack", STACK, "--yes", "--skip-preview")
 
 
-def select(stack: str = STACK) -> None:
-    """Make sure that the stack exists and is not held by a run that died."""
+def require(stack: str) -> None:
+    """Raises Refusal when the project has no such stack."""
     if not (paths.REPOSITORY / f"Pulumi.{stack}.yaml").exists():
         there = sorted(file.name.split(".")[1] for file in paths.REPOSITORY.glob("Pulumi.*.yaml"))
         raise Refusal(f"There is no stack {stack!r}: this project has {', '.join(there)}.")
+
+
+def select(stack: str = STACK) -> None:
+    """Make sure that the stack exists and is not held by a run that died."""
+    require(stack)
     _state().mkdir(parents=True, exist_ok=True)
     pulumi("stack", "select", stack, "--create", quiet=True)
     for pid in _dead_locks(stack):

@@ -33,7 +33,7 @@ def ensure(*names: str) -> None:
     for program in programs:
         if isinstance(program, Built):
             if program.family is PROVIDER:
-                _ensure_provider()
+                ensure_provider()
             elif find(program) is None:
                 golang.build(program.family)
 
@@ -67,13 +67,18 @@ def pulumi_environment() -> dict[str, str]:
     return environment
 
 
-def _ensure_provider() -> None:
+def ensure_provider(pulumi_home: Path | None = None) -> None:
+    """Make the Kubernetes provider a plugin of `pulumi_home`, by default of the one that the CLI uses.
+
+    Raises Refusal.
+    """
     pulumi = find(PROGRAMS["pulumi"])
     if pulumi is not None and pulumi.origin == "PATH":
         progress.run(
             f"Install the Kubernetes provider {PROVIDER.version} by {pulumi.path}",
             [pulumi.path, "plugin", "install", "resource", "kubernetes", PROVIDER.version],
             log="provider-kubernetes",
+            env={"PULUMI_HOME": str(pulumi_home)} if pulumi_home else None,
             advice=f"Where its download cannot be reached, take {pulumi.path.parent} off PATH: "
             "CLI and provider are then built from their Go modules.",
         )
@@ -81,7 +86,8 @@ def _ensure_provider() -> None:
     golang.build(PROVIDER)
     built = golang.folder(PROVIDER) / "pulumi-resource-kubernetes"
     # A real folder with a link in it: `pulumi plugin ls` passes over folders that are links themselves.
-    plugin = paths.pulumi_home() / "plugins" / f"resource-kubernetes-v{PROVIDER.version}" / built.name
+    home = pulumi_home or paths.pulumi_home()
+    plugin = home / "plugins" / f"resource-kubernetes-v{PROVIDER.version}" / built.name
     if not (plugin.is_symlink() and plugin.readlink() == built):
         plugin.parent.mkdir(parents=True, exist_ok=True)
         aside = plugin.with_name(f".{plugin.name}.{os.getpid()}")

@@ -31,7 +31,9 @@ LINES_ANYWHERE = 300
 
 
 def sources(*folders: str) -> list[Path]:
-    return sorted(path for folder in folders for path in (REPOSITORY / folder).rglob("*.py"))
+    found = (path for folder in folders for path in (REPOSITORY / folder).rglob("*.py"))
+    # The policies' own Python environment lies in their folder, where the CLI looks for it.
+    return sorted(path for path in found if "venv" not in path.relative_to(REPOSITORY).parts)
 
 
 def imported(path: Path) -> set[str]:

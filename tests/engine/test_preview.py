@@ -1,0 +1,92 @@
+"""`make preview` of a Google stack: offline and loud without credentials, Google's own with them."""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local import paths, toolchain
+from local.preview import CREDENTIALS
+
+LOGIN = "GOOGLE_OAUTH_ACCESS_TOKEN"
+CANARY = "ya29.canary-of-the-tests"
+
+
+@pytest.fixture
+def without_login(tmp_path: Path) -> dict[str, str]:
+    """An environment of somebody who never logged in, with the instance and the programs of the tests."""
+    toolchain.ensure("pulumi", "provider-kubernetes")
+    ours = (*CREDENTIALS, "PULUMI_HOME", "PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN", "CLOUDSDK_CONFIG")
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    return {**kept, "HOME": str(tmp_path), "TPUSERVE_CACHE": str(paths.home()), "TPUSERVE_INSTANCE": "test"}
+
+
+def run(words: list[str], environment: dict[str, str]) -> tuple[int, str]:
+    """Exit code, and stdout and stderr together."""
+    done = subprocess.run(
+        words,
+        cwd=paths.REPOSITORY,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def preview(stack: str, environment: dict[str, str]) -> tuple[int, str]:
+    return run([sys.executable, "-m", "local", "preview", stack], environment)
+
+
+def test_offline_says_so_and_leaves_everything_as_it_was(without_login: dict[str, str]) -> None:
+    file = paths.REPOSITORY / "Pulumi.prod.yaml"
+    before = file.read_bytes()
+    code, shown = preview("prod", without_login)
+    assert code == 0, shown
+    # Around the plan, so that neither its beginning nor its end is read without.
+    first, last = shown.index("== OFFLINE"), shown.rindex("== OFFLINE")
+    assert first < shown.index("gcp:container/cluster:Cluster") < shown.index("to create") < last
+    assert "tpuserve|local|policies" in shown
+    # The placeholder is looked at, and the foundation's outputs are those of its project.
+    assert "my-project-tpuserve" in shown and "pretended-project" not in shown
+    assert file.read_bytes() == before
+
+    code, again = preview("prod", without_login)
+    assert code == 0 and "Deploy foundation" not in again
+
+    lines = [line.removeprefix("$ ") for line in again.splitlines() if line.startswith("$ ")]
+    assert [shlex.split(line, comments=True)[0] for line in lines] == ["eval", f"PULUMI_HOME={_home()}"]
+    code, plain = run(["bash", "-ec", "\n".join(lines)], without_login)
+    assert code == 0 and "to create" in plain and "== OFFLINE" not in plain
+    assert file.read_bytes() == before
+
+
+def _home() -> Path:
+    return paths.home() / "test" / "offline" / "home"
+
+
+def test_a_foundation_is_previewed_as_if_it_were_not_there(without_login: dict[str, str]) -> None:
+    code, shown = preview("foundation", without_login)
+    assert code == 0 and "== OFFLINE" in shown, shown
+    assert "gcp:compute/network:Network" in shown and " unchanged" not in shown
+
+
+def test_with_a_login_it_is_google_and_the_users_own_state(
+    without_login: dict[str, str], tmp_path: Path
+) -> None:
+    logged_in = {**without_login, LOGIN: CANARY}
+    code, shown = preview("prod", logged_in)
+    assert code == 1 and "export PULUMI_BACKEND_URL=gs://BUCKET" in shown and "Traceback" not in shown
+    (tmp_path / "mine").mkdir()
+    own = {"PULUMI_BACKEND_URL": f"file://{tmp_path / 'mine'}", "PULUMI_CONFIG_PASSPHRASE": ""}
+    code, shown = preview("prod", {**logged_in, **own})
+    assert code == 1 and "no stack named 'prod' found" in shown
+    assert f"{LOGIN} is set" in shown and "OFFLINE" not in shown and CANARY not in shown
+    # The CLI that works for the user keeps its things in the user's home, and finds no stand-in there.
+    assert list(tmp_path.rglob("pulumi-resource-gcp")) == []
