@@ -191,6 +191,12 @@ NETWORK_POLICIES = GoFamily(
     programs={"kube-network-policies": "sigs.k8s.io/kube-network-policies/cmd"},
 )
 KWOK = GoFamily(name="kwok", module="sigs.k8s.io/kwok", programs={"kwok": "sigs.k8s.io/kwok/cmd/kwok"})
+ACTIONLINT = GoFamily(
+    name="actionlint",
+    module="github.com/rhysd/actionlint",
+    programs={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"},
+    version_variables=("github.com/rhysd/actionlint.version=v{version}",),
+)
 
 _SERVER = parse_version(KUBERNETES.version)
 
@@ -226,6 +232,8 @@ _TABLE: tuple[Program, ...] = (
     # Has no version command; the cache folder's name carries the version.
     Built(name="kube-network-policies", family=NETWORK_POLICIES, version_command=()),
     Built(name="kwok", family=KWOK, version_command=("--version",), local_stack=False),
+    # One version for everybody: what it finds is a test's result.
+    Built(name="actionlint", family=ACTIONLINT, version_command=("-version",), local_stack=False),
     Packaged(name="containerd", package="containerd", oldest=(1, 6), service="containerd.service"),
     Packaged(name="ctr", package="containerd", oldest=(1, 6), service="containerd.service"),
     Packaged(name="runc", package="runc", oldest=(1, 1)),
