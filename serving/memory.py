@@ -129,13 +129,13 @@ def _terms(
     hbm = accelerator.hbm_bytes_per_chip
     weights = groups(model, engine)
     if proof:
-        weights = (Group("all weights", proof.resident_bytes, 0, "compiled"),)
+        weights = tuple(Group(name, size, 0, proof.source) for name, size in proof.weights.items())
     resident = sum(group.bytes for group in weights)
     # One product over all chips and one truncation, as the server does it.
     room = int(chips * hbm * engine.gpu_memory_utilization - chips * resident)
     if proof:
-        code, basis = proof.code_bytes, "compiled"
-        buffers: tuple[Temporary, ...] = (Temporary(proof.largest.kind, proof.largest.peak_bytes, ""),)
+        code, basis = proof.code_bytes, proof.source
+        buffers: tuple[Temporary, ...] = (temporaries.compiled(proof),)
     elif accelerator.is_stand_in:
         # Its HBM is a number that the server is told; programs run in the host's memory.
         code, buffers, basis = 0, (), "computed"

@@ -9,38 +9,83 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from serving.fingerprint import Fingerprint
+from serving.accelerators import Accelerator
+from serving.engine import EngineConfig
+from serving.fingerprint import Fingerprint, fingerprint
+from serving.models import ModelSpec
 
 FOLDER = Path(__file__).resolve().parent.parent / "proofs"
 
+_FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True)
+
 
 class Program(BaseModel):
-    """One compiled program on one chip. `kind` is the name in the server's log; `peak_bytes` is what it
-    holds at most beyond its arguments."""
+    """One program on one chip, in bytes and seconds. `kind` is the name in the server's log.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    `argument_bytes` are its arguments besides weights and KV cache, `peak_bytes` what it holds beyond all
+    arguments. `flops` and `hbm_bytes` are the compiler's count of one run's work. What the boot had compiled
+    before under another name has no code and took no time.
+    """
+
+    model_config = _FROZEN
 
     kind: str
     shape: str
     code_bytes: int = Field(ge=0)
     peak_bytes: int = Field(ge=0)
+    argument_bytes: int = Field(ge=0)
+    flops: int = Field(ge=0)
+    hbm_bytes: int = Field(ge=0)
     lower_seconds: float = Field(ge=0)
     compile_seconds: float = Field(ge=0)
 
+    @property
+    def needed_bytes(self) -> int:
+        """What must be free beside weights, KV cache and code when it runs alone."""
+        return self.argument_bytes + self.peak_bytes
+
+
+class Calls(BaseModel):
+    """One batch of the boot's warm-up calls: the arguments of all are held on each chip until the last one
+    has run. `kind` is what most of the bytes are for, `peak_bytes` the most that one call holds beyond."""
+
+    model_config = _FROZEN
+
+    kind: str
+    calls: int = Field(gt=0)
+    held_bytes: int = Field(ge=0)
+    peak_bytes: int = Field(ge=0)
+
+    @property
+    def needed_bytes(self) -> int:
+        """What must be free beside weights, KV cache and code while the batch runs."""
+        return self.held_bytes + self.peak_bytes
+
 
 class Proof(BaseModel):
-    """All programs of one graph, and the weights' bytes on one chip, as compiled with `versions`.
+    """All programs of one graph as compiled with `versions` on the day `compiled`; bytes on one chip.
 
-    `refused` is the compiler's own sentence where a program does not fit or does not lower.
+    `name` is what was asked for; `pages` are the KV cache's, as the engine planned them. `refused` has the
+    compiler's own reason for each program that does not lower or does not fit.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = _FROZEN
 
+    name: str
     graph: str
+    compiled: str = Field(pattern=r"^\d{4}-\d\d-\d\d$")
     versions: dict[str, str]
-    resident_bytes: int = Field(gt=0)
+    weights: dict[str, int]
+    pages: int = Field(gt=0)
+    kv_bytes: int = Field(gt=0)
+    calls: tuple[Calls, ...] = Field(strict=False)
     programs: tuple[Program, ...] = Field(strict=False)
-    refused: tuple[str, ...] = Field((), strict=False)
+    refused: tuple[str, ...] = Field(strict=False)
+
+    @property
+    def resident_bytes(self) -> int:
+        """All weights."""
+        return sum(self.weights.values())
 
     @property
     def code_bytes(self) -> int:
@@ -48,9 +93,14 @@ class Proof(BaseModel):
         return sum(program.code_bytes for program in self.programs)
 
     @property
-    def largest(self) -> Program:
-        """The program that holds most beyond its arguments."""
-        return max(self.programs, key=lambda program: program.peak_bytes)
+    def largest(self) -> Program | Calls:
+        """What needs most beside weights, KV cache and code: a program, or a batch of the boot's calls."""
+        return max((*self.programs, *self.calls), key=lambda each: each.needed_bytes)
+
+    @property
+    def source(self) -> str:
+        """Where its numbers come from, for people."""
+        return f"compiled {self.compiled}, vllm-tpu {self.versions.get('vllm-tpu', 'unknown')}"
 
 
 def load(fingerprint: Fingerprint, folder: Path = FOLDER) -> Proof | None:
@@ -66,11 +116,16 @@ def load(fingerprint: Fingerprint, folder: Path = FOLDER) -> Proof | None:
     except ValidationError as error:
         raise ValueError(
             f"The proof {file.name} does not read as one ({error.error_count()} fields are wrong): delete "
-            "it, or write it anew with proof/."
+            "it, or write it anew with `make prove`."
         ) from None
     if proof.graph != fingerprint.graph_digest or not proof.programs:
         raise ValueError(
             f"The proof {file.name} says that it is of graph {proof.graph}, with {len(proof.programs)} "
-            "programs: delete it, or write it anew with proof/."
+            "programs: delete it, or write it anew with `make prove`."
         )
     return proof
+
+
+def of(accelerator: Accelerator, model: ModelSpec, engine: EngineConfig) -> Proof | None:
+    """The committed proof of this engine on this slice, if there is one. Raises ValueError as `load` does."""
+    return load(fingerprint(image="", model=model, accelerator=accelerator, engine=engine))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from serving.engine import EngineConfig
 from serving.models import ModelSpec
 from serving.programs import Buckets, Programs, pairs
+from serving.proofs import Calls, Proof
 from serving.runtime import Runtime
 
 MIB = 2**20
@@ -53,6 +54,18 @@ class Temporary:
     name: str
     bytes: int
     grows_with: str
+
+
+def compiled(proof: Proof) -> Temporary:
+    """The largest need of a proof, with the engine's field that it grows with."""
+    largest = proof.largest
+    grows_with = "max_num_batched_tokens" if largest.kind.startswith("backbone") else "max_num_seqs"
+    name = (
+        f"{largest.calls} calls of the boot at once, most for {largest.kind}"
+        if isinstance(largest, Calls)
+        else f"{largest.kind} ({largest.shape})"
+    )
+    return Temporary(name, largest.needed_bytes, grows_with)
 
 
 def code_bytes(model: ModelSpec, programs: Programs) -> int:

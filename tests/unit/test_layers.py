@@ -20,6 +20,7 @@ FORBIDDEN = {
     ),
     "components": ("stacks", "agent", "local", "proof"),
     "stacks": ("proof", "policies", "tests"),
+    "proof": ("pulumi", "components", "stacks", "agent", "local", "policies", "tests"),
     "agent": ("pulumi", "serving", "components", "stacks", "local", "proof"),
     "local": ("pulumi", "components", "stacks"),
 }

@@ -7,7 +7,7 @@ from serving import coldstart
 from serving.coldstart import BEFORE_CONTAINER, MIN_BUDGET_SECONDS, ColdStart, Part
 from serving.engine import EngineConfig
 from serving.programs import token_buckets
-from serving.proofs import Program, Proof
+from tests.unit.serving.proved import program, proved
 from tests.unit.serving.strategies import GEMMA, STAND_IN, TINY, V6E_4, engine, engines
 
 PUBLISHED = engine(
@@ -97,7 +97,6 @@ def test_more_buckets_take_longer(config: EngineConfig) -> None:
 
 
 def test_a_proof_gives_the_seconds_of_its_programs() -> None:
-    program = Program(kind="a", shape="1", code_bytes=1, peak_bytes=1, lower_seconds=7, compile_seconds=33)
-    proof = Proof(graph="0" * 16, versions={}, resident_bytes=1, programs=(program, program))
+    proof = proved(program("backbone"), program("sample"))
     part = parts(coldstart.estimate(V6E_4, GEMMA, engine(), proof))["compile"]
-    assert (part.cold_seconds, part.warm_seconds, part.source) == (80, 14, "compiled")
+    assert (part.cold_seconds, part.warm_seconds, part.source) == (46, 14, "compiled")

@@ -9,7 +9,8 @@ from hypothesis import given
 from serving import proofs
 from serving.engine import EngineConfig
 from serving.fingerprint import Fingerprint, fingerprint, moved
-from serving.proofs import Program, Proof
+from serving.proofs import Proof
+from tests.unit.serving.proved import program, proved
 from tests.unit.serving.strategies import GEMMA, STAND_IN, TINY, V6E_4, engine, engines
 
 IMAGE = "vllm/vllm-tpu@sha256:" + "a" * 64
@@ -129,9 +130,7 @@ def test_same_name_exactly_when_nothing_moved(one: EngineConfig, two: EngineConf
 
 # ---- proofs
 
-PROGRAM = Program(
-    kind="backbone", shape="num_tokens 16", code_bytes=8, peak_bytes=14, lower_seconds=7, compile_seconds=16
-)
+PROGRAM = program("backbone", code_bytes=8, peak_bytes=14)
 
 
 def write(folder: Path, name: str, proof: Proof) -> None:
@@ -141,10 +140,8 @@ def write(folder: Path, name: str, proof: Proof) -> None:
 def test_a_proof_is_found_by_the_graph(tmp_path: Path) -> None:
     print_ = of(engine())
     assert proofs.load(print_, tmp_path) is None
-    larger = PROGRAM.model_copy(update={"kind": "sample", "peak_bytes": 20})
-    proof = Proof(
-        graph=print_.graph_digest, versions={"libtpu": "1"}, resident_bytes=1, programs=(PROGRAM, larger)
-    )
+    larger = program("sample", code_bytes=8, argument_bytes=9, peak_bytes=6)
+    proof = proved(PROGRAM, larger, graph=print_.graph_digest)
     write(tmp_path, print_.graph_digest, proof)
     found = proofs.load(of(engine(), "another image"), tmp_path)
     assert found == proof
@@ -155,10 +152,10 @@ def test_a_proof_is_found_by_the_graph(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("{}", r"does not read as one \(4 fields are wrong\): delete it, or write it anew"),
+        ("{}", r"does not read as one \(10 fields are wrong\): delete it, or write it anew"),
         ("not json", "does not read as one"),
         (
-            Proof(graph="f" * 16, versions={}, resident_bytes=1, programs=(PROGRAM,)).model_dump_json(),
+            proved(PROGRAM, graph="f" * 16).model_dump_json(),
             "says that it is of graph ffffffffffffffff, with 1 programs",
         ),
     ],

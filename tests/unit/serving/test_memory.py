@@ -11,8 +11,9 @@ from serving.accelerators import accelerator
 from serving.engine import EngineConfig
 from serving.memory import GIB, Memory
 from serving.models import model
-from serving.proofs import Program, Proof
+from serving.proofs import Calls
 from serving.runtime import resolve
+from tests.unit.serving.proved import program, proved
 from tests.unit.serving.strategies import GEMMA, STAND_IN, TINY, V6E_4, engine, engines
 
 TEXT_ONLY = {"limit_mm_per_prompt": {}, "async_scheduling": False}
@@ -121,20 +122,23 @@ def test_the_stand_in_has_no_programs_in_its_hbm() -> None:
 
 
 def test_a_proof_replaces_what_was_scaled() -> None:
-    program = Program(
-        kind="backbone", shape="4096", code_bytes=GIB, peak_bytes=2 * GIB, lower_seconds=1, compile_seconds=1
-    )
-    proof = Proof(graph="0" * 16, versions={}, resident_bytes=15 * GIB, programs=(program,))
+    proof = proved(program("backbone", code_bytes=GIB, argument_bytes=GIB // 2, peak_bytes=GIB))
     found = memory.budget(V6E_4, GEMMA, engine(), proof)
-    assert (found.resident_bytes, found.code_bytes, found.largest_bytes) == (15 * GIB, GIB, 2 * GIB)
-    assert found.basis == "compiled"
-    heavier = (
-        dataclasses.replace(program, peak_bytes=9 * GIB)
-        if False
-        else program.model_copy(update={"peak_bytes": 9 * GIB})
-    )
-    refused = memory.budget(V6E_4, GEMMA, engine(), proof.model_copy(update={"programs": (heavier,)}))
-    assert refused.problem is not None
+    assert (found.resident_bytes, found.code_bytes, found.largest_bytes) == (15 * GIB, GIB, 3 * GIB // 2)
+    assert found.basis == "compiled 2026-11-27, vllm-tpu 0.32.0"
+    heavier = proved(program("backbone", peak_bytes=9 * GIB))
+    problem = memory.budget(V6E_4, GEMMA, engine(), heavier).problem
+    assert problem is not None
+    assert "lower max_num_batched_tokens" in problem.change
+
+
+def test_what_the_boot_holds_for_all_its_calls_counts() -> None:
+    calls = Calls(kind="select_bonus_logits", calls=12, held_bytes=20 * GIB, peak_bytes=GIB)
+    proof = proved(program("backbone", peak_bytes=GIB)).model_copy(update={"calls": (calls,)})
+    problem = memory.budget(V6E_4, GEMMA, engine(), proof).problem
+    assert problem is not None
+    assert "12 calls of the boot at once, most for select_bonus_logits (21.00 GiB)" in problem.truth
+    assert "lower max_num_seqs" in problem.change
 
 
 @pytest.mark.parametrize(

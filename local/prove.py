@@ -1,0 +1,35 @@
+"""`make prove`: `python -m proof` in the model server's own Python, with the same arguments."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from local import image, paths
+from local.progress import Refusal, say
+
+FOREIGN = ("PYTHONPATH", "XLA_FLAGS", "LIBTPU_INIT_ARGS")
+"""Variables of the caller that would change what is compiled."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Build what a proof runs in, then prove; the exit code is the proof's, or 1 for a refusal.
+
+    Any Gemma 4 tokenizer serves, so it is the tiny model's. Finished programs are kept below `paths.home()`.
+    """
+    try:
+        tree, files = image.ensure_environment(), image.ensure_model()
+    except Refusal as refusal:
+        say(f"\n{refusal}")
+        return 1
+    command = [tree / "bin" / "python3", "-m", "proof", "--files", files, "--work", paths.home() / "proofs"]
+    environment = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    with subprocess.Popen([*command, *arguments], cwd=paths.REPOSITORY, env=environment) as process:
+        # An interrupt reaches both; the proof says what becomes of its work.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,163 @@
+"""`python -m proof`, in the model server's own Python: `make prove` starts it there.
+
+Compiles every program that a boot of this engine would compile, for the slice and without one, and reports
+whether it fits. Interrupted, the same command goes on from where it was.
+"""
+
+import argparse
+import dataclasses
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from proof import environment
+from proof.environment import Refused
+from serving import proofs
+from serving.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR
+from serving.asked import Asked, from_settings, overrides
+from serving.fingerprint import fingerprint
+from serving.models import MODELS
+from serving.phases import DEFAULT_PHASE, PHASES, SCENARIOS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code: 0, 1 when the engine does not fit the slice, 2 when there is no proof."""
+    options = _parser().parse_args(arguments)
+    try:
+        return _prove(options)
+    except (Refused, ValueError) as refused:
+        print(f"\n{refused}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make prove, or python -m proof", description=__doc__)
+    parser.add_argument("--phase", default=DEFAULT_PHASE, help=f"one of {', '.join(PHASES)}")
+    parser.add_argument("--scenario", help=f"one of {', '.join(SCENARIOS)}")
+    parser.add_argument("--model", help=f"one of {', '.join(MODELS)}; the phase's unless named")
+    parser.add_argument(
+        "--accelerator", default=DEFAULT_ACCELERATOR, help=f"one of {', '.join(ACCELERATORS)}"
+    )
+    parser.add_argument("--set", dest="engine", action="append", default=[], metavar="FIELD=VALUE")
+    parser.add_argument(
+        "--quick", action="store_true", help="only the largest program of each kind; kept apart"
+    )
+    parser.add_argument("--layers", type=int, help="only so many layers of the model; kept apart")
+    parser.add_argument(
+        "--config", type=Path, help="config.json of a checkpoint, for a model not in the table"
+    )
+    parser.add_argument("--files", type=Path, required=True, help="folder with a tokenizer and processor")
+    parser.add_argument("--work", type=Path, required=True, help="folder for finished programs")
+    parser.add_argument("--out", type=Path, default=proofs.FOLDER, help="folder for the finished proof")
+    return parser
+
+
+def _prove(options: argparse.Namespace) -> int:
+    asked = _asked(options)
+    versions = environment.versions()
+    graph = fingerprint(
+        image="", model=asked.model, accelerator=asked.accelerator, engine=asked.engine
+    ).graph_digest
+    # First of all, before anything loads the libraries.
+    from proof.records import WorkFolder
+
+    decides: dict[str, object] = {"versions": versions, "layers": asked.model.layers}
+    if options.config:
+        decides["config"] = options.config.read_text("utf-8")
+    folder = WorkFolder(options.work, graph, decides)
+    from proof import checkpoint
+
+    checkpoint.write(asked.model, options.files, options.config, folder.checkpoint)
+    environment.prepare(asked.engine.environment(), asked.accelerator, folder.cache)
+    proof = _compiled(asked, folder, graph, versions, quick=options.quick)
+    from proof import picture, report
+    from proof.records import write_whole
+
+    whole = not (options.quick or options.layers)
+    out = options.out if whole else folder.path / "reports"
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / f"{graph}.json", rendered(proof))
+    write_whole(out / f"{graph}.svg", picture.draw(asked, proof))
+    print(report.table(asked, proof))
+    print(f"\n{out / graph}.json and .svg")
+    return int("fits:" not in report.verdict(asked, proof))
+
+
+def _asked(options: argparse.Namespace) -> Asked:
+    named = {"phase": options.phase, "scenario": options.scenario, "model": options.model}
+    settings: dict[str, object] = {name: value for name, value in named.items() if value is not None}
+    settings |= {"accelerator": options.accelerator, "engine": overrides(options.engine)}
+    words = [options.phase, *([options.scenario] if options.scenario else [])]
+    asked = from_settings(" ".join(["+".join(words), *options.engine]), settings)
+    if asked.accelerator.is_stand_in:
+        raise ValueError(
+            f"accelerator is {asked.accelerator.name}, a CPU that plays a slice: there is nothing to "
+            "prove; name a real one."
+        )
+    if asked.engine.tensor_parallel_size != asked.accelerator.chips:
+        raise ValueError(
+            f"engine.tensor_parallel_size is {asked.engine.tensor_parallel_size} and "
+            f"{asked.accelerator.name} has {asked.accelerator.chips} chips: a proof is for all of them; add "
+            f"--set tensor_parallel_size={asked.accelerator.chips}."
+        )
+    if options.layers:
+        period = min(asked.model.full_attention_period, options.layers)
+        model = dataclasses.replace(asked.model, layers=options.layers, full_attention_period=period)
+        return dataclasses.replace(asked, model=model)
+    return asked
+
+
+def _compiled(
+    asked: Asked, folder: Any, graph: str, versions: dict[str, str], *, quick: bool
+) -> proofs.Proof:
+    from proof import boot, compiling, patches
+
+    began = time.monotonic()
+    print(f"-> booting vllm-tpu over the shapes of {asked.model.name}", file=sys.stderr, flush=True)
+    patches.name_the_chip(asked.accelerator)
+    import tpu_inference  # noqa: F401  sets flags that libtpu reads when it is loaded
+
+    devices = boot.slice_devices(asked.accelerator)
+    booted = boot.boot(asked.engine, folder.checkpoint, asked.accelerator, devices)
+    print(
+        f"   {len(booted.requests)} programs asked for, {time.monotonic() - began:.0f} s",
+        file=sys.stderr,
+        flush=True,
+    )
+    requests = compiling.choose(booted, quick=quick)
+    progress = compiling.Progress(requests, folder.records())
+    records = compiling.compile_all(booted, requests, folder, progress.show)
+    programs = tuple(record.program for record in records if record.program)
+    if not programs:
+        raise Refused(f"The compiler refuses every program, the first for this reason: {records[0].refused}")
+    return proofs.Proof(
+        name=asked.name,
+        graph=graph,
+        compiled=datetime.now(UTC).date().isoformat(),
+        versions=versions,
+        weights=dict(sorted(booted.weights.items(), key=lambda group: -group[1])),
+        pages=booted.pages,
+        kv_bytes=booted.kv_bytes,
+        calls=tuple(compiling.calls(booted, records)),
+        programs=programs,
+        refused=tuple(
+            f"{record.kind} ({record.shape}): {record.refused}" for record in records if record.refused
+        ),
+    )
+
+
+def rendered(proof: proofs.Proof) -> str:
+    """The proof as JSON with one line a program, so that a diff shows which moved."""
+    whole = proof.model_copy(update={"programs": ()}).model_dump_json(indent=1)
+    lines = ",\n".join(f"  {program.model_dump_json()}" for program in proof.programs)
+    return whole.replace('"programs": []', f'"programs": [\n{lines}\n ]') + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""The real engine, booted over shapes: what it would hold on each chip, and what it asks to have compiled."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from proof import patches
+from proof.environment import Refused
+from serving.accelerators import GIB, Accelerator
+from serving.engine import EngineConfig
+
+
+@dataclass(frozen=True)
+class Request:
+    """One program that the boot asks for. `fn` is what the boot calls, jitted or not; `flush` is the number
+    of the batch in which it is called once for a warm-up, -1 when it is compiled only."""
+
+    number: int
+    kind: str
+    shape: str
+    fn: Any
+    arguments: tuple[Any, ...]
+    named: Mapping[str, Any]
+    flush: int
+
+
+@dataclass
+class Boot:
+    """A booted engine. Bytes are those of one chip; `pages` are those that the engine planned."""
+
+    config: Any
+    requests: list[Request] = field(default_factory=list[Request])
+    weights: dict[str, int] = field(default_factory=dict[str, int])
+    runner: Any = None
+    flush: int = 0
+
+    @property
+    def resident_bytes(self) -> int:
+        """All weights on one chip."""
+        return sum(self.weights.values())
+
+    @property
+    def pages(self) -> int:
+        """Pages of the KV cache."""
+        return self.config.cache_config.num_gpu_blocks
+
+    @property
+    def kv_bytes(self) -> int:
+        """The KV cache on one chip."""
+        return sum(on_chip(cache) for cache in self.runner.kv_caches)
+
+    def ask(
+        self, name: str, fn: Any, arguments: tuple[Any, ...], named: Mapping[str, Any], called: bool,
+        signature: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        """Note one program; partial functions are unwrapped as the library does."""
+        while isinstance(fn, functools.partial):
+            arguments, named, fn = fn.args + arguments, {**fn.keywords, **named}, fn.func
+        kind = " ".join(word for word in name.split() if not word.startswith("worker"))
+        kind = kind.replace("[worker0 ", "[")
+        words = [f"{key}={value}" for key, value in signature.items() if isinstance(value, (int, str))]
+        flush = self.flush if called else -1
+        self.requests.append(Request(len(self.requests), kind, " ".join(words), fn, arguments, named, flush))
+
+    def flushed(self) -> None:
+        """The batch of warm-up calls ends here."""
+        self.flush += 1
+
+
+def on_chip(array: Any) -> int:
+    """Bytes of one shard, of the whole array where it has no sharding."""
+    shape = array.sharding.shard_shape(array.shape) if array.sharding is not None else array.shape
+    return int(np.prod(shape)) * array.dtype.itemsize
+
+
+def slice_devices(accelerator: Accelerator) -> list[Any]:
+    """The slice as libtpu's compile-only client knows it. Raises Refused when it knows none such."""
+    from jax.experimental import topologies
+
+    name = f"{accelerator.generation}:{accelerator.gke_topology}"
+    try:
+        return list(topologies.get_topology_desc(platform="tpu", topology_name=name).devices)
+    except Exception as error:
+        raise Refused(
+            f"libtpu cannot compile for {name} ({_first_line(error)}): prove another slice, or install "
+            "libtpu of requirements/vllm-cpu.txt."
+        ) from None
+
+
+def boot(engine: EngineConfig, folder: Path, accelerator: Accelerator, devices: Sequence[Any]) -> Boot:
+    """Boot the engine of `folder`'s model on `devices`. Raises Refused with the engine's own reason.
+
+    The environment must be prepared and the chip named (environment.py, patches.name_the_chip).
+    """
+    from proof import loading
+
+    patches.offer_devices(devices)
+    patches.move_no_data(devices)
+    config = configuration(engine, folder)
+    booted = Boot(config)
+
+    def load(*arguments: Any, **named: Any) -> Any:
+        model = loading.abstract_model(*arguments, **named)
+        for path, size in weights(model):
+            group = _group(path)
+            booted.weights[group] = booted.weights.get(group, 0) + size
+        return model
+
+    patches.load_shapes(load)
+    patches.allocate_shapes()
+    patches.answer_memory(accelerator.hbm_bytes_per_chip, lambda: booted.resident_bytes)
+    patches.compile_elsewhere(booted.ask, booted.flushed)
+    from vllm.v1.engine.core import EngineCore
+    from vllm.v1.executor.abstract import Executor
+
+    try:
+        core = EngineCore(config, Executor.get_class(config), log_stats=False)
+    except (ValueError, NotImplementedError, AssertionError) as error:
+        held = (
+            f"; its weights take {booted.resident_bytes / GIB:.2f} GiB of each chip" if booted.weights else ""
+        )
+        raise Refused(
+            f"The engine does not boot with this configuration{held}: {_first_line(error)} Change the field "
+            "that it names, take a larger slice or a smaller model."
+        ) from None
+    booted.runner = core.model_executor.driver_worker.worker.model_runner
+    return booted
+
+
+def configuration(engine: EngineConfig, folder: Path) -> Any:
+    """vLLM's configuration from our command line, by vLLM's own parser. Raises Refused with its reason."""
+    from vllm.engine.arg_utils import AsyncEngineArgs
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser
+    from vllm.usage.usage_lib import UsageContext
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+    # `vllm serve MODEL FLAGS`: the parser is that of `serve`.
+    words = list(engine.argv(str(folder), folder.name, 1)[2:])
+    parsed = make_arg_parser(FlexibleArgumentParser()).parse_args(words)
+    parsed.model = parsed.model_tag
+    try:
+        arguments = AsyncEngineArgs.from_cli_args(parsed)
+        return arguments.create_engine_config(usage_context=UsageContext.OPENAI_API_SERVER)
+    except (ValueError, NotImplementedError) as error:
+        raise Refused(
+            f"vLLM refuses this configuration: {_first_line(error)} Change the field that it names."
+        ) from None
+
+
+def weights(model: Any) -> list[tuple[str, int]]:
+    """Path and bytes on one chip of every parameter."""
+    import jax
+    from flax import nnx
+
+    leaves = jax.tree_util.tree_leaves_with_path(nnx.split(model)[1])
+    return [("/".join(str(getattr(key, "key", key)) for key in path), on_chip(leaf)) for path, leaf in leaves]
+
+
+_GROUPS = (
+    ("vision", "vision"),
+    ("embed", "embedding"),
+    ("router", "router"),
+    ("experts", "experts"),
+    ("self_attn", "attention"),
+    ("/mlp/", "MLP"),
+)
+
+
+def _group(path: str) -> str:
+    """serving/weights.py's name of the group that a parameter belongs to."""
+    return next((name for part, name in _GROUPS if part in path), "norms")
+
+
+def _first_line(error: BaseException) -> str:
+    """An error's first line, as a sentence."""
+    text = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return text if text.endswith(".") else f"{text}."

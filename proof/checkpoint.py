@@ -1,0 +1,121 @@
+"""A model's folder without weights: a configuration from serving/models.py, any Gemma 4 tokenizer beside it.
+
+No program depends on the tokenizer or on the image processor's files; vLLM only wants to find them.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from proof.environment import Refused
+from serving.models import ModelSpec
+
+# Gemma 4 26B's vision tower. Its weights in HBM, traced through the real loader, and the text model's sum up
+# to what a boot on a real v6e-4 logged (serving/weights.py). tpu_inference 0.32.0 reads the rest of the
+# tower's configuration from transformers' defaults.
+_VISION: Mapping[str, Mapping[str, Any]] = {
+    "gemma-4-26b-a4b-it": {
+        "hidden_size": 1152,
+        "intermediate_size": 4304,
+        "num_hidden_layers": 27,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 16,
+        "head_dim": 72,
+        "patch_size": 16,
+        "pooling_kernel_size": 3,
+        "position_embedding_size": 10_240,
+        "default_output_length": 280,
+        "standardize": True,
+        "dtype": "bfloat16",
+    }
+}
+
+
+def text_configuration(model: ModelSpec) -> dict[str, Any]:
+    """config.json's `text_config`. Raises Refused when no public source states a width that it needs."""
+    try:
+        heads = model.required("query_heads", "The proof")
+        dense = model.required("dense_intermediate", "The proof")
+    except ValueError as reason:
+        raise Refused(
+            f"{str(reason).rstrip('.')}; or name the checkpoint's config.json with --config."
+        ) from None
+    period = model.full_attention_period
+    kinds = ["full" if layer % period == period - 1 else "sliding" for layer in range(model.layers)]
+    text: dict[str, Any] = {
+        "model_type": "gemma4_text",
+        "dtype": "bfloat16",
+        "vocab_size": model.vocabulary,
+        "vocab_size_per_layer_input": model.vocabulary,
+        "hidden_size": model.hidden,
+        "hidden_size_per_layer_input": model.per_layer_embedding,
+        "intermediate_size": dense,
+        "num_hidden_layers": model.layers,
+        "num_kv_shared_layers": model.kv_shared_layers,
+        "layer_types": [f"{kind}_attention" for kind in kinds],
+        "sliding_window": model.sliding_window,
+        "num_attention_heads": heads,
+        "num_key_value_heads": model.kv_heads_sliding,
+        "head_dim": model.head_dim_sliding,
+        "per_layer_config": {
+            str(layer): {"head_dim": model.head_dim_full, "num_key_value_heads": model.kv_heads_full}
+            for layer, kind in enumerate(kinds)
+            if kind == "full"
+        },
+        "attention_k_eq_v": model.key_equals_value,
+        "enable_moe_block": model.experts is not None,
+        "max_position_embeddings": model.max_context or 131_072,
+        "final_logit_softcapping": 30.0,
+        "use_bidirectional_attention": "vision",
+        "tie_word_embeddings": True,
+        "rope_parameters": {
+            "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
+            "full_attention": {
+                "rope_type": "proportional",
+                "partial_rotary_factor": 0.25,
+                "rope_theta": 1_000_000.0,
+            },
+        },
+    }
+    if model.experts:
+        text |= {
+            "num_experts": model.experts.count,
+            "top_k_experts": model.experts.per_token,
+            "moe_intermediate_size": model.experts.intermediate,
+        }
+    return text
+
+
+def write(model: ModelSpec, files: Path, config: Path | None, folder: Path) -> None:
+    """Fill `folder` with `files`' tokenizer and processor, and with `config`, or one made from the table.
+
+    Raises Refused when there is no configuration to be had, or `files` has no tokenizer.
+    """
+    whole = files / "config.json"
+    if not whole.is_file() or not (files / "tokenizer_config.json").is_file():
+        raise Refused(
+            f"{files} holds no config.json and tokenizer_config.json: name with --files a folder of any "
+            "Gemma 4 checkpoint; its weights are not read."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files.iterdir():
+        if file.suffix in (".json", ".jinja", ".model"):
+            shutil.copy(file, folder)
+    if config is not None:
+        shutil.copy(config, folder / "config.json")
+        return
+    if model.name not in _VISION:
+        raise Refused(
+            f"A proof needs the shapes of {model.name}'s vision tower, which no public source states: name "
+            "the checkpoint's config.json with --config, or prove another model."
+        )
+    # The numbers of special tokens are the files': none of them shapes a program.
+    content = json.loads(whole.read_text("utf-8"))
+    special = {
+        name: content["text_config"].get(name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")
+    }
+    content["text_config"] = special | text_configuration(model)
+    content["vision_config"] = {"model_type": "gemma4_vision", **_VISION[model.name]}
+    (folder / "config.json").write_text(json.dumps(content, indent=1), "utf-8")

@@ -1,0 +1,250 @@
+"""Lowers and compiles what a boot asked for, one program after another."""
+
+import inspect
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from proof.boot import Boot, Request, on_chip
+from proof.records import Record, WorkFolder
+from serving.proofs import Calls, Program
+
+
+class _Known(Exception):
+    """Raised from inside JAX when a program's key is known and it need not be compiled."""
+
+
+def choose(boot: Boot, *, quick: bool) -> list[Request]:
+    """What to compile: everything, or of each kind the one with the largest arguments."""
+    if not quick:
+        return boot.requests
+    largest: dict[str, Request] = {}
+    for request in boot.requests:
+        best = largest.get(request.kind)
+        if best is None or own_bytes(boot, request) > own_bytes(boot, best):
+            largest[request.kind] = request
+    return list(largest.values())
+
+
+def compile_all(
+    boot: Boot, requests: Sequence[Request], folder: WorkFolder, progress: Callable[[Record], None]
+) -> list[Record]:
+    """A record of each request, from the folder where it is finished, else compiled now and put there."""
+    done = folder.records()
+    keys = {record.key for record in done.values() if record.key}
+    for request in requests:
+        if request.number not in done:
+            record = compile_one(boot, request, keys)
+            folder.add(record)
+            done[request.number] = record
+            keys.add(record.key)
+        progress(done[request.number])
+    return [done[request.number] for request in requests]
+
+
+def compile_one(boot: Boot, request: Request, known: set[str]) -> Record:
+    """Lower and compile one program; one whose key is in `known` is not compiled again, as on a real boot,
+    which finds it in the cache."""
+    import jax
+
+    fn, arguments, named = jitted(boot, request)
+    common = {"number": request.number, "kind": request.kind, "shape": request.shape}
+    began = time.monotonic()
+    with jax.set_mesh(boot.runner.mesh), _watched_keys(known) as found:
+        try:
+            lowered = fn.lower(*arguments, **named)
+            lower_seconds = time.monotonic() - began
+            began = time.monotonic()
+            compiled = lowered.compile()
+        except _Known:
+            program = Program(
+                kind=request.kind, shape=request.shape, code_bytes=0, peak_bytes=0,
+                argument_bytes=own_bytes(boot, request), flops=0, hbm_bytes=0,
+                lower_seconds=round(lower_seconds, 2), compile_seconds=0,
+            )  # fmt: skip
+            return Record(**common, key=found[-1], program=program)
+        except Exception as error:
+            # Lowering and compiling raise whatever a kernel raises; the reason belongs into the report.
+            return Record(**common, refused=_reason(error))
+    program = Program(
+        kind=request.kind,
+        shape=request.shape,
+        argument_bytes=own_bytes(boot, request),
+        lower_seconds=round(lower_seconds, 2),
+        compile_seconds=round(time.monotonic() - began, 2),
+        **_measured(compiled),
+    )
+    return Record(**common, key=found[-1], program=program)
+
+
+def key_of(boot: Boot, request: Request) -> str:
+    """The name under which JAX's compile cache keeps a program; lowers it, compiles nothing."""
+    import jax
+
+    fn, arguments, named = jitted(boot, request)
+    with jax.set_mesh(boot.runner.mesh), _watched_keys(None) as found:
+        try:
+            fn.lower(*arguments, **named).compile()
+        except _Known:
+            return found[-1]
+    raise AssertionError(f"{request.kind} was compiled without asking the cache")
+
+
+def own_bytes(boot: Boot, request: Request) -> int:
+    """Arguments on one chip besides the weights and the KV cache, which are there anyway."""
+    return sum(on_chip(leaf) for leaf in own_arguments(boot, request))
+
+
+def own_arguments(boot: Boot, request: Request) -> list[Any]:
+    """The arrays among a request's arguments that are neither weights nor KV cache."""
+    import jax
+
+    resident = {id(leaf) for leaf in jax.tree.leaves((boot.runner.state_leaves, boot.runner.kv_caches))}
+    _, arguments, named = jitted(boot, request)
+    leaves = jax.tree.leaves((arguments, named))
+    return [leaf for leaf in leaves if isinstance(leaf, jax.ShapeDtypeStruct) and id(leaf) not in resident]
+
+
+def jitted(boot: Boot, request: Request) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """The jitted function inside what the boot calls, with the arguments that it gets there.
+
+    Five kinds are plain functions around a jitted one, and on a real boot are compiled when they are called.
+    """
+    import jax
+    from jax.sharding import NamedSharding, PartitionSpec
+    from tpu_inference.utils import to_jax_dtype
+
+    fn, arguments, named = request.fn, request.arguments, dict(request.named)
+    name = getattr(fn, "__name__", type(fn).__name__)
+    if hasattr(fn, "lower"):
+        return fn, arguments, named
+    if name == "wrapped_model_fn":
+        # model_loader.get_flax_model: the step function for these caches' shardings.
+        resolve = inspect.getclosurevars(fn).nonlocals["_resolve_step_fn"]
+        return resolve(arguments[1], True), arguments, named
+    if name == "run_embed_input_ids":
+        # The same: `flatten_pad_mm_embeds` makes one array of the images' embeddings.
+        inner = inspect.getclosurevars(fn).nonlocals["jitted_embed_input_ids"]
+        leaves, tokens, images = arguments
+        if images is not None:
+            whole = NamedSharding(boot.runner.mesh, PartitionSpec())
+            shape = (tokens.shape[0], images[0].shape[1])
+            images = jax.ShapeDtypeStruct(shape, images[0].dtype, sharding=whole)
+        return inner, (leaves, tokens, images), named
+    if name == "RejectionSampler":
+        names = list(inspect.signature(fn.__call__).parameters)
+        return type(fn).forward, (fn,), dict(zip(names, arguments, strict=False)) | named
+    if name == "_capture_budget_graph":
+        # mm_encoder_jit_manager: the budget's template, as arrays that no mesh has placed.
+        manager = fn.__self__
+        model = manager.model._model
+        template = manager.budget_templates[arguments[0]]
+        inputs = {
+            key: jax.ShapeDtypeStruct(tuple(tensor.shape), to_jax_dtype(tensor.dtype))
+            for key, tensor in template.items()
+        }
+        return type(model).encoder_cudagraph_forward, (model, inputs), {}
+    raise NotImplementedError(f"{request.kind} is a {name}, in which proof/compiling.py finds no program")
+
+
+class _watched_keys:
+    """Notes the cache key of whatever JAX compiles, and stops it where the key is known (None: always).
+
+    Replaces `compilation_cache.get_cache_key`, through which every program with a persistent cache passes.
+    """
+
+    def __init__(self, known: set[str] | None) -> None:
+        self.known, self.found = known, list[str]()
+
+    def __enter__(self) -> list[str]:
+        from jax._src import compilation_cache
+
+        self.real = compilation_cache.get_cache_key
+
+        def get_cache_key(*arguments: Any, **named: Any) -> str:
+            key = self.real(*arguments, **named)
+            self.found.append(key)
+            if self.known is None or key in self.known:
+                raise _Known
+            return key
+
+        compilation_cache.get_cache_key = get_cache_key
+        return self.found
+
+    def __exit__(self, *_: object) -> None:
+        from jax._src import compilation_cache
+
+        compilation_cache.get_cache_key = self.real
+
+
+def _measured(compiled: Any) -> dict[str, Any]:
+    """Sizes on one chip in bytes and the compiler's own count of work, as fields of Program."""
+    memory, cost = compiled.memory_analysis(), compiled.cost_analysis() or {}
+    held = memory.temp_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
+    return {
+        "code_bytes": memory.generated_code_size_in_bytes,
+        "peak_bytes": max(held, 0),
+        "flops": max(0, int(cost.get("flops", 0))),
+        "hbm_bytes": max(0, int(cost.get("bytes accessed", 0))),
+    }
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}"
+
+
+def calls(boot: Boot, records: Sequence[Record]) -> Iterator[Calls]:
+    """The boot's batches of warm-up calls: `CompilationManager` keeps the arguments of every call until the
+    batch is flushed. What a call holds beyond them is known for the programs among `records`."""
+    peaks = {record.number: record.program.peak_bytes for record in records if record.program}
+    for flush in sorted({request.flush for request in boot.requests} - {-1}):
+        batch = [request for request in boot.requests if request.flush == flush]
+        held: dict[int, int] = {}
+        by_kind = dict.fromkeys((request.kind for request in batch), 0)
+        for request in batch:
+            for leaf in own_arguments(boot, request):
+                if id(leaf) not in held:
+                    held[id(leaf)] = on_chip(leaf)
+                    by_kind[request.kind] += held[id(leaf)]
+        yield Calls(
+            kind=max(by_kind, key=lambda kind: by_kind[kind]),
+            calls=len(batch),
+            held_bytes=sum(held.values()),
+            peak_bytes=max((peaks.get(request.number, 0) for request in batch), default=0),
+        )
+
+
+class Progress:
+    """Says after each program how many are done, how long it took and how long the rest may take."""
+
+    def __init__(self, requests: Sequence[Request], done: Mapping[int, Record]) -> None:
+        self.total = len(requests)
+        self.before = {request.number for request in requests} & set(done)
+        self.finished = 0
+        self.began = time.monotonic()
+        # A whole model takes about as long as fifty of the others.
+        self.weight = {request.number: 50 if "backbone" in request.kind else 1 for request in requests}
+        self.spent = 0
+
+    def show(self, record: Record) -> None:
+        """One line, at once; a program that was finished before the run has none."""
+        self.finished += 1
+        if record.number in self.before:
+            return
+        elapsed = time.monotonic() - self.began
+        self.spent += self.weight[record.number]
+        rest = sum(self.weight.values()) - self.spent - sum(self.weight[number] for number in self.before)
+        took = record.program.lower_seconds + record.program.compile_seconds if record.program else 0
+        print(
+            f"   {self.finished}/{self.total} {record.kind} {record.shape}: "
+            f"{'refused' if record.refused else f'{took:.1f} s'}; {_clock(elapsed)} elapsed, about "
+            f"{_clock(elapsed / self.spent * rest)} to go",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _clock(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,65 @@
+"""The report's picture: one chip's memory as a bar, at each share of HBM. SVG, written by hand."""
+
+from html import escape
+
+from proof.report import budgets, parts, verdict
+from serving.accelerators import GIB
+from serving.asked import Asked
+from serving.proofs import Proof
+
+WIDTH, BAR, GAP, LEFT, TOP = 920, 34, 26, 70, 64
+COLOURS = ("#1b4f72", "#21618c", "#2874a6", "#2e86c1", "#5499c7", "#7fb3d5", "#a9cce3")
+"""Of weights, one group after another; the other parts have their own."""
+
+OTHERS = {"KV cache": "#58a55c", "code of all programs": "#e0a526", "left": "#eeeeee"}
+BUFFER = "#d1603d"
+
+
+def draw(asked: Asked, proof: Proof) -> str:
+    """The picture as SVG text."""
+    rows = budgets(asked, proof)
+    usable = rows[0][1].hbm_bytes
+    scale = (WIDTH - LEFT - 20) / usable
+    body: list[str] = []
+    legend: dict[str, str] = {}
+    for number, (share, found) in enumerate(rows):
+        top = TOP + number * (BAR + GAP)
+        body.append(_text(10, top + BAR * 0.65, f"{share:g}"))
+        x = float(LEFT)
+        groups = iter(COLOURS)
+        for name, size in parts(found):
+            colour = OTHERS.get(name) or (next(groups, COLOURS[-1]) if name.startswith("weights") else BUFFER)
+            legend[name] = colour
+            width = max(0.0, size * scale)
+            body.append(
+                f'<rect x="{x:.1f}" y="{top}" width="{width:.1f}" height="{BAR}" fill="{colour}">'
+                f"<title>{escape(name)}: {size / GIB:.3f} GiB</title></rect>"
+            )
+            x += width
+        cap = LEFT + found.cap_bytes * scale
+        body.append(
+            f'<line x1="{cap:.1f}" x2="{cap:.1f}" y1="{top - 5}" y2="{top + BAR + 5}" stroke="black"/>'
+        )
+        body.append(
+            _text(
+                LEFT, top + BAR + 14, f"{found.pool.tokens:,} tokens, left {found.left_bytes / GIB:.2f} GiB"
+            )
+        )
+    bottom = TOP + len(rows) * (BAR + GAP) + 14
+    for number, (name, colour) in enumerate(legend.items()):
+        x, y = LEFT + (number % 3) * 280, bottom + (number // 3) * 18
+        body.append(f'<rect x="{x}" y="{y - 10}" width="12" height="12" fill="{colour}"/>')
+        body.append(_text(x + 18, y, name))
+    height = bottom + (len(legend) + 2) // 3 * 18 + 24
+    title = (
+        f"{asked.name}: {asked.model.name}, each of {asked.engine.tensor_parallel_size} chips, {proof.source}"
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
+        f'font-family="sans-serif" font-size="12">\n<rect width="100%" height="100%" fill="white"/>\n'
+        f"{_text(10, 22, title)}\n{_text(10, 42, verdict(asked, proof))}\n" + "\n".join(body) + "\n</svg>\n"
+    )
+
+
+def _text(x: float, y: float, text: str) -> str:
+    return f'<text x="{x:.0f}" y="{y:.0f}">{escape(text)}</text>'

@@ -1,0 +1,101 @@
+"""The work folder of one proof: one file for each compiled program, so that a killed run can go on.
+
+<work>/<graph digest>-<digest of what else decides the programs>/
+    0007.json      a finished program: written whole under another name, then renamed
+    cache/         JAX's compile cache for the slice
+    checkpoint/    the model's folder without weights
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from proof.environment import Refused
+from serving.proofs import Program
+
+NEEDED_BYTES = 2 * 10**9
+"""Records and cache of the largest phase take some hundred MB; the rest is for the compiler's own files."""
+
+
+class Record(BaseModel):
+    """What became of one request: a compiled program under its key in JAX's compile cache, or the compiler's
+    reason against it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int
+    kind: str
+    shape: str
+    key: str = ""
+    program: Program | None = None
+    refused: str = ""
+
+
+class WorkFolder:
+    """The records of one proof, on disk. Raises Refused when the disk is full."""
+
+    def __init__(self, work: Path, graph: str, decides: Mapping[str, object]) -> None:
+        text = json.dumps(decides, sort_keys=True)
+        self.path = work / f"{graph}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        with _disk(work):
+            self.cache.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(work).free
+        if free < NEEDED_BYTES:
+            raise Refused(
+                f"A proof needs {NEEDED_BYTES / 1e9:.0f} GB below {work}, and {free / 1e9:.1f} GB are free: "
+                "delete what you can, or name another folder with --work."
+            )
+
+    @property
+    def cache(self) -> Path:
+        """JAX's compile cache."""
+        return self.path / "cache"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The model's folder."""
+        return self.path / "checkpoint"
+
+    def records(self) -> dict[int, Record]:
+        """Every finished program by its number. A file that does not read as one does not count."""
+        found: dict[int, Record] = {}
+        for file in sorted(self.path.glob("[0-9]*.json")):
+            with contextlib.suppress(ValidationError):
+                record = Record.model_validate_json(file.read_bytes())
+                found[record.number] = record
+        return found
+
+    def add(self, record: Record) -> None:
+        """Write one record, whole or not at all."""
+        file = self.path / f"{record.number:04d}.json"
+        with _disk(self.path):
+            write_whole(file, record.model_dump_json())
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a file under another name, then give it its own: nobody finds half of it."""
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        unfinished.write_text(text, "utf-8")
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error)).lower()
+        raise Refused(
+            f"{folder} cannot be written ({reason}): free space or name another folder with --work; what is "
+            "finished there is kept, and the same command goes on from it."
+        ) from None

@@ -1,0 +1,109 @@
+"""A proof for people: what stands on each chip, the verdict, and what each kind of program takes."""
+
+from collections.abc import Iterator, Sequence
+
+from serving import memory
+from serving.accelerators import GIB
+from serving.asked import Asked
+from serving.memory import Memory
+from serving.proofs import Program, Proof
+from serving.roofline import bound
+
+MIB = 2**20
+
+UTILISATIONS = (0.90, 0.92, 0.95)
+"""Shares of HBM that the report compares beside the one that was asked for."""
+
+
+def budgets(asked: Asked, proof: Proof) -> list[tuple[float, Memory]]:
+    """The budget at the asked share of HBM and at UTILISATIONS, in rising order, from the proof's sizes."""
+    shares = sorted({*UTILISATIONS, asked.engine.gpu_memory_utilization})
+    engines = [asked.engine.model_copy(update={"gpu_memory_utilization": share}) for share in shares]
+    return [
+        (share, memory.budget(asked.accelerator, asked.model, engine, proof))
+        for share, engine in zip(shares, engines, strict=True)
+    ]
+
+
+def verdict(asked: Asked, proof: Proof) -> str:
+    """One sentence: whether it fits, and by how much."""
+    found = memory.budget(asked.accelerator, asked.model, asked.engine, proof)
+    if proof.refused:
+        return (
+            f"It does not run: the compiler refuses {len(proof.refused)} programs, the first "
+            f"{proof.refused[0]}"
+        )
+    if found.problem is not None:
+        return f"It does not fit: {found.problem}"
+    return (
+        f"It fits: {found.pool.tokens:,} tokens of KV cache, and {found.left_bytes / GIB:.2f} GiB of each "
+        "chip are left for what no compiler sees."
+    )
+
+
+def table(asked: Asked, proof: Proof) -> str:
+    """The whole report as text."""
+    lines = [f"{asked.name}: {asked.model.name} on {asked.accelerator.name}, {proof.source}", ""]
+    lines += [*_chip(asked, proof), "", *_shares(asked, proof), "", *_kinds(asked, proof), ""]
+    lines += [f"refused: {reason}" for reason in proof.refused]
+    return "\n".join([*lines, verdict(asked, proof)])
+
+
+def _chip(asked: Asked, proof: Proof) -> Iterator[str]:
+    found = memory.budget(asked.accelerator, asked.model, asked.engine, proof)
+    yield f"each chip, at {asked.engine.gpu_memory_utilization:g}"
+    for name, size in parts(found):
+        yield f"  {name:<58}{size / GIB:>9.3f} GiB"
+    yield f"  {'usable':<58}{found.hbm_bytes / GIB:>9.3f} GiB"
+
+
+def parts(found: Memory) -> list[tuple[str, int]]:
+    """The terms of a chip's HBM in the order in which they stand on each other, with what is left."""
+    largest = max(found.temporaries, key=lambda temporary: temporary.bytes)
+    return [
+        *((f"weights: {group.name}", group.bytes) for group in found.weights),
+        ("KV cache", found.kv_bytes),
+        ("code of all programs", found.code_bytes),
+        (largest.name, largest.bytes),
+        ("left", found.left_bytes),
+    ]
+
+
+def _shares(asked: Asked, proof: Proof) -> Iterator[str]:
+    yield "share of HBM   KV tokens   free beside weights and KV   left after programs"
+    for share, found in budgets(asked, proof):
+        yield (
+            f"{share:>12g}{found.pool.tokens:>12,}{found.free_bytes / GIB:>25.2f} GiB"
+            f"{found.left_bytes / GIB:>18.2f} GiB"
+        )
+
+
+def _kinds(asked: Asked, proof: Proof) -> Iterator[str]:
+    yield (
+        f"{'kind':<47}{'asked':>6}{'built':>6}{'lower s':>9}{'compile s':>10}{'code MiB':>9}{'needs MiB':>10}"
+        "  shortest run of the largest"
+    )
+    kinds: dict[str, list[Program]] = {}
+    for program in proof.programs:
+        kinds.setdefault(program.kind, []).append(program)
+    for kind, programs in kinds.items():
+        yield _kind(kind, programs, asked)
+    yield _kind("all", proof.programs, asked, total=True)
+
+
+def _kind(kind: str, programs: Sequence[Program], asked: Asked, *, total: bool = False) -> str:
+    built = sum(program.code_bytes > 0 for program in programs)
+    largest = max(programs, key=lambda program: (program.flops, program.needed_bytes))
+    roof = None if total else bound(largest, asked.accelerator)
+    shortest = f"{roof.seconds * 1000:.2f} ms, {roof.by}" if roof else ""
+    needs = max(program.needed_bytes for program in programs)
+    return (
+        f"{_shortened(kind):<47}{len(programs):>6}{built:>6}"
+        f"{sum(program.lower_seconds for program in programs):>9.1f}"
+        f"{sum(program.compile_seconds for program in programs):>10.1f}"
+        f"{sum(program.code_bytes for program in programs) / MIB:>9.1f}{needs / MIB:>10.1f}  {shortest}"
+    )
+
+
+def _shortened(kind: str) -> str:
+    return kind.replace("select_from_array ", "").replace(" for spec decoding", "")
