@@ -30,17 +30,40 @@ def choose(boot: Boot, *, quick: bool) -> list[Request]:
 def compile_all(
     boot: Boot, requests: Sequence[Request], folder: WorkFolder, progress: Callable[[Record], None]
 ) -> list[Record]:
-    """A record of each request, from the folder where it is finished, else compiled now and put there."""
-    done = folder.records()
-    keys = {record.key for record in done.values() if record.key}
-    for request in requests:
-        if request.number not in done:
-            record = compile_one(boot, request, keys)
-            folder.add(record)
-            done[request.number] = record
-            keys.add(record.key)
-        progress(done[request.number])
-    return [done[request.number] for request in requests]
+    """A record of each request, from the folder where it is finished, else compiled now and put there.
+
+    Other processes may work in the same folder: each program is one process's at a time, and what another one
+    has begun is waited for, or taken over when that process dies.
+    """
+    shown: set[int] = set()
+    while True:
+        for request in requests:
+            with folder.claimed(request.number) as mine:
+                if mine and request.number not in folder.records():
+                    known = {record.key for record in folder.records().values() if record.key}
+                    folder.add(compile_one(boot, request, known))
+            done = folder.records()
+            if request.number in done and request.number not in shown:
+                shown.add(request.number)
+                progress(done[request.number])
+        if len(shown) == len(requests):
+            return once([done[request.number] for request in requests])
+        time.sleep(1)
+
+
+def once(records: Sequence[Record]) -> list[Record]:
+    """The same with each key compiled once: two processes may have had the same program at the same time."""
+    found: set[str] = set()
+    result: list[Record] = []
+    for record in records:
+        program = record.program
+        if program and program.code_bytes and record.key in found:
+            nothing = {"code_bytes": 0, "peak_bytes": 0, "flops": 0, "hbm_bytes": 0, "compile_seconds": 0}
+            record = record.model_copy(update={"program": program.model_copy(update=nothing)})
+        elif program and program.code_bytes:
+            found.add(record.key)
+        result.append(record)
+    return result
 
 
 def compile_one(boot: Boot, request: Request, known: set[str]) -> Record:

@@ -8,6 +8,7 @@
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -43,6 +44,7 @@ class WorkFolder:
 
     def __init__(self, work: Path, graph: str, decides: Mapping[str, object]) -> None:
         text = json.dumps(decides, sort_keys=True)
+        self._read: dict[str, Record] = {}
         self.path = work / f"{graph}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
         with _disk(work):
             self.cache.mkdir(parents=True, exist_ok=True)
@@ -65,12 +67,26 @@ class WorkFolder:
 
     def records(self) -> dict[int, Record]:
         """Every finished program by its number. A file that does not read as one does not count."""
-        found: dict[int, Record] = {}
-        for file in sorted(self.path.glob("[0-9]*.json")):
-            with contextlib.suppress(ValidationError):
-                record = Record.model_validate_json(file.read_bytes())
-                found[record.number] = record
-        return found
+        for file in self.path.glob("[0-9]*.json"):
+            if file.name not in self._read:
+                with contextlib.suppress(ValidationError):
+                    self._read[file.name] = Record.model_validate_json(file.read_bytes())
+        return {record.number: record for record in self._read.values()}
+
+    @contextlib.contextmanager
+    def claimed(self, number: int) -> Iterator[bool]:
+        """Whether this process may compile the program: no living one has begun it. The kernel frees the
+        claim of a process that ends."""
+        with _disk(self.path):
+            handle = (self.path / f".{number:04d}.lock").open("a")
+        with handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                mine = False
+            else:
+                mine = True
+            yield mine
 
     def add(self, record: Record) -> None:
         """Write one record, whole or not at all."""
