@@ -138,7 +138,9 @@ def _bootlog(options: argparse.Namespace) -> int:
 
 def _explain(options: argparse.Namespace) -> int:
     subjects = _asked(options)
-    found = [findings(subject.accelerator, subject.model, subject.engine) for subject in subjects]
+    found = [
+        findings(subject.accelerator, subject.model, subject.engine, subject.proof) for subject in subjects
+    ]
     print(_shown(subjects, found, options))
     return int(any(finding.severity == "error" for each in found for finding in each))
 

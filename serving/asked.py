@@ -3,17 +3,20 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
 import yaml
 
+from serving import proofs
 from serving.accelerators import DEFAULT_ACCELERATOR, Accelerator, accelerator
 from serving.engine import EngineConfig
 from serving.lifecycle import DEFAULT_LONGEST_REQUEST_SECONDS
 from serving.models import ModelSpec, model
 from serving.nearest import nearest
 from serving.phases import DEFAULT_PHASE, PHASES, engine_for
+from serving.proofs import Proof
 
 PREFIX = "tpuserve:"
 
@@ -27,6 +30,11 @@ class Asked:
     model: ModelSpec
     engine: EngineConfig
     longest_request_seconds: int
+
+    @cached_property
+    def proof(self) -> Proof | None:
+        """What the compiler said of this engine on this slice. Raises ValueError when its file is broken."""
+        return proofs.of(self.accelerator, self.model, self.engine)
 
 
 def from_settings(name: str, settings: Mapping[str, object]) -> Asked:

@@ -30,7 +30,8 @@ def files(stack: str, folder: Path) -> Mapping[str, str]:
             f"vllm/vllm-tpu:v0.32.0@sha256:…"
         )
     life = lifecycle(
-        coldstart.estimate(asked.accelerator, asked.model, asked.engine), asked.longest_request_seconds
+        coldstart.estimate(asked.accelerator, asked.model, asked.engine, asked.proof),
+        asked.longest_request_seconds,
     )
     made = release.release(
         engine=asked.engine,

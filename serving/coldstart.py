@@ -55,9 +55,11 @@ class Part:
 
 @dataclass(frozen=True)
 class ColdStart:
-    """The parts of a boot in order, and their sums in seconds."""
+    """The parts of a boot in order, and their sums in seconds. `basis` says where the time to compile, the
+    largest part of a cold boot, comes from."""
 
     parts: tuple[Part, ...]
+    basis: str
 
     @property
     def cold_seconds(self) -> float:
@@ -190,7 +192,8 @@ def estimate(
             ),
             _compile(programs, model, rates, workers, proof),
             Part("warm-up", rates.warm_up, rates.warm_up, "assumed", 3, "one call of each program"),
-        )
+        ),
+        proof.source if proof else "estimate",
     )
 
 
@@ -200,7 +203,7 @@ def _compile(programs: Programs, model: ModelSpec, rates: _Rates, workers: int, 
     if proof:
         lowering = sum(program.lower_seconds for program in proof.programs)
         cold = lowering + sum(program.compile_seconds for program in proof.programs)
-        basis = f"{len(proof.programs)} programs compiled for the slice without a TPU"
+        basis = f"{len(proof.programs)} programs, {proof.source}, without a TPU"
         return Part("compile", cold, lowering, "compiled", margin, basis)
     cold = _compile_seconds(programs, model, rates, workers)
     basis = (

@@ -84,7 +84,7 @@ def _plain(value: object) -> str:
 def _memory(asked: Asked) -> Iterator[Row]:
     section = "memory of one chip"
     try:
-        budget = memory.budget(asked.accelerator, asked.model, asked.engine)
+        budget = memory.budget(asked.accelerator, asked.model, asked.engine, asked.proof)
     except ValueError as reason:
         yield Row(section, "budget", None, str(reason))
         return
@@ -141,7 +141,7 @@ def _programs(asked: Asked) -> Iterator[Row]:
 
 
 def _cold_start(asked: Asked) -> Iterator[Row]:
-    estimate = coldstart.estimate(asked.accelerator, asked.model, asked.engine)
+    estimate = coldstart.estimate(asked.accelerator, asked.model, asked.engine, asked.proof)
     for part in estimate.parts:
         yield Row(
             "cold start",
@@ -159,7 +159,7 @@ def _cold_start(asked: Asked) -> Iterator[Row]:
 
 
 def _life(asked: Asked) -> Iterator[Row]:
-    estimate: ColdStart = coldstart.estimate(asked.accelerator, asked.model, asked.engine)
+    estimate: ColdStart = coldstart.estimate(asked.accelerator, asked.model, asked.engine, asked.proof)
     life = lifecycle(estimate, asked.longest_request_seconds)
     startup = life.startup_period_seconds * life.startup_failure_threshold
     section = "time-outs"
@@ -211,7 +211,7 @@ def document(asked: Asked, region: str, provisioning: Provisioning, today: date)
         "environment": asked.engine.environment(),
         "findings": [
             {**vars(finding), "sentence": str(finding)}
-            for finding in findings(asked.accelerator, asked.model, asked.engine)
+            for finding in findings(asked.accelerator, asked.model, asked.engine, asked.proof)
         ],
     }
 

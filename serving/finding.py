@@ -14,6 +14,7 @@ from serving import runtime
 from serving.accelerators import Accelerator
 from serving.engine import EngineConfig
 from serving.models import ModelSpec
+from serving.proofs import Proof
 from serving.runtime import Runtime
 
 Severity = Literal["error", "warning", "note"]
@@ -40,11 +41,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Subject:
-    """What rules look at."""
+    """What rules look at; `proof` is the engine's, where the compiler has seen it."""
 
     accelerator: Accelerator
     model: ModelSpec
     engine: EngineConfig
+    proof: Proof | None
 
     @cached_property
     def runtime(self) -> Runtime:

@@ -16,7 +16,7 @@ TYPICAL_TOKENS = 2300
 
 def budget(s: Subject) -> Iterator[Finding]:
     try:
-        budget = memory.budget(s.accelerator, s.model, s.engine)
+        budget = memory.budget(s.accelerator, s.model, s.engine, s.proof)
     except ValueError as refusal:
         yield _refused(str(refusal))
         return

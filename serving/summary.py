@@ -53,7 +53,7 @@ def cold_start(estimate: ColdStart) -> str:
     """Time to the first answer, and when the workload gives up."""
     return (
         f"first boot {_minutes(estimate.cold_seconds)}, {_minutes(estimate.warm_seconds)} with image and "
-        f"compile cache in place (estimate); given up after {_minutes(estimate.budget_seconds)}"
+        f"compile cache in place ({estimate.basis}); given up after {_minutes(estimate.budget_seconds)}"
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from agent import bundle
-from serving import coldstart, findings, fingerprint, memory, release
+from serving import coldstart, findings, fingerprint, memory, proofs, release
 from serving.accelerators import Accelerator, accelerator
 from serving.coldstart import ColdStart
 from serving.engine import EngineConfig
@@ -48,17 +48,18 @@ def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
     spec = model(settings.model_name)
     if settings.model_revision is not None:
         spec = replace(spec, revision=settings.model_revision)
-    found = tuple(findings.findings(slice_, spec, engine))
+    proof = proofs.of(slice_, spec, engine)
+    found = findings.findings(slice_, spec, engine, proof)
     errors = [finding for finding in found if finding.severity == "error"]
     if errors:
         raise ValueError("\n".join(str(finding) for finding in errors))
-    cold_start = coldstart.estimate(slice_, spec, engine)
+    cold_start = coldstart.estimate(slice_, spec, engine, proof)
     life = lifecycle(cold_start, settings.longest_request_seconds, node_wait_seconds)
     return Plan(
         accelerator=slice_,
         model=spec,
         engine=engine,
-        memory=memory.budget(slice_, spec, engine),
+        memory=memory.budget(slice_, spec, engine, proof),
         cold_start=cold_start,
         fingerprint=fingerprint.fingerprint(image=image, model=spec, accelerator=slice_, engine=engine),
         lifecycle=life,

@@ -61,7 +61,8 @@ def test_budgets_are_whole_minutes_above_the_upper_ends() -> None:
         (
             Part("node", 100, 0, "assumed", 2, "x"),
             Part("compile", 601, 10, "computed", 1, "x"),
-        )
+        ),
+        "estimate",
     )
     assert (made.cold_seconds, made.warm_seconds) == (701, 10)
     assert (made.budget_seconds, made.startup_budget_seconds) == (840, 660)

@@ -19,7 +19,8 @@ def cold(container: float, before: float = 0) -> ColdStart:
         (
             Part("node", before, 0, "assumed", 1, ""),
             Part("compile", container, container, "assumed", 1, ""),
-        )
+        ),
+        "estimate",
     )
 
 

@@ -1,0 +1,74 @@
+"""What an engine's proof changes: the numbers, where they come from, and two findings."""
+
+from serving import coldstart, memory, proofs, summary
+from serving.accelerators import GIB
+from serving.findings import findings
+from serving.proofs import Proof
+from serving.roofline import bound
+from serving.weights import groups
+from tests.unit.serving.proved import program, proved
+from tests.unit.serving.strategies import GEMMA, STAND_IN, V6E_4, engine
+
+BACKBONE = program("backbone", code_bytes=256 * 2**20, peak_bytes=GIB // 2)
+
+
+def as_the_formula_has_it(**changes: object) -> Proof:
+    weights = {group.name: group.bytes for group in groups(GEMMA, engine())}
+    return proved(BACKBONE).model_copy(update={"weights": weights, **changes})
+
+
+def sentences(proof: Proof, code: str) -> list[str]:
+    found = findings(V6E_4, GEMMA, engine(), proof)
+    return [str(finding) for finding in found if finding.code == code]
+
+
+def test_capacity_and_cold_start_say_what_was_compiled_and_when() -> None:
+    proof = as_the_formula_has_it()
+    capacity = summary.capacity(memory.budget(V6E_4, GEMMA, engine(), proof), engine())
+    assert capacity.endswith("GiB a chip (compiled 2026-11-27, vllm-tpu 0.32.0)")
+    cold = summary.cold_start(coldstart.estimate(V6E_4, GEMMA, engine(), proof))
+    assert "in place (compiled 2026-11-27, vllm-tpu 0.32.0); given up after" in cold
+    assert max(len(capacity), len(cold)) <= summary.LONGEST
+
+
+def test_formula_and_compiler_apart_by_more_than_a_hundredth() -> None:
+    assert sentences(as_the_formula_has_it(), "formula-and-compiler") == []
+    weights = as_the_formula_has_it().weights
+    barely = {**weights, "experts": weights["experts"] + sum(weights.values()) // 101}
+    assert sentences(as_the_formula_has_it(weights=barely), "formula-and-compiler") == []
+    heavier = {**weights, "experts": weights["experts"] + sum(weights.values()) // 90}
+    (sentence,) = sentences(as_the_formula_has_it(weights=heavier), "formula-and-compiler")
+    assert sentence.startswith(
+        "weights, compiled 2026-11-27, vllm-tpu 0.32.0: the formula has 15.29 GiB a chip"
+    )
+    assert "and the compiler 15.46; trust the compiler's" in sentence
+
+
+def test_a_program_that_the_compiler_refuses_is_an_error() -> None:
+    proof = as_the_formula_has_it(refused=("backbone (num_tokens=1024): NotImplementedError: no gather.",))
+    assert sentences(proof, "compiler-refuses") == [
+        "this engine was compiled 2026-11-27, vllm-tpu 0.32.0: the slice's own compiler refuses 1 of its "
+        "programs, the first backbone (num_tokens=1024): NotImplementedError: no gather; change what that "
+        "program comes from, and prove it again."
+    ]
+
+
+def test_roofline() -> None:
+    arithmetic = bound(BACKBONE, V6E_4)
+    assert arithmetic is not None
+    assert (arithmetic.seconds, arithmetic.by) == (0.001, "arithmetic")
+    moving = bound(BACKBONE.model_copy(update={"hbm_bytes": 3276 * 10**6}), V6E_4)
+    assert moving is not None
+    assert (moving.seconds, moving.by) == (0.002, "HBM")
+    assert bound(BACKBONE, STAND_IN) is None
+    assert bound(BACKBONE.model_copy(update={"flops": 0}), V6E_4) is None
+
+
+def test_committed_proofs_are_of_engines_that_exist() -> None:
+    from serving.asked import from_settings
+
+    for file in proofs.FOLDER.glob("*.json"):
+        proof = Proof.model_validate_json(file.read_bytes())
+        phase, _, scenario = proof.name.partition("+")
+        asked = from_settings(proof.name, {"phase": phase, "scenario": scenario or None})
+        assert asked.proof == proof, f"{file.name} is of an engine that {proof.name} no longer is"
