@@ -13,7 +13,7 @@ PYTHON312 = for p in "$$PYTHON" python3.12 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versi
 	[ -n "$$p" ] && "$$p" -c 'import sys, venv; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null && { echo "$$p"; exit 0; }; done; \
 	echo "Python 3.12 is needed and was not found: install it (pyenv install 3.12, or your distribution's package) or set PYTHON=/path/to/python3.12." >&2; exit 1
 
-.PHONY: help up prove preview ask status logs key env down clean test check format
+.PHONY: help up prove preview ask status logs key env down clean test check bench diagram format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -59,6 +59,12 @@ test: .venv/complete ## everything: style, types, unit, engine, server and clust
 
 check: .venv/complete ## style, types and fast tests only
 	@$(PY) -m tests fast
+
+bench: .venv/complete ## pulumi preview of prod beside a bare program's, in pairs
+	@$(PY) -m bench.preview
+
+diagram: .venv/complete ## draw docs/architecture.svg from the stacks' graphs (needs Graphviz)
+	@$(PY) -m docs.diagram
 
 format: .venv/complete ## reformat the code
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .

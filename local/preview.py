@@ -49,7 +49,7 @@ def preview(name: str) -> None:
         _run(name, {}, _own(name, login))
         return
     with progress.exclusive("offline"):
-        pretended = offline.ensure([] if target.get("kind") == "foundation" else _foundations())
+        pretended = offline.ensure([] if target.get("kind") == "foundation" else foundations())
         say(BEFORE)
         say('$ eval "$(make -s env)"   # once, to run the next line by hand')
         file = pretended.stack_file(name)
@@ -122,7 +122,8 @@ def _own(name: str, login: str) -> dict[str, str]:
     return {**kept, "PATH": os.environ["PATH"], **cli}
 
 
-def _foundations() -> list[str]:
+def foundations() -> list[str]:
+    """The stacks that others stand on."""
     names = [file.name.split(".")[1] for file in paths.REPOSITORY.glob("Pulumi.*.yaml")]
     return [name for name in names if _target(name).get("kind") == "foundation"]
 

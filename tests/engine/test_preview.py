@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from local import paths, toolchain
-from local.preview import CREDENTIALS
+from bench import bare
+from bench.preview import bare_program, same
+from local import offline, paths, progress, toolchain
+from local.preview import CREDENTIALS, foundations
+from local.progress import Refusal
 
 LOGIN = "GOOGLE_OAUTH_ACCESS_TOKEN"
 CANARY = "ya29.canary-of-the-tests"
@@ -90,3 +93,20 @@ def test_with_a_login_it_is_google_and_the_users_own_state(
     assert f"{LOGIN} is set" in shown and "OFFLINE" not in shown and CANARY not in shown
     # The CLI that works for the user keeps its things in the user's home, and finds no stand-in there.
     assert list(tmp_path.rglob("pulumi-resource-gcp")) == []
+
+
+def test_the_bare_program_declares_what_prod_declares() -> None:
+    """What `make bench` compares is the same work, and it would say when it is not."""
+    toolchain.ensure("pulumi", "provider-kubernetes")
+    with progress.exclusive("offline"):
+        folder, resources = bare_program(offline.ensure(foundations()))
+    text = (folder / "__main__.py").read_text("utf-8")
+    assert resources > 25 and text.count("made[") > resources and "stacks" not in text
+    plan = {"steps": [{"op": "create", "newState": {"custom": True, "urn": URN, "type": KIND, "inputs": {}}}]}
+    with pytest.raises(Refusal, match=f"declares something else: {KIND}::x"):
+        same(plan, {"steps": []})
+    assert [*bare.declared(plan)] == [f"{KIND}::x"]
+
+
+KIND = "gcp:storage/bucket:Bucket"
+URN = f"urn:pulumi:prod::tpuserve::{KIND}::x"

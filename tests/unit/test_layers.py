@@ -83,7 +83,18 @@ def test_stacks_takes_from_local_only_where_things_are() -> None:
 
 
 def test_no_file_outgrows_its_room() -> None:
-    folders = ("serving", "components", "stacks", "agent", "local", "policies", "proof", "tests")
+    folders = (
+        "serving",
+        "components",
+        "stacks",
+        "agent",
+        "local",
+        "policies",
+        "proof",
+        "bench",
+        "docs",
+        "tests",
+    )
     long = {
         str(path.relative_to(REPOSITORY)): lines
         for path in sources(*folders)

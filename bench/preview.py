@@ -1,0 +1,101 @@
+"""`make bench`: how much longer `pulumi preview` of prod takes than that of a bare program.
+
+Both declare the same resources with the same inputs, which is checked, to the same pretended Google Cloud.
+They run in alternated pairs, so that a machine that is busy for a while slows both.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import bare
+from local import offline, paths, progress, toolchain
+from local.preview import foundations
+from local.progress import Refusal, say
+
+STACK = "prod"
+GOAL = 1.1
+
+
+def main() -> int:
+    """Measure and print; 1 when the ratio is above the goal."""
+    parser = argparse.ArgumentParser(prog="python -m bench.preview", description=__doc__)
+    parser.add_argument("--pairs", type=int, default=7)
+    chosen = parser.parse_args()
+    try:
+        toolchain.ensure("pulumi")
+        with progress.exclusive("offline"):
+            ratio = measure(offline.ensure(foundations()), chosen.pairs)
+    except Refusal as refusal:
+        say(f"\n{refusal}")
+        return 1
+    print(f"median ratio {ratio:.3f}; goal: at most {GOAL}")
+    return int(ratio > GOAL)
+
+
+def bare_program(pretended: offline.Pretended) -> tuple[Path, int]:
+    """The folder of the bare program, and how many resources it declares.
+
+    Both programs have run once then: what Python compiles is compiled, what the disk reads is in memory.
+    Raises Refusal when their plans differ.
+    """
+    ours = _plan(pretended, paths.REPOSITORY)
+    folder = pretended.folder / "bare"
+    folder.mkdir(exist_ok=True)
+    (folder / "Pulumi.yaml").write_bytes((paths.REPOSITORY / "Pulumi.yaml").read_bytes())
+    (folder / "__main__.py").write_text(bare.program(ours), "utf-8")
+    environment = folder / ".venv"
+    if not environment.is_symlink():
+        environment.symlink_to(paths.REPOSITORY / ".venv")
+    same(ours, _plan(pretended, folder))
+    return folder, len(bare.declared(ours))
+
+
+def measure(pretended: offline.Pretended, pairs: int) -> float:
+    """The median of the pairs' ratios; each pair is printed. Raises Refusal when the two plans differ."""
+    folder, resources = bare_program(pretended)
+    print(f"{resources} resources, {pairs} pairs, seconds:   ours    bare   ratio")
+    ratios: list[float] = []
+    for pair in range(pairs):
+        seconds: dict[Path, float] = {}
+        for program in (paths.REPOSITORY, folder) if pair % 2 else (folder, paths.REPOSITORY):
+            began = time.monotonic()
+            _plan(pretended, program)
+            seconds[program] = time.monotonic() - began
+        ratios.append(seconds[paths.REPOSITORY] / seconds[folder])
+        print(f"{seconds[paths.REPOSITORY]:>42.2f}{seconds[folder]:>8.2f}{ratios[-1]:>8.3f}", flush=True)
+    return statistics.median(ratios)
+
+
+def same(ours: dict[str, Any], other: dict[str, Any]) -> None:
+    """Raises Refusal naming the resources that only one plan has, or whose inputs differ."""
+    one, two = ({name: bare.inputs(state) for name, state in bare.declared(p).items()} for p in (ours, other))
+    different = sorted(name for name in {*one, *two} if one.get(name) != two.get(name))
+    if different:
+        raise Refusal(
+            f"The bare program declares something else: {', '.join(different)}; mend bench/bare.py."
+        )
+
+
+def _plan(pretended: offline.Pretended, folder: Path) -> dict[str, Any]:
+    done = subprocess.run(
+        ["pulumi", "preview", "--stack", STACK, "--config-file", pretended.stack_file(STACK), "--json"],
+        cwd=folder,
+        env=pretended.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise Refusal(f"`pulumi preview` in {folder} failed: {done.stderr[-2000:]}{done.stdout[-2000:]}")
+    return json.loads(done.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
