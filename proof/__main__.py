@@ -82,7 +82,12 @@ def _prove(options: argparse.Namespace) -> int:
 
     decides: dict[str, object] = {"versions": versions, "layers": asked.model.layers}
     if options.config:
-        decides["config"] = options.config.read_text("utf-8")
+        try:
+            decides["config"] = options.config.read_text("utf-8")
+        except OSError as error:
+            raise Refused(
+                f"{options.config} cannot be read ({error.strerror}): name a checkpoint's config.json."
+            ) from None
     folder = WorkFolder(options.work, graph, decides)
     from proof import checkpoint
 

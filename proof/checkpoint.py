@@ -106,6 +106,7 @@ def write(model: ModelSpec, files: Path, config: Path | None, folder: Path) -> N
     if config is not None:
         shutil.copy(config, folder / "config.json")
         return
+    text = text_configuration(model)
     if model.name not in _VISION:
         raise Refused(
             f"A proof needs the shapes of {model.name}'s vision tower, which no public source states: name "
@@ -116,6 +117,6 @@ def write(model: ModelSpec, files: Path, config: Path | None, folder: Path) -> N
     special = {
         name: content["text_config"].get(name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")
     }
-    content["text_config"] = special | text_configuration(model)
+    content["text_config"] = special | text
     content["vision_config"] = {"model_type": "gemma4_vision", **_VISION[model.name]}
     (folder / "config.json").write_text(json.dumps(content, indent=1), "utf-8")

@@ -94,12 +94,14 @@ def answer_memory(limit: int, used: Callable[[], int]) -> None:
 
 
 def compile_elsewhere(asked: Callable[..., None], flushed: Callable[[], None]) -> None:
-    """Replaces: how CompilationManager makes dummy arguments, compiles a program and calls it once.
+    """Replaces: how CompilationManager makes dummy arguments (`_create_dummy_tensor`, and `jnp.zeros` and
+    `jnp.ones` in its module), compiles a program and calls it once.
 
     Why: arguments are shapes; compiling is ours, one program after another with a record of each; and there
     is nothing to call. Which programs, in which order and with which arguments stays the library's."""
     import jax
     from jax.sharding import NamedSharding, PartitionSpec
+    from tpu_inference.runner import compilation_manager
     from tpu_inference.runner.compilation_manager import CompilationManager
     from tpu_inference.utils import to_jax_dtype
 
@@ -114,6 +116,15 @@ def compile_elsewhere(asked: Callable[..., None], flushed: Callable[[], None]) -
     ) -> None:  # fmt: skip
         asked(name, fn, args, call_kwargs or {}, not compile_only, signature)
 
+    class Shapes:
+        """jax.numpy without data: under the slice's mesh the real ones would run on its devices."""
+
+        zeros = ones = staticmethod(jax.ShapeDtypeStruct)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(jax.numpy, name)
+
+    compilation_manager.jnp = Shapes()
     CompilationManager._create_dummy_tensor = dummy
     CompilationManager._run_compilation = run
     CompilationManager._flush_compilations = lambda self: flushed()

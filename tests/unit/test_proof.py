@@ -1,0 +1,146 @@
+"""What can be said about a proof before any library of the server is imported: bad input, and the files."""
+
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from proof import __main__ as command
+from proof import checkpoint, environment, records
+from proof.environment import Refused
+from proof.records import Record, WorkFolder
+from serving.accelerators import accelerator
+from serving.models import MODELS, model
+from tests.unit.serving.proved import program
+
+Usage = namedtuple("Usage", "total used free")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A folder with what a tokenizer's folder has."""
+    folder = tmp_path / "tokenizer"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"text_config": {"eos_token_id": 1}, "model_type": "gemma4"}')
+    (folder / "tokenizer_config.json").write_text("{}")
+    (folder / "model.safetensors").write_text("weights")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--accelerator", "v6e-16"], "v6e-16"),
+        (["--phase", "turbo"], "turbo-stable"),
+        (["--scenario", "batches"], "batch"),
+        (["--model", "gemma-5"], "gemma-5"),
+        (["--set", "max_num_seqs"], "--set max_num_seqs has no value; write --set max_num_seqs=VALUE"),
+        (["--set", "max_num_seqs=0"], "engine.max_num_seqs is 0"),
+        (["--accelerator", "local-v6e-4"], "a CPU that plays a slice: there is nothing to prove; name"),
+        (
+            ["--accelerator", "v6e-8"],
+            "engine.tensor_parallel_size is 4 and v6e-8 has 8 chips: a proof is for all of them; add "
+            "--set tensor_parallel_size=8",
+        ),
+        (["--files", "/nowhere"], "/nowhere holds no config.json and tokenizer_config.json: name"),
+        (["--phase", "baseline"], "needs query heads of gemma-4-e4b-it, which no public source states"),
+        (["--model", "gemma-4-12b-it"], "gemma-4-12b-it, which no public source states"),
+        (["--config", "/nowhere.json"], "/nowhere.json cannot be read (No such file or directory)"),
+    ],
+)  # fmt: skip
+def test_bad_input(
+    words: list[str], sentence: str, files: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(environment, "versions", lambda: environment.WRITTEN_FOR)
+    given = ["--files", str(files), "--work", str(tmp_path / "work"), *words]
+    assert command.main(given) == 2
+    said = capsys.readouterr().err.strip()
+    assert sentence in said
+    assert said.endswith(".") and "Traceback" not in said
+
+
+def test_a_python_without_the_servers_packages(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["--files", str(files), "--work", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "A proof needs vllm-tpu 0.32.0, tpu-inference 0.32.0, jax 0.11.2, libtpu 0.0.48" in said
+    assert "libtpu is absent: run it as `make prove`" in said
+
+
+def test_another_libtpu_is_refused_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = {**environment.WRITTEN_FOR, "libtpu": "0.0.49"}
+    monkeypatch.setattr("importlib.metadata.version", installed.__getitem__)
+    with pytest.raises(Refused, match=r"libtpu is 0\.0\.49: run it as `make prove`"):
+        environment.versions()
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(9, 9, 10**8))
+    with pytest.raises(Refused, match=r"needs 2 GB below .*, and 0\.1 GB are free: delete"):
+        WorkFolder(tmp_path, "graph", {})
+    monkeypatch.undo()
+    folder = WorkFolder(tmp_path, "graph", {})
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(Refused, match=r"cannot be written \(the disk is full\): free space or name another"):
+        folder.add(Record(number=1, kind="a", shape=""))
+    assert folder.records() == {}
+
+
+def test_what_is_finished_is_found_again_and_halves_are_not(tmp_path: Path) -> None:
+    folder = WorkFolder(tmp_path, "graph", {"layers": 2})
+    whole = Record(number=3, kind="sample", shape="num_reqs=8", key="jit_f-1", program=program("sample"))
+    folder.add(whole)
+    (folder.path / "0004.json").write_text(whole.model_dump_json()[:40])
+    (folder.path / ".0005.json.77").write_text(whole.model_dump_json())
+    again = WorkFolder(tmp_path, "graph", {"layers": 2})
+    assert again.records() == {3: whole}
+    assert WorkFolder(tmp_path, "graph", {"layers": 30}).records() == {}
+
+
+def test_a_program_is_one_process_s_at_a_time(tmp_path: Path) -> None:
+    one, two = (WorkFolder(tmp_path, "graph", {}) for _ in range(2))
+    with one.claimed(7) as first, two.claimed(7) as second, two.claimed(8) as other:
+        assert (first, second, other) == (True, False, True)
+    with two.claimed(7) as free:
+        assert free
+
+
+def test_the_configuration_says_what_the_table_says(files: Path, tmp_path: Path) -> None:
+    import json
+
+    spec = model("gemma-4-26b-a4b-it")
+    checkpoint.write(spec, files, None, tmp_path / "made")
+    made = json.loads((tmp_path / "made" / "config.json").read_text())
+    text = made["text_config"]
+    assert [kind == "full_attention" for kind in text["layer_types"]] == [
+        kind == "full" for kind in spec.kv_layers
+    ]
+    assert sorted(map(int, text["per_layer_config"])) == [5, 11, 17, 23, 29]
+    assert (text["num_experts"], text["top_k_experts"], text["moe_intermediate_size"]) == (128, 8, 704)
+    assert text["eos_token_id"] == 1
+    assert not (tmp_path / "made" / "model.safetensors").exists()
+    provable = {name for name in MODELS if name in checkpoint._VISION}
+    assert provable == {"gemma-4-26b-a4b-it"}
+
+
+def test_an_engine_s_environment_has_its_flags_as_a_server_has_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: dict[str, str] = {"LIBTPU_INIT_ARGS": "--someone=else"}
+    monkeypatch.setattr(environment.os, "environ", seen)
+    environment.prepare({"NUM_PRECOMPILE_WORKERS": "8"}, accelerator("v6e-4"), tmp_path)
+    # The import of tpu_inference in this process adds the second of the two.
+    assert seen["LIBTPU_INIT_ARGS"].split() == [
+        environment.OWN_FLAGS["LIBTPU_INIT_ARGS"],
+        environment.CHIPS_FLAG,
+    ]
+    assert seen["XLA_FLAGS"] == environment.OWN_FLAGS["XLA_FLAGS"]
+    assert seen["NUM_PRECOMPILE_WORKERS"] == "1"
+    assert records.NEEDED_BYTES > 10**9
