@@ -40,8 +40,8 @@ def main() -> int:
         _command("style", [BIN / "ruff", "check", "."]),
         _command("format", [BIN / "ruff", "format", "--check", "."]),
         _command("types", [BIN / "pyright"]),
-        _tier("unit", "tests/unit"),
-        _tier("inventory", "tests/inventory"),
+        _pytest("unit", "tests/unit"),
+        _pytest("inventory", "tests/inventory"),
     ]
     if sys.argv[1:] != ["fast"]:
         # The instance `test` is the tests' own; an earlier run's state would describe a cluster that is gone.
@@ -89,18 +89,18 @@ def _real(name: str, folder: str, prepare: Callable[[], object]) -> Result:
         prepare()
     except Refusal as refusal:
         return Result(name, failed=1, seconds=time.monotonic() - began, notes=[str(refusal)])
-    result = _tier(name, folder)
+    result = _twice(name, folder)
     result.seconds = time.monotonic() - began
     return result
 
 
-def _tier(name: str, folder: str) -> Result:
+def _twice(name: str, folder: str) -> Result:
     """Real processes on a shared machine fail now and then for reasons of the machine. What fails runs once
     more, and what passes then is named in the table: it is never hidden, and twice failed is failed."""
     first = _pytest(name, folder)
     if not first.failed:
         return first
-    second = _pytest(first.name, folder, "--last-failed", "--last-failed-no-failures=none")
+    second = _pytest(name, folder, "--last-failed", "--last-failed-no-failures=none")
     if not second.passed + second.failed:
         return first
     names = [note.removeprefix("failed: ") for note in first.notes if note.startswith("failed: ")]

@@ -77,15 +77,16 @@ def ragged_paged_attention(
         cache = cache.at[row].set(merge_kv(keys, values), mode="drop")
 
     table = page_indices.reshape(slots, pages_per_request)
-    context = cache.reshape(pages, page_size, -1, padded_dim)[table].reshape(slots, span, -1, padded_dim)
-    context = context[:, :, : kv_heads * 2, :head_dim].astype(jnp.float32)
-    key, value = context[:, :, 0::2], context[:, :, 1::2]
+    in_pages = cache.reshape(pages, page_size, -1, padded_dim)
     key_position = jnp.arange(span)
     scale = sm_scale if k_scale is None else sm_scale * k_scale
 
     def one_token(query: jax.Array, of: jax.Array, at: jax.Array) -> jax.Array:
+        context = in_pages[table[of]].reshape(span, -1, padded_dim)
+        context = context[:, : kv_heads * 2, :head_dim].astype(jnp.float32)
+        key, value = context[:, 0::2], context[:, 1::2]
         grouped = query.astype(jnp.float32).reshape(kv_heads, query_heads // kv_heads, head_dim)
-        score = jnp.einsum("kgd,lkd->kgl", grouped, key[of]) * scale
+        score = jnp.einsum("kgd,lkd->kgl", grouped, key) * scale
         if soft_cap is not None:
             score = soft_cap * jnp.tanh(score / soft_cap)
         seen = key_position < kv_lens[of]
@@ -95,10 +96,16 @@ def ragged_paged_attention(
                 seen &= at < key_position + sliding_window
         weight = jax.nn.softmax(jnp.where(seen, score, MASKED), axis=-1)
         # Pages beyond the request's own hold whatever was there: zero times NaN is NaN.
-        seen_value = jnp.where(seen[:, None, None], value[of], 0)
+        seen_value = jnp.where(seen[:, None, None], value, 0)
         return jnp.einsum("kgl,lkd->kgd", weight, seen_value).reshape(query_heads, head_dim)
 
-    output = jax.lax.map(lambda each: one_token(*each), (queries, request, position))
+    # A bucket is mostly padding while few requests run: the loop ends with the last live token.
+    output = jax.lax.fori_loop(
+        0,
+        cu_q_lens[live],
+        lambda at, done: done.at[at].set(one_token(queries[at], request[at], position[at])),
+        jnp.zeros(queries.shape, jnp.float32),
+    )
     if v_scale is not None:
         output = output * v_scale
     output = jnp.where(valid[:, None, None], output, 0).astype(queries.dtype)
