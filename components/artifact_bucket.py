@@ -1,4 +1,4 @@
-"""The bucket of what takes long to make again: model weights, and later compile caches."""
+"""The bucket of what takes long to make again: model weights and compile caches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +11,15 @@ DAY_SECONDS = 24 * 3600
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactBucketArgs:
-    """`readers` and `writers` map a short name to an IAM member. `kms_key` is a key's resource name."""
+    """`readers`, `writers` and `publishers` map a short name to an IAM member. Publishers may add objects
+    below `published`, and neither change nor delete one. `kms_key` is a key's resource name."""
 
     bucket: str
     location: str
     readers: Mapping[str, pulumi.Input[str]]
     writers: Mapping[str, pulumi.Input[str]]
+    publishers: Mapping[str, pulumi.Input[str]]
+    published: str
     kms_key: str | None
 
 
@@ -61,6 +64,21 @@ class ArtifactBucket(pulumi.ComponentResource):
         for key, (role, member) in grants.items():
             gcp.storage.BucketIAMMember(
                 f"{name}-{key}", bucket=bucket.name, role=role, member=member, opts=access
+            )
+        below = f"projects/_/buckets/{args.bucket}/objects/{args.published}"
+        for key, member in args.publishers.items():
+            gcp.storage.BucketIAMMember(
+                f"{name}-{key}",
+                bucket=bucket.name,
+                # Without storage.objects.delete, which an overwrite needs as well
+                # (https://cloud.google.com/storage/docs/access-control/iam-roles).
+                role="roles/storage.objectCreator",
+                member=member,
+                condition={
+                    "title": f"below {args.published}",
+                    "expression": f'resource.name.startsWith("{below}")',
+                },
+                opts=access,
             )
         self.bucket = bucket.name
         self.location = bucket.location

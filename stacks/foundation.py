@@ -15,6 +15,7 @@ from components.image_mirror import ImageMirror, ImageMirrorArgs
 from components.network import Network, NetworkArgs
 from components.private_apis import PrivateApis, PrivateApisArgs
 from components.secret import Secret, SecretArgs
+from serving import layout
 from stacks import google
 from stacks.settings import Settings
 from stacks.shared import Environment, Foundation
@@ -89,6 +90,8 @@ def build(settings: Settings, target: FoundationTarget) -> None:
             location=target.region,
             readers={f"server-{name}": server.member for name, server in servers.items()},
             writers={"weights": weights.member},
+            publishers={f"caches-{name}": server.member for name, server in servers.items()},
+            published=layout.CACHE_ARCHIVES,
             kms_key=target.kms_key,
         ),
         kept,

@@ -1,6 +1,7 @@
 """`python3 -m agent.boot COMMAND …`, for serving/boot.sh. A problem is one line on stderr and exit 1."""
 
 import sys
+import time
 from pathlib import Path
 
 from agent.boot import cache, complaint, google, report, secret, weights
@@ -22,8 +23,20 @@ def main(words: list[str]) -> None:
             report.note("weights", weights.stage(bucket, prefix, Path(folder)))
         case ["cache", bucket, name, folder]:
             report.note("cache", cache.restore(bucket, name, Path(folder)))
+        case ["publish", bucket, name, folder]:
+            began = time.monotonic()
+            said = cache.publish(bucket, name, Path(folder))
+            report.stage("publish", "done", round(time.monotonic() - began, 1), None)
+            report.note("publish", said)
         case ["complaint", unit]:
             print(complaint.complaint(unit))
+        case ["last-words", unit, starts]:
+            # During a boot, the boot says it.
+            if report.serving():
+                why = complaint.complaint(unit)
+                report.stage(
+                    "server", "failed", None, f"The server ended {starts} times and stays down: {why}"
+                )
         case _:
             raise google.Problem(f"agent.boot does not know the command {' '.join(words)!r}.")
 

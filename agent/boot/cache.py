@@ -1,11 +1,20 @@
-"""The compile cache of a release, restored from its archive. Whatever goes wrong is a miss, no failure."""
+"""The compile cache of a release: restored from its archive before the server starts, published once after.
+
+Whatever goes wrong is a miss, no failure. The archive is a .tar.zst of JAX's folder; its name has the
+fingerprint.
+"""
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
-from agent.boot import storage
+from agent.boot import google, storage
 from agent.boot.google import Problem, Status
+
+PRECONDITION_FAILED = 412
+ROOM = 2
+"""So many times the folder's size must be free: the archive is about as large, and the server writes on."""
 
 
 def restore(bucket: str, name: str, folder: Path) -> str:
@@ -35,18 +44,64 @@ def restore(bucket: str, name: str, folder: Path) -> str:
         folder.mkdir(exist_ok=True)
 
 
+def publish(bucket: str, name: str, folder: Path) -> str:
+    """Keep `folder` as gs://`bucket`/`name` unless somebody has; says what it did. Call it on a warm server.
+
+    The object is there whole or not at all, and is never replaced: of two publishers, the second is told.
+    """
+    archive = folder.with_name(".publish")
+    try:
+        if any(item.name == name for item in storage.objects(bucket, name)):
+            return "published before"
+        files = _entries(folder)
+        if not files:
+            return "nothing to publish: the server keeps no compile cache"
+        # Filled up, the disk would also fail the server.
+        if sum(size for size, _ in files.values()) * ROOM > shutil.disk_usage(folder).free:
+            return "not published: the disk has no room for the archive"
+        _pack(archive, folder)
+        if _entries(folder) != files:
+            return "not published: the server was compiling; the next boot does it"
+        storage.create(bucket, name, archive)
+        return f"published, {len(files)} files, {archive.stat().st_size / 1e9:.2f} GB"
+    except Status as error:
+        return _unpublished(error, bucket)
+    except (Problem, OSError) as error:
+        return f"not published ({error})"
+    finally:
+        archive.unlink(missing_ok=True)
+
+
+def _unpublished(error: Status, bucket: str) -> str:
+    if error.code == PRECONDITION_FAILED:
+        return "published meanwhile by another machine"
+    if error.code in (401, 403):
+        return (
+            f"not published ({error}): grant {google.account()} roles/storage.objectCreator on "
+            f"gs://{bucket} below xla/"
+        )
+    return f"not published ({error})"
+
+
+def _entries(folder: Path) -> dict[str, tuple[int, int]]:
+    """Name -> size and time of each file: equal twice, nothing was written between."""
+    if not folder.is_dir():
+        return {}
+    status = {path.name: path.stat() for path in folder.iterdir()}
+    return {name: (found.st_size, found.st_mtime_ns) for name, found in status.items()}
+
+
+def _pack(archive: Path, folder: Path) -> None:
+    _tar("cannot be packed", "--create", "--sort=name", archive=archive, folder=folder, members=["."])
+
+
 def _unpack(archive: Path, folder: Path) -> None:
-    command = [
-        "tar",
-        "--extract",
-        "--zstd",
-        "--no-same-owner",
-        "--file",
-        str(archive),
-        "--directory",
-        str(folder),
-    ]
+    _tar("the archive is damaged", "--extract", "--no-same-owner", archive=archive, folder=folder)
+
+
+def _tar(complaint: str, *options: str, archive: Path, folder: Path, members: Sequence[str] = ()) -> None:
+    command = ["tar", *options, "--zstd", f"--file={archive}", f"--directory={folder}", *members]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["tar gave no reason"]
-        raise Problem(f"the archive is damaged: {lines[0]}")
+        raise Problem(f"{complaint}: {lines[0]}")

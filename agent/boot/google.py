@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Mapping
 from http.client import HTTPException, HTTPResponse
 from types import MappingProxyType
-from typing import Any
+from typing import IO, Any
 
 METADATA = "http://metadata.google.internal/computeMetadata/v1/instance"
 PAUSES = (1, 2, 4, 8)
@@ -21,11 +21,16 @@ class Problem(Exception):
 
 
 class Status(Exception):
-    """An answer that is not a success and that asking again would not change."""
+    """An answer that is not a success."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"HTTP {code}: {reason}")
         self.code = code
+
+    @property
+    def passing(self) -> bool:
+        """Whether asking again may change it."""
+        return self.code == 429 or self.code >= 500
 
 
 def metadata(path: str) -> str:
@@ -53,9 +58,20 @@ def account() -> str:
         return "the VM's service account"
 
 
+def request(
+    url: str,
+    data: bytes | IO[bytes] | None = None,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    method: str | None = None,
+) -> urllib.request.Request:
+    """A request to a Google API as the VM; POST when it has `data`, else GET."""
+    headers = {"Authorization": f"Bearer {token()}", **dict(headers)}
+    return urllib.request.Request(url, data, headers, method=method)
+
+
 def call(url: str, headers: Mapping[str, str] = MappingProxyType({})) -> HTTPResponse:
     """GET `url` of a Google API as the VM. Raises Status for an answer that is final, Problem for silence."""
-    return send(urllib.request.Request(url, headers={"Authorization": f"Bearer {token()}", **dict(headers)}))
+    return send(request(url, headers=headers))
 
 
 def read(url: str) -> Any:
@@ -64,15 +80,22 @@ def read(url: str) -> Any:
         return json.load(answer)
 
 
+def once(request: urllib.request.Request) -> HTTPResponse:
+    """Send a single time. Raises Status for any answer but success, OSError or HTTPException for none."""
+    try:
+        return urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        raise Status(error.code, _reason(error)) from None
+
+
 def send(request: urllib.request.Request) -> HTTPResponse:
     """Send, and send again while the other side is busy, restarting or out of reach."""
     for pause in (*PAUSES, None):
         try:
-            return urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
-        except urllib.error.HTTPError as error:
-            reason = _reason(error)
-            if pause is None or (error.code != 429 and error.code < 500):
-                raise Status(error.code, reason) from None
+            return once(request)
+        except Status as error:
+            if pause is None or not error.passing:
+                raise
         except (OSError, HTTPException) as error:
             if pause is None:
                 raise Problem(

@@ -32,6 +32,11 @@ def stage(name: str, state: str, seconds: float | None, reason: str | None) -> N
     _write(status)
 
 
+def serving() -> bool:
+    """Whether the last boot ended well."""
+    return json.loads(STATUS.read_text())["state"] == "serving"
+
+
 def note(name: str, text: str) -> None:
     """Add what a stage found, such as how much it had to download."""
     status = json.loads(STATUS.read_text())

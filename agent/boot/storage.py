@@ -1,8 +1,9 @@
-"""Objects of Cloud Storage: listed, and downloaded in parts that a killed boot need not fetch again."""
+"""Objects of Cloud Storage: listed, created, downloaded in parts that a killed boot need not fetch again."""
 
 import base64
 import errno
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from agent.boot import google
 from agent.boot.google import Problem, Status
 
 API = "https://storage.googleapis.com/storage/v1/b"
+UPLOADS = "https://storage.googleapis.com/upload/storage/v1/b"
 PART_BYTES = 64 * 2**20
 ATTEMPTS = 3
 STREAMS = 16
@@ -88,6 +90,44 @@ def download(wanted: Sequence[tuple[Object, Path]]) -> None:
         raise Problem(f"Damaged twice on the way: {names} in gs://{missing[0][0].bucket}: upload it again.")
 
 
+def create(bucket: str, name: str, file: Path) -> None:
+    """Upload `file` as a new object, which appears when all of it has arrived and has the right MD5.
+
+    Raises Status 412 when there is one of that name already, another Status for a refusal, Problem when the
+    other side does not take it (https://cloud.google.com/storage/docs/request-preconditions,
+    https://cloud.google.com/storage/docs/performing-resumable-uploads).
+    """
+    query = urlencode({"uploadType": "resumable", "name": name, "ifGenerationMatch": 0})
+    digest = base64.b64encode(_md5(file)).decode()
+    for _ in range(ATTEMPTS):
+        begin = google.request(
+            f"{UPLOADS}/{quote(bucket)}/o?{query}",
+            json.dumps({"md5Hash": digest}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with google.send(begin) as answer:
+            session = answer.headers["Location"]
+        with file.open("rb") as data:
+            upload = google.request(session, data, {"Content-Length": str(file.stat().st_size)}, "PUT")
+            try:
+                google.once(upload).close()
+                return
+            except Status as error:
+                if not error.passing:
+                    raise
+            except (OSError, HTTPException):
+                continue
+    raise Problem(f"gs://{bucket}/{name} broke off {ATTEMPTS} times on its way up")
+
+
+def _md5(file: Path) -> bytes:
+    digest = hashlib.md5(usedforsecurity=False)
+    with file.open("rb") as data:
+        while block := data.read(2**22):
+            digest.update(block)
+    return digest.digest()
+
+
 def _partial(target: Path) -> Path:
     return target.with_name(f".{target.name}.part")
 
@@ -146,11 +186,7 @@ def _finish(pair: tuple[Object, Path]) -> None:
     """Give the file its name when its bytes are the object's, else forget them."""
     item, target = pair
     partial = _partial(target)
-    with partial.open("rb") as file:
-        digest = hashlib.md5(usedforsecurity=False)
-        while block := file.read(2**22):
-            digest.update(block)
-    if digest.hexdigest() == item.md5:
+    if _md5(partial).hex() == item.md5:
         partial.replace(target)
     else:
         partial.unlink()

@@ -23,7 +23,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 METADATA_ADDRESS = "169.254.169.254"
 API_ADDRESS = "127.0.0.2"
@@ -82,7 +82,8 @@ class Metadata(Handler):
 
 
 class Apis(Handler):
-    """The three APIs, told apart by host name. Faults: `composite`, `corrupt` and `cut` name an object."""
+    """The three APIs, told apart by host name. Faults: `composite`, `corrupt` and `cut` name an object,
+    `rival` one that somebody else creates during an upload; `broken_uploads` is how many more break off."""
 
     served = 0
 
@@ -148,6 +149,44 @@ class Apis(Handler):
             self.close_connection = True
             return
         self.answer(206 if self.headers.get("Range") else 200, part)
+
+    def do_POST(self) -> None:
+        """Begin an upload: its address is the session, which tells the object and its MD5."""
+        about = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        query = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
+        bucket = urlsplit(self.path).path.removeprefix("/upload/storage/v1/b/").removesuffix("/o")
+        if fault := load("faults.json").get("upload"):
+            return self.error(fault, f"made to fail with {fault}")
+        if query["ifGenerationMatch"] == "0" and self.target(bucket, query["name"]).exists():
+            return self.error(412, "At least one of the pre-conditions you specified did not hold.")
+        scheme = "https" if isinstance(self.connection, ssl.SSLSocket) else "http"
+        session = urlencode({"bucket": bucket, "name": query["name"], "md5": about["md5Hash"]})
+        self.answer(200, Location=f"{scheme}://{self.headers['Host']}/session?{session}")
+
+    def do_PUT(self) -> None:
+        """The whole of an upload; the object appears at once or not at all."""
+        query = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
+        target, faults = self.target(query["bucket"], query["name"]), load("faults.json")
+        if left := faults.get("broken_uploads"):
+            (FOLDER / "faults.json").write_text(json.dumps({**faults, "broken_uploads": left - 1}))
+            self.close_connection = True
+            return
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        if faults.get("corrupt") == query["name"]:
+            data = data[1:]
+        if faults.get("rival") == query["name"]:
+            target.write_text("a rival's")
+        if target.exists():
+            return self.error(412, "At least one of the pre-conditions you specified did not hold.")
+        if base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode() != query["md5"]:
+            return self.error(400, "Provided MD5 hash does not match calculated MD5 hash.")
+        target.write_bytes(data)
+        self.answer(200, "{}")
+
+    def target(self, bucket: str, name: str) -> Path:
+        path = FOLDER / "objects" / unquote(bucket) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def registry(self) -> None:
         expected = base64.b64encode(f"oauth2accesstoken:{TOKEN}".encode()).decode()

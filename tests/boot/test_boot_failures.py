@@ -149,9 +149,13 @@ def test_a_mended_machine_boots(failing: Lab) -> None:
     assert failing.machine.boot(SECONDS)["state"] == "serving"
 
 
+def forget_cache(lab: Lab) -> None:
+    lab.machine.run("systemctl", "stop", boot.UNIT)
+    lab.machine.run("rm", "-rf", "/var/lib/tpuserve/cache/xla")
+
+
 def test_a_damaged_cache_archive_is_a_miss(failing: Lab) -> None:
-    failing.machine.run("systemctl", "stop", boot.UNIT)
-    failing.machine.run("rm", "-rf", "/var/lib/tpuserve/cache/xla")
+    forget_cache(failing)
     failing.archive(b"this is no archive")
     assert failing.machine.boot(SECONDS)["state"] == "serving"
     note = str(stages(failing)["cache"]["note"])
@@ -160,14 +164,15 @@ def test_a_damaged_cache_archive_is_a_miss(failing: Lab) -> None:
 
 
 def test_a_cache_archive_is_restored_once(failing: Lab, tmp_path: Path) -> None:
-    (tmp_path / "program-cache").write_text("compiled")
+    (tmp_path / "program-cache").write_text("compiled elsewhere")
     archive = tmp_path / "a.tar.zst"
     subprocess.run(["tar", "--zstd", "-cf", archive, "-C", tmp_path, "program-cache"], check=True)
     failing.archive(archive.read_bytes())
+    forget_cache(failing)
     for note in ("restored, 1 files", "kept, 1 files"):
         assert failing.machine.boot(SECONDS)["state"] == "serving"
         assert stages(failing)["cache"]["note"] == note
-    assert failing.machine.read("/var/lib/tpuserve/cache/xla/program-cache") == "compiled"
+    assert failing.machine.read("/var/lib/tpuserve/cache/xla/program-cache") == "compiled elsewhere"
 
 
 # 446 bytes of program, one Linux partition of 1,000 sectors from 2,048 on, three empty entries, signature.

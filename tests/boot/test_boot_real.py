@@ -4,6 +4,7 @@ import json
 import subprocess
 import time
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -12,7 +13,7 @@ from local.image import constants
 from serving import boot, compose, layout
 from tests.boot.cloud import METADATA_ADDRESS
 from tests.boot.conftest import MakeLab
-from tests.boot.lab import CANARY, Lab, vllm_release
+from tests.boot.lab import BUCKET, CACHE, CANARY, Lab, vllm_release
 from tests.boot.machine import ADDRESS
 
 SECONDS = 900
@@ -72,6 +73,8 @@ def test_from_an_empty_disk_to_a_completion(lab: Lab) -> None:
     )
     assert refused.stdout.endswith("\n401")
     assert events(lab)["misses"] > 0
+    published = str(status["stages"]["publish"]["note"])  # pyright: ignore[reportIndexIssue]
+    assert published.startswith("published, "), published
 
 
 def test_nothing_else_listens_to_the_network(lab: Lab) -> None:
@@ -93,7 +96,8 @@ def test_a_stop_with_ten_streams_in_flight_loses_none(lab: Lab) -> None:
     assert tails == []
 
 
-def test_the_next_boot_compiles_nothing(lab: Lab) -> None:
+def test_a_boot_from_the_published_cache_compiles_nothing(lab: Lab) -> None:
+    lab.machine.run("rm", "-r", "/var/lib/tpuserve/cache/xla")
     lab.machine.shut_down(60)
     lab.forget_requests()
     lab.machine.start()
@@ -101,7 +105,10 @@ def test_the_next_boot_compiles_nothing(lab: Lab) -> None:
     assert status["state"] == "serving", status
     assert events(lab)["misses"] == 0
     assert events(lab)["hits"] > 0
-    assert not any("alt=media" in request["path"] for request in lab.requests())
+    fetched = {
+        request["path"].partition("?")[0] for request in lab.requests() if "alt=media" in request["path"]
+    }
+    assert fetched == {f"/storage/v1/b/{BUCKET}/o/{quote(CACHE, safe='')}"}
 
 
 def test_the_key_is_in_no_log_of_the_real_server(lab: Lab) -> None:

@@ -1,0 +1,189 @@
+"""Publishing a compile cache, against a pretended Cloud Storage: once, whole, and never an outage."""
+
+import json
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.boot import cache, google, storage
+from tests.boot import cloud
+
+BUCKET, NAME = "b", "xla/0123456789abcdef.tar.zst"
+
+
+class Store:
+    """One bucket, its faults, and machines that have a compile cache."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "objects" / BUCKET).mkdir(parents=True)
+
+    @property
+    def object(self) -> Path:
+        return self.folder / "objects" / BUCKET / NAME
+
+    def faults(self, **faults: Any) -> None:
+        (self.folder / "faults.json").write_text(json.dumps(faults))
+
+    def machine(self, name: str, **files: str) -> Path:
+        """The cache folder of a machine."""
+        made = self.folder / name / "xla"
+        made.mkdir(parents=True)
+        for file, text in files.items():
+            (made / file).write_text(text)
+        return made
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setattr(cloud, "FOLDER", tmp_path)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), cloud.Apis)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr(storage, "API", f"{url}/storage/v1/b")
+    monkeypatch.setattr(storage, "UPLOADS", f"{url}/upload/storage/v1/b")
+    monkeypatch.setattr(google, "PAUSES", (0, 0))
+    monkeypatch.setattr(google, "token", lambda: cloud.TOKEN)
+    monkeypatch.setattr(google, "account", lambda: "vm@p.iam")
+    yield Store(tmp_path)
+    server.shutdown()
+    server.server_close()
+
+
+def publish(folder: Path) -> str:
+    said = cache.publish(BUCKET, NAME, folder)
+    # Nothing is left beside the cache, whatever happened.
+    assert [path.name for path in folder.parent.iterdir()] == ["xla"]
+    return said
+
+
+def test_what_one_machine_publishes_another_restores(store: Store) -> None:
+    first = store.machine("first", one="a program", two="another")
+    assert publish(first) == "published, 2 files, 0.00 GB"
+    second = store.machine("second")
+    assert cache.restore(BUCKET, NAME, second) == "restored, 2 files"
+    assert {path.name: path.read_text() for path in second.iterdir()} == {
+        "one": "a program",
+        "two": "another",
+    }
+
+
+def test_it_is_published_once(store: Store) -> None:
+    publish(store.machine("first", one="a program"))
+    before = store.object.read_bytes()
+    assert publish(store.machine("second", other="text")) == "published before"
+    assert store.object.read_bytes() == before
+
+
+def test_of_two_at_the_same_time_the_second_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    rival = store.machine("rival", other="text")
+    pack: Callable[[Path, Path], None] = cache._pack
+
+    def pack_while_the_rival_publishes(archive: Path, folder: Path) -> None:
+        pack(archive, folder)
+        monkeypatch.setattr(cache, "_pack", pack)
+        assert publish(rival).startswith("published, ")
+
+    monkeypatch.setattr(cache, "_pack", pack_while_the_rival_publishes)
+    assert publish(store.machine("late", one="a program")) == "published meanwhile by another machine"
+    restored = store.machine("third")
+    cache.restore(BUCKET, NAME, restored)
+    assert [path.name for path in restored.iterdir()] == ["other"]
+
+
+def test_a_rival_that_is_faster_during_the_upload_wins(store: Store) -> None:
+    store.faults(rival=NAME)
+    assert publish(store.machine("late", one="a program")) == "published meanwhile by another machine"
+    assert store.object.read_text() == "a rival's"
+
+
+REFUSED = (
+    ("the store is down", {"127": 503}, "not published (HTTP 503: made to fail with 503)"),
+    ("it goes down before the upload", {"upload": 503}, "not published (HTTP 503: made to fail with 503)"),
+    (
+        "no permission to write",
+        {"upload": 403},
+        "not published (HTTP 403: made to fail with 403): grant vm@p.iam roles/storage.objectCreator on "
+        "gs://b below xla/",
+    ),
+    (
+        "every upload breaks off",
+        {"broken_uploads": 9},
+        f"not published (gs://b/{NAME} broke off 3 times on its way up)",
+    ),
+    (
+        "bytes are lost on the way",
+        {"corrupt": NAME},
+        "not published (HTTP 400: Provided MD5 hash does not match calculated MD5 hash.)",
+    ),
+)
+
+
+@pytest.mark.parametrize(("case", "faults", "sentence"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_what_goes_wrong_is_a_sentence_and_no_object(
+    store: Store, case: str, faults: dict[str, Any], sentence: str
+) -> None:
+    store.faults(**faults)
+    assert publish(store.machine("first", one="a program")) == sentence, case
+    assert not store.object.exists()
+
+
+def test_an_upload_that_breaks_off_is_begun_anew(store: Store) -> None:
+    store.faults(broken_uploads=2)
+    assert publish(store.machine("first", one="a program")) == "published, 1 files, 0.00 GB"
+
+
+def test_nothing_is_published_of_a_server_without_a_cache(store: Store) -> None:
+    assert publish(store.machine("first")) == "nothing to publish: the server keeps no compile cache"
+    assert not store.object.exists()
+
+
+def test_a_cache_that_is_being_written_waits_for_the_next_boot(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = store.machine("first", one="a program")
+    pack: Callable[[Path, Path], None] = cache._pack
+
+    def pack_while_it_compiles(archive: Path, folder: Path) -> None:
+        pack(archive, folder)
+        (folder / "one").write_text("a longer program")
+
+    monkeypatch.setattr(cache, "_pack", pack_while_it_compiles)
+    assert publish(folder) == "not published: the server was compiling; the next boot does it"
+    assert not store.object.exists()
+
+
+def test_the_archive_does_not_fill_the_disk(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(store.folder)._replace(free=10)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    folder = store.machine("first", one="a program")
+    assert publish(folder) == "not published: the disk has no room for the archive"
+
+
+def test_a_tar_that_fails_is_a_sentence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = subprocess.CompletedProcess([], 2, "", "tar: ./one: Cannot open: Permission denied\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    said = publish(store.machine("first", one="a program"))
+    assert said == "not published (cannot be packed: tar: ./one: Cannot open: Permission denied)"
+
+
+@pytest.mark.parametrize("data", [b"", b"this is no archive", b"\x28\xb5\x2f\xfdand then nothing"])
+def test_a_damaged_archive_is_a_miss(store: Store, data: bytes) -> None:
+    store.object.parent.mkdir()
+    store.object.write_bytes(data)
+    folder = store.machine("first")
+    said = cache.restore(BUCKET, NAME, folder)
+    assert said.startswith("not restored (the archive is damaged: ") and said.endswith(": this boot compiles")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_store_that_is_down_is_a_miss(store: Store) -> None:
+    store.faults(**{"127": 503})
+    said = cache.restore(BUCKET, NAME, store.machine("first"))
+    assert said == "not restored (HTTP 503: made to fail with 503): this boot compiles"
