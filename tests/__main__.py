@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 
 from local import cluster, image, machine, paths, toolchain
 from local.progress import Refusal, say
+from tests.boot.tree import ensure_tree
 
 BIN = Path(sys.executable).parent
 
@@ -49,6 +50,7 @@ def main() -> int:
         results += [
             _real("engine", "tests/engine", lambda: toolchain.ensure(*toolchain.EVERYTHING)),
             _real("server", "tests/server", lambda: (image.ensure_environment(), image.ensure_model())),
+            _real("boot", "tests/boot", lambda: (ensure_tree(), image.ensure_image(), image.ensure_model())),
             _real("cluster", "tests/cluster", image.ensure_image),
         ]
         if paths.cluster().exists():

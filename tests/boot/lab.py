@@ -1,6 +1,5 @@
 """A machine with Google's side around it, and the metadata that a stack's instance template would give it."""
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -13,13 +12,12 @@ from typing import Any
 from agent import boot as boot_agent
 from agent import bundle
 from local.image import constants
-from serving import boot, coldstart, compose, layout, release
-from serving.accelerators import accelerator
+from serving import boot, compose, layout
 from serving.boot import Boot
-from serving.lifecycle import Lifecycle, lifecycle
-from serving.models import model
-from serving.phases import engine_for
+from serving.lifecycle import Lifecycle
 from serving.release import Release
+from stacks.plan import plan
+from stacks.settings import Settings
 from tests.boot import cloud, machine
 from tests.boot.machine import ADDRESS, Machine, wait_for
 from tests.boot.supplies import certificates, image
@@ -40,8 +38,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 LIFECYCLE = Lifecycle(
     startup_period_seconds=10,
     startup_failure_threshold=60,
-    liveness_period_seconds=10,
-    liveness_failure_threshold=6,
+    liveness_period_seconds=3,
+    liveness_failure_threshold=3,
     readiness_period_seconds=5,
     readiness_failure_threshold=2,
     probe_timeout_seconds=5,
@@ -64,8 +62,7 @@ class Lab:
     def __init__(self, folder: Path, tree: Path, environment: Path, *, disk_bytes: int, real: bool) -> None:
         self.cloud = folder / "cloud"
         self.cloud.mkdir(parents=True)
-        name = f"tpuserve-{hashlib.sha256(str(folder).encode()).hexdigest()[:6]}"
-        self.machine = Machine(name, folder, tree, environment, disk_bytes)
+        self.machine = Machine(folder, tree, environment, disk_bytes)
         authority = certificates(self.cloud / "tls")
         digest = image(self.cloud / "image", real=real)
         self.image = f"{IMAGE}@{digest}"
@@ -74,7 +71,7 @@ class Lab:
             [
                 *machine.DIES_WITH_THE_TEST,
                 "nsenter",
-                f"--net=/run/netns/{name}",
+                f"--net=/run/netns/{self.machine.name}",
                 sys.executable,
                 "-m",
                 "tests.boot.cloud",
@@ -157,7 +154,7 @@ class Lab:
         files = {
             "compose.yaml": compose.compose(release, lifecycle),
             "vllm.env": compose.env_file(dict(release.environment)),
-            boot.UNIT: boot.unit(release.name, lifecycle, LEAVE_SECONDS),
+            **boot.units(release.name, lifecycle, LEAVE_SECONDS),
             **{f"agent/{path}": text for path, text in bundle.files().items()},
             **{f"boot/{path}": text for path, text in boot_agent.files().items()},
         }
@@ -189,6 +186,8 @@ class Lab:
         self.machine.scrap()
         self._server.terminate()
         self._server.wait(20)
+        for part in ("image", "objects"):
+            shutil.rmtree(self.cloud / part, ignore_errors=True)
 
 
 def simple_release(image: str, model: str) -> Release:
@@ -217,21 +216,17 @@ def simple_release(image: str, model: str) -> Release:
 
 def vllm_release(image: str) -> tuple[Release, Lifecycle]:
     """The real server of the local stack: the tiny model with tensor parallel 4 on virtual devices."""
-    slice_, spec = accelerator("local-v6e-4"), model(constants.MODEL_NAME)
-    engine = engine_for(
-        "tuned", None, {"max_model_len": 1024, "max_num_seqs": 16, "max_num_batched_tokens": 512}
+    settings = Settings.parse(
+        {
+            "target": {"kind": "local"},
+            "model": constants.MODEL_NAME,
+            "accelerator": "local-v6e-4",
+            "engine": {"max_model_len": 1024, "max_num_seqs": 16, "max_num_batched_tokens": 512},
+            "longest_request_seconds": 60,
+        }
     )
-    life = lifecycle(coldstart.estimate(slice_, spec, engine), 60)
-    made = release.release(
-        engine=engine,
-        model=spec,
-        accelerator=slice_,
-        image=image,
-        lifecycle=life,
-        agent_digest=bundle.digest(),
-        require_api_key=True,
-    )
-    return made, life
+    resolved = plan(settings, image)
+    return resolved.release, resolved.lifecycle
 
 
 def furnish(lab: Lab) -> Lab:

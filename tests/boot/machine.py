@@ -1,34 +1,44 @@
 """A machine of its own for the boot script: systemd as process 1 in namespaces, on a private copy of Debian.
 
-What differs from a TPU VM: Debian 12 instead of Ubuntu 22.04, no TPU, no udev, and control groups and kernel
-of the host. What does not: systemd, Docker, Compose, mount, mkfs, apt, and every byte of the script.
+What differs from a TPU VM: Debian 12 instead of Ubuntu 22.04, no TPU, no udev, the host's kernel, and no
+resource limits. What does not: systemd, Docker, Compose, mount, mkfs, apt, and every byte of the script.
+
+Its systemd sees one control group of version 2, this machine's own, as the top of everything: what it trims
+is its own. The host's hierarchies, of version 1 or 2, are not mounted inside.
 """
 
 import contextlib
+import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 ADDRESS = "10.128.0.2"
 """The machine's internal address."""
 
-START = """
+# Process 1 moves itself, so that its control group is the top of the namespace that it then makes; nobody
+# else is in there, which version 2 asks of a group that passes controllers on.
+ENTER = """
 set -e
 mount --make-rprivate /
+mount -t cgroup2 cgroup2 "$ROOT"
+mkdir "$ROOT/$NAME"
+echo 0 > "$ROOT/$NAME/cgroup.procs"
+umount "$ROOT"
+exec unshare --cgroup sh -c "$START"
+"""
+
+START = """
+set -e
 mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$UPPER/upper,workdir=$UPPER/work" "$ROOT"
 cd "$ROOT"
 mount -t proc proc proc
 mount -t sysfs -o ro sysfs sys
-mount -t tmpfs tmpfs sys/fs/cgroup
-for line in $CGROUPS; do
-  mkdir "sys/fs/cgroup/$line"; mount -t cgroup -o "$line" cgroup "sys/fs/cgroup/$line"
-done
-mkdir sys/fs/cgroup/systemd
-mount -t cgroup -o none,name=systemd cgroup sys/fs/cgroup/systemd
+mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t tmpfs -o mode=755 tmpfs dev
 for name in null zero full random urandom tty; do cp -a "/dev/$name" dev/; done
 mkdir -p dev/pts dev/shm dev/disk/by-id
@@ -46,6 +56,9 @@ pivot_root . old
 umount -l /old
 exec env -i container=tpuserve PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --show-status=no
 """
+
+PREFIX = "tpuserve-machine-"
+"""Of the names of all machines."""
 
 DIES_WITH_THE_TEST = ("setpriv", "--pdeathsig", "KILL")
 """A test run that is killed leaves no machine behind that still runs."""
@@ -95,21 +108,23 @@ os.execv("/usr/sbin/runc", ["runc", *words])
 
 
 class Machine:
-    """One machine: its disk `folder`/disk, its root `folder`/upper, its network namespace `name`."""
+    """One machine: its disk `folder`/disk, its root `folder`/upper; `name` is its network's and its control
+    group's."""
 
-    def __init__(self, name: str, folder: Path, tree: Path, environment: Path, disk_bytes: int) -> None:
-        self.name, self.folder, self.tree, self.environment = name, folder, tree, environment
+    def __init__(self, folder: Path, tree: Path, environment: Path, disk_bytes: int) -> None:
+        self.name = f"{PREFIX}{hashlib.sha256(str(folder).encode()).hexdigest()[:6]}"
+        self.folder, self.tree, self.environment = folder, tree, environment
         self._process: subprocess.Popen[bytes] | None = None
         for part in ("upper", "work", "root"):
             (folder / part).mkdir(parents=True)
         with (folder / "disk").open("wb") as disk:
             disk.truncate(disk_bytes)
         self.loop = _output("losetup", "--find", "--show", str(folder / "disk"))
-        # Of runs that were killed; one with a process in it is another run's.
-        for left in _output("ip", "netns", "list").split():
-            if left.startswith("tpuserve-") and not _output("ip", "netns", "pids", left):
-                _output("ip", "netns", "delete", left)
-        _output("ip", "netns", "add", name)
+        # Detached from now on, the kernel keeps it for as long as it is open: a killed run leaves none.
+        self._disk = os.open(self.loop, os.O_RDONLY)
+        _output("losetup", "--detach", self.loop)
+        sweep()
+        _output("ip", "netns", "add", self.name)
         for address in (ADDRESS, "169.254.169.254", "127.0.0.2"):
             self._ip("address", "add", f"{address}/32", "dev", "lo")
         self._ip("link", "set", "lo", "up")
@@ -134,19 +149,23 @@ class Machine:
             "LOOP": self.loop,
             "ENVIRONMENT": str(self.environment),
             "NAME": self.name,
-            "CGROUPS": " ".join(_controllers()),
+            "START": START,
         }
-        inside = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child"]
+        inside = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child"]
         self._process = subprocess.Popen(
-            [*DIES_WITH_THE_TEST, "nsenter", f"--net=/run/netns/{self.name}", *inside, "sh", "-c", START],
+            [*DIES_WITH_THE_TEST, "nsenter", f"--net=/run/netns/{self.name}", *inside, "sh", "-c", ENTER],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=(self.folder / "power.log").open("ab"),
             stderr=subprocess.STDOUT,
         )
-        wait_for(
-            lambda: self.run("systemctl", "is-system-running").stdout.strip() in ("running", "degraded"), 60
-        )
+
+        def answers() -> bool:
+            assert self._process is not None
+            assert self._process.poll() is None, (self.folder / "power.log").read_text()
+            return self.run("systemctl", "is-system-running").stdout.strip() in ("running", "degraded")
+
+        wait_for(answers, 60)
 
     @property
     def init(self) -> int:
@@ -210,12 +229,37 @@ class Machine:
                 os.kill(self.init, signal.SIGKILL)
             self._process.wait(60)
         self._process = None
+        wait_for(lambda: _removed(self.name), 30)
 
     def scrap(self) -> None:
-        """Power off and leave nothing behind."""
+        """Power off and leave nothing behind but logs."""
         self.unplug()
-        subprocess.run(["losetup", "--detach", self.loop], check=False)
+        os.close(self._disk)
         subprocess.run(["ip", "netns", "delete", self.name], check=False)
+        for part in ("upper", "work", "root"):
+            shutil.rmtree(self.folder / part)
+        (self.folder / "disk").unlink()
+
+
+def sweep() -> None:
+    """Remove what killed runs left; a network with a process in it is another run's."""
+    for left in _output("ip", "netns", "list").split():
+        if left.startswith(PREFIX) and not _output("ip", "netns", "pids", left):
+            _output("ip", "netns", "delete", left)
+            _removed(left)
+
+
+# In a mount namespace of its own: the host need not have mounted version 2 at all. Children before parents.
+REMOVE = """
+mount --make-rprivate / && mount -t cgroup2 cgroup2 /sys/fs/cgroup && cd /sys/fs/cgroup || exit
+[ ! -d "$0" ] || find "$0" -depth -type d -exec rmdir {} +
+"""
+
+
+def _removed(name: str) -> bool:
+    """Whether the control group is gone, now; the kernel takes a moment to bury a group's last process."""
+    words = ["unshare", "--mount", "sh", "-c", REMOVE, name]
+    return subprocess.run(words, check=False, capture_output=True).returncode == 0
 
 
 def wait_for(condition: object, seconds: float) -> None:
@@ -226,14 +270,6 @@ def wait_for(condition: object, seconds: float) -> None:
         if time.monotonic() > end:
             raise TimeoutError(f"not within {seconds} s")
         time.sleep(0.2)
-
-
-def _controllers() -> Iterator[str]:
-    """Control groups of version 1 that this kernel mounts each by itself."""
-    for line in Path("/proc/mounts").read_text().splitlines():
-        _, _, kind, options, *_ = line.split()
-        if kind == "cgroup" and "name=" not in options:
-            yield options.rpartition(",")[2]
 
 
 def _output(*words: str) -> str:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 BORN = time.monotonic()
 COUNT = {"streams": 0}
+HANG = Path(sys.argv[2]) / "hang"
+CACHE = Path("/var/cache/tpuserve/xla")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -23,7 +25,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         draining = Path(os.environ["TPUSERVE_DRAIN_FILE"]).exists()
         early = time.monotonic() - BORN < float(os.environ.get("START_SECONDS", "1"))
-        self.send_response(503 if draining or early else 200)
+        self.send_response(503 if draining or early or HANG.exists() else 200)
         self.end_headers()
 
     def do_POST(self) -> None:
@@ -45,6 +47,9 @@ def main() -> None:
     if (model / "crash").exists():
         print("ValueError: made to fail by a file named crash", flush=True)
         sys.exit(1)
+    # As JAX does in a cold boot.
+    if not any(CACHE.iterdir()):
+        (CACHE / "program-cache").write_text("compiled")
     server = ThreadingHTTPServer((words["--host"], int(words["--port"])), Handler)
 
     def stop(*_: object) -> None:

@@ -15,6 +15,8 @@ from tests.boot.machine import ADDRESS, wait_for
 
 STAGES = ("disk", "runtime", "secrets", "image", "weights", "cache", "server", "ready")
 SECONDS = 300
+ZSTD = b"\x28\xb5\x2f\xfd"
+"""How the archive begins (RFC 8878)."""
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +32,21 @@ def health(lab: Lab) -> str:
     return lab.machine.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url).stdout
 
 
+def container(lab: Lab, format: str) -> str:
+    """What Docker says about the server."""
+    return lab.machine.run("docker", "inspect", "--format", format, compose.CONTAINER).stdout.strip()
+
+
 def test_the_first_boot_serves_and_tells_each_stage(lab: Lab) -> None:
     assert health(lab) == "200"
-    assert tuple(stages(lab)) == STAGES
+    assert tuple(stages(lab)) == (*STAGES, "publish")
     assert all(
         stage["state"] == "done" and float(str(stage["seconds"])) >= 0 for stage in stages(lab).values()
     )
     assert stages(lab)["weights"]["note"] == "2 files, 0.20 GB"
     assert stages(lab)["cache"]["note"] == f"none in gs://{BUCKET}/{CACHE}: this boot compiles"
+    assert stages(lab)["publish"]["note"] == "published, 1 files, 0.00 GB"
+    assert (lab.cloud / "objects" / BUCKET / CACHE).read_bytes().startswith(ZSTD)
     reported = json.loads((lab.cloud / "guest-attributes.json").read_text())
     assert reported == lab.machine.status
     console = lab.machine.read("/var/log/console").splitlines()
@@ -52,17 +61,17 @@ def test_the_second_boot_formats_and_downloads_nothing(lab: Lab) -> None:
     assert lab.machine.boot(SECONDS)["state"] == "serving"
     assert lab.machine.run("blkid", "-s", "UUID", boot.data_disk()).stdout == before
     assert stages(lab)["weights"]["note"] == "kept"
+    assert stages(lab)["publish"]["note"] == "published before"
     hosts = {(request["host"] or "").partition(":")[0] for request in lab.requests()}
     assert not any(host.endswith(".pkg.dev") for host in hosts)
     assert not any("alt=media" in request["path"] for request in lab.requests())
 
 
 def test_a_boot_on_a_serving_machine_leaves_the_server_alone(lab: Lab) -> None:
-    inspect = ("docker", "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", compose.CONTAINER)
-    before = lab.machine.run(*inspect).stdout
+    before = container(lab, "{{.Id}} {{.State.StartedAt}}")
     assert lab.machine.boot(SECONDS)["state"] == "serving"
     assert before
-    assert lab.machine.run(*inspect).stdout == before
+    assert container(lab, "{{.Id}} {{.State.StartedAt}}") == before
 
 
 def test_the_key_is_in_memory_only(lab: Lab) -> None:
@@ -97,8 +106,7 @@ def test_the_key_is_in_memory_only(lab: Lab) -> None:
 
 
 def test_compose_finds_the_server_healthy(lab: Lab) -> None:
-    show = ("docker", "inspect", "--format", "{{.State.Health.Status}}", compose.CONTAINER)
-    wait_for(lambda: lab.machine.run(*show).stdout.strip() == "healthy", 60)
+    wait_for(lambda: container(lab, "{{.State.Health.Status}}") == "healthy", 60)
 
 
 def test_the_journal_can_be_read(lab: Lab) -> None:
@@ -148,9 +156,33 @@ def test_a_crash_of_the_server_is_mended(lab: Lab) -> None:
     wait_for(lambda: health(lab) == "200", 60)
 
 
+def test_a_server_that_hangs_is_restarted(lab: Lab) -> None:
+    before, hang = container(lab, "{{.State.StartedAt}}"), f"/var/lib/tpuserve/models/{MODEL}/hang"
+    # Docker counts failures from its first success on, or after the time that a boot may take.
+    wait_for(lambda: container(lab, "{{.State.Health.Status}}") == "healthy", 60)
+    lab.machine.run("touch", hang)
+    wait_for(lambda: container(lab, "{{.State.StartedAt}}") != before, 60)
+    lab.machine.run("rm", hang)
+    wait_for(lambda: health(lab) == "200", 60)
+
+
+def test_a_server_that_keeps_ending_stays_down_and_says_why(lab: Lab) -> None:
+    crash = f"/var/lib/tpuserve/models/{MODEL}/crash"
+    lab.machine.run("touch", crash)
+    lab.machine.run("docker", "kill", compose.CONTAINER)
+    told = (
+        "failed in server: The server ended 3 times and stays down: ValueError: made to fail by a file named"
+    )
+    wait_for(lambda: str(lab.machine.status["state"]).startswith(told), 120)
+    assert json.loads((lab.cloud / "guest-attributes.json").read_text()) == lab.machine.status
+    lab.machine.run("rm", crash)
+    assert lab.machine.boot(SECONDS)["state"] == "serving"
+
+
 def test_what_systemd_and_compose_think(lab: Lab) -> None:
-    verified = lab.machine.run("systemd-analyze", "verify", f"/etc/systemd/system/{boot.UNIT}")
-    assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", "")
+    for unit in (boot.UNIT, boot.WATCH_UNIT, boot.LAST_WORDS_UNIT):
+        verified = lab.machine.run("systemd-analyze", "verify", f"/etc/systemd/system/{unit}")
+        assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", ""), unit
     resolved = lab.machine.run(
         "docker", "compose", "-f", "/var/lib/tpuserve/compose.yaml", "config", "--format", "json"
     )
