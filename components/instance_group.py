@@ -1,10 +1,12 @@
-"""A group of TPU VMs that keeps its size: preempted, lost and sick ones are made anew."""
+"""A group of TPU VMs in one zone that keeps its size: preempted and lost machines are made anew."""
 
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_gcp as gcp
 from pulumi_gcp.compute import InstanceGroupManagerUpdatePolicyArgsDict
+
+from components.repairs import FAILED_MACHINES_ONLY, NOTHING
 
 MAX_INITIAL_DELAY_SECONDS = 3600
 """Google's limit (https://cloud.google.com/compute/docs/reference/rest/v1/instanceGroupManagers)."""
@@ -22,7 +24,8 @@ ONE_AT_A_TIME: InstanceGroupManagerUpdatePolicyArgsDict = {
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceGroupArgs:
-    """`group` and `health_check` are physical names; the group's changes with the template. Times in seconds.
+    """`group` is the physical name, and changes with the template; `check` is a health check's id. Times are
+    in seconds.
 
     `data_disk` is the device name of a disk that a repair keeps. With `second_slice` the new group serves
     before the old one goes; without, the old one goes first. `requested_run_seconds` is set for machines that
@@ -31,15 +34,13 @@ class InstanceGroupArgs:
     """
 
     group: pulumi.Input[str]
-    health_check: str
     zone: str
     template: pulumi.Input[str]
+    check: pulumi.Input[str]
     size: int
     port: int
     data_disk: str | None
     initial_delay_seconds: int
-    liveness_period_seconds: int
-    liveness_failures: int
     wait_seconds: int
     second_slice: bool
     requested_run_seconds: int | None
@@ -47,10 +48,11 @@ class InstanceGroupArgs:
 
 
 class InstanceGroup(pulumi.ComponentResource):
-    """A zonal managed instance group, healed by `/health`.
+    """A zonal managed instance group.
 
-    An instance is VERIFYING until its health check has passed once, and a group with such an instance is not
-    stable: so `pulumi up` ends when the servers answer, and fails when they do not in `wait_seconds`.
+    An instance is VERIFYING until its health check has passed once, whatever is done about those that fail it
+    (Compute API, `ManagedInstance.currentAction`), and a group with such an instance is not stable: so
+    `pulumi up` ends when the servers answer, and fails when they do not in `wait_seconds`.
     """
 
     instances: pulumi.Output[str]
@@ -61,16 +63,6 @@ class InstanceGroup(pulumi.ComponentResource):
     ) -> None:
         super().__init__("tpuserve:gcp:InstanceGroup", name, None, opts)
         requested = args.requested_run_seconds is not None
-        check = gcp.compute.HealthCheck(
-            f"{name}-alive",
-            name=args.health_check,
-            check_interval_sec=args.liveness_period_seconds,
-            timeout_sec=args.liveness_period_seconds,
-            unhealthy_threshold=args.liveness_failures,
-            healthy_threshold=1,
-            http_health_check={"port": args.port, "request_path": "/health"},
-            opts=pulumi.ResourceOptions(parent=self),
-        )
         wait = f"{args.wait_seconds}s"
         group = gcp.compute.InstanceGroupManager(
             f"{name}-group",
@@ -82,13 +74,8 @@ class InstanceGroup(pulumi.ComponentResource):
             named_ports=[{"name": "http", "port": args.port}],
             auto_healing_policies=None
             if requested
-            else {"health_check": check.id, "initial_delay_sec": args.initial_delay_seconds},
-            # Google makes requests only in groups that repair nothing
-            # (https://cloud.google.com/compute/docs/instance-groups/about-resize-requests-mig).
-            instance_lifecycle_policy={
-                "default_action_on_failure": "DO_NOTHING" if requested else "REPAIR",
-                "force_update_on_repair": "NO",
-            },
+            else {"health_check": args.check, "initial_delay_sec": args.initial_delay_seconds},
+            instance_lifecycle_policy=NOTHING if requested else FAILED_MACHINES_ONLY,
             update_policy=ONE_AT_A_TIME,
             stateful_disks=[{"device_name": args.data_disk, "delete_rule": "ON_PERMANENT_INSTANCE_DELETION"}]
             if args.data_disk and not requested

@@ -5,7 +5,10 @@ from collections.abc import Iterator, Sequence
 from policies.resource import Resource, Unknown
 
 TEMPLATE = "gcp:compute/instanceTemplate:InstanceTemplate"
-GROUP = "gcp:compute/instanceGroupManager:InstanceGroupManager"
+GROUPS = (
+    "gcp:compute/instanceGroupManager:InstanceGroupManager",
+    "gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager",
+)
 REQUEST = "gcp:compute/resizeRequest:ResizeRequest"
 FIREWALL = "gcp:compute/firewall:Firewall"
 
@@ -42,13 +45,14 @@ def room_for_the_weights(resource: Resource) -> Iterator[str]:
 
 
 def healed_groups(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
-    """A group replaces what does not answer, but not while it boots; and `up` waits until it answers."""
+    """A group knows whether its servers answer, `up` waits until they do, and a boot that fails is not tried
+    again on machine after machine."""
     boots = [_number(resource.at(BOOT_SECONDS)) for resource in resources if resource.kind == TEMPLATE]
     longest = max((seconds for seconds in boots if seconds is not None), default=0)
     requested = any(resource.kind == REQUEST for resource in resources)
     for group in resources:
         # Machines that come by request are never repaired: Google makes none in a group that heals.
-        if group.kind != GROUP or requested:
+        if group.kind not in GROUPS or requested:
             continue
         delay = group.at("autoHealingPolicies.initialDelaySec")
         if not group.at("autoHealingPolicies.healthCheck"):
@@ -56,8 +60,14 @@ def healed_groups(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str
         elif not isinstance(delay, Unknown) and int(delay or 0) < longest:
             yield (
                 group,
-                f"replaces a machine after {int(delay or 0)} s, and its boot may take {longest} s; raise "
-                f"initialDelaySec",
+                f"takes a machine for sick after {int(delay or 0)} s, and its boot may take {longest} s; "
+                f"raise initialDelaySec",
+            )
+        if group.at("instanceLifecyclePolicy.onFailedHealthCheck") != "DO_NOTHING":
+            yield (
+                group,
+                "replaces a machine whose boot has failed, for as long as it fails; set "
+                "instanceLifecyclePolicy.onFailedHealthCheck to DO_NOTHING",
             )
         if group.at("waitForInstances") is not True or group.at("waitForInstancesStatus") != "STABLE":
             yield group, "is taken for done before its servers answer; wait for STABLE"

@@ -17,6 +17,8 @@ DATA_DEVICE = "tpuserve-data"
 """Device name of the data disk in the instance template."""
 
 UNIT = "tpuserve-vllm.service"
+WATCH_UNIT = "tpuserve-watch.service"
+LAST_WORDS_UNIT = "tpuserve-last-words.service"
 
 # docker.io and docker-compose-v2 are in Ubuntu 22.04's own archive (universe, jammy-updates); Google's
 # accelerator images are Ubuntu 22.04 without a container runtime.
@@ -74,8 +76,17 @@ def _constants(boot: Boot) -> list[str]:
     return lines
 
 
-def unit(release: str, lifecycle: Lifecycle, leave_seconds: int) -> str:
-    """The text of the systemd unit: starts the stack, counts its ends, and drains it before it stops.
+def units(release: str, lifecycle: Lifecycle, leave_seconds: int) -> dict[str, str]:
+    """Name -> text of the systemd units: the server, what restarts one that hangs, what tells its end."""
+    return {
+        UNIT: _server(release, lifecycle, leave_seconds),
+        WATCH_UNIT: _watch(lifecycle),
+        LAST_WORDS_UNIT: _LAST_WORDS,
+    }
+
+
+def _server(release: str, lifecycle: Lifecycle, leave_seconds: int) -> str:
+    """Starts the stack, counts its ends, and drains it before it stops.
 
     `Restart=always` with the limit counted over more than `STARTS` whole boots: a server that fails late each
     time would otherwise be started for ever. A stop first fails `/health`, waits `leave_seconds` until load
@@ -90,7 +101,8 @@ def unit(release: str, lifecycle: Lifecycle, leave_seconds: int) -> str:
 Description=vLLM, release {release}
 Requires=docker.service
 After=docker.service network-online.target
-Wants=network-online.target
+Wants=network-online.target {WATCH_UNIT}
+OnFailure={LAST_WORDS_UNIT}
 StartLimitIntervalSec={window}
 StartLimitBurst={STARTS}
 
@@ -106,4 +118,35 @@ Restart=always
 RestartSec={RESTART_SECONDS}
 TimeoutStopSec={stop}
 KillMode=mixed
+"""
+
+
+def _watch(lifecycle: Lifecycle) -> str:
+    """What the kubelet's liveness probe is elsewhere: Docker asks `/health` and only notes the answer.
+
+    After the server, so that it ends before a drain begins, in which `/health` fails on purpose.
+    """
+    state = f"docker inspect --format {{{{.State.Status}}}}/{{{{.State.Health.Status}}}} {CONTAINER}"
+    look = f"{state} | grep -qx running/unhealthy && docker kill {CONTAINER}"
+    return f"""\
+[Unit]
+Description=Restarts vLLM when it answers no more
+PartOf={UNIT}
+After={UNIT}
+
+[Service]
+ExecStart=/bin/sh -c 'while sleep {lifecycle.liveness_period_seconds}; do {look}; done'
+Restart=always
+RestartSec={RESTART_SECONDS}
+"""
+
+
+_LAST_WORDS = f"""\
+[Unit]
+Description=Tells why vLLM is not started any more
+
+[Service]
+Type=oneshot
+Environment=PYTHONPATH=/run/tpuserve/files/boot
+ExecStart=/usr/bin/python3 -m agent.boot last-words {UNIT} {STARTS}
 """

@@ -8,17 +8,15 @@ import pulumi
 
 from components.apis import Apis, ApisArgs
 from components.cloud_tpu import CloudTpu, CloudTpuArgs
-from components.image_pull import ImagePull, ImagePullArgs
-from components.machine_firewall import MachineFirewall, MachineFirewallArgs
 from serving import boot, layout
 from serving.accelerators import accelerator
 from serving.models import model
 from stacks import google, outputs, stockout, tpu_vm_checks
 from stacks.plan import plan
 from stacks.settings import Settings
-from stacks.shared import Foundation
 from stacks.targets import TpuVmTarget
 from stacks.tpu_vm_boot import ATTRIBUTES, data_gb, digits, metadata
+from stacks.tpu_vm_site import site
 
 DATA_DEVICE = "persistent-disk-1"
 """The API gives no name to a disk, so Compute Engine's own for the first after the boot disk."""
@@ -41,48 +39,29 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
     assert slice_.tpu_type is not None and slice_.runtime_version is not None
     for limit in LIMITS:
         pulumi.log.warn(limit)
-    stack = pulumi.get_stack()
-    name = f"tpuserve-{stack}"
-    provider = google.provider(target.project, target.region)
-    opts = pulumi.ResourceOptions(providers=[provider], protect=target.protect)
-    shared = Foundation.read(target.foundation, stack, target.region)
-    email = shared.environments[stack].server_email
-    api = Apis("apis", ApisArgs(services=["tpu.googleapis.com"]), opts)
-    MachineFirewall(
-        "firewall",
-        MachineFirewallArgs(
-            prefix=name,
-            network=shared.network,
-            email=email,
-            port=layout.PORT,
-            clients={"clients": target.clients} if target.clients else {},
-        ),
-        opts,
-    )
-    pull = ImagePull(
-        "image", ImagePullArgs(region=target.region, image_prefix=shared.image_prefix, email=email), opts
-    )
-    texts = metadata(settings, target, resolved, shared, boot.data_disk(DATA_DEVICE))
-    machine = texts.apply(lambda found: f"{name}-{digits(found)}")
+    here = site(target, pulumi.get_stack())
+    api = Apis("apis", ApisArgs(services=["tpu.googleapis.com"]), here.opts)
+    texts = metadata(settings, target, resolved, here.shared, boot.data_disk(DATA_DEVICE))
+    machine = texts.apply(lambda found: f"{here.name}-{digits(found)}")
     CloudTpu(
         "tpu",
         CloudTpuArgs(
             machine=machine,
-            disk=f"{name}-data",
+            disk=f"{here.name}-data",
             zone=target.zone,
             tpu_type=slice_.tpu_type,
             runtime_version=slice_.runtime_version,
             disk_type=slice_.disk_types[0],
             disk_gb=data_gb(resolved.model),
-            network=shared.network,
-            subnetwork=shared.subnetwork,
-            email=email,
+            network=here.shared.network,
+            subnetwork=here.shared.subnetwork,
+            email=here.email,
             spot=target.capacity.kind == "spot",
             metadata={key: texts[key] for key in ATTRIBUTES},
             labels=google.labels(),
             on_error=stockout.hook(target, slice_, target.capacity),
         ),
-        pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[api, pull])),
+        pulumi.ResourceOptions.merge(here.ready, pulumi.ResourceOptions(depends_on=[api])),
     )
     outputs.export(resolved, machine.apply(lambda made: tunnel(target, made)), target.region, target.capacity)
     pulumi.export("limits", list(LIMITS))
@@ -119,5 +98,7 @@ def problems(settings: Settings, target: TpuVmTarget) -> Iterator[str]:
         yield (
             f"target.keep_data is false {why}, whose boot disk has 100 GB and no other size; set it to true."
         )
+    if target.other_zones:
+        yield f"target.other_zones is set {why}, whose machines are in one zone; leave it out."
     if target.second_slice:
         yield f"target.second_slice is true {why}, which makes single machines; set it to false."

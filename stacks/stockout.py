@@ -45,10 +45,11 @@ def sentence(target: GkeTarget | TpuVmTarget, accelerator: Accelerator, capacity
 
     Zones of other regions are not named: they need a foundation, with weights, of their own.
     """
+    tried = (target.zone, *(target.other_zones if isinstance(target, TpuVmTarget) else ()))
     zones = [
         zone
         for zone in accelerator.zones
-        if zone != target.zone
+        if zone not in tried
         and zone.startswith(f"{target.region}-")
         and (capacity.kind != "flex-start" or zone in FLEX_START_ZONES)
     ]
@@ -56,11 +57,12 @@ def sentence(target: GkeTarget | TpuVmTarget, accelerator: Accelerator, capacity
     ways = [
         way
         for way in (SINGLE_WAYS if single else WAYS)
-        if way != capacity.kind and (way != "flex-start" or target.zone in FLEX_START_ZONES)
+        if way != capacity.kind
+        and (way != "flex-start" or tried == (target.zone,) and target.zone in FLEX_START_ZONES)
     ]
     elsewhere = f"set target.zone to {' or '.join(zones)}, " if zones else ""
     return (
-        f"target.capacity {capacity.kind} asks for a {accelerator.name} in {target.zone}, where Google has "
+        f"target.capacity {capacity.kind} asks for a {accelerator.name} in {' or '.join(tried)}, where Google has "
         f"none free now; {elsewhere}set target.capacity.kind to {' or '.join(ways)}, or run `pulumi up` "
         "again later: it goes on where it stopped."
     )

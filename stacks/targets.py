@@ -141,6 +141,9 @@ class TpuVmTarget(Section):
     kind: Literal["tpu-vm"]
     project: Project = Field(description="Id of the Google Cloud project.")
     zone: Zone = Field(description="Zone of the TPU; its region is the foundation's.")
+    other_zones: tuple[Zone, ...] = Field(
+        default=(), strict=False, description="More zones of the region where Google may put a machine."
+    )
     capacity: Rung = Field(description="How the TPU is bought.")
     api: Literal["compute-engine", "cloud-tpu"] = Field(
         default="compute-engine", description="cloud-tpu: one machine that nothing heals, for quota there."

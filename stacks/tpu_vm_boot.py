@@ -12,7 +12,7 @@ import pulumi
 
 from agent import boot as boot_agent
 from agent import bundle
-from serving import boot, compose, host
+from serving import boot, compose, host, layout
 from serving.boot import Boot
 from serving.models import ModelSpec
 from stacks.plan import Plan
@@ -80,14 +80,14 @@ def boot_metadata(
             bucket=bucket,
             model=spec.name,
             weights=f"weights/{spec.revision}/{spec.name}/",
-            cache=f"xla/{resolved.fingerprint.digest}.tar.zst",
+            cache=f"{layout.CACHE_ARCHIVES}{resolved.fingerprint.digest}.tar.zst",
             budget=resolved.lifecycle.engine_ready_timeout_seconds,
         )
     )
     files = {
         "compose.yaml": compose.compose(release, resolved.lifecycle),
         "vllm.env": compose.env_file(dict(release.environment)),
-        boot.UNIT: boot.unit(resolved.release.name, resolved.lifecycle, leave_seconds(target)),
+        **boot.units(resolved.release.name, resolved.lifecycle, leave_seconds(target)),
         **{f"agent/{path}": text for path, text in bundle.files().items()},
         **{f"boot/{path}": text for path, text in boot_agent.files().items()},
     }

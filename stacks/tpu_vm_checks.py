@@ -21,6 +21,8 @@ def problems(
 ) -> Iterator[str]:
     """One sentence for each thing that could not work, all of them at once."""
     yield from gke_checks.problems(settings, target, accelerator, model)
+    if target.other_zones:
+        yield from _regional(target, accelerator)
     if target.endpoint is not None and target.endpoint.exposure == "public":
         yield (
             "target.endpoint.exposure is public, and TPU VMs are offered inside the VPC alone; set it to "
@@ -38,14 +40,37 @@ def problems(
         )
 
 
+def _regional(target: TpuVmTarget, accelerator: Accelerator) -> Iterator[str]:
+    """What a group over several zones cannot be."""
+    near = [
+        zone for zone in accelerator.zones if zone != target.zone and zone.startswith(f"{target.region}-")
+    ]
+    for zone in target.other_zones:
+        if zone not in near:
+            offered = f"there are {', '.join(near)}" if near else "there is none"
+            yield (
+                f"target.other_zones has {zone}, which is no other zone of {target.region} with "
+                f"{accelerator.name}: {offered}; leave {zone} out."
+            )
+    if target.keep_data:
+        yield (
+            "target.other_zones is set and target.keep_data is true, but a disk stays in its zone; set "
+            "target.keep_data to false, or leave target.other_zones out."
+        )
+    if target.capacity.kind == "flex-start":
+        yield (
+            "target.other_zones is set and target.capacity is flex-start, which Google requests in one zone; "
+            "leave target.other_zones out."
+        )
+
+
 def too_slow(cold_start: ColdStart) -> Iterator[str]:
-    """Google heals no group more patiently than an hour."""
+    """Google can be told to wait an hour at most for the machines of a group."""
     if cold_start.budget_seconds > MAX_INITIAL_DELAY_SECONDS:
         yield (
             f"A boot may take {cold_start.budget_seconds:,} seconds, and a group of TPU VMs is given "
-            f"{MAX_INITIAL_DELAY_SECONDS:,} at most before it replaces what does not answer; have fewer "
-            "programs compiled (engine.bucket_padding_gap 0, no speculative decoding), or set target.kind to "
-            "gke."
+            f"{MAX_INITIAL_DELAY_SECONDS:,} at most by Google; have fewer programs compiled "
+            "(engine.bucket_padding_gap 0, no speculative decoding), or set target.kind to gke."
         )
 
 

@@ -1,8 +1,9 @@
-"""Managed instance groups: their instances, VERIFYING until the health check is passed, preemption.
+"""Managed instance groups: their instances, VERIFYING until the health check is passed, preemption, repairs.
 
 https://cloud.google.com/compute/docs/instance-groups/autohealing-instances-in-migs: an instance with an
 autohealing policy has currentAction VERIFYING until it is healthy for the first time.
-https://cloud.google.com/compute/docs/reference/rest/v1/instanceGroupManagers: `status.isStable`.
+https://cloud.google.com/compute/docs/reference/rest/v1/instanceGroupManagers: `status.isStable`, and
+`instanceLifecyclePolicy`: what is done about a machine that fails, and about one that fails its health check.
 """
 
 from typing import Any
@@ -42,9 +43,17 @@ def place(entry: dict[str, Any], *, healthy: bool) -> None:
 
 
 def step(entry: dict[str, Any]) -> None:
-    """Let one moment pass: a preempted instance is recreated, verified, and then left alone."""
+    """Let one moment pass: a preempted instance is recreated, verified, and then left alone; one that never
+    becomes healthy is recreated again and again, or stays as it is, as the policy says."""
+    policy = entry["inputs"].get("instanceLifecyclePolicy") or {}
+    default = policy.get("defaultActionOnFailure", "REPAIR")
+    unhealthy = policy.get("onFailedHealthCheck", "DEFAULT_ACTION")
+    repairs = (default if unhealthy == "DEFAULT_ACTION" else unhealthy) == "REPAIR"
     for item in entry.get("instances", []):
         if item["action"] == "VERIFYING" and not item["healthy"]:
+            if repairs:
+                item["action"] = "RECREATING"
+                item["recreated"] = item.get("recreated", 0) + 1
             continue
         item["action"] = NEXT[item["action"]]
     _tell(entry)
@@ -53,6 +62,7 @@ def step(entry: dict[str, Any]) -> None:
 def preempt(entry: dict[str, Any]) -> None:
     """Spot capacity is taken back: Google deletes the instances and the group recreates them."""
     for item in entry["instances"]:
+        item["recreated"] = item.get("recreated", 0) + 1
         item["action"] = "RECREATING"
         item["healthy"] = True
     _tell(entry)

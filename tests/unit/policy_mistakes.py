@@ -110,6 +110,7 @@ def chips(asked: str, limit: str) -> Change:
 TEMPLATE = "gcp:compute/instanceTemplate:InstanceTemplate::"
 GROUP = "gcp:compute/instanceGroupManager:InstanceGroupManager::"
 HEALING = "inputs.autoHealingPolicies"
+ON_SICK = "inputs.instanceLifecyclePolicy.onFailedHealthCheck"
 
 MACHINES: list[tuple[str, str, Change, str]] = [
     (
@@ -135,8 +136,9 @@ MACHINES: list[tuple[str, str, Change, str]] = [
         "healed-groups",
         "dev",
         put(GROUP, f"{HEALING}.initialDelaySec", 600),
-        "replaces a machine after 600 s, and its boot may take 2700 s",
+        "takes a machine for sick after 600 s, and its boot may take 2700 s",
     ),
+    ("healed-groups", "dev", put(GROUP, ON_SICK, "REPAIR"), "replaces a machine whose boot has failed"),
     ("healed-groups", "dev", put(GROUP, "inputs.waitForInstances", False), "wait for STABLE"),
     (
         "no-secret-value",

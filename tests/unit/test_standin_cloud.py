@@ -201,13 +201,17 @@ def test_an_unknown_fault_is_refused(console: Console) -> None:
         make(NETWORK)
 
 
-def test_a_group_that_never_turns_healthy(console: Console) -> None:
+@pytest.mark.parametrize(("on_sick", "recreated"), [("REPAIR", 1), ("DO_NOTHING", 0)])
+def test_a_group_that_never_turns_healthy(console: Console, on_sick: str, recreated: int) -> None:
     base(NETWORK, SUBNET, TEMPLATE)
     console.order({"fault": "unhealthy", "type": "*GroupManager"})
     with pytest.raises(Unfinished, match=r"become 'created' \(last state: 'creating', timeout: 15m0s\)"):
-        make(MIG)
-    group = read(MIG, console.find("instanceGroupManagers/vllm")["id"])
+        make(MIG, instanceLifecyclePolicy={"onFailedHealthCheck": on_sick})
+    identity = console.find("instanceGroupManagers/vllm")["id"]
+    for _ in range(2):
+        group = read(MIG, identity)
     assert group and group["instances"][0]["action"] == "VERIFYING"
+    assert group["instances"][0].get("recreated", 0) == recreated
     assert not group["outputs"]["statuses"][0]["isStable"]
 
 

@@ -33,6 +33,11 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         "target.capacity spot asks for a v6e-4 in europe-west4-a, where Google has none free now; set "
         f"target.capacity.kind to on-demand, {LATER}",
     ),
+    (
+        {"kind": "tpu-vm", "zone": "us-east5-b", "other_zones": ["us-east5-a"], "capacity": {"kind": "spot"}},
+        "target.capacity spot asks for a v6e-4 in us-east5-b or us-east5-a, where Google has none free now; "
+        f"set target.capacity.kind to on-demand or reservation, {LATER}",
+    ),
 ]
 
 

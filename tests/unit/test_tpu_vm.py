@@ -61,6 +61,26 @@ REFUSED = (
         "disk; set target.keep_data to false: each machine then fetches the weights again.",
     ),
     (
+        {"other_zones": ["us-east5-a"]},
+        "target.other_zones is set and target.keep_data is true, but a disk stays in its zone; set "
+        "target.keep_data to false, or leave target.other_zones out.",
+    ),
+    (
+        {"other_zones": ["us-east5-b"], "keep_data": False},
+        "target.other_zones has us-east5-b, which is no other zone of us-east5 with v6e-4: there are "
+        "us-east5-a; leave us-east5-b out.",
+    ),
+    (
+        {"zone": "us-east1-d", "other_zones": ["us-east5-b"], "keep_data": False},
+        "target.other_zones has us-east5-b, which is no other zone of us-east1 with v6e-4: there is none; "
+        "leave us-east5-b out.",
+    ),
+    (
+        {"other_zones": ["us-east5-a"], "keep_data": False, "capacity": {"kind": "flex-start"}},
+        "target.other_zones is set and target.capacity is flex-start, which Google requests in one zone; "
+        "leave target.other_zones out.",
+    ),
+    (
         {"zone": "us-west4-a"},
         "target.zone is us-west4-a, which has no v6e-4: there are us-central1-b, us-east1-d, us-east5-a, "
         "us-east5-b, europe-west4-a, asia-northeast1-b; choose one of them.",
@@ -79,6 +99,7 @@ NOT_THERE = (
     ({"capacity": {"kind": "reservation", "name": "r"}}, "target.capacity is reservation and target.api is "),
     ({"endpoint": {"hostname": "a.example.org"}}, "target.endpoint is set and target.api is cloud-tpu, "),
     ({"keep_data": False}, "target.keep_data is false and target.api is cloud-tpu, "),
+    ({"other_zones": ["us-east5-a"]}, "target.other_zones is set and target.api is cloud-tpu, "),
 )
 
 
@@ -224,7 +245,7 @@ def test_values_that_they_would_read_differently_are_refused(value: str) -> None
 
 def test_the_unit_counts_over_more_than_its_starts() -> None:
     _, _, resolved = parts()
-    text = boot.unit("abc", resolved.lifecycle, 5)
+    text = boot.units("abc", resolved.lifecycle, 5)[boot.UNIT]
     values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     boots = int(values["StartLimitBurst"]) * resolved.lifecycle.engine_ready_timeout_seconds
     assert int(values["StartLimitIntervalSec"]) > boots
