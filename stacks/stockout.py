@@ -54,6 +54,7 @@ def sentence(target: GkeTarget | TpuVmTarget, accelerator: Accelerator, capacity
         and (capacity.kind != "flex-start" or zone in FLEX_START_ZONES)
     ]
     single = isinstance(target, TpuVmTarget) and target.api == "cloud-tpu"
+    requestable = tried == (target.zone,) and target.zone in FLEX_START_ZONES
     ways = [
         way
         for way in (SINGLE_WAYS if single else WAYS)
@@ -62,7 +63,7 @@ def sentence(target: GkeTarget | TpuVmTarget, accelerator: Accelerator, capacity
     ]
     elsewhere = f"set target.zone to {' or '.join(zones)}, " if zones else ""
     return (
-        f"target.capacity {capacity.kind} asks for a {accelerator.name} in {' or '.join(tried)}, where Google has "
-        f"none free now; {elsewhere}set target.capacity.kind to {' or '.join(ways)}, or run `pulumi up` "
+        f"target.capacity {capacity.kind} asks for a {accelerator.name} in {' or '.join(tried)}, where Google "
+        f"has none free now; {elsewhere}set target.capacity.kind to {' or '.join(ways)}, or run `pulumi up` "
         "again later: it goes on where it stopped."
     )
