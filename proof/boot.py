@@ -99,7 +99,7 @@ def boot(engine: EngineConfig, folder: Path, accelerator: Accelerator, devices: 
     from proof import loading
 
     patches.offer_devices(devices)
-    patches.move_no_data(devices)
+    patches.move_no_data()
     config = configuration(engine, folder)
     booted = Boot(config)
 

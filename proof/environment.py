@@ -51,6 +51,15 @@ def versions() -> dict[str, str]:
     return found
 
 
+def flags(given: Mapping[str, str], *, chips: bool) -> dict[str, str]:
+    """OWN_FLAGS' variables before the import of tpu_inference, which makes them what a server's engine has.
+    `given` is what the server is started with, and `chips` says whether its host has chips."""
+    found = {name: f"{flag} {given.get(name, '')}".strip() for name, flag in OWN_FLAGS.items()}
+    if chips and CHIPS_FLAG.partition("=")[0] not in found["LIBTPU_INIT_ARGS"]:
+        found["LIBTPU_INIT_ARGS"] += f" {CHIPS_FLAG}"
+    return found
+
+
 def prepare(engine: Mapping[str, str], accelerator: Accelerator, cache: Path) -> None:
     """Set this process's environment: the engine's own variables, and what replaces the host of a slice.
 
@@ -82,11 +91,6 @@ def prepare(engine: Mapping[str, str], accelerator: Accelerator, cache: Path) ->
         TPU_MIN_LOG_LEVEL="3",
         TF_CPP_MIN_LOG_LEVEL="3",
     )
-    for name, flag in OWN_FLAGS.items():
-        given = engine.get(name, "")
-        if name == "LIBTPU_INIT_ARGS" and CHIPS_FLAG.partition("=")[0] not in given:
-            given = f"{given} {CHIPS_FLAG}"
-        # Once here, once more by the import in this process.
-        os.environ[name] = f"{flag} {given}".strip()
+    os.environ.update(flags(engine, chips=True))
     # Lowering 30 layers nests deeper than Python allows by default.
     sys.setrecursionlimit(20_000)

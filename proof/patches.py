@@ -37,15 +37,14 @@ def offer_devices(devices: Sequence[Any]) -> None:
     jax.local_devices = lambda *_, **__: list(devices)
 
 
-def move_no_data(devices: Sequence[Any]) -> None:
-    """Replaces: `jax.device_put` onto the slice, which has no memory: the answer is shape, type and sharding.
+def move_no_data() -> None:
+    """Replaces: `jax.device_put` onto a mesh, which has no memory: the answer is shape, type and sharding.
 
-    Inside a program that is being traced, and onto the CPU, it is JAX's own.
+    Inside a program that is being traced, and onto the CPU alone, it is JAX's own.
     """
     import jax
 
     real = jax.device_put
-    slice_ = set(devices)
 
     def abstract(value: Any, sharding: Any) -> Any:
         kind = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
@@ -58,7 +57,7 @@ def move_no_data(devices: Sequence[Any]) -> None:
             return real(x, device, **options)
         sharding = getattr(device, "sharding", device)
         shapes = any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in leaves)
-        if shapes or slice_ & set(getattr(sharding, "device_set", ())):
+        if shapes or isinstance(sharding, jax.sharding.NamedSharding):
             return jax.tree.map(lambda leaf: abstract(leaf, sharding), x)
         return real(x, device, **options)
 
