@@ -13,7 +13,7 @@ PYTHON312 = for p in "$$PYTHON" python3.12 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versi
 	[ -n "$$p" ] && "$$p" -c 'import sys, venv; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null && { echo "$$p"; exit 0; }; done; \
 	echo "Python 3.12 is needed and was not found: install it (pyenv install 3.12, or your distribution's package) or set PYTHON=/path/to/python3.12." >&2; exit 1
 
-.PHONY: help up prove preview ask status logs key env down clean test check bench diagram format
+.PHONY: help up prove bake preview ask status logs key env down clean test check bench diagram format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ clean: .venv/complete ## stop the cluster and remove its state; built programs s
 prove: .venv/complete ## compile an engine's TPU programs without a TPU: make prove PHASE=tuned SCENARIO=batch
 	@$(PY) -m local.prove $(if $(PHASE),--phase $(PHASE)) $(if $(SCENARIO),--scenario $(SCENARIO)) \
 		$(if $(MODEL),--model $(MODEL)) $(if $(SLICE),--accelerator $(SLICE)) $(ARGS)
+
+bake: .venv/complete ## prove, and pack the compile cache: make bake PHASE=tuned IMAGE=…@sha256:…
+	@$(MAKE) --no-print-directory prove ARGS='--bake $(IMAGE) $(ARGS)'
 
 test: .venv/complete ## everything: style, types, unit, engine, server and cluster tests
 	@$(PY) -m tests

@@ -65,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", type=Path, help="config.json of a checkpoint, for a model not in the table"
     )
+    parser.add_argument(
+        "--bake", metavar="IMAGE", help="also pack the compile cache for a server of this image"
+    )
     parser.add_argument("--files", type=Path, required=True, help="folder with a tokenizer and processor")
     parser.add_argument("--work", type=Path, required=True, help="folder for finished programs")
     parser.add_argument("--out", type=Path, default=proofs.FOLDER, help="folder for the finished proof")
@@ -95,7 +98,7 @@ def _prove(options: argparse.Namespace) -> int:
         checkpoint.write(asked.model, options.files, options.config, folder.checkpoint)
     environment.prepare(asked.engine.environment(), asked.accelerator, folder.cache)
     with _helpers(0 if options.helper else options.processes - 1):
-        proof = _compiled(asked, folder, graph, versions, quick=options.quick, silent=options.helper)
+        proof, records = _compiled(asked, folder, graph, versions, quick=options.quick, silent=options.helper)
     if options.helper:
         return 0
     from proof import picture, report
@@ -108,6 +111,10 @@ def _prove(options: argparse.Namespace) -> int:
     write_whole(out / f"{graph}.svg", picture.draw(asked, proof))
     print(report.table(asked, proof))
     print(f"\n{out / graph}.json and .svg")
+    if options.bake:
+        from proof import bake
+
+        print(bake.pack(asked, options.bake, proof, records, folder, options.work / "baked"))
     return int("fits:" not in report.verdict(asked, proof))
 
 
@@ -128,6 +135,13 @@ def _asked(options: argparse.Namespace) -> Asked:
             f"{asked.accelerator.name} has {asked.accelerator.chips} chips: a proof is for all of them; add "
             f"--set tensor_parallel_size={asked.accelerator.chips}."
         )
+    if options.bake and (options.quick or options.layers):
+        raise ValueError("--bake packs the programs of a whole boot: leave --quick and --layers out.")
+    if options.bake and "@sha256:" not in options.bake:
+        raise ValueError(
+            f"--bake {options.bake}: a cache is for one image, and a tag may move; name it by its digest, "
+            "such as vllm/vllm-tpu@sha256:…."
+        )
     if options.layers:
         period = min(asked.model.full_attention_period, options.layers)
         model = dataclasses.replace(asked.model, layers=options.layers, full_attention_period=period)
@@ -137,7 +151,7 @@ def _asked(options: argparse.Namespace) -> Asked:
 
 def _compiled(
     asked: Asked, folder: Any, graph: str, versions: dict[str, str], *, quick: bool, silent: bool
-) -> proofs.Proof:
+) -> tuple[proofs.Proof, list[Any]]:
     from proof import boot, compiling, patches
 
     began = time.monotonic()
@@ -155,7 +169,7 @@ def _compiled(
     programs = tuple(record.program for record in records if record.program)
     if not programs:
         raise Refused(f"The compiler refuses every program, the first for this reason: {records[0].refused}")
-    return proofs.Proof(
+    proof = proofs.Proof(
         name=asked.name,
         graph=graph,
         compiled=datetime.now(UTC).date().isoformat(),
@@ -169,6 +183,7 @@ def _compiled(
             f"{record.kind} ({record.shape}): {record.refused}" for record in records if record.refused
         ),
     )
+    return proof, records
 
 
 def _say(text: str, silent: bool) -> None:

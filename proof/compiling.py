@@ -247,8 +247,8 @@ class Progress:
         self.before = {request.number for request in requests} & set(done)
         self.finished = 0
         self.began = time.monotonic()
-        # A whole model takes about as long as fifty of the others.
-        self.weight = {request.number: 50 if "backbone" in request.kind else 1 for request in requests}
+        # A whole model takes about as long as thirty of the others.
+        self.weight = {request.number: 30 if "backbone" in request.kind else 1 for request in requests}
         self.spent = 0
 
     def show(self, record: Record) -> None:

@@ -7,11 +7,14 @@ shapes alone, in another process, the key of every program that it would compile
 import json
 import os
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from local import image, paths
 from local.image.image import ENVIRONMENT
-from serving.engine import EngineConfig, parse
+from serving.accelerators import accelerator
+from serving.engine import parse
+from serving.fingerprint import fingerprint, moved
 from serving.models import model
 from serving.runtime import resolve
 from tests.server.running import server
@@ -32,15 +35,14 @@ FIELDS = {
 }
 
 
-def keys(engine: EngineConfig, folder: Path) -> dict[str, str]:
-    """From shapes alone."""
+def keys(engines: Sequence[Mapping[str, object]], folder: Path) -> list[dict[str, str]]:
+    """From shapes alone: the key of each program of each engine."""
     script = Path(__file__).with_name("keys_server.py")
     done = subprocess.run(
-        [image.ensure_environment() / "bin" / "python3", script, json.dumps(FIELDS), image.ensure_model()],
+        [image.ensure_environment() / "bin" / "python3", script, json.dumps(engines), image.ensure_model()],
         capture_output=True, text=True, timeout=600, check=False, cwd=folder,
         env={
             **ENVIRONMENT,
-            **engine.environment(),
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "PYTHONPATH": str(paths.REPOSITORY),
@@ -61,7 +63,63 @@ def test_a_real_boot_finds_every_key_that_was_computed_from_shapes(tmp_path: Pat
     environment = {**engine.environment(), "SKIP_JAX_PRECOMPILE": "0"}
     with server(real, *flags[flags.index("1") + 1 :], environment=environment):
         cached = {file.name.removesuffix("-cache") for file in (real / "xla").glob("*-cache")}
-    computed = keys(engine, abstract)
+    (computed,) = keys([FIELDS], abstract)
     assert len(computed) == resolve(model("tiny-gemma4-moe"), engine).programs.total
     assert {name for name, key in computed.items() if key not in cached} == set()
     assert not list(abstract.glob("nothing/*-cache"))
+
+
+CHANGES: tuple[tuple[dict[str, object], bool], ...] = (
+    ({"enable_prefix_caching": False}, False),
+    ({"safetensors_load_strategy": "lazy"}, False),
+    ({"max_model_len": 500, "block_size": 32}, False),
+    ({"gpu_memory_utilization": 0.8}, False),
+    ({"num_gpu_blocks_override": 301}, True),
+    ({"max_num_seqs": 8}, True),
+    ({"kv_cache_dtype": "fp8_e5m2"}, True),
+    ({"block_size": 64}, True),
+    ({"limit_mm_per_prompt": {"image": 0}, "vision_programs": None}, True),
+)
+"""Fields laid over FIELDS, and whether a cache filled for those would lack a program or be named anew. The
+pages are fixed, so that the share of HBM decides nothing."""
+
+
+def test_the_fingerprint_moves_exactly_when_a_key_does(tmp_path: Path) -> None:
+    base, *others = keys([FIELDS, *({**FIELDS, **change} for change, _ in CHANGES)], tmp_path)
+    here = _fingerprint({})
+    for (change, moves), found in zip(CHANGES, others, strict=True):
+        assert (set(found.values()) != set(base.values())) == moves, change
+        assert bool(moved(here, _fingerprint(change))) == moves, change
+
+
+def _fingerprint(change: Mapping[str, object]):
+    return fingerprint(
+        image="image", model=model("tiny-gemma4-moe"), accelerator=accelerator("local-v6e-4"),
+        engine=parse({**FIELDS, **change}),
+    )  # fmt: skip
+
+
+ADD = """
+import sys, jax
+jax.config.update("jax_compilation_cache_dir", sys.argv[1])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+print(jax.jit(lambda x: x + 1)(jax.numpy.arange(4)).tolist())
+"""
+
+
+def test_an_entry_that_does_not_load_is_compiled_again(tmp_path: Path) -> None:
+    command = [image.ensure_environment() / "bin" / "python3", "-c", ADD, tmp_path]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "JAX_PLATFORMS": "cpu"}
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+    assert run().stdout.splitlines()[-1] == "[1, 2, 3, 4]"
+    entries = list(tmp_path.glob("jit__lambda*-cache"))
+    assert entries
+    for entry in entries:
+        entry.write_bytes(b"no program of this runtime")
+    again = run()
+    assert again.stdout.splitlines()[-1] == "[1, 2, 3, 4]", again.stderr[-2000:]
+    assert "Error reading persistent compilation cache entry" in again.stderr

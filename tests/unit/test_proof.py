@@ -1,18 +1,22 @@
 """What can be said about a proof before any library of the server is imported: bad input, and the files."""
 
+import json
 import shutil
+import subprocess
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
 
 from proof import __main__ as command
-from proof import checkpoint, environment, records
+from proof import bake, checkpoint, environment, records
 from proof.environment import Refused
 from proof.records import Record, WorkFolder
 from serving.accelerators import accelerator
+from serving.asked import from_settings
+from serving.fingerprint import fingerprint
 from serving.models import MODELS, model
-from tests.unit.serving.proved import program
+from tests.unit.serving.proved import program, proved
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -43,6 +47,11 @@ def files(tmp_path: Path) -> Path:
             "engine.tensor_parallel_size is 4 and v6e-8 has 8 chips: a proof is for all of them; add "
             "--set tensor_parallel_size=8",
         ),
+        (
+            ["--bake", "vllm/vllm-tpu:v0.32.0"],
+            "--bake vllm/vllm-tpu:v0.32.0: a cache is for one image, and a tag may move; name it by its",
+        ),
+        (["--bake", "v@sha256:0", "--quick"], "--bake packs the programs of a whole boot: leave --quick"),
         (["--files", "/nowhere"], "/nowhere holds no config.json and tokenizer_config.json: name"),
         (["--phase", "baseline"], "needs query heads of gemma-4-e4b-it, which no public source states"),
         (["--model", "gemma-4-12b-it"], "gemma-4-12b-it, which no public source states"),
@@ -113,8 +122,6 @@ def test_a_program_is_one_process_s_at_a_time(tmp_path: Path) -> None:
 
 
 def test_the_configuration_says_what_the_table_says(files: Path, tmp_path: Path) -> None:
-    import json
-
     spec = model("gemma-4-26b-a4b-it")
     checkpoint.write(spec, files, None, tmp_path / "made")
     made = json.loads((tmp_path / "made" / "config.json").read_text())
@@ -144,3 +151,27 @@ def test_an_engine_s_environment_has_its_flags_as_a_server_has_them(
     assert seen["XLA_FLAGS"] == environment.OWN_FLAGS["XLA_FLAGS"]
     assert seen["NUM_PRECOMPILE_WORKERS"] == "1"
     assert records.NEEDED_BYTES > 10**9
+
+
+def test_what_is_baked_is_marked_and_holds_every_program(tmp_path: Path) -> None:
+    asked = from_settings("tuned", {"phase": "tuned"})
+    folder = WorkFolder(tmp_path / "work", "graph", {})
+    built = Record(number=1, kind="sample", shape="num_reqs=8", key="jit_sample-1", program=program("sample"))
+    (folder.cache / "jit_sample-1-cache").write_bytes(b"a program")
+    (folder.cache / "jit_of_another_run-2-cache").write_bytes(b"another")
+    image = "vllm/vllm-tpu@sha256:" + "a" * 64
+    archive = bake.pack(asked, image, proved(program("sample")), [built], folder, tmp_path)
+    name = fingerprint(image=image, model=asked.model, accelerator=asked.accelerator, engine=asked.engine)
+    assert archive.name == f"{name.digest}.baked.tar.zst"
+    unpacked = tmp_path / "unpacked"
+    unpacked.mkdir()
+    subprocess.run(["tar", "-x", "--zstd", "-f", archive, "-C", unpacked], check=True)
+    assert sorted(file.name for file in unpacked.iterdir()) == ["jit_sample-1-cache", "manifest.json"]
+    manifest = json.loads((unpacked / "manifest.json").read_text())
+    assert manifest["baked"] is True
+    assert manifest["programs"] == {"jit_sample-1": "sample num_reqs=8"}
+    assert manifest["fields"]["image"] == image
+
+    lost = built.model_copy(update={"key": "jit_lost-3"})
+    with pytest.raises(Refused, match=r"lacks 1 of 2 programs, the first jit_lost-3-cache: delete"):
+        bake.pack(asked, image, proved(program("sample")), [built, lost], folder, tmp_path)

@@ -69,6 +69,7 @@ def test_committed_proofs_are_of_engines_that_exist() -> None:
 
     for file in proofs.FOLDER.glob("*.json"):
         proof = Proof.model_validate_json(file.read_bytes())
+        assert " " not in proof.name, f"{file.name} has fields of its own; commit phases and scenarios"
         phase, _, scenario = proof.name.partition("+")
         asked = from_settings(proof.name, {"phase": phase, "scenario": scenario or None})
         assert asked.proof == proof, f"{file.name} is of an engine that {proof.name} no longer is"
