@@ -58,12 +58,11 @@ def sentence(target: GkeTarget | TpuVmTarget, accelerator: Accelerator, capacity
     ways = [
         way
         for way in (SINGLE_WAYS if single else WAYS)
-        if way != capacity.kind
-        and (way != "flex-start" or tried == (target.zone,) and target.zone in FLEX_START_ZONES)
+        if way != capacity.kind and (way != "flex-start" or requestable)
     ]
     elsewhere = f"set target.zone to {' or '.join(zones)}, " if zones else ""
     return (
-        f"target.capacity {capacity.kind} asks for a {accelerator.name} in {' or '.join(tried)}, where Google "
-        f"has none free now; {elsewhere}set target.capacity.kind to {' or '.join(ways)}, or run `pulumi up` "
-        "again later: it goes on where it stopped."
+        f"target.capacity {capacity.kind} asks for a {accelerator.name} in {' or '.join(tried)}, where "
+        f"Google has none free now; {elsewhere}set target.capacity.kind to {' or '.join(ways)}, or run "
+        "`pulumi up` again later: it goes on where it stopped."
     )
