@@ -19,12 +19,13 @@ CANARY = "ya29.canary-of-the-tests"
 
 
 @pytest.fixture
-def without_login(tmp_path: Path) -> dict[str, str]:
+def without_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """An environment of somebody who never logged in, with the instance and the programs of the tests."""
+    monkeypatch.setenv("TPUSERVE_INSTANCE", "test")
     toolchain.ensure("pulumi", "provider-kubernetes")
     ours = (*CREDENTIALS, "PULUMI_HOME", "PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN", "CLOUDSDK_CONFIG")
     kept = {name: value for name, value in os.environ.items() if name not in ours}
-    return {**kept, "HOME": str(tmp_path), "TPUSERVE_CACHE": str(paths.home()), "TPUSERVE_INSTANCE": "test"}
+    return {**kept, "HOME": str(tmp_path), "TPUSERVE_CACHE": str(paths.home())}
 
 
 def run(words: list[str], environment: dict[str, str]) -> tuple[int, str]:
@@ -86,6 +87,9 @@ def test_with_a_login_it_is_google_and_the_users_own_state(
     logged_in = {**without_login, LOGIN: CANARY}
     code, shown = preview("prod", logged_in)
     assert code == 1 and "export PULUMI_BACKEND_URL=gs://BUCKET" in shown and "Traceback" not in shown
+    # The state of `make up` is not where stacks of Google are, even when its exports were evaluated.
+    code, shown = preview("prod", {**logged_in, **toolchain.pulumi_environment()})
+    assert code == 1 and "export PULUMI_BACKEND_URL=gs://BUCKET" in shown
     (tmp_path / "mine").mkdir()
     own = {"PULUMI_BACKEND_URL": f"file://{tmp_path / 'mine'}", "PULUMI_CONFIG_PASSPHRASE": ""}
     code, shown = preview("prod", {**logged_in, **own})
