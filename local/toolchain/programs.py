@@ -249,6 +249,7 @@ _TABLE: tuple[Program, ...] = (
     Packaged(name="nft", package="nftables", oldest=(1, 0), service="nftables.service"),
     Packaged(name="iptables", package="iptables", oldest=(1, 8)),
     Packaged(name="mmdebstrap", package="mmdebstrap", oldest=(1, 2), local_stack=False),
+    Packaged(name="zstd", package="zstd", oldest=(1, 4), local_stack=False),
 )
 
 PROGRAMS: Mapping[str, Program] = MappingProxyType({program.name: program for program in _TABLE})

@@ -10,7 +10,7 @@ PACKAGES = (
     "systemd,systemd-sysv,dbus,python3-minimal,libpython3-stdlib,curl,ca-certificates,e2fsprogs,util-linux,"
     "zstd,iproute2,procps,kmod"
 )
-RECIPE = "3"
+RECIPE = "4"
 """Change it with the recipe below."""
 
 # Ubuntu calls the Compose plugin docker-compose-v2; Debian 13 has the same program as docker-compose. Both
@@ -22,13 +22,12 @@ mkdir -p opt/archive
 chroot . apt-get --yes --no-install-recommends --download-only install docker.io
 cp var/cache/apt/archives/*.deb opt/archive/
 sed s/bookworm/trixie/ etc/apt/sources.list > etc/apt/sources.list.d/newer.list
-echo 'APT::Get::AllowUnauthenticated "true";' > etc/apt/apt.conf.d/99newer
-chroot . apt-get --allow-insecure-repositories update
-chroot . sh -c 'cd /tmp && apt-get --allow-unauthenticated download docker-compose/trixie'
+chroot . apt-get update
+chroot . sh -c 'cd /tmp && apt-get download docker-compose/trixie'
 chroot . sh -c 'mkdir /tmp/p && dpkg-deb -R /tmp/docker-compose_*.deb /tmp/p'
 sed -i 's/^Package: .*/Package: docker-compose-v2/; /^[DRCB][a-z]*s: /d' tmp/p/DEBIAN/control
 chroot . dpkg-deb -b /tmp/p /opt/archive/docker-compose-v2.deb
-rm -rf tmp/p tmp/*.deb etc/apt/sources.list.d/newer.list etc/apt/apt.conf.d/99newer
+rm -rf tmp/p tmp/*.deb etc/apt/sources.list.d/newer.list
 cd opt/archive
 for deb in *.deb; do
   chroot ../.. dpkg-deb -f "/opt/archive/$deb"
@@ -43,7 +42,7 @@ echo 'deb [trusted=yes] file:/opt/archive ./' > ../../etc/apt/sources.list
 
 def ensure_tree() -> Path:
     """The read-only Debian below every machine; built once. Raises Refusal."""
-    toolchain.ensure("mmdebstrap")
+    toolchain.ensure("mmdebstrap", "zstd")
     tree = paths.home() / "machines" / f"debian-{RECIPE}"
     with exclusive("machine"):
         if not (tree / "etc").exists():

@@ -68,10 +68,15 @@ def test_a_preempted_group_heals(deployed: Deployment) -> None:
     name = deployed.state()[GROUP]["inputs"]["name"]
     deployed.console.preempt(f"instanceGroupManagers/{name}")
     deployed.good("refresh", "--yes", "--skip-preview")
-    assert deployed.state()[GROUP]["outputs"]["statuses"][0]["isStable"] is False
+    assert not stable(deployed)
     deployed.good("refresh", "--yes", "--skip-preview")
-    assert deployed.state()[GROUP]["outputs"]["statuses"][0]["isStable"] is True
+    assert stable(deployed)
     assert recreated(deployed, name) == [1]
+
+
+def stable(deployed: Deployment) -> bool:
+    """What the last `up` or refresh saw."""
+    return deployed.state()[GROUP]["outputs"]["statuses"][0]["isStable"]
 
 
 def recreated(deployed: Deployment, group: str) -> list[int]:
@@ -138,29 +143,31 @@ def test_a_change_does_this_and_nothing_else(
     assert steps(deployed.good("preview", "--json")) == expected, case
 
 
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [
-        ({"fault": "stockout", "type": "*GroupManager"}, "us-east5-b"),
-        ({"fault": "unhealthy", "type": "*GroupManager"}, "state to become 'created'"),
-    ],
-    ids=["no capacity", "a server that never answers"],
-)
-def test_a_group_that_does_not_come_fails_and_comes_later(
-    deployed: Deployment, fault: dict[str, str], said: str
-) -> None:
-    deployed.change({"engine": {"max_num_seqs": 32 if "stockout" in str(fault) else 48}})
-    deployed.console.order(fault)
-    assert said in deployed.bad("up", "--yes", "--skip-preview")
-    if fault["fault"] == "unhealthy":
-        # It stays as it is, for whoever mends it: no machine after machine.
-        for _ in range(2):
-            deployed.good("refresh", "--yes", "--skip-preview")
-        assert recreated(deployed, deployed.state()[GROUP]["inputs"]["name"]) == [0]
-        assert deployed.state()[GROUP]["outputs"]["statuses"][0]["isStable"] is False
+def test_without_capacity_up_fails_and_goes_on_later(deployed: Deployment) -> None:
+    deployed.change({"engine": {"max_num_seqs": 32}})
+    deployed.console.order({"fault": "stockout", "type": "*GroupManager"})
+    assert "us-east5-b" in deployed.bad("up", "--yes", "--skip-preview")
     deployed.console.order()
     deployed.up()
-    assert deployed.state()[GROUP]["outputs"]["statuses"][0]["isStable"] is True
+    assert stable(deployed)
+
+
+def test_a_machine_that_never_answers_fails_the_up_and_is_left_for_whoever_mends_it(
+    deployed: Deployment,
+) -> None:
+    deployed.change({"engine": {"max_num_seqs": 48}})
+    deployed.console.order({"fault": "unhealthy", "type": "*GroupManager"})
+    assert "state to become 'created'" in deployed.bad("up", "--yes", "--skip-preview")
+    deployed.console.order()
+    for _ in range(2):
+        deployed.good("refresh", "--yes", "--skip-preview")
+    name = deployed.state()[GROUP]["inputs"]["name"]
+    assert not stable(deployed)
+    deployed.console.mend(f"instanceGroupManagers/{name}")
+    deployed.good("refresh", "--yes", "--skip-preview")
+    assert stable(deployed)
+    assert recreated(deployed, name) == [0]
+    deployed.good("preview", "--expect-no-changes")
 
 
 def test_the_whole_door_and_back(deployed: Deployment) -> None:

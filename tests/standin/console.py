@@ -72,6 +72,12 @@ class Console:
         with store.project(self.project, self.state) as memory:
             groups.preempt(memory["objects"][identity])
 
+    def mend(self, end: str) -> None:
+        """The machines of a group are mended by hand; their servers answer from now on."""
+        identity = self.find(end)["id"]
+        with store.project(self.project, self.state) as memory:
+            groups.mend(memory["objects"][identity])
+
     def scale(self, end: str, nodes: int) -> None:
         """What the cluster autoscaler does with a node pool: so many nodes in each zone."""
         identity = self.find(end)["id"]
