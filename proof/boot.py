@@ -82,8 +82,11 @@ def slice_devices(accelerator: Accelerator) -> list[Any]:
     from jax.experimental import topologies
 
     name = f"{accelerator.generation}:{accelerator.gke_topology}"
+    # Every slice of the table is one host; by itself libtpu takes hosts of 2x2 chips.
+    bounds = [*(int(side) for side in accelerator.gke_topology.split("x")), 1]
     try:
-        return list(topologies.get_topology_desc(platform="tpu", topology_name=name).devices)
+        found = topologies.get_topology_desc(platform="tpu", topology_name=name, chips_per_host_bounds=bounds)
+        return list(found.devices)
     except Exception as error:
         raise Refused(
             f"libtpu cannot compile for {name} ({_first_line(error)}): prove another slice, or install "
