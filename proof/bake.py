@@ -28,7 +28,7 @@ def pack(
     Raises Refused when the cache lacks one of the programs, or when tar fails.
     """
     named = fingerprint(image=image, model=asked.model, accelerator=asked.accelerator, engine=asked.engine)
-    keys = {record.key: f"{record.kind} {record.shape}" for record in records if record.program}
+    keys = {record.key: f"{record.kind} {record.shape}" for record in records if record.key}
     files = sorted(f"{key}-cache" for key in keys)
     missing = [file for file in files if not (folder.cache / file).is_file()]
     if missing:

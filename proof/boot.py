@@ -123,12 +123,16 @@ def boot(engine: EngineConfig, folder: Path, accelerator: Accelerator, devices: 
     try:
         core = EngineCore(config, Executor.get_class(config), log_stats=False)
     except (ValueError, NotImplementedError, AssertionError) as error:
-        held = (
-            f"; its weights take {booted.resident_bytes / GIB:.2f} GiB of each chip" if booted.weights else ""
-        )
+        cap = accelerator.hbm_bytes_per_chip * engine.gpu_memory_utilization
+        if booted.resident_bytes >= cap:
+            raise Refused(
+                f"engine.gpu_memory_utilization is {engine.gpu_memory_utilization:g}: the weights take "
+                f"{booted.resident_bytes / GIB:.2f} GiB of each chip, and that share of its HBM is "
+                f"{cap / GIB:.2f} GiB; take a larger slice or a smaller model."
+            ) from None
         raise Refused(
-            f"The engine does not boot with this configuration{held}: {_first_line(error)} Change the field "
-            "that it names, take a larger slice or a smaller model."
+            f"The engine does not boot with this configuration: {_first_line(error)} Change the field that "
+            "it names."
         ) from None
     booted.runner = core.model_executor.driver_worker.worker.model_runner
     return booted

@@ -10,6 +10,15 @@ from proof.boot import Boot, Request, on_chip
 from proof.records import Record, WorkFolder
 from serving.proofs import Calls, Program
 
+NOTHING: dict[str, Any] = {
+    "code_bytes": 0,
+    "peak_bytes": 0,
+    "flops": 0,
+    "hbm_bytes": 0,
+    "compile_seconds": 0.0,
+}
+"""What a program adds that the boot has compiled before."""
+
 
 class _Known(Exception):
     """Raised from inside JAX when a program's key is known and it need not be compiled."""
@@ -58,8 +67,7 @@ def once(records: Sequence[Record]) -> list[Record]:
     for record in records:
         program = record.program
         if program and program.code_bytes and record.key in found:
-            nothing = {"code_bytes": 0, "peak_bytes": 0, "flops": 0, "hbm_bytes": 0, "compile_seconds": 0}
-            record = record.model_copy(update={"program": program.model_copy(update=nothing)})
+            record = record.model_copy(update={"program": program.model_copy(update=NOTHING)})
         elif program and program.code_bytes:
             found.add(record.key)
         result.append(record)
@@ -67,26 +75,22 @@ def once(records: Sequence[Record]) -> list[Record]:
 
 
 def compile_one(boot: Boot, request: Request, known: set[str]) -> Record:
-    """Lower and compile one program; one whose key is in `known` is not compiled again, as on a real boot,
-    which finds it in the cache."""
+    """Lower and compile one program. One whose key is in `known`, or that this process has compiled under
+    another name, is not compiled again, as on a real boot, which finds it in the cache."""
     import jax
 
     fn, arguments, named = jitted(boot, request)
     common = {"number": request.number, "kind": request.kind, "shape": request.shape}
-    began = time.monotonic()
+    measured, lower_seconds, began = NOTHING, 0.0, time.monotonic()
     with jax.set_mesh(boot.runner.mesh), _watched_keys(known) as found:
         try:
             lowered = fn.lower(*arguments, **named)
-            lower_seconds = time.monotonic() - began
-            began = time.monotonic()
+            lower_seconds, began = time.monotonic() - began, time.monotonic()
             compiled = lowered.compile()
+            if found:
+                measured = _measured(compiled, time.monotonic() - began)
         except _Known:
-            program = Program(
-                kind=request.kind, shape=request.shape, code_bytes=0, peak_bytes=0,
-                argument_bytes=own_bytes(boot, request), flops=0, hbm_bytes=0,
-                lower_seconds=round(lower_seconds, 2), compile_seconds=0,
-            )  # fmt: skip
-            return Record(**common, key=found[-1], program=program)
+            pass
         except Exception as error:
             # Lowering and compiling raise whatever a kernel raises; the reason belongs into the report.
             return Record(**common, refused=_reason(error))
@@ -95,10 +99,10 @@ def compile_one(boot: Boot, request: Request, known: set[str]) -> Record:
         shape=request.shape,
         argument_bytes=own_bytes(boot, request),
         lower_seconds=round(lower_seconds, 2),
-        compile_seconds=round(time.monotonic() - began, 2),
-        **_measured(compiled),
+        **measured,
     )
-    return Record(**common, key=found[-1], program=program)
+    # JAX asks for no key where it has the very program in memory.
+    return Record(**common, key=found[-1] if found else "", program=program)
 
 
 def key_of(boot: Boot, request: Request) -> str:
@@ -151,20 +155,21 @@ def jitted(boot: Boot, request: Request) -> tuple[Any, tuple[Any, ...], dict[str
         inner = inspect.getclosurevars(fn).nonlocals["jitted_embed_input_ids"]
         leaves, tokens, images = arguments
         if images is not None:
-            whole = NamedSharding(boot.runner.mesh, PartitionSpec())
-            shape = (tokens.shape[0], images[0].shape[1])
-            images = jax.ShapeDtypeStruct(shape, images[0].dtype, sharding=whole)
+            # Concatenated and padded arrays stay sharded as the first one is.
+            first, shape = images[0], (tokens.shape[0], images[0].shape[1])
+            images = jax.ShapeDtypeStruct(shape, first.dtype, sharding=first.sharding)
         return inner, (leaves, tokens, images), named
     if name == "RejectionSampler":
         names = list(inspect.signature(fn.__call__).parameters)
         return type(fn).forward, (fn,), dict(zip(names, arguments, strict=False)) | named
     if name == "_capture_budget_graph":
-        # mm_encoder_jit_manager: the budget's template, as arrays that no mesh has placed.
+        # mm_encoder_jit_manager: the budget's template, as arrays that the boot makes under its mesh.
         manager = fn.__self__
         model = manager.model._model
         template = manager.budget_templates[arguments[0]]
+        whole = NamedSharding(boot.runner.mesh, PartitionSpec())
         inputs = {
-            key: jax.ShapeDtypeStruct(tuple(tensor.shape), to_jax_dtype(tensor.dtype))
+            key: jax.ShapeDtypeStruct(tuple(tensor.shape), to_jax_dtype(tensor.dtype), sharding=whole)
             for key, tensor in template.items()
         }
         return type(model).encoder_cudagraph_forward, (model, inputs), {}
@@ -201,8 +206,8 @@ class _watched_keys:
         compilation_cache.get_cache_key = self.real
 
 
-def _measured(compiled: Any) -> dict[str, Any]:
-    """Sizes on one chip in bytes and the compiler's own count of work, as fields of Program."""
+def _measured(compiled: Any, seconds: float) -> dict[str, Any]:
+    """Sizes on one chip in bytes, the compiler's own count of work and its time, as fields of Program."""
     memory, cost = compiled.memory_analysis(), compiled.cost_analysis() or {}
     held = memory.temp_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
     return {
@@ -210,6 +215,7 @@ def _measured(compiled: Any) -> dict[str, Any]:
         "peak_bytes": max(held, 0),
         "flops": max(0, int(cost.get("flops", 0))),
         "hbm_bytes": max(0, int(cost.get("bytes accessed", 0))),
+        "compile_seconds": round(seconds, 2),
     }
 
 
