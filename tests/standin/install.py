@@ -17,18 +17,18 @@ PYTHONPATH={repository} exec {python} -m {module} "$@"
 def install(pulumi_home: Path) -> Path:
     """Install for a PULUMI_HOME, under the very version that the Python SDK asks for; returns the folder."""
     folder = pulumi_home / "plugins" / f"resource-gcp-v{sdk.version()}"
-    _launcher(folder / "pulumi-resource-gcp", "tests.standin")
+    launcher(folder / "pulumi-resource-gcp", "tests.standin")
     return folder
 
 
 def install_auth(folder: Path) -> Path:
     """Put a `gke-gcloud-auth-plugin` for the pretended cluster into a folder that goes on PATH."""
-    _launcher(folder / "gke-gcloud-auth-plugin", "tests.standin.auth")
+    launcher(folder / "gke-gcloud-auth-plugin", "tests.standin.auth")
     return folder
 
 
-def _launcher(program: Path, module: str) -> None:
-    """A program that runs this clone's code with the Python that runs now, so that it needs no PATH."""
+def launcher(program: Path, module: str) -> None:
+    """Put a program there that runs this clone's code with the Python that runs now, whatever PATH is."""
     program.parent.mkdir(parents=True, exist_ok=True)
     text = LAUNCHER.format(
         repository=shlex.quote(str(REPOSITORY)), python=shlex.quote(sys.executable), module=module
