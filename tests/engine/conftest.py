@@ -1,7 +1,10 @@
 """What the engine's tests share, once a session: a control plane, a foundation, the policy pack."""
 
-from collections.abc import Iterator
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -16,12 +19,30 @@ from tests.standin.control_plane import ControlPlane
 class Cloud:
     """The pretended Google with a foundation, and the API server that is its clusters.
 
-    All clusters are this one, so a test takes its stack down before the next one puts another up.
+    All clusters are this one, so one GKE stack is up at a time.
     """
 
     deployment: Deployment
     plane: ControlPlane
-    autoscaler: Autoscaler
+    pack: tuple[str, str]
+
+    @contextlib.contextmanager
+    def stack(self, name: str, changes: Mapping[str, Any]) -> Iterator[Deployment]:
+        """A new stack that is empty yet, and is taken down at the end when no test has done it."""
+        self.deployment.add(name, changes)
+        try:
+            yield self.deployment
+        finally:
+            self.deployment.use(name)
+            if self.deployment.state():
+                self.deployment.change({**changes, "target.protect": False})
+                self.deployment.console.order()
+                self.deployment.up()
+                self.deployment.good("destroy", "--yes", "--skip-preview")
+
+    def items(self, *words: str) -> list[dict[str, Any]]:
+        """What `kubectl get WORDS` finds."""
+        return json.loads(self.plane.kubectl("get", *words, "-o", "json"))["items"]
 
 
 @pytest.fixture(scope="session")
@@ -43,15 +64,15 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 
 @pytest.fixture(scope="session")
-def cloud(founded: Deployment, plane: ControlPlane) -> Iterator[Cloud]:
-    """Google with a foundation and a cluster that grows when pods wait for chips."""
-    founded.connect(plane)
-    with Autoscaler(plane, founded.console) as autoscaler:
-        yield Cloud(founded, plane, autoscaler)
-
-
-@pytest.fixture(scope="session")
 def pack(founded: Deployment) -> tuple[str, str]:
     """Options for the real policy pack, in its own environment (docs/operations.md, step 4)."""
     founded.good("install", "--cwd", str(PACK))
     return "--policy-pack", str(PACK)
+
+
+@pytest.fixture(scope="session")
+def cloud(founded: Deployment, plane: ControlPlane, pack: tuple[str, str]) -> Iterator[Cloud]:
+    """Google with a foundation and a cluster that grows when pods wait for chips."""
+    founded.connect(plane)
+    with Autoscaler(plane, founded.console):
+        yield Cloud(founded, plane, pack)

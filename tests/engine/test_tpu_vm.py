@@ -2,13 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local import toolchain
 from tests.boot.lab import CANARY
 from tests.engine.deployment import Deployment
 
@@ -24,15 +22,11 @@ ENDPOINT = {"hostname": "tpuserve.example.org"}
 
 
 @pytest.fixture(scope="module")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """The foundation and dev, both up; taken down at the end, which is a test of its own."""
-    toolchain.ensure("pulumi")
-    deployment = Deployment(tmp_path_factory.mktemp("deployment"))
-    deployment.add("foundation", {})
-    deployment.up()
-    deployment.add("dev", {})
-    deployment.up()
-    yield deployment
+def deployed(founded: Deployment) -> Deployment:
+    """The foundation and dev, both up; dev is taken down at the end, which is a test of its own."""
+    founded.add("dev", {})
+    founded.up()
+    return founded
 
 
 def steps(shown: str) -> dict[str, str]:
@@ -146,7 +140,8 @@ def test_a_change_does_this_and_nothing_else(
 def test_without_capacity_up_fails_and_goes_on_later(deployed: Deployment) -> None:
     deployed.change({"engine": {"max_num_seqs": 32}})
     deployed.console.order({"fault": "stockout", "type": "*GroupManager"})
-    assert "us-east5-b" in deployed.bad("up", "--yes", "--skip-preview")
+    shown = deployed.bad("up", "--yes", "--skip-preview")
+    assert "asks for a v6e-4 in us-east5-b, where Google has none free now" in shown
     deployed.console.order()
     deployed.up()
     assert stable(deployed)

@@ -68,6 +68,7 @@ class Autoscaler:
         most = int((entry["inputs"].get("autoscaling") or {}).get("maxNodeCount", 0))
         if there < most:
             self.console.scale(entry["id"], there + 1)
+            nodes.Server.of(str(self.plane.kubeconfig)).place(self.console.find(entry["id"]))
         return there < most
 
 

@@ -4,7 +4,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from tests.standin import cloud, faults, gke, groups, store
+from tests.standin import cloud, faults, gke, groups, lookups, store
 
 
 class Console:
@@ -65,6 +65,16 @@ class Console:
                 "inputs": {"bucket": bucket, "name": name},
                 "outputs": {},
             }
+
+    @property
+    def vault(self) -> Path:
+        """Where the values of secrets are, apart from everything that the provider keeps."""
+        return self.state / lookups.VAULT
+
+    def add_version(self, secret: str, value: str) -> None:
+        """Give a secret its value, as `gcloud secrets versions add` does."""
+        self.find(f"/secrets/{secret}")
+        store.write(self.vault, {**store.read(self.vault, {}), secret: value})
 
     def preempt(self, end: str) -> None:
         """Google takes a group's spot machines back."""

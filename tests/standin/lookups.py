@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tests.standin.values import Config, number
+from tests.standin import store
+from tests.standin.values import Config, last, number
+
+VAULT = "secret-values.json"
+"""File in the stand-in's folder with the values of secrets, set by `Console.add_version`."""
 
 
 def answer(token: str, args: Mapping[str, Any], config: Config) -> dict[str, Any]:
@@ -22,4 +26,11 @@ def answer(token: str, args: Mapping[str, Any], config: Config) -> dict[str, Any
             "project": project,
             "names": [f"{region}-{letter}" for letter in ("a", "b", "c")],
         }
+    if token == "gcp:secretmanager/getSecretVersion:getSecretVersion":
+        # Programs can read values, which is why tests look whether ours did.
+        secret = last(str(args.get("secret")))
+        value = store.read(store.folder() / VAULT, {}).get(secret)
+        if value is None:
+            raise ValueError(f"Secret [projects/{project}/secrets/{secret}] has no version.")
+        return {"id": f"projects/{project}/secrets/{secret}/versions/1", "secretData": value}
     raise ValueError(f"The stand-in for Google Cloud does not know the function {token}.")
