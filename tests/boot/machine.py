@@ -37,6 +37,11 @@ set -e
 mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$UPPER/upper,workdir=$UPPER/work" "$ROOT"
 cd "$ROOT"
 mount -t proc proc proc
+# The kernel's settings are the host's, all but those of the network.
+mount --bind proc/sys/net mnt
+mount --bind proc/sys proc/sys
+mount -o remount,bind,ro proc/sys
+mount --move mnt proc/sys/net
 mount -t sysfs -o ro sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t tmpfs -o mode=755 tmpfs dev

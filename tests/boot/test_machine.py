@@ -1,5 +1,6 @@
 """What a test machine does to its host: nothing. Next to it there may be a cluster, with control groups."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -69,20 +70,44 @@ def traces(name: str, folder: Path) -> list[str]:
     return found
 
 
+def settings() -> dict[str, str]:
+    """Settings of the kernel that no program changes by merely running."""
+    moving = (
+        "random/",
+        "ns_last_pid",
+        "-nr",
+        "-state",
+        "pty/nr",
+        "sched_domain",
+        "keys/",
+        "binfmt_misc",
+        "quota/",
+    )
+    found: dict[str, str] = {}
+    for top in ("kernel", "vm", "fs"):
+        for file in Path("/proc/sys", top).rglob("*"):
+            if file.is_file() and not any(part in str(file) for part in moving):
+                with contextlib.suppress(OSError, UnicodeDecodeError):
+                    found[str(file)] = file.read_text()
+    return found
+
+
 def machine(folder: Path) -> Machine:
     return Machine(folder, ensure_tree(), folder, 64 * 2**20)
 
 
 def test_a_neighbour_outlives_a_machine(neighbour: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    before = Path(f"/proc/{neighbour.pid}/cgroup").read_text()
+    before, kernel = Path(f"/proc/{neighbour.pid}/cgroup").read_text(), settings()
     assert NEIGHBOUR in before
+    assert len(kernel) > 100
     made = machine(tmp_path)
     made.start()
     tops = made.run("ls", "/sys/fs/cgroup").stdout.split()
     assert {"init.scope", "system.slice"} <= set(tops)
     assert NEIGHBOUR not in tops
     assert made.run("findmnt", "--noheadings", "--types", "cgroup").stdout == ""
-    # Each has systemd look for empty groups to remove.
+    assert made.run("sysctl", "--write", "kernel.panic=77").returncode != 0
+    # It has systemd look for empty groups to remove.
     made.run("systemctl", "daemon-reexec")
     assert made.shut_down(60)
     made.scrap()
@@ -90,6 +115,7 @@ def test_a_neighbour_outlives_a_machine(neighbour: subprocess.Popen[bytes], tmp_
     assert Path(f"/proc/{neighbour.pid}/cgroup").read_text() == before
     assert all((top / NEIGHBOUR / "empty").is_dir() for top in hierarchies())
     assert traces(made.name, tmp_path) == []
+    assert settings() == kernel
 
 
 def test_a_killed_run_leaves_nothing_that_runs(tmp_path: Path) -> None:
