@@ -167,8 +167,8 @@ _STAND_IN = _Rates(
 def estimate(
     accelerator: Accelerator, model: ModelSpec, engine: EngineConfig, proof: Proof | None = None
 ) -> ColdStart:
-    """The parts of a boot of this engine on this slice; a `proof` gives the seconds that it took to
-    compile, program after program, on whatever machine wrote it."""
+    """The parts of a boot of this engine on this slice; a `proof` says which programs there are to compile,
+    and how long each takes in proportion to the others."""
     rates = _STAND_IN if accelerator.is_stand_in else _V6E
     runtime = resolve(model, engine)
     programs = runtime.programs
@@ -201,10 +201,9 @@ def _compile(programs: Programs, model: ModelSpec, rates: _Rates, workers: int, 
     # The wide margin is for reports of 20 to 30 minutes (docs.vllm.ai, TPU installation).
     margin = 3
     if proof:
-        lowering = sum(program.lower_seconds for program in proof.programs)
-        cold = lowering + sum(program.compile_seconds for program in proof.programs)
-        basis = f"{len(proof.programs)} programs, {proof.source}, without a TPU"
-        return Part("compile", cold, lowering, "compiled", margin, basis)
+        cold, warm = _proven_seconds(programs, model, rates, workers, proof)
+        basis = f"{len(proof.programs)} programs, {proof.source}, at the pace of {rates.where}"
+        return Part("compile", cold, warm, "compiled", margin, basis)
     cold = _compile_seconds(programs, model, rates, workers)
     basis = (
         f"{programs.total} programs, {programs.backbones} of them whole models, at the pace of {rates.where}"
@@ -215,9 +214,7 @@ def _compile(programs: Programs, model: ModelSpec, rates: _Rates, workers: int, 
 def _compile_seconds(programs: Programs, model: ModelSpec, rates: _Rates, workers: int) -> float:
     """Seconds of a cold compile. What has no `lower` is built when the boot calls it, one after another
     whatever the number of workers: on the JAX path of 0.32.0 that is every whole model."""
-    tokens = programs.buckets.tokens
-    ladder = sum(model.layers * rates.backbone_layer * (1 + size / rates.backbone_tokens) for size in tokens)
-    alone = ladder * programs.backbones / len(tokens)
+    alone = _whole_models_seconds(programs, model, rates)
     shared = 0.0
     for kind, number in programs.by_kind.items():
         if kind.startswith("backbone"):
@@ -228,6 +225,30 @@ def _compile_seconds(programs: Programs, model: ModelSpec, rates: _Rates, worker
         else:
             shared += seconds
     return alone + shared / workers
+
+
+def _whole_models_seconds(programs: Programs, model: ModelSpec, rates: _Rates) -> float:
+    tokens = programs.buckets.tokens
+    ladder = sum(model.layers * rates.backbone_layer * (1 + size / rates.backbone_tokens) for size in tokens)
+    return ladder * programs.backbones / len(tokens)
+
+
+def _proven_seconds(
+    programs: Programs, model: ModelSpec, rates: _Rates, workers: int, proof: Proof
+) -> tuple[float, float]:
+    """Cold and warm: the proof's seconds, scaled so that its whole models take what they take on such a host.
+    The machine that compiled the proof may be slower than that by any factor."""
+    seconds = {"cold": 0.0, "warm": 0.0}
+    whole = 0.0
+    for program in proof.programs:
+        both = program.lower_seconds + program.compile_seconds
+        backbone = program.kind.startswith("backbone")
+        share = 1 if backbone or program.kind in CALLED_TO_COMPILE else workers
+        seconds["cold"] += both / share
+        seconds["warm"] += program.lower_seconds / share
+        whole += both if backbone else 0
+    pace = _whole_models_seconds(programs, model, rates) / whole if whole else 1
+    return seconds["cold"] * pace, seconds["warm"] * pace
 
 
 def _budget(parts: Iterable[Part]) -> int:

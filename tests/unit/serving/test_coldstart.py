@@ -97,7 +97,17 @@ def test_more_buckets_take_longer(config: EngineConfig) -> None:
     )
 
 
-def test_a_proof_gives_the_seconds_of_its_programs() -> None:
-    proof = proved(program("backbone"), program("sample"))
-    part = parts(coldstart.estimate(V6E_4, GEMMA, engine(), proof))["compile"]
-    assert (part.cold_seconds, part.warm_seconds, part.source) == (46, 14, "compiled")
+def test_a_proof_gives_proportions_and_the_host_the_pace() -> None:
+    """7 s of lowering and 16 s of compiling each, on the machine that wrote the proof."""
+    one, two = proved(program("backbone")), proved(program("backbone"), program("sample"))
+    alone = parts(coldstart.estimate(V6E_4, GEMMA, engine(), one))["compile"]
+    both = parts(coldstart.estimate(V6E_4, GEMMA, engine(), two))["compile"]
+    assert both.cold_seconds == pytest.approx(2 * alone.cold_seconds)
+    assert both.warm_seconds == pytest.approx(both.cold_seconds * 7 / 23)
+    assert both.source == "compiled"
+    shared = engine(num_precompile_workers=8)
+    quicker = parts(coldstart.estimate(V6E_4, GEMMA, shared, two))["compile"]
+    assert quicker.cold_seconds == pytest.approx(alone.cold_seconds * 9 / 8)
+    slow = [each.model_copy(update={"lower_seconds": 70, "compile_seconds": 160}) for each in two.programs]
+    slower = parts(coldstart.estimate(V6E_4, GEMMA, engine(), proved(*slow)))["compile"]
+    assert slower.cold_seconds == pytest.approx(both.cold_seconds)
