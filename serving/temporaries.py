@@ -38,6 +38,8 @@ _SMALL_CODE: Mapping[str, float] = {
     "compute_and_gather_prompt_logprobs": 1,
     "compute_logits": 0.3,
     "structured_decode": 1,
+    # The vision tower of 27 layers, for one image.
+    "mm_encoder_jit": 114,
     "_process_and_extend_logits": 1.4,
     "select_bonus_logits": 2.5,
     "select_target_logits": 2.5,
