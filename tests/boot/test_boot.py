@@ -219,7 +219,8 @@ def test_power_cut_in_each_stage_then_a_boot_that_serves(make_lab: MakeLab) -> N
         wait_for(running, SECONDS)
         if name == "weights":
             wait_for(lambda: any("alt=media" in request["path"] for request in lab.requests()), 60)
-            time.sleep(2)
+            # Until the one part that arrives is on the disk; the others are held for a minute.
+            time.sleep(10)
         lab.machine.unplug()
         lab.machine.start()
         if name == "weights":
