@@ -157,7 +157,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         )
         if request.preview:
             fresh = values.merge(values.labels(of, inputs, self.config), inputs)
-            return provider_pb2.UpdateResponse(properties=wire.struct({**olds, **fresh}))
+            # What Google had filled in stays: a cluster keeps its endpoint.
+            return provider_pb2.UpdateResponse(properties=wire.struct(values.merge(olds, fresh)))
         try:
             entry = cloud.update(of, request.id, inputs, self.config, request.timeout)
         except Unfinished as error:
