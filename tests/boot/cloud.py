@@ -85,8 +85,6 @@ class Apis(Handler):
     """The three APIs, told apart by host name. Faults: `composite`, `corrupt` and `cut` name an object,
     `rival` one that somebody else creates during an upload; `broken_uploads` is how many more break off."""
 
-    served = 0
-
     def do_GET(self) -> None:
         host = (self.headers.get("Host") or "").split(":")[0]
         fault = load("faults.json").get(host.split(".")[0])
@@ -137,9 +135,8 @@ class Apis(Handler):
             data = bytes(byte ^ 1 for byte in data[:1]) + data[1:]
         first, _, last = (self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").partition("-")
         part = data[int(first) : int(last) + 1 if last else None]
-        # Only so many parts arrive; the others take longer than anybody waits.
-        Apis.served += 1
-        if Apis.served > faults.get("hold_after", Apis.served):
+        # Parts from this byte on take longer than anybody waits.
+        if int(first) >= faults.get("hold_from", len(data)):
             time.sleep(60)
         if faults.get("cut") == name:
             self.send_response(206)

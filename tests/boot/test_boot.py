@@ -10,7 +10,7 @@ import pytest
 
 from serving import boot, compose
 from tests.boot.conftest import MakeLab
-from tests.boot.lab import BUCKET, CACHE, CANARY, MODEL, Lab, furnish, simple_release, stages
+from tests.boot.lab import BUCKET, CACHE, CANARY, MODEL, PART, Lab, furnish, simple_release, stages
 from tests.boot.machine import ADDRESS, wait_for
 
 STAGES = ("disk", "runtime", "secrets", "image", "weights", "cache", "server", "ready")
@@ -209,7 +209,7 @@ def test_what_systemd_and_compose_think(lab: Lab) -> None:
 
 def test_power_cut_in_each_stage_then_a_boot_that_serves(make_lab: MakeLab) -> None:
     lab = furnish(make_lab())
-    lab.faults(hold_after=1)
+    lab.faults(hold_from=PART)
     for name in STAGES:
         lab.machine.run("systemctl", "start", "--no-block", "google-startup-scripts")
 
@@ -220,7 +220,7 @@ def test_power_cut_in_each_stage_then_a_boot_that_serves(make_lab: MakeLab) -> N
         if name == "weights":
             wait_for(lambda: any("alt=media" in request["path"] for request in lab.requests()), 60)
             # Until the one part that arrives is on the disk; the others are held for a minute.
-            time.sleep(10)
+            time.sleep(4)
         lab.machine.unplug()
         lab.machine.start()
         if name == "weights":
