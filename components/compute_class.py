@@ -67,16 +67,16 @@ def priority(args: ComputeClassArgs, rung: Purchase) -> dict[str, object]:
             "count": args.accelerator.chips,
             "topology": args.accelerator.gke_topology,
         },
-        "location": {"zones": [args.zone]},
         "storage": {"bootDiskType": args.disk_type, "bootDiskSize": DISK_GB},
     }
     if rung.way == "reservation":
         *_, reservation = str(rung.reservation).split("/")
         owner = str(rung.reservation).split("/")[1:2]
-        found["reservations"] = {
-            "affinity": "Specific",
-            "specific": [{"name": reservation, **({"project": owner[0]} if owner else {})}],
-        }
+        # A named reservation brings its zones; GKE takes no location beside it.
+        named = {"name": reservation, "zones": [args.zone], **({"project": owner[0]} if owner else {})}
+        found["reservations"] = {"affinity": "Specific", "specific": [named]}
+    else:
+        found["location"] = {"zones": [args.zone]}
     if rung.way == "flex-start":
         found["flexStart"] = {"enabled": True, "nodeRecycling": {"leadTimeSeconds": RECYCLE_SECONDS}}
         found["maxRunDurationSeconds"] = rung.max_run_seconds
