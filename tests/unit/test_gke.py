@@ -223,7 +223,10 @@ def test_a_rung_names_a_shared_reservation_with_its_project() -> None:
     }
     assert "location" not in shared
     own = priority(args, Purchase(way="reservation", reservation="r"))
-    assert own["reservations"] == {"affinity": "Specific", "specific": [{"name": "r", "zones": ["us-east5-b"]}]}
+    assert own["reservations"] == {
+        "affinity": "Specific",
+        "specific": [{"name": "r", "zones": ["us-east5-b"]}],
+    }
     assert priority(args, Purchase(way="spot"))["location"] == {"zones": ["us-east5-b"]}
     assert {**own, "reservations": None}["tpu"] == {"type": "tpu-v6e-slice", "count": 4, "topology": "2x2"}
 
