@@ -8,6 +8,9 @@ from serving.asked import Asked
 from serving.proofs import Proof
 
 WIDTH, BAR, GAP, LEFT, TOP = 920, 34, 26, 70, 64
+LEGEND = 2, 420
+"""Columns, and pixels of each: a program's name with its shape has room."""
+
 COLOURS = ("#1b4f72", "#21618c", "#2874a6", "#2e86c1", "#5499c7", "#7fb3d5", "#a9cce3")
 """Of weights, one group after another; the other parts have their own."""
 
@@ -46,11 +49,12 @@ def draw(asked: Asked, proof: Proof) -> str:
             )
         )
     bottom = TOP + len(rows) * (BAR + GAP) + 14
+    columns, wide = LEGEND
     for number, (name, colour) in enumerate(legend.items()):
-        x, y = LEFT + (number % 3) * 280, bottom + (number // 3) * 18
+        x, y = LEFT + (number % columns) * wide, bottom + (number // columns) * 18
         body.append(f'<rect x="{x}" y="{y - 10}" width="12" height="12" fill="{colour}"/>')
         body.append(_text(x + 18, y, name))
-    height = bottom + (len(legend) + 2) // 3 * 18 + 24
+    height = bottom + -(-len(legend) // columns) * 18 + 24
     title = (
         f"{asked.name}: {asked.model.name}, each of {asked.engine.tensor_parallel_size} chips, {proof.source}"
     )
