@@ -1,7 +1,5 @@
 """A small project of the test's own for the real CLI, with the project's own language host."""
 
-import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +8,7 @@ import pytest
 import yaml
 
 from local import paths, toolchain
+from tests import cli
 
 COMPONENT = """
 import sys
@@ -47,30 +46,19 @@ class Project:
 
     def pulumi(self, *words: str, fails: bool = False, folder: Path | None = None) -> str:
         """Run `pulumi WORDS`, check that it fails or does not, and return all that it printed."""
-        done = subprocess.run(
-            ["pulumi", *words, "--non-interactive"],
-            cwd=folder or self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert (done.returncode != 0) is fails, done.stdout
-        assert "from $PATH" not in done.stdout, "the language host is not where the CLI expects it"
-        return done.stdout
+        words = ("pulumi", *words, "--non-interactive")
+        code, shown = cli.run(words, folder or self.folder, self.environment)
+        assert (code != 0) is fails, shown
+        assert "from $PATH" not in shown, "the language host is not where the CLI expects it"
+        return shown
 
 
 def new_project(scratch: Path) -> Project:
     """A project with the stack `dev`; skips where the machine's own pulumi brings its own language host."""
-    laid = toolchain.pulumi_environment()
-    if "PULUMI_HOME" not in laid:
+    if "PULUMI_HOME" not in toolchain.pulumi_environment():
         pytest.skip(f"{toolchain.path('pulumi')} is the machine's own and brings its own language host")
-    own = {"PULUMI_HOME": str(scratch / "home"), "PULUMI_BACKEND_URL": f"file://{scratch / 'state'}"}
-    (scratch / "state").mkdir()
-    project = Project(scratch / "project", {**os.environ, **laid, **own})
+    (scratch / "backend").mkdir()
+    project = Project(scratch / "project", cli.apart(scratch))
     project.folder.mkdir()
     (project.folder / ".venv").symlink_to(paths.REPOSITORY / ".venv")
     project.describe({"virtualenv": ".venv", "toolchain": "pip"})

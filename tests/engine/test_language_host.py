@@ -54,7 +54,7 @@ pulumi.export("secret", config.require_secret("secret"))
 
 
 def _state_files(project: Project) -> list[Path]:
-    found = list((project.folder.parent / "state").rglob("stacks/**/*.json"))
+    found = list((project.folder.parent / "backend").rglob("stacks/**/*.json"))
     assert found
     return found
 

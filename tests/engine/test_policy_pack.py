@@ -2,8 +2,6 @@
 
 import copy
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import yaml
 from local import paths, toolchain
 from policies.resource import short
 from policies.rules import RULES, STACK_RULES
+from tests import cli
 from tests.engine.deployment import PACK
 from tests.standin.install import launcher
 from tests.unit.policy_mistakes import MISTAKES, POOL, Plan
@@ -88,25 +87,9 @@ class Judge:
 
     def pulumi(self, *words: str) -> tuple[int, str]:
         """Run the CLI; its code and its output."""
-        done = subprocess.run(
-            ["pulumi", *words, "--non-interactive", "--color=never"],
-            cwd=self.folder,
-            env={
-                **os.environ,
-                **toolchain.pulumi_environment(),
-                "PULUMI_HOME": str(self.folder / "home"),
-                "PULUMI_BACKEND_URL": f"file://{self.folder / 'backend'}",
-                # For --event-log, which is not for everybody.
-                "PULUMI_DEBUG_COMMANDS": "true",
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        return done.returncode, done.stdout
+        # For --event-log, which is not for everybody.
+        environment = {**cli.apart(self.folder), "PULUMI_DEBUG_COMMANDS": "true"}
+        return cli.run(["pulumi", *words, "--non-interactive", "--color=never"], self.folder, environment)
 
     def judged(self, plans: dict[str, Plan]) -> tuple[int, str, list[dict[str, Any]]]:
         """Code, output and the policy violations of a preview of these plans."""

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from bench.preview import bare_program, same
 from local import offline, paths, progress, toolchain
 from local.preview import CREDENTIALS, foundations
 from local.progress import Refusal
+from tests import cli
 
 LOGIN = "GOOGLE_OAUTH_ACCESS_TOKEN"
 CANARY = "ya29.canary-of-the-tests"
@@ -28,24 +28,8 @@ def without_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
     return {**kept, "HOME": str(tmp_path), "TPUSERVE_CACHE": str(paths.home())}
 
 
-def run(words: list[str], environment: dict[str, str]) -> tuple[int, str]:
-    """Exit code, and stdout and stderr together."""
-    done = subprocess.run(
-        words,
-        cwd=paths.REPOSITORY,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return done.returncode, done.stdout
-
-
 def preview(stack: str, environment: dict[str, str]) -> tuple[int, str]:
-    return run([sys.executable, "-m", "local", "preview", stack], environment)
+    return cli.run([sys.executable, "-m", "local", "preview", stack], paths.REPOSITORY, environment)
 
 
 def test_offline_says_so_and_leaves_everything_as_it_was(without_login: dict[str, str]) -> None:
@@ -66,7 +50,7 @@ def test_offline_says_so_and_leaves_everything_as_it_was(without_login: dict[str
 
     lines = [line.removeprefix("$ ") for line in again.splitlines() if line.startswith("$ ")]
     assert [shlex.split(line, comments=True)[0] for line in lines] == ["eval", f"PULUMI_HOME={_home()}"]
-    code, plain = run(["bash", "-ec", "\n".join(lines)], without_login)
+    code, plain = cli.run(["bash", "-ec", "\n".join(lines)], paths.REPOSITORY, without_login)
     assert code == 0 and "to create" in plain and "== OFFLINE" not in plain
     assert file.read_bytes() == before
 

@@ -5,15 +5,14 @@ the same resources by type token. `tests/engine/test_standin_sdk.py` shows that 
 """
 
 import json
-import os
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from local import paths, toolchain
+from local import paths
+from tests import cli
 from tests.standin import sdk, store
 from tests.standin.console import Console
 from tests.standin.install import install
@@ -97,38 +96,26 @@ class Program:
         """Make these the program's resources, registered in this order."""
         self._put("program.json", json.dumps([sdk.version(), resources, self.config]))
 
-    def pulumi(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run the CLI; its output, and what the provider said, in `stdout`."""
-        return subprocess.run(
+    def pulumi(self, *words: str) -> tuple[int, str]:
+        """Run the CLI; its code, and its output with what the provider said."""
+        state = {store.VARIABLE: str(self.folder / "google")}
+        return cli.run(
             ["pulumi", *words, "--non-interactive", "--color=never"],
-            cwd=self.folder / "program",
-            env={
-                **os.environ,
-                **toolchain.pulumi_environment(),
-                "PULUMI_HOME": str(self.folder / "home"),
-                "PULUMI_BACKEND_URL": f"file://{self.folder / 'backend'}",
-                store.VARIABLE: str(self.folder / "google"),
-                **self.variables,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
+            self.folder / "program",
+            {**cli.apart(self.folder), **state, **self.variables},
         )
 
     def good(self, *words: str) -> str:
         """Run the CLI and return its output; fails the test when the command does."""
-        done = self.pulumi(*words)
-        assert done.returncode == 0, done.stdout
-        return done.stdout
+        code, shown = self.pulumi(*words)
+        assert code == 0, shown
+        return shown
 
     def bad(self, *words: str) -> str:
         """Run the CLI and return its output; fails the test when the command does not."""
-        done = self.pulumi(*words)
-        assert done.returncode != 0, done.stdout
-        return done.stdout
+        code, shown = self.pulumi(*words)
+        assert code != 0, shown
+        return shown
 
     def up(self) -> str:
         """`pulumi up` that must end well."""

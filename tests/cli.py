@@ -1,0 +1,36 @@
+"""How tests run command-line programs: no terminal, no input, both outputs as one text."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from local import toolchain
+
+SECONDS = 300
+
+
+def run(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:
+    """Exit code, and stdout and stderr together."""
+    done = subprocess.run(
+        words,
+        cwd=folder,
+        env={**environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def apart(folder: Path) -> dict[str, str]:
+    """The environment of a Pulumi CLI whose home and backend are in `folder`, out of the user's way."""
+    return {
+        **os.environ,
+        **toolchain.pulumi_environment(),
+        "PULUMI_HOME": str(folder / "home"),
+        "PULUMI_BACKEND_URL": f"file://{folder / 'backend'}",
+    }
