@@ -50,12 +50,13 @@ down: .venv/complete ## stop the cluster; model, compile cache and state stay
 clean: .venv/complete ## stop the cluster and remove its state; built programs stay
 	@$(PY) -m local clean
 
-prove: .venv/complete ## compile an engine's TPU programs without a TPU: make prove PHASE=tuned SCENARIO=batch
-	@$(PY) -m local.prove $(if $(PHASE),--phase $(PHASE)) $(if $(SCENARIO),--scenario $(SCENARIO)) \
-		$(if $(MODEL),--model $(MODEL)) $(if $(SLICE),--accelerator $(SLICE)) $(ARGS)
+prove: .venv/complete ## compile an engine's TPU programs without a TPU: make prove PHASE=tuned, or STACK=dev
+	@$(PY) -m local.prove $(if $(filter-out file,$(origin STACK)),--stack $(STACK)) $(if $(PHASE),--phase $(PHASE)) \
+		$(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(MODEL),--model $(MODEL)) \
+		$(if $(SLICE),--accelerator $(SLICE)) $(ARGS)
 
-bake: .venv/complete ## prove, and pack the compile cache: make bake PHASE=tuned IMAGE=…@sha256:…
-	@$(MAKE) --no-print-directory prove ARGS='--bake $(IMAGE) $(ARGS)'
+bake: .venv/complete ## prove a stack's engine, and pack the compile cache: make bake STACK=dev
+	@$(MAKE) --no-print-directory prove ARGS='--bake $(ARGS)'
 
 test: .venv/complete ## everything: style, types, unit, engine, server and cluster tests
 	@$(PY) -m tests

@@ -16,14 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from proof import environment
+from proof import bake, environment
 from proof.environment import Refused
 from serving import proofs
-from serving.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR
-from serving.asked import Asked, from_settings, overrides
+from serving.asked import Asked, add_options, from_options
 from serving.fingerprint import fingerprint
-from serving.models import MODELS
-from serving.phases import DEFAULT_PHASE, PHASES, SCENARIOS
+
+STACKS = Path(__file__).resolve().parent.parent
+"""Folder of the stacks' files."""
 
 PROCESS_BYTES = 6 * 10**9
 """Memory of one process while it compiles 30 layers: 4.6 GB were seen."""
@@ -44,13 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make prove, or python -m proof", description=__doc__)
-    parser.add_argument("--phase", default=DEFAULT_PHASE, help=f"one of {', '.join(PHASES)}")
-    parser.add_argument("--scenario", help=f"one of {', '.join(SCENARIOS)}")
-    parser.add_argument("--model", help=f"one of {', '.join(MODELS)}; the phase's unless named")
-    parser.add_argument(
-        "--accelerator", default=DEFAULT_ACCELERATOR, help=f"one of {', '.join(ACCELERATORS)}"
-    )
-    parser.add_argument("--set", dest="engine", action="append", default=[], metavar="FIELD=VALUE")
+    add_options(parser)
     parser.add_argument(
         "--quick", action="store_true", help="only the largest program of each kind; kept apart"
     )
@@ -66,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         "--config", type=Path, help="config.json of a checkpoint, for a model not in the table"
     )
     parser.add_argument(
-        "--bake", metavar="IMAGE", help="also pack the compile cache for a server of this image"
+        "--bake", action="store_true", help="also pack the compile cache for --stack's servers"
     )
     parser.add_argument("--files", type=Path, required=True, help="folder with a tokenizer and processor")
     parser.add_argument("--work", type=Path, required=True, help="folder for finished programs")
@@ -111,19 +105,15 @@ def _prove(options: argparse.Namespace) -> int:
     write_whole(out / f"{graph}.svg", picture.draw(asked, proof))
     print(report.table(asked, proof))
     print(f"\n{out / graph}.json and .svg")
-    if options.bake:
-        from proof import bake
-
-        print(bake.pack(asked, options.bake, proof, records, folder, options.work / "baked"))
-    return int("fits:" not in report.verdict(asked, proof))
+    fits = "fits:" in report.verdict(asked, proof)
+    if options.bake and fits:
+        archive = bake.pack(asked, proof, records, folder, options.work / "baked")
+        print(f"\n{archive}, {archive.stat().st_size / 1e6:.0f} MB. docs/proof.md says how to try it.")
+    return int(not fits)
 
 
 def _asked(options: argparse.Namespace) -> Asked:
-    named = {"phase": options.phase, "scenario": options.scenario, "model": options.model}
-    settings: dict[str, object] = {name: value for name, value in named.items() if value is not None}
-    settings |= {"accelerator": options.accelerator, "engine": overrides(options.engine)}
-    words = [options.phase, *([options.scenario] if options.scenario else [])]
-    asked = from_settings(" ".join(["+".join(words), *options.engine]), settings)
+    (asked,) = from_options(options, STACKS)
     if asked.accelerator.is_stand_in:
         raise ValueError(
             f"accelerator is {asked.accelerator.name}, a CPU that plays a slice: there is nothing to "
@@ -132,16 +122,11 @@ def _asked(options: argparse.Namespace) -> Asked:
     if asked.engine.tensor_parallel_size != asked.accelerator.chips:
         raise ValueError(
             f"engine.tensor_parallel_size is {asked.engine.tensor_parallel_size} and "
-            f"{asked.accelerator.name} has {asked.accelerator.chips} chips: a proof is for all of them; add "
-            f"--set tensor_parallel_size={asked.accelerator.chips}."
+            f"{asked.accelerator.name} has {asked.accelerator.chips} chips: a proof is for all of them; set "
+            f"it to that (--set tensor_parallel_size={asked.accelerator.chips})."
         )
-    if options.bake and (options.quick or options.layers):
-        raise ValueError("--bake packs the programs of a whole boot: leave --quick and --layers out.")
-    if options.bake and "@sha256:" not in options.bake:
-        raise ValueError(
-            f"--bake {options.bake}: a cache is for one image, and a tag may move; name it by its digest, "
-            "such as vllm/vllm-tpu@sha256:…."
-        )
+    if options.bake:
+        bake.check(asked, whole=not (options.quick or options.layers or options.config))
     if options.layers:
         period = min(asked.model.full_attention_period, options.layers)
         model = dataclasses.replace(asked.model, layers=options.layers, full_attention_period=period)

@@ -19,11 +19,11 @@ from typing import get_args
 
 from serving import bootcheck, bootlog, by_hand, configuration, explain, table
 from serving.accelerators import ACCELERATORS, GIB
-from serving.asked import Asked, from_name, from_settings, from_stack, overrides
+from serving.asked import Asked, add_options, from_options
 from serving.finding import Finding
 from serving.findings import findings
 from serving.models import MODELS
-from serving.phases import DEFAULT_PHASE, PHASES, SCENARIOS
+from serving.phases import PHASES, SCENARIOS
 from serving.prices import Provisioning
 
 
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
 
     told = commands.add_parser("explain", help="memory, programs, cold start, cost and findings of an engine")
-    _add_subject(told)
+    add_options(told)
     told.add_argument(
         "--compare",
         nargs=2,
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 
     checked = commands.add_parser("bootlog", help="a boot's log beside the prediction for its engine")
     checked.add_argument("file", type=Path, help="the server's output")
-    _add_subject(checked)
+    add_options(checked)
     checked.set_defaults(run=_bootlog, compare=None)
     stack = commands.add_parser("compose", help="the container stack for a machine that is run by hand")
     stack.add_argument("--stack", required=True, help="read Pulumi.STACK.yaml")
@@ -84,49 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_subject(parser: argparse.ArgumentParser) -> None:
-    """The options that name an engine."""
-    parser.add_argument("--stack", help="read Pulumi.STACK.yaml")
-    parser.add_argument("--phase", help=f"one of {', '.join(PHASES)} (default {DEFAULT_PHASE})")
-    parser.add_argument("--scenario", help=f"laid over --phase: {', '.join(SCENARIOS)}")
-    parser.add_argument("--accelerator", help=f"with --phase: {', '.join(ACCELERATORS)}")
-    parser.add_argument("--model", help=f"with --phase: {', '.join(MODELS)}")
-    parser.add_argument(
-        "--set",
-        action="append",
-        dest="engine",
-        metavar="FIELD=VALUE",
-        help="with --phase: an engine field over it, its value in YAML",
-    )
-
-
-def _asked(options: argparse.Namespace) -> list[Asked]:
-    """What the options name: one, or two with --compare."""
-    given = {
-        name: getattr(options, name)
-        for name in ("compare", "stack", "phase", "scenario", "accelerator", "model", "engine")
-        if getattr(options, name) is not None
-    }
-    for whole in ("compare", "stack"):
-        if whole in given and len(given) > 1:
-            other = next(name for name in given if name != whole)
-            raise ValueError(
-                f"--{'set' if other == 'engine' else other} was given beside --{whole}, which names a whole "
-                f"engine; use one of them."
-            )
-    if options.compare:
-        return [from_name(name, Path.cwd()) for name in options.compare]
-    if options.stack:
-        return [from_stack(options.stack, Path.cwd())]
-    settings = {"phase": DEFAULT_PHASE, **given}
-    if options.engine:
-        settings["engine"] = overrides(options.engine)
-    words = [settings["phase"], *([options.scenario] if options.scenario else [])]
-    return [from_settings(" ".join(["+".join(words), *(options.engine or [])]), settings)]
-
-
 def _bootlog(options: argparse.Namespace) -> int:
-    (asked,) = _asked(options)
+    (asked,) = from_options(options, Path.cwd())
     try:
         text = options.file.read_text("utf-8", "replace")
     except OSError as error:
@@ -137,7 +96,7 @@ def _bootlog(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    subjects = _asked(options)
+    subjects = from_options(options, Path.cwd())
     found = [
         findings(subject.accelerator, subject.model, subject.engine, subject.proof) for subject in subjects
     ]

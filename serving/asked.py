@@ -1,8 +1,9 @@
 """What somebody asks to have explained: a phase with a scenario, or a stack's configuration file."""
 
+import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import cast
@@ -10,12 +11,12 @@ from typing import cast
 import yaml
 
 from serving import proofs
-from serving.accelerators import DEFAULT_ACCELERATOR, Accelerator, accelerator
+from serving.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, Accelerator, accelerator
 from serving.engine import EngineConfig
 from serving.lifecycle import DEFAULT_LONGEST_REQUEST_SECONDS
-from serving.models import ModelSpec, model
+from serving.models import MODELS, ModelSpec, model
 from serving.nearest import nearest
-from serving.phases import DEFAULT_PHASE, PHASES, engine_for
+from serving.phases import DEFAULT_PHASE, PHASES, SCENARIOS, engine_for
 from serving.proofs import Proof
 
 PREFIX = "tpuserve:"
@@ -23,13 +24,14 @@ PREFIX = "tpuserve:"
 
 @dataclass(frozen=True)
 class Asked:
-    """One engine on one slice, under the name that it was asked for by."""
+    """One engine on one slice, under the name that it was asked for by; `image` where a stack names one."""
 
     name: str
     accelerator: Accelerator
     model: ModelSpec
     engine: EngineConfig
     longest_request_seconds: int
+    image: str | None = None
 
     @cached_property
     def proof(self) -> Proof | None:
@@ -38,8 +40,9 @@ class Asked:
 
 
 def from_settings(name: str, settings: Mapping[str, object]) -> Asked:
-    """From the keys model, accelerator, phase, scenario, engine and longest_request_seconds; others are
-    not looked at. A model that is not named is the phase's. Raises ValueError, one sentence a line."""
+    """From the keys model, model_revision, accelerator, phase, scenario, engine, image and
+    longest_request_seconds; others are not looked at. A model that is not named is the phase's.
+    Raises ValueError, one sentence a line."""
     phase = str(settings.get("phase", DEFAULT_PHASE))
     scenario = settings.get("scenario")
     overrides = settings.get("engine", {})
@@ -48,10 +51,13 @@ def from_settings(name: str, settings: Mapping[str, object]) -> Asked:
     engine = engine_for(
         phase, None if scenario is None else str(scenario), cast(Mapping[str, object], overrides)
     )
+    spec = model(str(settings.get("model", PHASES[phase].model)))
+    revision, image = (settings.get(key) for key in ("model_revision", "image"))
     return Asked(
         name=name,
         accelerator=accelerator(str(settings.get("accelerator", DEFAULT_ACCELERATOR))),
-        model=model(str(settings.get("model", PHASES[phase].model))),
+        model=spec if revision is None else replace(spec, revision=str(revision)),
+        image=None if image is None else str(image),
         engine=engine,
         longest_request_seconds=int(
             str(settings.get("longest_request_seconds", DEFAULT_LONGEST_REQUEST_SECONDS))
@@ -85,6 +91,45 @@ def from_name(name: str, folder: Path) -> Asked:
     if plus or phase in PHASES or not (folder / f"Pulumi.{phase}.yaml").is_file():
         return from_settings(name, {"phase": phase, "scenario": scenario if plus else None})
     return from_stack(name, folder)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of a command that name one engine; `from_options` reads them."""
+    parser.add_argument("--stack", help="read Pulumi.STACK.yaml")
+    parser.add_argument("--phase", help=f"one of {', '.join(PHASES)} (default {DEFAULT_PHASE})")
+    parser.add_argument("--scenario", help=f"laid over --phase: {', '.join(SCENARIOS)}")
+    parser.add_argument("--accelerator", help=f"with --phase: {', '.join(ACCELERATORS)}")
+    parser.add_argument("--model", help=f"with --phase: {', '.join(MODELS)}")
+    parser.add_argument(
+        "--set",
+        action="append",
+        dest="engine",
+        metavar="FIELD=VALUE",
+        help="with --phase: an engine field over it, its value in YAML",
+    )
+
+
+_NAMES = ("compare", "stack", "phase", "scenario", "accelerator", "model", "engine")
+
+
+def from_options(options: argparse.Namespace, folder: Path) -> list[Asked]:
+    """What `add_options` took in, with the stacks in `folder`: one engine, or those of --compare where a
+    command has it. Raises ValueError for names that go not together, and as the others here do."""
+    given = {name: value for name in _NAMES if (value := getattr(options, name, None)) is not None}
+    for whole in ("compare", "stack"):
+        if whole in given and len(given) > 1:
+            other = next(name for name in given if name != whole)
+            raise ValueError(
+                f"--{'set' if other == 'engine' else other} was given beside --{whole}, which names a whole "
+                f"engine; use one of them."
+            )
+    if "compare" in given:
+        return [from_name(name, folder) for name in given["compare"]]
+    if "stack" in given:
+        return [from_stack(given["stack"], folder)]
+    phase, words = given.get("phase", DEFAULT_PHASE), given.get("engine", [])
+    name = "+".join([phase, *([given["scenario"]] if "scenario" in given else [])])
+    return [from_settings(" ".join([name, *words]), {**given, "phase": phase, "engine": overrides(words)})]
 
 
 def overrides(words: Sequence[str]) -> dict[str, object]:

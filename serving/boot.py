@@ -29,14 +29,21 @@ STARTS = 3
 
 RESTART_SECONDS = 10
 
+_AGENT = "PYTHONPATH=/run/tpuserve/files/boot"
+"""What a unit needs in its environment to run `python3 -m agent.boot`."""
+
+_XLA = f"cache/{Path(layout.COMPILE_CACHE).name}"
+"""The compile cache below the units' folder, of which compose.yaml mounts `cache`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Boot:
     """What one VM is to become; each field is a constant of the script, in capitals.
 
     `disk` is the data disk's path, empty where there is none; `secret` the full name of a secret's version,
-    empty where clients need no key. `weights` and `cache` are a prefix and an object in `bucket`. `budget` is
-    in seconds, from the server's start to its first answer.
+    empty where clients need no key. `weights` and `cache` are a prefix and an object in `bucket`, and so is
+    `baked`, empty where no baked cache is wanted. `budget` is in seconds, from the server's start to its
+    first answer.
     """
 
     release: str
@@ -47,6 +54,7 @@ class Boot:
     model: str
     weights: str
     cache: str
+    baked: str = ""
     budget: int
     packages: tuple[str, ...] = PACKAGES
     starts: int = STARTS
@@ -108,8 +116,9 @@ StartLimitBurst={STARTS}
 
 [Service]
 WorkingDirectory=/var/lib/tpuserve
-Environment={RESTART}=no
+Environment={RESTART}=no {_AGENT}
 ExecStartPre=/bin/rm -f {draining}
+ExecStartPre=-/usr/bin/python3 -m agent.boot start {_XLA}
 ExecStartPre=/usr/bin/docker compose --ansi never create --pull never
 ExecStart=/usr/bin/docker start --attach {CONTAINER}
 ExecStop=/bin/sh -c 'touch {draining}; sleep {leave_seconds}'
@@ -147,6 +156,6 @@ Description=Tells why vLLM is not started any more
 
 [Service]
 Type=oneshot
-Environment=PYTHONPATH=/run/tpuserve/files/boot
+Environment={_AGENT}
 ExecStart=/usr/bin/python3 -m agent.boot last-words {UNIT} {STARTS}
 """

@@ -115,7 +115,7 @@ weights() { boot weights "$BUCKET" "$WEIGHTS" "$BASE/models/$MODEL"; }
 
 # A cache that cannot be had only makes the boot longer.
 cache() {
-  boot cache "$BUCKET" "$CACHE" "$BASE/cache/xla"
+  boot cache "$BUCKET" "$CACHE" "$BASE/cache/xla" ${BAKED:+"$BAKED"}
 }
 
 # The server under systemd: it is not enabled, so that no reboot starts it before these stages.
@@ -144,6 +144,7 @@ ready() {
     fi
     sleep 2
   done
+  boot ready "$BASE/cache/xla" "$UNIT"
 }
 
 mkdir -p "$RUN"

@@ -23,8 +23,7 @@ def files(stack: str, folder: Path) -> Mapping[str, str]:
     content = cast(
         dict[str, dict[str, object]], yaml.safe_load((folder / f"Pulumi.{stack}.yaml").read_text("utf-8"))
     )
-    image = content["config"].get(f"{PREFIX}image")
-    if image is None:
+    if asked.image is None:
         raise ValueError(
             f"stack {stack!r} names no image; set {PREFIX}image to one with its digest, such as "
             f"vllm/vllm-tpu:v0.32.0@sha256:…"
@@ -37,7 +36,7 @@ def files(stack: str, folder: Path) -> Mapping[str, str]:
         engine=asked.engine,
         model=asked.model,
         accelerator=asked.accelerator,
-        image=str(image),
+        image=asked.image,
         lifecycle=life,
         # Names the release, of which these files say nothing.
         agent_digest="",

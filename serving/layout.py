@@ -28,7 +28,8 @@ COMPILE_CACHE = f"{CACHE}/xla"
 """JAX's persistent compile cache. A local path that never changes: the path is not part of JAX's key."""
 
 CACHE_ARCHIVES = "xla/"
-"""Prefix of the compile caches' archives in the artifact bucket, `<fingerprint>.tar.zst` each."""
+"""Prefix of the compile caches' archives in the artifact bucket: `<fingerprint>.tar.zst` from a server that
+compiled, `<fingerprint>.baked.tar.zst` from `make bake`."""
 
 AGENT = "/opt/tpuserve"
 """Read-only folder on PYTHONPATH that holds the `agent` package (request guard, cache events)."""

@@ -2,8 +2,10 @@
 
 The published rows were read from each checkpoint's config.json and safetensors headers as recorded by the
 public repository xbill9/gemma4-dev (MODELS.md, and its v6e boot logs of 2026-08 and 2026-09 for the sizes
-of checkpoints); a value that it does not record is None here, and
-`required` turns None into a sentence. Sizes are bytes.
+of checkpoints); query heads and MLP widths of E2B, E4B and 31B, and all vision towers, from the program that
+made the checkpoints (huggingface/transformers at 0f3f0632, models/gemma4/convert_gemma4_weights.py,
+`_VARIANTS`). A value that neither states is None here, and `required` turns None into a sentence. Sizes are
+bytes.
 """
 
 from collections.abc import Mapping
@@ -170,10 +172,10 @@ _ROWS = (
         kv_shared=18,
         layers=42,
         hidden=2560,
-        query_heads=None,
+        query_heads=8,
         kv_heads=(2, 2),
         key_equals_value=False,
-        dense=None,
+        dense=10_240,
         per_layer_embedding=256,
         window=512,
         max_context=None,
@@ -223,10 +225,10 @@ _ROWS = (
         "google/gemma-4-31B-it",
         layers=60,
         hidden=5376,
-        query_heads=None,
+        query_heads=32,
         kv_heads=(16, 4),
         key_equals_value=True,
-        dense=None,
+        dense=21_504,
         window=1024,
         max_context=None,
         weights=int(58.25 * GIB),

@@ -36,6 +36,7 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
     google.refuse(problems(settings, target))
     assert settings.image is not None
     resolved = plan(settings, settings.image)
+    google.refuse(tpu_vm_checks.baked_cache(target, resolved))
     assert slice_.tpu_type is not None and slice_.runtime_version is not None
     for limit in LIMITS:
         pulumi.log.warn(limit)

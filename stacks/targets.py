@@ -160,6 +160,9 @@ class TpuVmTarget(Section):
     keep_data: bool = Field(
         default=True, description="A disk with weights, image and compile cache that outlives a repair."
     )
+    baked_cache: bool = Field(
+        default=False, description="Begin with what `make bake` has made, on trial; docs/proof.md."
+    )
     second_slice: bool = Field(
         default=False, description="A change may hold a second slice, and then costs no downtime."
     )

@@ -45,6 +45,7 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
     assert settings.image is not None
     resolved = plan(settings, settings.image, node_wait_seconds(target.capacity))
     google.refuse(tpu_vm_checks.too_slow(resolved.cold_start))
+    google.refuse(tpu_vm_checks.baked_cache(target, resolved))
     here = site(target, pulumi.get_stack())
     bought = purchase(target.capacity)
     template, mark = _template(settings, target, resolved, here, bought)

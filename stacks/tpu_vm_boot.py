@@ -12,7 +12,7 @@ import pulumi
 
 from agent import boot as boot_agent
 from agent import bundle
-from serving import boot, compose, host, layout
+from serving import baked, boot, compose, host, layout
 from serving.boot import Boot
 from serving.models import ModelSpec
 from stacks.plan import Plan
@@ -81,6 +81,7 @@ def boot_metadata(
             model=spec.name,
             weights=f"weights/{spec.revision}/{spec.name}/",
             cache=f"{layout.CACHE_ARCHIVES}{resolved.fingerprint.digest}.tar.zst",
+            baked=baked.name(resolved.fingerprint) if target.baked_cache else "",
             budget=resolved.lifecycle.engine_ready_timeout_seconds,
         )
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from components.instance_group import MAX_INITIAL_DELAY_SECONDS
+from serving import baked
 from serving.accelerators import Accelerator
 from serving.coldstart import ColdStart
 from serving.models import ModelSpec
 from stacks import gke_checks
+from stacks.plan import Plan
 from stacks.settings import Settings
 from stacks.targets import TpuVmTarget
 
@@ -72,6 +74,13 @@ def too_slow(cold_start: ColdStart) -> Iterator[str]:
             f"{MAX_INITIAL_DELAY_SECONDS:,} at most by Google; have fewer programs compiled "
             "(engine.bucket_padding_gap 0, no speculative decoding), or set target.kind to gke."
         )
+
+
+def baked_cache(target: TpuVmTarget, resolved: Plan) -> Iterator[str]:
+    """A cache made without a TPU has one size of KV cache in its keys."""
+    problem = baked.problem(resolved.accelerator, resolved.model, resolved.engine)
+    if target.baked_cache and problem is not None:
+        yield f"target.baked_cache is true, but {problem}"
 
 
 def shutdown(settings: Settings, leave_seconds: int, window: int) -> str:

@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from agent.boot import cache, complaint, google, report, secret, weights
+from agent.boot import baked, cache, complaint, google, report, secret, weights
 
 
 def main(words: list[str]) -> None:
@@ -23,6 +23,12 @@ def main(words: list[str]) -> None:
             report.note("weights", weights.stage(bucket, prefix, Path(folder)))
         case ["cache", bucket, name, folder]:
             report.note("cache", cache.restore(bucket, name, Path(folder)))
+        case ["cache", bucket, name, folder, baked_name]:
+            report.note("cache", baked.restore(bucket, name, baked_name, Path(folder)))
+        case ["start", folder]:
+            _note_cache(baked.start(Path(folder)))
+        case ["ready", folder, unit]:
+            _note_cache(baked.ready(Path(folder), unit))
         case ["publish", bucket, name, folder]:
             began = time.monotonic()
             said = cache.publish(bucket, name, Path(folder))
@@ -39,6 +45,11 @@ def main(words: list[str]) -> None:
                 )
         case _:
             raise google.Problem(f"agent.boot does not know the command {' '.join(words)!r}.")
+
+
+def _note_cache(said: str | None) -> None:
+    if said:
+        report.note("cache", said)
 
 
 try:

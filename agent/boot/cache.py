@@ -19,7 +19,7 @@ ROOM = 2
 
 def restore(bucket: str, name: str, folder: Path) -> str:
     """Fill `folder` from gs://`bucket`/`name` (a .tar.zst) unless it holds programs; says what it did."""
-    if folder.is_dir() and any(folder.iterdir()):
+    if holds_programs(folder):
         return f"kept, {sum(1 for _ in folder.iterdir())} files"
     folder.parent.mkdir(parents=True, exist_ok=True)
     archive, unpacked = folder.with_name(".archive"), folder.with_name(".unpacked")
@@ -42,6 +42,11 @@ def restore(bucket: str, name: str, folder: Path) -> str:
         shutil.rmtree(unpacked, ignore_errors=True)
         # The server wants the folder, with or without programs in it.
         folder.mkdir(exist_ok=True)
+
+
+def holds_programs(folder: Path) -> bool:
+    """Whether the server would find anything in its cache."""
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def publish(bucket: str, name: str, folder: Path) -> str:

@@ -1,13 +1,19 @@
 """Machines for the boot's tests. They need root, loop devices and the server's environment."""
 
 import itertools
+import threading
 from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from agent.boot import google, storage
 from local import image
+from tests.boot import cloud
 from tests.boot.lab import Lab
+from tests.boot.store import Store
 from tests.boot.tree import ensure_tree
 
 
@@ -32,3 +38,19 @@ def make_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeLab]:
     yield make
     for lab in labs:
         lab.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setattr(cloud, "FOLDER", tmp_path)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), cloud.Apis)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr(storage, "API", f"{url}/storage/v1/b")
+    monkeypatch.setattr(storage, "UPLOADS", f"{url}/upload/storage/v1/b")
+    monkeypatch.setattr(google, "PAUSES", (0, 0))
+    monkeypatch.setattr(google, "token", lambda: cloud.TOKEN)
+    monkeypatch.setattr(google, "account", lambda: "vm@p.iam")
+    yield Store(tmp_path)
+    server.shutdown()
+    server.server_close()

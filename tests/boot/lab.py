@@ -115,9 +115,9 @@ class Lab:
         for name, data in files.items():
             (folder / name).write_bytes(data)
 
-    def archive(self, data: bytes) -> None:
+    def archive(self, data: bytes, name: str = CACHE) -> None:
         """Put a compile cache's archive into the bucket."""
-        file = self.cloud / "objects" / BUCKET / CACHE
+        file = self.cloud / "objects" / BUCKET / name
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(data)
 

@@ -39,6 +39,20 @@ class Handler(BaseHTTPRequestHandler):
         COUNT["streams"] -= 1
 
 
+def load_programs() -> None:
+    """As JAX does: compile what the cache lacks. A program of the wrong kind ends the whole process."""
+    found = [file for file in CACHE.iterdir() if file.name.endswith("-cache")]
+    if any("for another chip" in file.read_text() for file in found):
+        print("jaxlib._jax.XlaRuntimeError: INTERNAL: made to fail by a program", flush=True)
+        os._exit(134)
+    if not found:
+        (CACHE / "program-cache").write_text("compiled")
+    print(
+        f"INFO compile cache: {len(found)} hits, {not found:d} misses of {max(1, len(found))} programs; 1 s"
+    )
+    sys.stdout.flush()
+
+
 def main() -> None:
     words = dict(zip(sys.argv, sys.argv[1:], strict=False))
     model = Path(sys.argv[2])
@@ -47,9 +61,7 @@ def main() -> None:
     if (model / "crash").exists():
         print("ValueError: made to fail by a file named crash", flush=True)
         sys.exit(1)
-    # As JAX does in a cold boot.
-    if not any(CACHE.iterdir()):
-        (CACHE / "program-cache").write_text("compiled")
+    load_programs()
     server = ThreadingHTTPServer((words["--host"], int(words["--port"])), Handler)
 
     def stop(*_: object) -> None:

@@ -1,59 +1,15 @@
 """Publishing a compile cache, against a pretended Cloud Storage: once, whole, and never an outage."""
 
-import json
 import shutil
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from http.server import ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.boot import cache, google, storage
-from tests.boot import cloud
-
-BUCKET, NAME = "b", "xla/0123456789abcdef.tar.zst"
-
-
-class Store:
-    """One bucket, its faults, and machines that have a compile cache."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "objects" / BUCKET).mkdir(parents=True)
-
-    @property
-    def object(self) -> Path:
-        return self.folder / "objects" / BUCKET / NAME
-
-    def faults(self, **faults: Any) -> None:
-        (self.folder / "faults.json").write_text(json.dumps(faults))
-
-    def machine(self, name: str, **files: str) -> Path:
-        """The cache folder of a machine."""
-        made = self.folder / name / "xla"
-        made.mkdir(parents=True)
-        for file, text in files.items():
-            (made / file).write_text(text)
-        return made
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setattr(cloud, "FOLDER", tmp_path)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), cloud.Apis)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(storage, "API", f"{url}/storage/v1/b")
-    monkeypatch.setattr(storage, "UPLOADS", f"{url}/upload/storage/v1/b")
-    monkeypatch.setattr(google, "PAUSES", (0, 0))
-    monkeypatch.setattr(google, "token", lambda: cloud.TOKEN)
-    monkeypatch.setattr(google, "account", lambda: "vm@p.iam")
-    yield Store(tmp_path)
-    server.shutdown()
-    server.server_close()
+from agent.boot import cache
+from tests.boot.store import BUCKET, NAME, Store
 
 
 def publish(folder: Path) -> str:

@@ -12,10 +12,12 @@ from proof import __main__ as command
 from proof import bake, checkpoint, environment, records
 from proof.environment import Refused
 from proof.records import Record, WorkFolder
+from serving import baked
 from serving.accelerators import accelerator
 from serving.asked import from_settings
-from serving.fingerprint import fingerprint
 from serving.models import MODELS, model
+from stacks.plan import plan
+from stacks.settings import Settings
 from tests.unit.serving.proved import program, proved
 
 Usage = namedtuple("Usage", "total used free")
@@ -44,16 +46,16 @@ def files(tmp_path: Path) -> Path:
         (["--accelerator", "local-v6e-4"], "a CPU that plays a slice: there is nothing to prove; name"),
         (
             ["--accelerator", "v6e-8"],
-            "engine.tensor_parallel_size is 4 and v6e-8 has 8 chips: a proof is for all of them; add "
-            "--set tensor_parallel_size=8",
+            "engine.tensor_parallel_size is 4 and v6e-8 has 8 chips: a proof is for all of them; set it "
+            "to that (--set tensor_parallel_size=8)",
         ),
-        (
-            ["--bake", "vllm/vllm-tpu:v0.32.0"],
-            "--bake vllm/vllm-tpu:v0.32.0: a cache is for one image, and a tag may move; name it by its",
-        ),
-        (["--bake", "v@sha256:0", "--quick"], "--bake packs the programs of a whole boot: leave --quick"),
+        (["--bake"], "tuned names no image, and a cache is for the servers of one: name a stack of TPUs,"),
+        (["--bake", "--stack", "dev", "--quick"], "A cache holds the programs of a whole boot"),
+        (["--bake", "--stack", "dev"], "and a cache is for one: set tpuserve:image to what will run, with"),
+        (["--stack", "dev", "--phase", "tuned"], "--phase was given beside --stack, which names a whole engine"),
+        (["--stack", "local"], "a CPU that plays a slice: there is nothing to prove"),
+        (["--stack", "foundation"], "is a foundation and serves nothing; name a stack with an engine"),
         (["--files", "/nowhere"], "/nowhere holds no config.json and tokenizer_config.json: name"),
-        (["--phase", "baseline"], "needs query heads of gemma-4-e4b-it, which no public source states"),
         (["--model", "gemma-4-12b-it"], "gemma-4-12b-it, which no public source states"),
         (["--config", "/nowhere.json"], "/nowhere.json cannot be read (No such file or directory)"),
     ],
@@ -153,16 +155,49 @@ def test_an_engine_s_environment_has_its_flags_as_a_server_has_them(
     assert records.NEEDED_BYTES > 10**9
 
 
+IMAGE = "vllm/vllm-tpu:v0.32.0@sha256:" + "a" * 64
+STACK = {
+    "phase": "tuned",
+    "image": IMAGE,
+    "model_revision": "4" * 40,
+    "engine": {"num_gpu_blocks_override": 14693},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"image": "vllm/vllm-tpu:nightly"},
+            "The image of dev is vllm/vllm-tpu:nightly, and a cache is for",
+        ),
+        (
+            {"model_revision": None},
+            "dev does not fix the weights, and a cache is for one commit of them: set",
+        ),
+        (
+            {"engine": {}},
+            "engine.num_gpu_blocks_override is not set, so that .*; set it to 14693, for which 0",
+        ),
+    ],
+)
+def test_what_cannot_be_baked(change: dict[str, object], sentence: str) -> None:
+    bake.check(from_settings("dev", STACK), whole=True)
+    with pytest.raises(Refused, match=sentence):
+        bake.check(from_settings("dev", STACK | change), whole=True)
+
+
 def test_what_is_baked_is_marked_and_holds_every_program(tmp_path: Path) -> None:
-    asked = from_settings("tuned", {"phase": "tuned"})
+    asked = from_settings("dev", STACK)
     folder = WorkFolder(tmp_path / "work", "graph", {})
     built = Record(number=1, kind="sample", shape="num_reqs=8", key="jit_sample-1", program=program("sample"))
     (folder.cache / "jit_sample-1-cache").write_bytes(b"a program")
     (folder.cache / "jit_of_another_run-2-cache").write_bytes(b"another")
-    image = "vllm/vllm-tpu@sha256:" + "a" * 64
-    archive = bake.pack(asked, image, proved(program("sample")), [built], folder, tmp_path)
-    name = fingerprint(image=image, model=asked.model, accelerator=asked.accelerator, engine=asked.engine)
-    assert archive.name == f"{name.digest}.baked.tar.zst"
+    archive = bake.pack(asked, proved(program("sample")), [built], folder, tmp_path)
+    # The name that a machine of such a stack looks for.
+    target = {"kind": "tpu-vm", "project": "my-project", "zone": "us-east5-b", "capacity": {"kind": "spot"}}
+    stack = plan(Settings.parse(STACK | {"target": target}), IMAGE)
+    assert f"xla/{archive.name}" == baked.name(stack.fingerprint)
     unpacked = tmp_path / "unpacked"
     unpacked.mkdir()
     subprocess.run(["tar", "-x", "--zstd", "-f", archive, "-C", unpacked], check=True)
@@ -170,8 +205,8 @@ def test_what_is_baked_is_marked_and_holds_every_program(tmp_path: Path) -> None
     manifest = json.loads((unpacked / "manifest.json").read_text())
     assert manifest["baked"] is True
     assert manifest["programs"] == {"jit_sample-1": "sample num_reqs=8"}
-    assert manifest["fields"]["image"] == image
+    assert manifest["fields"]["image"] == IMAGE
 
     lost = built.model_copy(update={"key": "jit_lost-3"})
     with pytest.raises(Refused, match=r"lacks 1 of 2 programs, the first jit_lost-3-cache: delete"):
-        bake.pack(asked, image, proved(program("sample")), [built, lost], folder, tmp_path)
+        bake.pack(asked, proved(program("sample")), [built, lost], folder, tmp_path)
