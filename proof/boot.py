@@ -170,6 +170,7 @@ def weights(model: Any) -> list[tuple[str, int]]:
 _GROUPS = (
     ("vision", "vision"),
     ("embed", "embedding"),
+    ("per_layer_", "per-layer projections"),
     ("router", "router"),
     ("experts", "experts"),
     ("self_attn", "attention"),

@@ -12,25 +12,39 @@ from typing import Any
 from proof.environment import Refused
 from serving.models import ModelSpec
 
-# Gemma 4 26B's vision tower. Its weights in HBM, traced through the real loader, and the text model's sum up
-# to what a boot on a real v6e-4 logged (serving/weights.py). tpu_inference 0.32.0 reads the rest of the
-# tower's configuration from transformers' defaults.
-_VISION: Mapping[str, Mapping[str, Any]] = {
-    "gemma-4-26b-a4b-it": {
-        "hidden_size": 1152,
-        "intermediate_size": 4304,
-        "num_hidden_layers": 27,
-        "num_attention_heads": 16,
-        "num_key_value_heads": 16,
-        "head_dim": 72,
-        "patch_size": 16,
-        "pooling_kernel_size": 3,
-        "position_embedding_size": 10_240,
-        "default_output_length": 280,
-        "standardize": True,
-        "dtype": "bfloat16",
-    }
+_VISION_DEFAULTS: Mapping[str, Any] = {
+    "model_type": "gemma4_vision",
+    "patch_size": 16,
+    "pooling_kernel_size": 3,
+    "position_embedding_size": 10_240,
+    "default_output_length": 280,
+    "dtype": "bfloat16",
 }
+_ON_DEVICE: Mapping[str, Any] = {
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 16,
+    "num_attention_heads": 12,
+    "num_key_value_heads": 12,
+    "head_dim": 64,
+    "use_clipped_linears": True,
+}
+_LARGE: Mapping[str, Any] = {
+    "hidden_size": 1152,
+    "intermediate_size": 4304,
+    "num_hidden_layers": 27,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 16,
+    "head_dim": 72,
+    "standardize": True,
+}
+_VISION: Mapping[str, Mapping[str, Any]] = {
+    "gemma-4-e2b-it": _ON_DEVICE,
+    "gemma-4-e4b-it": _ON_DEVICE,
+    "gemma-4-26b-a4b-it": _LARGE,
+    "gemma-4-31b-it": _LARGE,
+}
+"""The vision towers, from the program that made the checkpoints (serving/models.py names it)."""
 
 
 def text_configuration(model: ModelSpec) -> dict[str, Any]:
@@ -68,7 +82,8 @@ def text_configuration(model: ModelSpec) -> dict[str, Any]:
         "enable_moe_block": model.experts is not None,
         "max_position_embeddings": model.max_context or 131_072,
         "final_logit_softcapping": 30.0,
-        "use_bidirectional_attention": "vision",
+        "use_bidirectional_attention": "vision" if _VISION.get(model.name) is _LARGE else None,
+        "use_double_wide_mlp": model.double_wide_mlp,
         "tie_word_embeddings": True,
         "rope_parameters": {
             "sliding_attention": {"rope_type": "default", "rope_theta": 10_000.0},
@@ -118,5 +133,5 @@ def write(model: ModelSpec, files: Path, config: Path | None, folder: Path) -> N
         name: content["text_config"].get(name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")
     }
     content["text_config"] = special | text
-    content["vision_config"] = {"model_type": "gemma4_vision", **_VISION[model.name]}
+    content["vision_config"] = {**_VISION_DEFAULTS, **_VISION[model.name]}
     (folder / "config.json").write_text(json.dumps(content, indent=1), "utf-8")

@@ -33,7 +33,8 @@ class ModelSpec:
     """One checkpoint.
 
     Layers: every `full_attention_period`-th one attends to everything, the others to `sliding_window`
-    tokens; the last `kv_shared_layers` read another layer's cache and own none. `modalities` is what the
+    tokens; the last `kv_shared_layers` read another layer's cache and own none, and where `double_wide_mlp`
+    have an MLP of twice the width. `modalities` is what the
     checkpoint can take in, not what the TPU runtime serves. `weight_bytes` is the size of the safetensors
     files (to a hundredth of a GiB where a boot log is the source). `vision_bytes` is the vision tower in
     HBM: bytes shared out over the chips, and bytes that every chip holds. `parameters` counts all weights.
@@ -58,6 +59,7 @@ class ModelSpec:
     dense_intermediate: int | None
     experts: Experts | None
     per_layer_embedding: int
+    double_wide_mlp: bool
     sliding_window: int
     vocabulary: int
     max_context: int | None
@@ -90,6 +92,21 @@ class ModelSpec:
         return value
 
 
+@dataclass(frozen=True)
+class _Tower:
+    """A vision tower of one width; bytes in HBM without the projection to the text model's width, shared out
+    over the chips, and of the position table and the norms, which every chip holds. From tracing
+    tpu-inference 0.32.0's constructors."""
+
+    width: int
+    sharded: int
+    copied: int
+
+
+_ON_DEVICE = _Tower(width=768, sharded=303_169_536, copied=31_559_680)
+_LARGE = _Tower(width=1152, sharded=1_091_653_632, copied=47_447_136)
+
+
 def _gemma4(
     name: str,
     hf_repo: str,
@@ -105,10 +122,11 @@ def _gemma4(
     dense: int | None,
     experts: Experts | None = None,
     per_layer_embedding: int = 0,
+    double_wide_mlp: bool = False,
     window: int,
     max_context: int | None,
     weights: int,
-    vision: tuple[int, int] | None = None,
+    vision: _Tower | None,
     parameters: int | None,
     modalities: tuple[Modality, ...],
 ) -> ModelSpec:
@@ -130,11 +148,12 @@ def _gemma4(
         dense_intermediate=dense,
         experts=experts,
         per_layer_embedding=per_layer_embedding,
+        double_wide_mlp=double_wide_mlp,
         sliding_window=window,
         vocabulary=262_144,
         max_context=max_context,
         weight_bytes=weights,
-        vision_bytes=vision,
+        vision_bytes=vision and (vision.sharded + 2 * vision.width * hidden, vision.copied),
         parameters=parameters,
         modalities=modalities,
         # An image is at most 280 soft tokens; a video of 32 frames is the largest item, and vLLM sizes its
@@ -160,9 +179,11 @@ _ROWS = (
         key_equals_value=False,
         dense=6144,
         per_layer_embedding=256,
+        double_wide_mlp=True,
         window=512,
         max_context=None,
         weights=int(9.54 * GIB),
+        vision=_ON_DEVICE,
         parameters=None,
         modalities=("text", "image", "audio"),
     ),
@@ -180,6 +201,7 @@ _ROWS = (
         window=512,
         max_context=None,
         weights=int(14.89 * GIB),
+        vision=_ON_DEVICE,
         parameters=8_000_000_000,
         modalities=("text", "image", "audio"),
     ),
@@ -197,6 +219,7 @@ _ROWS = (
         window=1024,
         max_context=None,
         weights=int(22.28 * GIB),
+        vision=None,
         parameters=11_959_730_224,
         modalities=("text", "image", "audio"),
     ),
@@ -213,9 +236,7 @@ _ROWS = (
         window=1024,
         max_context=262_144,
         weights=51_611_872_412,
-        # From tracing tpu-inference 0.32.0's loader over the published configuration (27 layers, hidden
-        # 1152, MLP 4304); the position table is not sharded.
-        vision=(1_098_141_696, 47_447_136),
+        vision=_LARGE,
         # Sources give 25.2 to 26.5 billion; the text model recomputed from these shapes has 25.2.
         parameters=None,
         modalities=("text", "image"),
@@ -232,6 +253,7 @@ _ROWS = (
         window=1024,
         max_context=None,
         weights=int(58.25 * GIB),
+        vision=_LARGE,
         parameters=31_000_000_000,
         modalities=("text", "image"),
     ),
@@ -254,6 +276,7 @@ _ROWS = (
         dense_intermediate=256,
         experts=Experts(count=8, per_token=2, intermediate=64),
         per_layer_embedding=0,
+        double_wide_mlp=False,
         sliding_window=64,
         vocabulary=1024,
         max_context=4096,

@@ -3,8 +3,8 @@
 Shapes and shardings are those of tpu_inference 0.32.0 (models/jax/gemma4.py and gemma4_mm.py,
 layers/common/process_weights/moe_weights.py). Traced through the real loader with the published
 configuration, gemma-4-26B-A4B-it at tensor parallel 4 takes 16,416,125,084 bytes a chip; a boot on a real
-v6e-4 logged 15.29 GiB. A model whose vision tower is not known (`ModelSpec.vision_bytes`) is spread evenly,
-with what the logs of serving/measured.py say it takes.
+v6e-4 logged 15.29 GiB, and the published boots of E2B, E4B and 31B agree as well. A model whose vision tower
+is not known (`ModelSpec.vision_bytes`) is spread evenly, with what the logs of serving/measured.py say.
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,8 @@ def _by_geometry(model: ModelSpec, engine: EngineConfig, vision: tuple[int, int]
     full = layers // model.full_attention_period
     sliding = layers - full
 
-    # One head's width in q, o and k; v only where the checkpoint has one.
+    # One head's width in q, o and k; v only where the checkpoint has one. Layers that read another one's
+    # cache have all four, too.
     values = 0 if model.key_equals_value else model.kv_heads_full
     projections = sliding * model.head_dim_sliding * (2 * heads + 2 * model.kv_heads_sliding)
     projections += full * model.head_dim_full * (2 * heads + model.kv_heads_full + values)
@@ -62,8 +63,9 @@ def _by_geometry(model: ModelSpec, engine: EngineConfig, vision: tuple[int, int]
 
     # Input, post-attention, pre- and post-MLP; three more beside the experts; a scalar a layer.
     norms = (layers * (7 if model.experts else 4) * hidden + hidden + layers) * BF16
-    embedding = model.vocabulary * hidden * BF16
-    mlp = 3 * hidden * dense * layers * BF16
+    width = layers * model.per_layer_embedding
+    embedding = model.vocabulary * (hidden + width) * BF16
+    mlp = 3 * hidden * dense * (layers + model.double_wide_mlp * model.kv_shared_layers) * BF16
     found = [
         _group("attention", attention, head_norms, chips, attention + head_norms),
         _group("embedding", embedding, 0, chips, embedding),
@@ -71,6 +73,10 @@ def _by_geometry(model: ModelSpec, engine: EngineConfig, vision: tuple[int, int]
         _group("norms", 0, norms, chips, norms),
         _group("vision", *vision, chips, sum(vision)),
     ]
+    if width:
+        # Gate and projection of each layer's own embedding with a norm, and the projection into them all.
+        copied = (3 * width * hidden + layers * hidden + model.per_layer_embedding) * BF16
+        found.append(_group("per-layer projections", 0, copied, chips, copied))
     if model.experts:
         router = layers * (model.experts.count * (hidden + 1) + hidden) * BF16
         size = 1 if engine.moe_requantize_weight_dtype else BF16
@@ -129,11 +135,4 @@ def _by_total(model: ModelSpec, chips: int) -> list[Group]:
     if on_chip is not None:
         return [Group("all weights", on_chip, 0, "measured")]
     total = measured.loaded_bytes(model.name) or model.weight_bytes
-    # The gate and the projection of each layer's own embedding, and the projection into them all, are on
-    # every chip.
-    width = model.layers * model.per_layer_embedding
-    copied = 3 * width * model.hidden * BF16
-    rest = Group("all other weights", (total - copied) // chips, 0, "computed")
-    if not copied:
-        return [rest]
-    return [rest, _group("per-layer projections", 0, copied, chips, copied)]
+    return [Group("all weights", total // chips, 0, "computed")]

@@ -1,7 +1,7 @@
 """Runs in the model server's own Python: boots an engine over shapes, compiles nothing, says what it found.
 
-`proof_server.py ENGINE_JSON FILES FOLDER`: the engine's fields, a tokenizer's folder, one to work in. The
-26B model at two layers of its true dimensions, on a v6e-4.
+`proof_server.py MODEL_JSON ENGINE_JSON FILES FOLDER`: the name of a model, and the fields of its row that are
+other here; the engine's fields; a tokenizer's folder; one to work in. On a v6e-4.
 """
 
 import collections
@@ -17,9 +17,13 @@ from serving.models import model
 
 
 def main() -> None:
-    engine, files, folder = parse(json.loads(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3])
+    changes, engine, files, folder = (
+        json.loads(sys.argv[1]),
+        json.loads(sys.argv[2]),
+        *map(Path, sys.argv[3:]),
+    )
     slice_ = accelerator("v6e-4")
-    spec = dataclasses.replace(model("gemma-4-26b-a4b-it"), layers=2, full_attention_period=2)
+    spec, engine = dataclasses.replace(model(changes["name"]), **changes), parse(engine)
     checkpoint.write(spec, files, None, folder / "checkpoint")
     environment.prepare(engine.environment(), slice_, folder / "cache")
     patches.name_the_chip(slice_)

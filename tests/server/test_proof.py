@@ -1,7 +1,7 @@
 """proof/ with the real libraries: its boot over shapes beside what serving/ computes, and a killed run.
 
-At two layers of the 26B model's true dimensions, so that a boot is mostly imports and a program compiles in
-seconds. What is compiled is compiled by libtpu for the slice.
+At two layers of the 26B model's true dimensions and four of E4B's, so that a boot is mostly imports and a
+program compiles in seconds. What is compiled is compiled by libtpu for the slice.
 """
 
 import dataclasses
@@ -21,14 +21,19 @@ from local import image, paths
 from serving import memory, phases, runtime, temporaries
 from serving.accelerators import accelerator
 from serving.engine import EngineConfig
-from serving.models import model
+from serving.models import ModelSpec, model
 from serving.proofs import Proof
 from serving.weights import groups
 
 V6E_4 = accelerator("v6e-4")
-SPEC = dataclasses.replace(model("gemma-4-26b-a4b-it"), layers=2, full_attention_period=2)
+SMALLER: Mapping[str, Mapping[str, int]] = {
+    "gemma-4-26b-a4b-it": {"layers": 2, "full_attention_period": 2},
+    # Of 18 layers that share another one's cache, one of each kind.
+    "gemma-4-e4b-it": {"layers": 4, "full_attention_period": 2, "kv_shared_layers": 2},
+}
 
 ENGINES: Mapping[str, EngineConfig] = {
+    "baseline": phases.engine_for("baseline", None, {}),
     "tuned": phases.engine_for("tuned", None, {}),
     "turbo-stable": phases.engine_for("turbo-stable", None, {}),
     "drafting": phases.engine_for(
@@ -53,13 +58,25 @@ def python() -> Path:
     return image.ensure_environment() / "bin" / "python3"
 
 
-def boot(engine: EngineConfig, folder: Path) -> dict[str, Any]:
+def row(name: str) -> str:
+    """The model of an engine of ENGINES."""
+    return phases.PHASES[name if name in phases.PHASES else "turbo-stable"].model
+
+
+def spec(name: str) -> ModelSpec:
+    """The same with few layers."""
+    return dataclasses.replace(model(row(name)), **SMALLER[row(name)])
+
+
+def boot(name: str, folder: Path) -> dict[str, Any]:
     """What the real engine says when it boots over shapes."""
+    engine = ENGINES[name]
     script = Path(__file__).with_name("proof_server.py")
     fields = engine.model_dump_json(exclude_none=True, exclude={"vision_programs"})
     whole = {**json.loads(fields), **_vision(engine)}
+    smaller = {"name": row(name), **SMALLER[row(name)]}
     done = subprocess.run(
-        [python(), script, json.dumps(whole), image.ensure_model(), folder],
+        [python(), script, json.dumps(smaller), json.dumps(whole), image.ensure_model(), folder],
         capture_output=True, text=True, timeout=600, env=environment(), check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
@@ -79,18 +96,18 @@ def booted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]
     """Every engine, two at a time."""
     folders = {name: tmp_path_factory.mktemp(name) for name in ENGINES}
     with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda name: boot(ENGINES[name], folders[name]), ENGINES)
+        found = pool.map(lambda name: boot(name, folders[name]), ENGINES)
     return dict(zip(ENGINES, found, strict=True))
 
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_weights_of_every_group(name: str, booted: dict[str, dict[str, Any]]) -> None:
-    assert booted[name]["weights"] == {group.name: group.bytes for group in groups(SPEC, ENGINES[name])}
+    assert booted[name]["weights"] == {group.name: group.bytes for group in groups(spec(name), ENGINES[name])}
 
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_buckets_and_programs(name: str, booted: dict[str, dict[str, Any]]) -> None:
-    found, expected = booted[name], runtime.resolve(SPEC, ENGINES[name]).programs
+    found, expected = booted[name], runtime.resolve(spec(name), ENGINES[name]).programs
     for field, sizes in vars(expected.buckets).items():
         assert tuple(found[field]) == sizes, field
     assert found["programs"] == dict(expected.by_kind)
@@ -98,16 +115,16 @@ def test_buckets_and_programs(name: str, booted: dict[str, dict[str, Any]]) -> N
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_pages_and_tokens_of_the_kv_cache(name: str, booted: dict[str, dict[str, Any]]) -> None:
-    expected = memory.budget(V6E_4, SPEC, ENGINES[name])
+    expected = memory.budget(V6E_4, spec(name), ENGINES[name])
     assert booted[name]["pages"] == expected.pool.pages
     assert booted[name]["kv_bytes"] == expected.kv_bytes
 
 
 def test_what_the_boot_of_a_drafting_server_holds(booted: dict[str, dict[str, Any]]) -> None:
     """The formula counts the logits alone; the other arguments are some kilobytes."""
-    buckets = runtime.resolve(SPEC, ENGINES["drafting"]).programs.buckets
+    buckets = runtime.resolve(spec("drafting"), ENGINES["drafting"]).programs.buckets
     held = max(booted["drafting"]["held"].values())
-    formula = temporaries.warm_up_bytes(SPEC.vocabulary, buckets, V6E_4.chips)
+    formula = temporaries.warm_up_bytes(spec("drafting").vocabulary, buckets, V6E_4.chips)
     assert formula <= held < formula * 1.001
 
 
@@ -147,7 +164,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert report.with_suffix(".svg").read_text().startswith("<svg ")
     assert len(proof.programs) == len(after) - 1 == len({program.kind for program in proof.programs})
     assert not (tmp_path / "out").exists()
-    assert proof.resident_bytes == sum(group.bytes for group in groups(SPEC, ENGINES["tuned"]))
+    assert proof.resident_bytes == sum(group.bytes for group in groups(spec("tuned"), ENGINES["tuned"]))
     whole = next(program for program in proof.programs if program.kind == "backbone")
     assert whole.code_bytes > 2**20 and whole.flops > 10**9 and whole.hbm_bytes > 2**30
     # Each program stands in the compile cache under the key that its record names.
