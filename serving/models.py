@@ -94,9 +94,8 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class _Tower:
-    """A vision tower of one width; bytes in HBM without the projection to the text model's width, shared out
-    over the chips, and of the position table and the norms, which every chip holds. From tracing
-    tpu-inference 0.32.0's constructors."""
+    """A vision tower of one width. Bytes, traced through tpu-inference 0.32.0: shared out over the chips, but
+    for the projection to the text model's width; and of table and norms, which every chip holds."""
 
     width: int
     sharded: int
