@@ -44,7 +44,8 @@ def verdict(asked: Asked, proof: Proof) -> str:
 def table(asked: Asked, proof: Proof) -> str:
     """The whole report as text."""
     lines = [f"{asked.name}: {asked.model.name} on {asked.accelerator.name}, {proof.source}", ""]
-    lines += [*_chip(asked, proof), "", *_shares(asked, proof), "", *_kinds(asked, proof), ""]
+    lines += [*_chip(asked, proof), "", *_shares(asked, proof), "", *_kinds(proof), ""]
+    lines += [*_steps(asked, proof), ""]
     lines += [f"refused: {reason}" for reason in proof.refused]
     return "\n".join([*lines, verdict(asked, proof)])
 
@@ -78,31 +79,44 @@ def _shares(asked: Asked, proof: Proof) -> Iterator[str]:
         )
 
 
-def _kinds(asked: Asked, proof: Proof) -> Iterator[str]:
+def _kinds(proof: Proof) -> Iterator[str]:
     yield (
         f"{'kind':<47}{'asked':>6}{'built':>6}{'lower s':>9}{'compile s':>10}{'code MiB':>9}{'needs MiB':>10}"
-        "  shortest run of the largest"
     )
     kinds: dict[str, list[Program]] = {}
     for program in proof.programs:
         kinds.setdefault(program.kind, []).append(program)
     for kind, programs in kinds.items():
-        yield _kind(kind, programs, asked)
-    yield _kind("all", proof.programs, asked, total=True)
+        yield _kind(kind, programs)
+    yield _kind("all", proof.programs)
 
 
-def _kind(kind: str, programs: Sequence[Program], asked: Asked, *, total: bool = False) -> str:
+def _kind(kind: str, programs: Sequence[Program]) -> str:
     built = sum(program.code_bytes > 0 for program in programs)
-    largest = max(programs, key=lambda program: (program.flops, program.needed_bytes))
-    roof = None if total else bound(largest, asked.accelerator)
-    shortest = f"{roof.seconds * 1000:.2f} ms, {roof.by}" if roof else ""
     needs = max(program.needed_bytes for program in programs)
     return (
         f"{_shortened(kind):<47}{len(programs):>6}{built:>6}"
         f"{sum(program.lower_seconds for program in programs):>9.1f}"
         f"{sum(program.compile_seconds for program in programs):>10.1f}"
-        f"{sum(program.code_bytes for program in programs) / MIB:>9.1f}{needs / MIB:>10.1f}  {shortest}"
+        f"{sum(program.code_bytes for program in programs) / MIB:>9.1f}{needs / MIB:>10.1f}"
     )
+
+
+def _steps(asked: Asked, proof: Proof) -> Iterator[str]:
+    """The programs that take time when a request is served, and what each step waits for at best."""
+    yield f"{'step':<47}{'needs MiB':>10}{'GFLOP':>9}{'counted GB':>11}  at least"
+    shown: dict[str, Program] = {}
+    for program in proof.programs:
+        if program.kind.startswith("backbone"):
+            shown[f"{program.kind} {program.shape}"] = program
+        elif program.kind not in shown or program.flops > shown[program.kind].flops:
+            shown[program.kind] = program
+    for name, program in shown.items():
+        if roof := bound(program, asked.accelerator, proof.resident_bytes):
+            yield (
+                f"{_shortened(name):<47}{program.needed_bytes / MIB:>10.1f}{program.flops / 1e9:>9,.0f}"
+                f"{program.hbm_bytes / 1e9:>11.2f}  {roof.seconds * 1000:.2f} ms, {roof.by}"
+            )
 
 
 def _shortened(kind: str) -> str:
