@@ -118,8 +118,8 @@ StartLimitBurst={STARTS}
 WorkingDirectory=/var/lib/tpuserve
 Environment={RESTART}=no {_AGENT}
 ExecStartPre=/bin/rm -f {draining}
-ExecStartPre=-/usr/bin/python3 -m agent.boot start {_XLA}
 ExecStartPre=/usr/bin/docker compose --ansi never create --pull never
+ExecStartPre=-/usr/bin/python3 -m agent.boot start {_XLA}
 ExecStart=/usr/bin/docker start --attach {CONTAINER}
 ExecStop=/bin/sh -c 'touch {draining}; sleep {leave_seconds}'
 ExecStop=/usr/bin/docker compose stop --timeout {lifecycle.shutdown_timeout_seconds + TEARDOWN}

@@ -27,11 +27,13 @@ def main(words: list[str]) -> None:
             report.note("cache", baked.restore(bucket, name, baked_name, Path(folder)))
         case ["start", folder]:
             _note_cache(baked.start(Path(folder)))
+        case ["on-trial", folder]:
+            sys.exit(not baked.on_trial(Path(folder)))
         case ["ready", folder, unit]:
             _note_cache(baked.ready(Path(folder), unit))
         case ["publish", bucket, name, folder]:
             began = time.monotonic()
-            said = cache.publish(bucket, name, Path(folder))
+            said = baked.unfit(Path(folder)) or cache.publish(bucket, name, Path(folder))
             report.stage("publish", "done", round(time.monotonic() - began, 1), None)
             report.note("publish", said)
         case ["complaint", unit]:

@@ -1,10 +1,13 @@
 """A baked compile cache, made without a TPU: taken on trial, and dropped when the server does not survive it.
 
 That a chip loads programs which a compiler without chips has written is not known. A program that does not
-load is compiled, by JAX itself; what ends or hangs the server, this module answers: it notes beside the cache
-that the trial began, and a start that finds such a note has the cache emptied and compiles.
+load is compiled, by JAX itself, but never written again; what ends the server, or hangs it, this module
+answers: it notes beside the cache that a trial is on, and a start that finds such a note empties the cache.
 
-    .baked     new: restored; tried: a server has started on it; dropped: never again on this disk
+    .baked     new: restored; tried: a server has started on it; unloaded: it serves, but some of the programs
+               did not load; dropped: never again on this disk
+
+A note is written before what it warns of, and taken back after.
 """
 
 import json
@@ -16,66 +19,99 @@ from pathlib import Path
 from agent.boot import cache
 
 MANIFEST = "manifest.json"
-_COUNTS = re.compile(r"compile cache: (\d+) hits, (\d+) misses of \d+ programs")
+_COUNTS = re.compile(r"compile cache: \d+ hits, (\d+) misses of \d+ programs")
 
 
 def restore(bucket: str, own: str, name: str, folder: Path) -> str:
     """Fill `folder` from gs://`bucket`/`own`, which a server has published, else from `name`, which is baked;
-    says what it did. A trial that never became a serving server ends here, too."""
-    dropped = drop(folder) if _state(folder) == "tried" else None
+    says what it did. Whatever goes wrong is a miss."""
     said = cache.restore(bucket, own, folder)
-    if dropped:
-        return f"{dropped}; {said}"
-    if cache.holds_programs(folder) or _state(folder) == "dropped":
+    if cache.holds_programs(folder) or _state(folder) in ("unloaded", "dropped"):
         return said
-    said = cache.restore(bucket, name, folder)
-    if not cache.holds_programs(folder):
-        return said
-    programs = _baked(folder)
-    if not programs:
-        _empty(folder)
-        return f"gs://{bucket}/{name} has no manifest of `make bake`: this boot compiles"
-    _note(folder, "new")
+    try:
+        _note(folder, "new")
+        said = cache.restore(bucket, name, folder)
+        programs = _baked(folder)
+        if not programs:
+            empty = not cache.holds_programs(folder)
+            _empty(folder)
+            marker(folder).unlink()
+            return (
+                said if empty else f"gs://{bucket}/{name} has no manifest of `make bake`: this boot compiles"
+            )
+    except OSError as error:
+        return f"not restored ({error}): this boot compiles"
     return f"baked, {len(programs)} programs, not yet tried"
 
 
 def start(folder: Path) -> str | None:
-    """Call before each start of the server; what to report, if anything."""
+    """Call when the server is about to start; what to report, if anything."""
     state = _state(folder)
     if state == "new":
         _note(folder, "tried")
-    return f"{drop(folder)}; this start compiles" if state == "tried" else None
+    elif state == "unloaded":
+        _note(folder, "dropped")
+    elif state == "tried":
+        _empty(folder)
+        _note(folder, "dropped")
+        return "baked cache dropped: the server ended before it was ready; this start compiles"
+    return None
+
+
+def on_trial(folder: Path) -> bool:
+    """Whether a server that is not ready yet runs on a baked cache; started again it would run without."""
+    return _state(folder) == "tried"
 
 
 def ready(folder: Path, unit: str) -> str | None:
-    """Call when the server answers. Ends the trial, and says how many of the programs were of use; those of a
-    cache of which none was are deleted, so that nobody publishes them."""
+    """Call when the server answers: ends the trial, and says what came of it.
+
+    Programs that a server had to compile although they were baked tell that the others are worth nothing
+    either. Those under another key have been written beside them; those that did not load are written nowhere.
+    """
     if _state(folder) != "tried":
         return None
-    marker(folder).unlink()
-    command = ["journalctl", "--unit", unit, "--output", "cat", "--lines", "5000", "--no-pager"]
-    log = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    counts = _COUNTS.findall(log)
-    if not counts:
-        return "baked; the server's log does not say how many programs it found"
-    hits, misses = counts[-1]
-    if hits == "0":
-        for program in _baked(folder):
+    programs = _baked(folder)
+    own = [file.name.removesuffix("-cache") for file in folder.glob("*-cache")]
+    own = [program for program in own if program not in programs]
+    failed = max(0, _misses(unit) - len(own))
+    names = {_name(program) for program in programs}
+    renamed = sum(_name(program) in names for program in own)
+    if failed or renamed:
+        for program in programs:
             (folder / f"{program}-cache").unlink(missing_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
-    return f"baked, {hits} programs found and {misses} compiled"
+    if failed:
+        _note(folder, "unloaded")
+        return f"baked, and {failed} programs did not load: all baked ones are deleted"
+    marker(folder).unlink()
+    if renamed:
+        return f"baked, and {renamed} programs have other keys here: all baked ones are deleted"
+    return f"baked, all {len(programs)} programs serve"
 
 
-def drop(folder: Path) -> str:
-    """Empty the cache, and never restore a baked one on this disk again."""
-    _note(folder, "dropped")
-    _empty(folder)
-    return "baked cache dropped: the server ended before it was ready"
+def unfit(folder: Path) -> str | None:
+    """Why the cache of a serving machine must not be published, if there is a reason."""
+    if _state(folder) == "unloaded":
+        return "not published: what did not load is missing; the next boot compiles it"
+    return None
 
 
 def marker(folder: Path) -> Path:
     """The file that tells where the trial of `folder`'s programs stands."""
     return folder.with_name(".baked")
+
+
+def _misses(unit: str) -> int:
+    """As the server's last warm-up has counted them (agent/cache_events.py); 0 when it did not say."""
+    command = ["journalctl", "--unit", unit, "--output", "cat", "--lines", "5000", "--no-pager"]
+    log = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return int((_COUNTS.findall(log) or ["0"])[-1])
+
+
+def _name(program: str) -> str:
+    """A key without its digest: what was jitted."""
+    return program.rpartition("-")[0]
 
 
 def _state(folder: Path) -> str:
@@ -90,8 +126,8 @@ def _note(folder: Path, state: str) -> None:
 
 
 def _empty(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    for file in folder.iterdir():
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
 
 
 def _baked(folder: Path) -> list[str]:

@@ -45,6 +45,8 @@ def load_programs() -> None:
     if any("for another chip" in file.read_text() for file in found):
         print("jaxlib._jax.XlaRuntimeError: INTERNAL: made to fail by a program", flush=True)
         os._exit(134)
+    while any("that hangs" in file.read_text() for file in found):
+        time.sleep(1)
     if not found:
         (CACHE / "program-cache").write_text("compiled")
     print(

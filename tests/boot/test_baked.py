@@ -38,11 +38,15 @@ def bake(store: Store, data: bytes, name: str = BAKED) -> None:
 
 
 @pytest.fixture
-def journal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Sets what the server has logged."""
+def misses(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Sets how many programs the server has logged as compiled."""
 
-    def logged(text: str) -> None:
+    def logged(number: int) -> None:
         real = subprocess.run
+        text = (
+            "INFO compile cache: 4 hits, 99 misses of 103 programs; 1 s, of the boot before\n"
+            f"INFO compile cache: 40 hits, {number} misses of {40 + number} programs; 1 s\n"
+        )
         done = subprocess.CompletedProcess([], 0, text, "")
         monkeypatch.setattr(
             subprocess, "run", lambda words, **rest: done if words[0] == "journalctl" else real(words, **rest)
@@ -57,6 +61,17 @@ def restore(folder: Path) -> str:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def tried(store: Store, tmp_path: Path) -> Path:
+    """The cache of a machine whose server has started on a baked one, and has compiled a helper of its own."""
+    bake(store, archive(tmp_path / "baked", "baked"))
+    folder = store.machine("m")
+    assert restore(folder) == "baked, 1 programs, not yet tried"
+    assert baked.start(folder) is None
+    (folder / "jit_add-2-cache").write_text("compiled here")
+    return folder
 
 
 def test_a_cache_that_a_server_published_goes_first(store: Store, tmp_path: Path) -> None:
@@ -79,63 +94,84 @@ def test_what_nobody_baked_is_not_begun_with(store: Store, tmp_path: Path) -> No
     bake(store, archive(tmp_path / "baked", "?", manifest='{"programs": ["a"]}'))
     folder = store.machine("m")
     assert restore(folder) == f"gs://{STORED}/{BAKED} has no manifest of `make bake`: this boot compiles"
-    assert names(folder) == []
+    assert names(folder) == [] and not baked.marker(folder).exists()
 
 
-def test_a_trial_that_serves_is_a_cache_like_any_other(
-    store: Store, tmp_path: Path, journal: Callable[[str], None]
+def test_a_restore_that_is_cut_off_leaves_no_programs_without_a_trial(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bake(store, archive(tmp_path / "baked", "baked"))
     folder = store.machine("m")
-    assert restore(folder) == "baked, 1 programs, not yet tried"
-    # Cut off before any server has started: nothing is known against it.
-    assert restore(folder) == "kept, 2 files"
+
+    def cut_off(_: Path) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(baked, "_baked", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        restore(folder)
+    assert names(folder) == ["jit_step-1-cache", "manifest.json"]
     assert baked.start(folder) is None
-    journal(
-        "INFO compile cache: 0 hits, 9 misses of 9 programs; 1 s\n"
-        "INFO compile cache: 7 hits, 2 misses of 9 programs; 1 s"
-    )
-    assert baked.ready(folder, "u") == "baked, 7 programs found and 2 compiled"
-    assert names(folder) == ["jit_step-1-cache"]
-    assert baked.start(folder) is None
-    assert restore(folder) == "kept, 1 files"
+    assert baked.on_trial(folder)
 
 
-def test_programs_of_which_none_was_found_are_not_kept(
-    store: Store, tmp_path: Path, journal: Callable[[str], None]
+def test_a_disk_that_cannot_note_a_trial_begins_none(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bake(store, archive(tmp_path / "baked", "baked"))
     folder = store.machine("m")
-    restore(folder)
-    baked.start(folder)
-    (folder / "jit_own-2-cache").write_text("compiled here")
-    journal("compile cache: 0 hits, 1 misses of 1 programs")
-    assert baked.ready(folder, "u") == "baked, 0 programs found and 1 compiled"
-    assert names(folder) == ["jit_own-2-cache"]
 
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
 
-def test_a_second_start_without_an_answer_drops_it_for_good(store: Store, tmp_path: Path) -> None:
-    bake(store, archive(tmp_path / "baked", "baked"))
-    folder = store.machine("m")
-    restore(folder)
-    assert baked.start(folder) is None
-    said = "baked cache dropped: the server ended before it was ready"
-    assert baked.start(folder) == f"{said}; this start compiles"
+    monkeypatch.setattr(baked, "_note", full)
+    assert restore(folder) == "not restored ([Errno 28] No space left on device): this boot compiles"
     assert names(folder) == []
-    assert baked.start(folder) is None
-    assert restore(folder) == f"none in gs://{STORED}/{NAME}: this boot compiles"
 
 
-def test_so_does_the_boot_after_one_that_hung(store: Store, tmp_path: Path) -> None:
-    bake(store, archive(tmp_path / "baked", "baked"))
-    folder = store.machine("m")
-    restore(folder)
-    baked.start(folder)
-    assert restore(folder) == (
-        "baked cache dropped: the server ended before it was ready; "
-        f"none in gs://{STORED}/{NAME}: this boot compiles"
-    )
-    assert names(folder) == []
+def test_a_trial_that_serves_is_a_cache_like_any_other(tried: Path, misses: Callable[[int], None]) -> None:
+    misses(1)
+    assert baked.ready(tried, "u") == "baked, all 1 programs serve"
+    assert names(tried) == ["jit_add-2-cache", "jit_step-1-cache"]
+    assert baked.start(tried) is None and baked.unfit(tried) is None
+    assert restore(tried) == "kept, 2 files"
+
+
+def test_keys_that_the_host_computes_otherwise(tried: Path, misses: Callable[[int], None]) -> None:
+    (tried / "jit_step-7-cache").write_text("the same program under another key")
+    misses(2)
+    said = "baked, and 1 programs have other keys here: all baked ones are deleted"
+    assert baked.ready(tried, "u") == said
+    # What is left is whole, and good to publish.
+    assert names(tried) == ["jit_add-2-cache", "jit_step-7-cache"]
+    assert baked.unfit(tried) is None
+
+
+def test_programs_that_did_not_load_are_not_published(tried: Path, misses: Callable[[int], None]) -> None:
+    misses(2)
+    said = "baked, and 1 programs did not load: all baked ones are deleted"
+    assert baked.ready(tried, "u") == said
+    assert names(tried) == ["jit_add-2-cache"]
+    why = "not published: what did not load is missing; the next boot compiles it"
+    assert baked.unfit(tried) == why
+    # The next start does; and takes no baked cache, even on an empty disk.
+    assert baked.start(tried) is None and baked.unfit(tried) is None
+    for file in tried.iterdir():
+        file.unlink()
+    assert restore(tried) == f"none in gs://{STORED}/{NAME}: this boot compiles"
+
+
+def test_a_second_start_without_an_answer_drops_it_for_good(tried: Path) -> None:
+    assert baked.on_trial(tried)
+    said = "baked cache dropped: the server ended before it was ready; this start compiles"
+    assert baked.start(tried) == said
+    assert names(tried) == [] and not baked.on_trial(tried)
+    assert baked.start(tried) is None
+    assert restore(tried) == f"none in gs://{STORED}/{NAME}: this boot compiles"
+
+
+def test_a_boot_that_is_run_again_leaves_a_running_trial_alone(tried: Path) -> None:
+    assert restore(tried) == "kept, 3 files"
+    assert baked.on_trial(tried)
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +187,12 @@ def lab(make_lab: MakeLab) -> Lab:
             2,
             "baked cache dropped: the server ended before it was ready; this start compiles",
         ),
-        ("for this chip", 1, "baked, 1 programs found and 0 compiled"),
+        (
+            "that hangs",
+            1,
+            "baked cache dropped: the server ended before it was ready; this start compiles",
+        ),
+        ("for this chip", 1, "baked, all 1 programs serve"),
     ],
 )
 def test_a_machine_serves_whatever_was_baked(
@@ -162,7 +203,7 @@ def test_a_machine_serves_whatever_was_baked(
     for published in (lab.cloud / "objects" / BUCKET / "xla").glob("*"):
         published.unlink()
     lab.archive(archive(tmp_path / "baked", text), BAKED)
-    lab.template(simple_release(lab.image, MODEL), model=MODEL, baked=BAKED)
+    lab.template(simple_release(lab.image, MODEL), model=MODEL, baked=BAKED, budget=20)
     lab.machine.boot(300)
     assert lab.machine.status["state"] == "serving"
     assert stages(lab)["cache"]["note"] == note
