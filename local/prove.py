@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from local import image, paths
 from local.progress import Refusal, say
 
-FOREIGN = ("PYTHONPATH", "XLA_FLAGS", "LIBTPU_INIT_ARGS")
-"""Variables of the caller that would change what is compiled."""
+PASSED = ("HOME", "LANG", "PATH", "TERM", "TMPDIR")
+"""All that a proof sees of the caller's variables: JAX and tpu-inference have hundreds that change what is
+compiled. The engine's own are set in the stack or with --set."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -23,8 +24,11 @@ def main(arguments: Sequence[str]) -> int:
     except Refusal as refusal:
         say(f"\n{refusal}")
         return 1
+    except KeyboardInterrupt:
+        say("\nInterrupted. The same command goes on from here.")
+        return 130
     command = [tree / "bin" / "python3", "-m", "proof", "--files", files, "--work", paths.home() / "proofs"]
-    environment = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    environment = {name: os.environ[name] for name in PASSED if name in os.environ}
     with subprocess.Popen([*command, *arguments], cwd=paths.REPOSITORY, env=environment) as process:
         # An interrupt reaches both; the proof says what becomes of its work.
         signal.signal(signal.SIGINT, signal.SIG_IGN)

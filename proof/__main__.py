@@ -6,8 +6,10 @@ whether it fits. Interrupted, the same command goes on from where it was.
 
 import argparse
 import contextlib
+import ctypes
 import dataclasses
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -22,8 +24,16 @@ from serving import proofs
 from serving.asked import Asked, add_options, from_options
 from serving.fingerprint import fingerprint
 
+GO_ON = "give it what it lacks, and run the same command again, which goes on from here."
+
+PARTIAL = (
+    "(Not of the whole engine: --quick, --layers or --config. The code of what was left out is not counted.)"
+)
+
 STACKS = Path(__file__).resolve().parent.parent
 """Folder of the stacks' files."""
+
+PR_SET_PDEATHSIG = 1
 
 PROCESS_BYTES = 6 * 10**9
 """Memory of one process while it compiles 30 layers: 4.6 GB were seen."""
@@ -32,10 +42,15 @@ PROCESS_BYTES = 6 * 10**9
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code: 0, 1 when the engine does not fit the slice, 2 when there is no proof."""
     options = _parser().parse_args(arguments)
+    if options.helper:
+        _end_with(os.getppid())
     try:
         return _prove(options)
     except (Refused, ValueError) as refused:
         print(f"\n{refused}", file=sys.stderr)
+        return 2
+    except (OSError, MemoryError) as error:
+        print(f"\nThe machine cannot go on ({error or type(error).__name__}): {GO_ON}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
@@ -74,22 +89,14 @@ def _prove(options: argparse.Namespace) -> int:
     graph = fingerprint(
         image="", model=asked.model, accelerator=asked.accelerator, engine=asked.engine
     ).graph_digest
-    # First of all, before anything loads the libraries.
+    from proof import checkpoint
     from proof.records import WorkFolder
 
-    decides: dict[str, object] = {"versions": versions, "layers": asked.model.layers}
-    if options.config:
-        try:
-            decides["config"] = options.config.read_text("utf-8")
-        except OSError as error:
-            raise Refused(
-                f"{options.config} cannot be read ({error.strerror}): name a checkpoint's config.json."
-            ) from None
-    folder = WorkFolder(options.work, graph, decides)
-    from proof import checkpoint
-
+    configuration = checkpoint.configuration(asked.model, options.files, options.config)
+    folder = WorkFolder(options.work, graph, {"versions": versions, "config": configuration})
     if not options.helper:
-        checkpoint.write(asked.model, options.files, options.config, folder.checkpoint)
+        folder.forget_refusals()
+        checkpoint.write(configuration, options.files, folder.checkpoint)
     environment.prepare(asked.engine.environment(), asked.accelerator, folder.cache)
     with _helpers(0 if options.helper else options.processes - 1):
         proof, records = _compiled(asked, folder, graph, versions, quick=options.quick, silent=options.helper)
@@ -98,14 +105,15 @@ def _prove(options: argparse.Namespace) -> int:
     from proof import picture, report
     from proof.records import write_whole
 
-    whole = not (options.quick or options.layers)
-    out = options.out if whole else folder.path / "reports"
+    out = options.out if _whole(options) else folder.path / "reports"
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / f"{graph}.json", rendered(proof))
     write_whole(out / f"{graph}.svg", picture.draw(asked, proof))
     print(report.table(asked, proof))
+    if not _whole(options):
+        print(PARTIAL)
     print(f"\n{out / graph}.json and .svg")
-    fits = "fits:" in report.verdict(asked, proof)
+    fits = report.fits(asked, proof)
     if options.bake and fits:
         archive = bake.pack(asked, proof, records, folder, options.work / "baked")
         print(f"\n{archive}, {archive.stat().st_size / 1e6:.0f} MB. docs/proof.md says how to try it.")
@@ -126,12 +134,17 @@ def _asked(options: argparse.Namespace) -> Asked:
             f"it to that (--set tensor_parallel_size={asked.accelerator.chips})."
         )
     if options.bake:
-        bake.check(asked, whole=not (options.quick or options.layers or options.config))
+        bake.check(asked, whole=_whole(options))
     if options.layers:
         period = min(asked.model.full_attention_period, options.layers)
         model = dataclasses.replace(asked.model, layers=options.layers, full_attention_period=period)
         return dataclasses.replace(asked, model=model)
     return asked
+
+
+def _whole(options: argparse.Namespace) -> bool:
+    """Whether it is a proof of the engine that was asked for; others are kept apart."""
+    return not (options.quick or options.layers or options.config)
 
 
 def _compiled(
@@ -178,11 +191,11 @@ def _say(text: str, silent: bool) -> None:
 
 @contextlib.contextmanager
 def _helpers(number: int) -> Iterator[None]:
-    """So many processes more that compile in the same folder; they end with this one."""
+    """So many processes more that compile in the same folder; they end with this one, however it ends."""
     command = [sys.executable, "-m", "proof", *sys.argv[1:], "--helper"]
-    environment_ = {name: value for name, value in os.environ.items() if name not in environment.OWN_FLAGS}
+    given = {name: value for name, value in os.environ.items() if name not in environment.OWN_FLAGS}
     started = [
-        subprocess.Popen(command, env=environment_, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.Popen(command, env=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(number)
     ]
     try:
@@ -192,6 +205,13 @@ def _helpers(number: int) -> Iterator[None]:
             process.terminate()
         for process in started:
             process.wait()
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel end this process when its parent is gone, even killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent or parent == 1:
+        sys.exit(0)
 
 
 def free_memory() -> int:

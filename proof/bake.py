@@ -9,10 +9,11 @@ real boot is tested; that a TPU host computes these keys and loads these program
 import json
 import re
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from proof.environment import Refused
+from proof.environment import WRITTEN_FOR, Refused
 from proof.records import Record, WorkFolder, write_whole
 from serving import baked
 from serving.asked import Asked
@@ -21,7 +22,9 @@ from serving.proofs import Proof
 
 MANIFEST = "manifest.json"
 
-DIGEST = re.compile(r"@sha256:(?!0{64}$)[0-9a-f]{64}$")
+RELEASE = f"vllm/vllm-tpu:v{WRITTEN_FOR['vllm-tpu']}"
+IMAGE = re.compile(rf":v{re.escape(WRITTEN_FOR['vllm-tpu'])}@sha256:(?!0{{64}}$)[0-9a-f]{{64}}$")
+"""The release that the programs are of, in any repository."""
 
 
 def check(asked: Asked, *, whole: bool) -> None:
@@ -34,10 +37,10 @@ def check(asked: Asked, *, whole: bool) -> None:
         )
     if not whole:
         raise Refused("A cache holds the programs of a whole boot: leave --quick, --layers and --config out.")
-    if not DIGEST.search(asked.image):
+    if not IMAGE.search(asked.image):
         raise Refused(
-            f"The image of {asked.name} is {asked.image}, and a cache is for one: set tpuserve:image to what "
-            "will run, with its real digest (`crane digest IMAGE` tells it)."
+            f"The image of {asked.name} is {asked.image}, and a cache is for one with this proof's versions: "
+            f"set tpuserve:image to {RELEASE} with its real digest (`crane digest {RELEASE}` tells it)."
         )
     if asked.model.revision is None:
         raise Refused(
@@ -56,11 +59,13 @@ def pack(asked: Asked, proof: Proof, records: Sequence[Record], folder: WorkFold
     )
     keys = {record.key: f"{record.kind} {record.shape}" for record in records if record.key}
     files = sorted(f"{key}-cache" for key in keys)
-    missing = [file for file in files if not (folder.cache / file).is_file()]
+    missing = [each for each in records if each.key and not (folder.cache / f"{each.key}-cache").is_file()]
     if missing:
+        for record in missing:
+            folder.forget(record.number)
         raise Refused(
-            f"The compile cache lacks {len(missing)} of {len(files)} programs, the first {missing[0]}: "
-            f"delete {folder.path} and bake again."
+            f"The compile cache lacks {len(missing)} of {len(files)} programs, the first {missing[0].kind}: "
+            "run the same command again, which compiles them."
         )
     manifest = {
         "baked": True,
@@ -70,24 +75,27 @@ def pack(asked: Asked, proof: Proof, records: Sequence[Record], folder: WorkFold
         "versions": proof.versions,
         "programs": dict(sorted(keys.items())),
     }
-    write_whole(folder.cache / MANIFEST, json.dumps(manifest, indent=1) + "\n")
     out.mkdir(parents=True, exist_ok=True)
     archive = out / Path(baked.name(named)).name
-    unfinished = archive.with_name(f".{archive.name}")
+    # Of its own: another bake may run, and stacks with the same programs have other images.
+    with tempfile.TemporaryDirectory(prefix=".", dir=out) as own:
+        write_whole(Path(own) / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+        unfinished = Path(own) / archive.name
+        _tar(unfinished, "--directory", own, MANIFEST, "--directory", str(folder.cache), *files)
+        unfinished.replace(archive)
+    return archive
+
+
+def _tar(archive: Path, *what: str) -> None:
     command = ["tar", "--create", "--zstd", "--sort=name", "--mtime=@0", "--owner=0", "--group=0"]
     try:
         done = subprocess.run(
-            [*command, "--file", unfinished, "--directory", folder.cache, MANIFEST, *files],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode != 0:
-            reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[0]
-            raise Refused(
-                f"tar cannot write {archive} ({reason}): free space or install zstd, and bake again."
-            )
-        unfinished.replace(archive)
+            [*command, f"--file={archive}", *what], capture_output=True, text=True, check=False
+        )
     except FileNotFoundError:
         raise Refused("`tar` is not on this machine: install it (with zstd) and bake again.") from None
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return archive
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[0]
+        raise Refused(
+            f"tar cannot write {archive.name} ({reason}): free space or install zstd, and bake again."
+        )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from proof.environment import Refused
+from proof.records import write_whole
 from serving.models import ModelSpec
 
 _VISION_DEFAULTS: Mapping[str, Any] = {
@@ -103,24 +104,19 @@ def text_configuration(model: ModelSpec) -> dict[str, Any]:
     return text
 
 
-def write(model: ModelSpec, files: Path, config: Path | None, folder: Path) -> None:
-    """Fill `folder` with `files`' tokenizer and processor, and with `config`, or one made from the table.
+def configuration(model: ModelSpec, files: Path, given: Path | None) -> str:
+    """The text of config.json: `given`, or made from the table.
 
-    Raises Refused when there is no configuration to be had, or `files` has no tokenizer.
+    Raises Refused when there is none to be had, or `files` has no tokenizer.
     """
-    whole = files / "config.json"
-    if not whole.is_file() or not (files / "tokenizer_config.json").is_file():
+    example = files / "config.json"
+    if not example.is_file() or not (files / "tokenizer_config.json").is_file():
         raise Refused(
             f"{files} holds no config.json and tokenizer_config.json: name with --files a folder of any "
             "Gemma 4 checkpoint; its weights are not read."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in files.iterdir():
-        if file.suffix in (".json", ".jinja", ".model"):
-            shutil.copy(file, folder)
-    if config is not None:
-        shutil.copy(config, folder / "config.json")
-        return
+    if given is not None:
+        return _given(given)
     text = text_configuration(model)
     if model.name not in _VISION:
         raise Refused(
@@ -128,10 +124,31 @@ def write(model: ModelSpec, files: Path, config: Path | None, folder: Path) -> N
             "the checkpoint's config.json with --config, or prove another model."
         )
     # The numbers of special tokens are the files': none of them shapes a program.
-    content = json.loads(whole.read_text("utf-8"))
+    content = json.loads(example.read_text("utf-8"))
     special = {
         name: content["text_config"].get(name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")
     }
     content["text_config"] = special | text
     content["vision_config"] = {**_VISION_DEFAULTS, **_VISION[model.name]}
-    (folder / "config.json").write_text(json.dumps(content, indent=1), "utf-8")
+    return json.dumps(content, indent=1)
+
+
+def _given(file: Path) -> str:
+    try:
+        text = file.read_text("utf-8")
+    except OSError as error:
+        raise Refused(f"{file} cannot be read ({error.strerror}): name a checkpoint's config.json.") from None
+    try:
+        json.loads(text)
+    except ValueError as error:
+        raise Refused(f"{file} is no JSON ({error}): name a checkpoint's config.json.") from None
+    return text
+
+
+def write(configuration: str, files: Path, folder: Path) -> None:
+    """Fill `folder` with `files`' tokenizer and processor, and with this config.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files.iterdir():
+        if file.suffix in (".json", ".jinja", ".model") and file.name != "config.json":
+            shutil.copy(file, folder)
+    write_whole(folder / "config.json", configuration)

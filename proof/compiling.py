@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from proof.boot import Boot, Request, on_chip
+from proof.environment import Refused
+from proof.keys import Known, WatchedKeys, must_be_whole
 from proof.records import Record, WorkFolder
 from serving.proofs import Calls, Program
 
@@ -18,10 +20,6 @@ NOTHING: dict[str, Any] = {
     "compile_seconds": 0.0,
 }
 """What a program adds that the boot has compiled before."""
-
-
-class _Known(Exception):
-    """Raised from inside JAX when a program's key is known and it need not be compiled."""
 
 
 def choose(boot: Boot, *, quick: bool) -> list[Request]:
@@ -49,8 +47,7 @@ def compile_all(
         for request in requests:
             with folder.claimed(request.number) as mine:
                 if mine and request.number not in folder.records():
-                    known = {record.key for record in folder.records().values() if record.key}
-                    folder.add(compile_one(boot, request, known))
+                    folder.add(compile_one(boot, request, folder))
             done = folder.records()
             if request.number in done and request.number not in shown:
                 shown.add(request.number)
@@ -74,23 +71,30 @@ def once(records: Sequence[Record]) -> list[Record]:
     return result
 
 
-def compile_one(boot: Boot, request: Request, known: set[str]) -> Record:
-    """Lower and compile one program. One whose key is in `known`, or that this process has compiled under
-    another name, is not compiled again, as on a real boot, which finds it in the cache."""
+def compile_one(boot: Boot, request: Request, folder: WorkFolder) -> Record:
+    """Lower and compile one program. One whose key has a record, or that this process has compiled under
+    another name, is not compiled again, as on a real boot, which finds it in the cache.
+
+    Raises Refused when the cache could not keep it, and what the machine is short of.
+    """
     import jax
 
+    known = {record.key for record in folder.records().values() if record.key}
     fn, arguments, named = jitted(boot, request)
     common = {"number": request.number, "kind": request.kind, "shape": request.shape}
     measured, lower_seconds, began = NOTHING, 0.0, time.monotonic()
-    with jax.set_mesh(boot.runner.mesh), _watched_keys(known) as found:
+    with jax.set_mesh(boot.runner.mesh), WatchedKeys(known, folder.cache) as found:
         try:
             lowered = fn.lower(*arguments, **named)
             lower_seconds, began = time.monotonic() - began, time.monotonic()
             compiled = lowered.compile()
             if found:
+                must_be_whole(folder.cache / f"{found[-1]}-cache")
                 measured = _measured(compiled, time.monotonic() - began)
-        except _Known:
+        except Known:
             pass
+        except (Refused, MemoryError, OSError):
+            raise
         except Exception as error:
             # Lowering and compiling raise whatever a kernel raises; the reason belongs into the report.
             return Record(**common, refused=_reason(error))
@@ -110,10 +114,10 @@ def key_of(boot: Boot, request: Request) -> str:
     import jax
 
     fn, arguments, named = jitted(boot, request)
-    with jax.set_mesh(boot.runner.mesh), _watched_keys(None) as found:
+    with jax.set_mesh(boot.runner.mesh), WatchedKeys(None, None) as found:
         try:
             fn.lower(*arguments, **named).compile()
-        except _Known:
+        except Known:
             return found[-1]
     raise AssertionError(f"{request.kind} was compiled without asking the cache")
 
@@ -174,36 +178,6 @@ def jitted(boot: Boot, request: Request) -> tuple[Any, tuple[Any, ...], dict[str
         }
         return type(model).encoder_cudagraph_forward, (model, inputs), {}
     raise NotImplementedError(f"{request.kind} is a {name}, in which proof/compiling.py finds no program")
-
-
-class _watched_keys:
-    """Notes the cache key of whatever JAX compiles, and stops it where the key is known (None: always).
-
-    Replaces `compilation_cache.get_cache_key`, through which every program with a persistent cache passes.
-    """
-
-    def __init__(self, known: set[str] | None) -> None:
-        self.known, self.found = known, list[str]()
-
-    def __enter__(self) -> list[str]:
-        from jax._src import compilation_cache
-
-        self.real = compilation_cache.get_cache_key
-
-        def get_cache_key(*arguments: Any, **named: Any) -> str:
-            key = self.real(*arguments, **named)
-            self.found.append(key)
-            if self.known is None or key in self.known:
-                raise _Known
-            return key
-
-        compilation_cache.get_cache_key = get_cache_key
-        return self.found
-
-    def __exit__(self, *_: object) -> None:
-        from jax._src import compilation_cache
-
-        compilation_cache.get_cache_key = self.real
 
 
 def _measured(compiled: Any, seconds: float) -> dict[str, Any]:

@@ -88,6 +88,18 @@ class WorkFolder:
                 mine = True
             yield mine
 
+    def forget_refusals(self) -> None:
+        """Let a new run ask the compiler again: what it was short of may be there now."""
+        for number, record in self.records().items():
+            if record.refused:
+                self.forget(number)
+
+    def forget(self, number: int) -> None:
+        """Have a program compiled again."""
+        file = self.path / f"{number:04d}.json"
+        self._read.pop(file.name, None)
+        file.unlink(missing_ok=True)
+
     def add(self, record: Record) -> None:
         """Write one record, whole or not at all."""
         file = self.path / f"{record.number:04d}.json"

@@ -25,6 +25,12 @@ def budgets(asked: Asked, proof: Proof) -> list[tuple[float, Memory]]:
     ]
 
 
+def fits(asked: Asked, proof: Proof) -> bool:
+    """Whether all that was compiled runs in what a chip has."""
+    found = memory.budget(asked.accelerator, asked.model, asked.engine, proof)
+    return not proof.refused and found.problem is None
+
+
 def verdict(asked: Asked, proof: Proof) -> str:
     """One sentence: whether it fits, and by how much."""
     found = memory.budget(asked.accelerator, asked.model, asked.engine, proof)
@@ -104,7 +110,7 @@ def _kind(kind: str, programs: Sequence[Program]) -> str:
 
 def _steps(asked: Asked, proof: Proof) -> Iterator[str]:
     """The programs that take time when a request is served, and what each step waits for at best."""
-    yield f"{'step':<47}{'needs MiB':>10}{'GFLOP':>9}{'counted GB':>11}  at least"
+    yield f"{'step':<47}{'needs MiB':>10}{'GFLOP':>9}{'counted GB':>11}  at least, every expert read"
     shown: dict[str, Program] = {}
     for program in proof.programs:
         if program.kind.startswith("backbone"):
@@ -112,7 +118,7 @@ def _steps(asked: Asked, proof: Proof) -> Iterator[str]:
         elif program.kind not in shown or program.flops > shown[program.kind].flops:
             shown[program.kind] = program
     for name, program in shown.items():
-        if roof := bound(program, asked.accelerator, proof.resident_bytes):
+        if roof := bound(program, asked.accelerator, proof.weights):
             yield (
                 f"{_shortened(name):<47}{program.needed_bytes / MIB:>10.1f}{program.flops / 1e9:>9,.0f}"
                 f"{program.hbm_bytes / 1e9:>11.2f}  {roof.seconds * 1000:.2f} ms, {roof.by}"

@@ -129,7 +129,10 @@ def from_options(options: argparse.Namespace, folder: Path) -> list[Asked]:
         return [from_stack(given["stack"], folder)]
     phase, words = given.get("phase", DEFAULT_PHASE), given.get("engine", [])
     name = "+".join([phase, *([given["scenario"]] if "scenario" in given else [])])
-    return [from_settings(" ".join([name, *words]), {**given, "phase": phase, "engine": overrides(words)})]
+    named = [given[key] for key in ("model", "accelerator") if key in given]
+    return [
+        from_settings(" ".join([name, *named, *words]), {**given, "phase": phase, "engine": overrides(words)})
+    ]
 
 
 def overrides(words: Sequence[str]) -> dict[str, object]:

@@ -119,6 +119,17 @@ def vision_budgets(s: Subject) -> Iterator[Finding]:
             f"raise every budget to {item} or more",
             asked=f"engine.vision_programs.token_budgets has {min(programs.token_budgets)}",
         )
+    together = min(max(programs.token_budgets) // item, programs.images_per_call)
+    # Compiled for v6e:2x2 at tensor parallel 4 with budgets of two, three and four images (docs/claims.md).
+    if together > 1 and s.engine.tensor_parallel_size == 4 and not s.accelerator.is_stand_in:
+        yield s.finding(
+            "error",
+            "vision-batch-refused",
+            "vision_programs",
+            "with vllm-tpu 0.32 the compiler of v6e refuses the vision tower for more than one image at once",
+            f"set token_budgets to [{item}] and images_per_call to 1: each image is then a call",
+            asked=f"engine.vision_programs encodes up to {together} images in one call",
+        )
 
 
 def prefetch(s: Subject) -> Iterator[Finding]:

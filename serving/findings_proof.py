@@ -8,7 +8,8 @@ from serving.accelerators import GIB
 from serving.finding import Finding, Rule, Subject
 
 TOLERANCE = 0.01
-"""Share of the weights, or of a chip's HBM, by which formula and compiler may differ without a remark."""
+"""Share of the weights, of the KV cache, and of a chip's HBM for programs and buffers, by which formula and
+compiler may differ without a remark."""
 
 
 def refused(s: Subject) -> Iterator[Finding]:
@@ -36,6 +37,7 @@ def formula(s: Subject) -> Iterator[Finding]:
     computed = replace(computed, pool=compiled.pool)
     terms = (
         ("weights", computed.resident_bytes, compiled.resident_bytes, compiled.resident_bytes),
+        ("KV cache", compiled.kv_bytes, s.proof.kv_bytes, s.proof.kv_bytes),
         ("code of all programs", computed.code_bytes, compiled.code_bytes, compiled.hbm_bytes),
         ("largest buffer", computed.largest_bytes, compiled.largest_bytes, compiled.hbm_bytes),
     )

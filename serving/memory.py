@@ -140,7 +140,7 @@ def _terms(
         # Its HBM is a number that the server is told; programs run in the host's memory.
         code, buffers, basis = 0, (), "computed"
     else:
-        code, basis = temporaries.code_bytes(model, runtime.programs), "computed"
+        code, basis = temporaries.code_bytes(model, runtime), "computed"
         buffers = temporaries.temporaries(model, engine, runtime)
     return Memory(
         hbm_bytes=hbm,

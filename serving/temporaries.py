@@ -7,12 +7,12 @@ scaled, and so less certain; a proof compiled for the very configuration replace
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from serving.engine import EngineConfig
 from serving.models import ModelSpec
-from serving.programs import Buckets, Programs, pairs
+from serving.programs import Buckets, pairs
 from serving.proofs import Calls, Proof
 from serving.runtime import Runtime
 
@@ -20,14 +20,25 @@ MIB = 2**20
 BF16 = 2
 F32 = 4
 
-# What a step holds beyond its arguments, at most: 14 MiB at 16 tokens, 25 at 256, 138 at 2,048, 276 at
-# 4,096, 553 at 8,192 for a hidden size of 2,816. Linear from 2,048 on, a floor below.
-STEP_BYTES_PER_TOKEN = 276 * MIB / 4096
-STEP_FLOOR_BYTES = 14 * MIB
+# What a step needs beside weights and cache, by its tokens, MiB: the larger of text and embeddings, at a
+# hidden size of 2,816 (proofs of tuned and tuned+batch). What is no power of two can need a third more.
+_STEP = ((16, 37), (256, 44), (512, 77), (1024, 123), (2048, 218), (4096, 391), (8192, 684))
 COMPILED_HIDDEN = 2816
 
-# Code of one whole-model program by the tokens of its step, MiB, for 30 layers.
-_CODE = ((16, 8), (256, 12), (2048, 21), (4096, 24), (8192, 30))
+# Code of one whole-model program by the tokens of its step, MiB, for 30 layers (the same proofs); with a KV
+# cache of 8 bits it is a sixth longer (proofs of peak and turbo-stable).
+_CODE = (
+    (16, 8.6),
+    (32, 10.1),
+    (128, 10.7),
+    (256, 12.3),
+    (512, 14.7),
+    (1024, 18.1),
+    (2048, 21.3),
+    (4096, 24.6),
+    (8192, 27.7),
+)
+NARROW_CODE = 7 / 6
 COMPILED_LAYERS = 30
 
 # Code of the other programs by kind, MiB on average over their shapes; kinds that are not here take 0.1.
@@ -70,11 +81,14 @@ def compiled(proof: Proof) -> Temporary:
     return Temporary(name, largest.needed_bytes, grows_with)
 
 
-def code_bytes(model: ModelSpec, programs: Programs) -> int:
+def code_bytes(model: ModelSpec, runtime: Runtime) -> int:
     """Code of all programs of a boot on one chip."""
+    programs = runtime.programs
     tokens = programs.buckets.tokens
     ladders = programs.backbones / len(tokens)
-    backbones = sum(_backbone_code(size) for size in tokens) * ladders * model.layers / COMPILED_LAYERS
+    backbones = sum(_between(_CODE, size) for size in tokens) * ladders * model.layers / COMPILED_LAYERS
+    if runtime.kv_bits == 8:
+        backbones *= NARROW_CODE
     counts = dict(programs.by_kind)
     if programs.buckets.logits:
         # One program a logits bucket, asked for again for each request bucket.
@@ -87,14 +101,14 @@ def code_bytes(model: ModelSpec, programs: Programs) -> int:
     return int((backbones + small) * MIB)
 
 
-def _backbone_code(tokens: int) -> float:
-    """MiB of one whole-model program, between the compiled sizes in the logarithm of the tokens."""
-    if tokens <= _CODE[0][0]:
-        return _CODE[0][1]
-    for (below, low), (above, high) in itertools.pairwise(_CODE):
+def _between(sizes: Sequence[tuple[int, float]], tokens: int) -> float:
+    """The value at `tokens`, between the compiled sizes in their logarithm, in proportion beyond them."""
+    if tokens <= sizes[0][0]:
+        return sizes[0][1]
+    for (below, low), (above, high) in itertools.pairwise(sizes):
         if tokens <= above:
             return low + (high - low) * math.log2(tokens / below) / math.log2(above / below)
-    return _CODE[-1][1] * tokens / _CODE[-1][0]
+    return sizes[-1][1] * tokens / sizes[-1][0]
 
 
 def temporaries(model: ModelSpec, engine: EngineConfig, runtime: Runtime) -> tuple[Temporary, ...]:
@@ -106,7 +120,7 @@ def temporaries(model: ModelSpec, engine: EngineConfig, runtime: Runtime) -> tup
     chips = engine.tensor_parallel_size
     requests = buckets.requests[-1]
     row = model.vocabulary * F32
-    step = max(STEP_FLOOR_BYTES, STEP_BYTES_PER_TOKEN * buckets.tokens[-1])
+    step = _between(_STEP, buckets.tokens[-1]) * MIB
     prompt = max((tokens for tokens in buckets.tokens if tokens <= 1024), default=0)
     found = [
         Temporary(

@@ -67,7 +67,7 @@ def ready(folder: Path, unit: str) -> str | None:
     """Call when the server answers: ends the trial, and says what came of it.
 
     Programs that a server had to compile although they were baked tell that the others are worth nothing
-    either. Those under another key have been written beside them; those that did not load are written nowhere.
+    either. Those under another key stand beside them now; those that did not load are written nowhere.
     """
     if _state(folder) != "tried":
         return None

@@ -65,7 +65,7 @@ def names(folder: Path) -> list[str]:
 
 @pytest.fixture
 def tried(store: Store, tmp_path: Path) -> Path:
-    """The cache of a machine whose server has started on a baked one, and has compiled a helper of its own."""
+    """The cache of a machine whose server has started on a baked one, and has compiled a helper itself."""
     bake(store, archive(tmp_path / "baked", "baked"))
     folder = store.machine("m")
     assert restore(folder) == "baked, 1 programs, not yet tried"

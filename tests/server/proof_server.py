@@ -24,7 +24,7 @@ def main() -> None:
     )
     slice_ = accelerator("v6e-4")
     spec, engine = dataclasses.replace(model(changes["name"]), **changes), parse(engine)
-    checkpoint.write(spec, files, None, folder / "checkpoint")
+    checkpoint.write(checkpoint.configuration(spec, files, None), files, folder / "checkpoint")
     environment.prepare(engine.environment(), slice_, folder / "cache")
     patches.name_the_chip(slice_)
     import tpu_inference  # noqa: F401

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from proof import __main__ as command
-from proof import bake, checkpoint, environment, records
+from proof import bake, checkpoint, environment
 from proof.environment import Refused
 from proof.records import Record, WorkFolder
 from serving import baked
@@ -37,10 +37,10 @@ def files(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--accelerator", "v6e-16"], "v6e-16"),
-        (["--phase", "turbo"], "turbo-stable"),
-        (["--scenario", "batches"], "batch"),
-        (["--model", "gemma-5"], "gemma-5"),
+        (["--accelerator", "v6e-16"], "accelerator 'v6e-16' does not exist: there are v6e-1, "),
+        (["--phase", "turbo"], "phase 'turbo' does not exist: there are baseline, "),
+        (["--scenario", "batches"], "scenario 'batches' does not exist: there are "),
+        (["--model", "gemma-5"], "model 'gemma-5' does not exist: there are "),
         (["--set", "max_num_seqs"], "--set max_num_seqs has no value; write --set max_num_seqs=VALUE"),
         (["--set", "max_num_seqs=0"], "engine.max_num_seqs is 0"),
         (["--accelerator", "local-v6e-4"], "a CPU that plays a slice: there is nothing to prove; name"),
@@ -51,13 +51,14 @@ def files(tmp_path: Path) -> Path:
         ),
         (["--bake"], "tuned names no image, and a cache is for the servers of one: name a stack of TPUs,"),
         (["--bake", "--stack", "dev", "--quick"], "A cache holds the programs of a whole boot"),
-        (["--bake", "--stack", "dev"], "and a cache is for one: set tpuserve:image to what will run, with"),
+        (["--bake", "--stack", "dev"], "set tpuserve:image to vllm/vllm-tpu:v0.32.0 with its real digest"),
         (["--stack", "dev", "--phase", "tuned"], "--phase was given beside --stack, which names a whole"),
         (["--stack", "local"], "a CPU that plays a slice: there is nothing to prove"),
         (["--stack", "foundation"], "is a foundation and serves nothing; name a stack with an engine"),
         (["--files", "/nowhere"], "/nowhere holds no config.json and tokenizer_config.json: name"),
         (["--model", "gemma-4-12b-it"], "gemma-4-12b-it, which no public source states"),
         (["--config", "/nowhere.json"], "/nowhere.json cannot be read (No such file or directory)"),
+        (["--config", __file__], "test_proof.py is no JSON (Extra data: line 1 column 3 (char 2)): name"),
     ],
 )  # fmt: skip
 def test_bad_input(
@@ -115,6 +116,15 @@ def test_what_is_finished_is_found_again_and_halves_are_not(tmp_path: Path) -> N
     assert WorkFolder(tmp_path, "graph", {"layers": 30}).records() == {}
 
 
+def test_a_refusal_of_an_earlier_run_is_asked_again(tmp_path: Path) -> None:
+    folder = WorkFolder(tmp_path, "graph", {})
+    folder.add(Record(number=1, kind="a", shape="", program=program("a")))
+    folder.add(Record(number=2, kind="b", shape="", refused="RESOURCE_EXHAUSTED: Out of memory."))
+    assert set(folder.records()) == {1, 2}
+    folder.forget_refusals()
+    assert set(folder.records()) == {1} == set(WorkFolder(tmp_path, "graph", {}).records())
+
+
 def test_a_program_is_one_process_s_at_a_time(tmp_path: Path) -> None:
     one, two = (WorkFolder(tmp_path, "graph", {}) for _ in range(2))
     with one.claimed(7) as first, two.claimed(7) as second, two.claimed(8) as other:
@@ -125,7 +135,7 @@ def test_a_program_is_one_process_s_at_a_time(tmp_path: Path) -> None:
 
 def test_the_configuration_says_what_the_table_says(files: Path, tmp_path: Path) -> None:
     spec = model("gemma-4-26b-a4b-it")
-    checkpoint.write(spec, files, None, tmp_path / "made")
+    checkpoint.write(checkpoint.configuration(spec, files, None), files, tmp_path / "made")
     made = json.loads((tmp_path / "made" / "config.json").read_text())
     text = made["text_config"]
     assert [kind == "full_attention" for kind in text["layer_types"]] == [
@@ -152,7 +162,6 @@ def test_an_engine_s_environment_has_its_flags_as_a_server_has_them(
     ]
     assert seen["XLA_FLAGS"] == environment.OWN_FLAGS["XLA_FLAGS"]
     assert seen["NUM_PRECOMPILE_WORKERS"] == "1"
-    assert records.NEEDED_BYTES > 10**9
 
 
 IMAGE = "vllm/vllm-tpu:v0.32.0@sha256:" + "a" * 64
@@ -208,5 +217,10 @@ def test_what_is_baked_is_marked_and_holds_every_program(tmp_path: Path) -> None
     assert manifest["fields"]["image"] == IMAGE
 
     lost = built.model_copy(update={"key": "jit_lost-3"})
-    with pytest.raises(Refused, match=r"lacks 1 of 2 programs, the first jit_lost-3-cache: delete"):
+    folder.add(lost)
+    with pytest.raises(Refused, match=r"lacks 1 of 2 programs, the first sample: run the same command again"):
         bake.pack(asked, proved(program("sample")), [built, lost], folder, tmp_path)
+    # Which compiles just what is missing; and the archive of before is whole.
+    assert folder.records() == {}
+    assert [file.name for file in tmp_path.glob("*.zst")] == [archive.name]
+    assert not list(tmp_path.glob(".*"))

@@ -9,15 +9,17 @@ from serving.weights import groups
 from tests.unit.serving.proved import program, proved
 from tests.unit.serving.strategies import GEMMA, STAND_IN, V6E_4, engine
 
-WEIGHTS = 16_380 * 10**6
-"""Bytes that v6e reads in 10 ms."""
+WEIGHTS = {"experts": 16_000 * 10**6, "attention": 380 * 10**6, "vision": 1_638 * 10**6, "embedding": 10**9}
+"""Experts and attention are bytes that v6e reads in 10 ms, the tower's in one."""
 
 BACKBONE = program("backbone", code_bytes=256 * 2**20, peak_bytes=GIB // 2)
 
 
 def as_the_formula_has_it(**changes: object) -> Proof:
     weights = {group.name: group.bytes for group in groups(GEMMA, engine())}
-    return proved(BACKBONE).model_copy(update={"weights": weights, **changes})
+    made = proved(BACKBONE).model_copy(update={"weights": weights, **changes})
+    kv = memory.budget(V6E_4, GEMMA, engine(), made).kv_bytes
+    return made.model_copy(update={"kv_bytes": kv, **changes})
 
 
 def sentences(proof: Proof, code: str) -> list[str]:
@@ -45,6 +47,10 @@ def test_formula_and_compiler_apart_by_more_than_a_hundredth() -> None:
         "weights, compiled 2026-11-27, vllm-tpu 0.32.0: the formula has 15.29 GiB a chip"
     )
     assert "and the compiler 15.46; trust the compiler's" in sentence
+    (sentence,) = sentences(as_the_formula_has_it(kv_bytes=GIB), "formula-and-compiler")
+    assert sentence.startswith(
+        "KV cache, compiled 2026-11-27, vllm-tpu 0.32.0: the formula has 12.83 GiB a chip"
+    )
 
 
 def test_a_program_that_the_compiler_refuses_is_an_error() -> None:
@@ -63,11 +69,13 @@ def test_roofline() -> None:
     moving = bound(BACKBONE.model_copy(update={"hbm_bytes": 3276 * 10**6}), V6E_4, WEIGHTS)
     assert moving is not None
     assert (moving.seconds, moving.by) == (0.002, "HBM")
-    # Nothing moves more than all weights and its arguments once, whatever the compiler counts.
+    # Nothing moves more than its weights and its arguments once, whatever the compiler counts.
     counted = BACKBONE.model_copy(update={"hbm_bytes": 138 * 10**9, "argument_bytes": 1_638 * 10**6})
     capped = bound(counted, V6E_4, WEIGHTS)
     assert capped is not None
     assert (round(capped.seconds, 6), capped.by) == (0.011, "HBM")
+    tower = bound(counted.model_copy(update={"kind": "mm_encoder_jit"}), V6E_4, WEIGHTS)
+    assert tower is not None and round(tower.seconds, 6) == 0.002
     assert bound(BACKBONE, STAND_IN, WEIGHTS) is None
     assert bound(BACKBONE.model_copy(update={"flops": 0}), V6E_4, WEIGHTS) is None
 

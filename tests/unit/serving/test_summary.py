@@ -28,7 +28,7 @@ def lines(config: EngineConfig) -> dict[str, str]:
 def test_the_lines_of_the_recipe_without_drafting() -> None:
     found = lines(engine(kv_cache_dtype="fp8", block_size=32, bucket_padding_gap=512))
     assert found["capacity"] == (
-        "KV tokens 384,288 (fp8, block 32), 166 requests of 2,300 tokens at once; free HBM 2.10 GiB a chip "
+        "KV tokens 384,288 (fp8, block 32), 166 requests of 2,300 tokens at once; free HBM 2.02 GiB a chip "
         "(computed)"
     )
     assert found["programs"] == (
