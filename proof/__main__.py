@@ -20,7 +20,7 @@ from typing import Any
 
 from proof import bake, environment
 from proof.environment import Refused
-from serving import proofs
+from serving import memory, proofs
 from serving.asked import Asked, add_options, from_options
 from serving.fingerprint import fingerprint
 
@@ -133,6 +133,9 @@ def _asked(options: argparse.Namespace) -> Asked:
             f"{asked.accelerator.name} has {asked.accelerator.chips} chips: a proof is for all of them; set "
             f"it to that (--set tensor_parallel_size={asked.accelerator.chips})."
         )
+    problem = memory.budget(asked.accelerator, asked.model, asked.engine).problem
+    if problem is not None and problem.code == "pages-beyond-memory":
+        raise Refused(str(problem))
     if options.bake:
         bake.check(asked, whole=_whole(options))
     if options.layers:

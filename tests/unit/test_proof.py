@@ -43,6 +43,10 @@ def files(tmp_path: Path) -> Path:
         (["--model", "gemma-5"], "model 'gemma-5' does not exist: there are "),
         (["--set", "max_num_seqs"], "--set max_num_seqs has no value; write --set max_num_seqs=VALUE"),
         (["--set", "max_num_seqs=0"], "engine.max_num_seqs is 0"),
+        (
+            ["--set", "num_gpu_blocks_override=99999"],
+            "engine.num_gpu_blocks_override is 99,999: gpu_memory_utilization leaves room for 14,693 pages",
+        ),
         (["--accelerator", "local-v6e-4"], "a CPU that plays a slice: there is nothing to prove; name"),
         (
             ["--accelerator", "v6e-8"],

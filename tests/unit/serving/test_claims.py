@@ -82,11 +82,35 @@ def computed() -> dict[str, str]:
     def bytes_a_token(name: str, bits: int) -> int:
         return kvcache.token_bytes(model(name), bits, 4) * 4
 
+    def proven(phase: str, share: float) -> str:
+        engine = engine_for(phase, None, {})
+        proof = proofs.of(V6E, SPEC, engine)
+        assert proof is not None
+        other = engine.model_copy(update={"gpu_memory_utilization": share})
+        return f"{memory.budget(V6E, SPEC, other, proof).left_bytes / GIB:.2f}"
+
+    def fits(share: float) -> str:
+        """A row of "Does it fit?"."""
+        at = {"gpu_memory_utilization": share}
+        bf16 = kv("peak", None, kv_cache_dtype=None, **at)
+        text = kv("peak", None, kv_cache_dtype=None, limit_mm_per_prompt={"image": 0}, **at).left_bytes
+        narrow = kv("peak", None, **at)
+        drafting = {"speculative": {"method": "ngram", "num_speculative_tokens": 3}, **at}
+        many, few = (
+            kv("turbo-stable", None, **drafting, max_num_seqs=number).left_bytes for number in (256, 32)
+        )
+        return (
+            f"| {share:.2f} | {bf16.pool.tokens:,}; {narrow.pool.tokens:,} | {bf16.free_bytes / GIB:.2f} "
+            f"| {text / GIB:.1f} | {proven('peak', share)} | {proven('turbo-stable', share)} "
+            f"| {many / GIB:.0f} | {few / GIB:.1f} |"
+        )
+
     stable, tuned = minutes("turbo-stable"), minutes("tuned")
     drafts = kv("turbo-stable", None, speculative={"method": "ngram", "num_speculative_tokens": 3})
     free = kv("tuned", None, gpu_memory_utilization=0.9).free_bytes
     short = kv("tuned", "cost-constrained").pool.tokens
     return {
+        **{f"fits {share:g}": fits(share) for share in (0.90, 0.92, 0.95)},
         "resident": f"keeps {kv('turbo-stable', None).pool.resident_requests(2300)} requests of 2,300 tokens",
         "drafting": f"{drafts.largest_bytes / GIB:.1f} GiB for 256 requests",
         "headroom": f"leaves {free / GIB:.2f} GiB on each chip",

@@ -1,7 +1,9 @@
 """What an engine's proof changes: the numbers, where they come from, and two findings."""
 
+from proof.report import UTILISATIONS, budgets
 from serving import coldstart, memory, proofs, summary
 from serving.accelerators import GIB
+from serving.asked import from_settings
 from serving.findings import findings
 from serving.proofs import Proof
 from serving.roofline import bound
@@ -81,11 +83,18 @@ def test_roofline() -> None:
 
 
 def test_committed_proofs_are_of_engines_that_exist() -> None:
-    from serving.asked import from_settings
-
+    pages = (proofs.FOLDER.parent / "docs" / "proof.md").read_text("utf-8")
     for file in proofs.FOLDER.glob("*.json"):
         proof = Proof.model_validate_json(file.read_bytes())
         assert " " not in proof.name, f"{file.name} has fields of its own; commit phases and scenarios"
         phase, _, scenario = proof.name.partition("+")
         asked = from_settings(proof.name, {"phase": phase, "scenario": scenario or None})
         assert asked.proof == proof, f"{file.name} is of an engine that {proof.name} no longer is"
+        left = [found.left_bytes / GIB for share, found in budgets(asked, proof) if share in UTILISATIONS]
+        tokens = memory.budget(asked.accelerator, asked.model, asked.engine, proof).pool.tokens
+        row = (
+            f"| {proof.name} | [{file.stem}](../proofs/{file.stem}.svg) | {len(proof.programs)} "
+            f"| {tokens:,} at {asked.engine.gpu_memory_utilization:g} "
+            f"| {'; '.join(f'{size:.2f}' for size in left)} |"
+        )
+        assert row in pages, row
