@@ -24,8 +24,6 @@ from serving import memory, proofs
 from serving.asked import Asked, add_options, from_options
 from serving.fingerprint import fingerprint
 
-GO_ON = "give it what it lacks, and run the same command again, which goes on from here."
-
 PARTIAL = (
     "(Not of the whole engine: --quick, --layers or --config. The code of what was left out is not counted.)"
 )
@@ -50,7 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\n{refused}", file=sys.stderr)
         return 2
     except (OSError, MemoryError) as error:
-        print(f"\nThe machine cannot go on ({error or type(error).__name__}): {GO_ON}", file=sys.stderr)
+        lack = str(error) or type(error).__name__
+        print(
+            f"\nThe machine cannot go on ({lack}): give it what it lacks, and run the same command again, "
+            "which goes on from here.",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
@@ -196,10 +199,8 @@ def _say(text: str, silent: bool) -> None:
 def _helpers(number: int) -> Iterator[None]:
     """So many processes more that compile in the same folder; they end with this one, however it ends."""
     command = [sys.executable, "-m", "proof", *sys.argv[1:], "--helper"]
-    given = {name: value for name, value in os.environ.items() if name not in environment.OWN_FLAGS}
     started = [
-        subprocess.Popen(command, env=given, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(number)
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(number)
     ]
     try:
         yield

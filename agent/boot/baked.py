@@ -13,10 +13,9 @@ A note is written before what it warns of, and taken back after.
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
-from agent.boot import cache
+from agent.boot import cache, complaint
 
 MANIFEST = "manifest.json"
 _COUNTS = re.compile(r"compile cache: \d+ hits, (\d+) misses of \d+ programs")
@@ -72,8 +71,7 @@ def ready(folder: Path, unit: str) -> str | None:
     if _state(folder) != "tried":
         return None
     programs = _baked(folder)
-    own = [file.name.removesuffix("-cache") for file in folder.glob("*-cache")]
-    own = [program for program in own if program not in programs]
+    own = {file.name.removesuffix("-cache") for file in folder.glob("*-cache")} - set(programs)
     failed = max(0, _misses(unit) - len(own))
     names = {_name(program) for program in programs}
     renamed = sum(_name(program) in names for program in own)
@@ -104,9 +102,7 @@ def marker(folder: Path) -> Path:
 
 def _misses(unit: str) -> int:
     """As the server's last warm-up has counted them (agent/cache_events.py); 0 when it did not say."""
-    command = ["journalctl", "--unit", unit, "--output", "cat", "--lines", "5000", "--no-pager"]
-    log = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    return int((_COUNTS.findall(log) or ["0"])[-1])
+    return int((_COUNTS.findall(complaint.printed(unit, 5000)) or ["0"])[-1])
 
 
 def _name(program: str) -> str:

@@ -11,7 +11,11 @@ _ERROR = re.compile(r"Error response from daemon: .+|(?:\w+\.)*\w*(?:Error|Excep
 
 def complaint(unit: str) -> str:
     """The last error that `unit` printed, cut to a readable length."""
-    command = ["journalctl", "--unit", unit, "--output", "cat", "--lines", "400", "--no-pager"]
-    printed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    found = _ERROR.findall(_CONTROL.sub("", printed))
+    found = _ERROR.findall(_CONTROL.sub("", printed(unit, 400)))
     return found[-1][:300] if found else f"it gave no reason that is known; see journalctl -u {unit}"
+
+
+def printed(unit: str, lines: int) -> str:
+    """The last lines of `unit` in the journal."""
+    command = ["journalctl", "--unit", unit, "--output", "cat", "--lines", str(lines), "--no-pager"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout

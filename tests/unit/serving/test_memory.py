@@ -1,17 +1,20 @@
 """The HBM budget: hand-checked terms, problems as sentences, and what must always hold."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from serving import memory, temporaries
+from serving import memory, proofs, temporaries
 from serving.accelerators import accelerator
+from serving.asked import from_settings
 from serving.engine import EngineConfig
 from serving.memory import GIB, Memory
 from serving.models import model
-from serving.proofs import Calls
+from serving.phases import PHASES
+from serving.proofs import Calls, Proof
 from serving.runtime import resolve
 from tests.unit.serving.proved import program, proved
 from tests.unit.serving.strategies import GEMMA, STAND_IN, TINY, V6E_4, engine, engines
@@ -31,12 +34,27 @@ def sizes(found: Memory) -> dict[str, int]:
     return {temporary.name: temporary.bytes for temporary in found.temporaries}
 
 
+@pytest.mark.parametrize("file", proofs.FOLDER.glob("*.json"), ids=lambda file: file.stem)
+def test_the_formula_beside_every_proof_of_the_26b(file: Path) -> None:
+    """Within 3 % of all code, and 0.08 GiB of what is left."""
+    phase, _, scenario = Proof.model_validate_json(file.read_bytes()).name.partition("+")
+    if phase not in PHASES or PHASES[phase].model != GEMMA.name:
+        # A stack's own, or E4B, where a finding tells how far they are apart.
+        return
+    asked = from_settings(phase, {"phase": phase, "scenario": scenario or None})
+    computed, compiled = (
+        memory.budget(asked.accelerator, asked.model, asked.engine, proof) for proof in (None, asked.proof)
+    )
+    assert computed.code_bytes == pytest.approx(compiled.code_bytes, rel=0.03)
+    assert computed.left_bytes / GIB == pytest.approx(compiled.left_bytes / GIB, abs=0.08)
+
+
 def test_free_hbm_as_compiled() -> None:
-    """The compiler's sizes for text at 0.90: 3.12 GiB free, 2.60 after the largest step and all code."""
+    """The compiler's sizes for text at 0.90: 3.12 GiB free, 2.52 after the largest step and all code."""
     found = budget(engine(**TEXT_ONLY, block_size=32))
     assert found.free_bytes / GIB == pytest.approx(3.12, abs=0.01)
     # A first compilation, of all but the six programs of structured decoding, had 212 MiB.
-    assert found.code_bytes / 2**20 - 6 == pytest.approx(212, abs=5)
+    assert found.code_bytes / 2**20 - 6 == pytest.approx(216, abs=2)
     step = sizes(found)["a step of 4,096 tokens"]
     assert (found.free_bytes - found.code_bytes - step) / GIB == pytest.approx(2.52, abs=0.02)
     # The boot's own calls and the log-probabilities of a prompt need a little more than a step.
