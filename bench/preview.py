@@ -53,8 +53,9 @@ def bare_program(pretended: offline.Pretended) -> tuple[Path, int]:
     (folder / "Pulumi.yaml").write_bytes((paths.REPOSITORY / "Pulumi.yaml").read_bytes())
     (folder / "__main__.py").write_text(bare.program(ours), "utf-8")
     environment = folder / ".venv"
-    if not environment.is_symlink():
-        environment.symlink_to(paths.REPOSITORY / ".venv")
+    # The folder is in the cache, which clones share: the link of one that is gone would lead nowhere.
+    environment.unlink(missing_ok=True)
+    environment.symlink_to(paths.REPOSITORY / ".venv")
     same(ours, _plan(pretended, folder))
     return folder, len(bare.declared(ours))
 

@@ -83,11 +83,17 @@ def test_with_a_login_it_is_google_and_the_users_own_state(
     assert list(tmp_path.rglob("pulumi-resource-gcp")) == []
 
 
-def test_the_bare_program_declares_what_prod_declares() -> None:
+def test_the_bare_program_declares_what_prod_declares(tmp_path: Path) -> None:
     """What `make bench` compares is the same work, and it would say when it is not."""
     toolchain.ensure("pulumi", "provider-kubernetes")
     with progress.exclusive("offline"):
-        folder, resources = bare_program(offline.ensure(foundations()))
+        pretended = offline.ensure(foundations())
+        # What a clone that is gone has left there.
+        environment = pretended.folder / "bare" / ".venv"
+        environment.parent.mkdir(exist_ok=True)
+        environment.unlink(missing_ok=True)
+        environment.symlink_to(tmp_path / "gone" / ".venv")
+        folder, resources = bare_program(pretended)
     text = (folder / "__main__.py").read_text("utf-8")
     assert resources > 25 and text.count("made[") > resources and "stacks" not in text
     plan = {"steps": [{"op": "create", "newState": {"custom": True, "urn": URN, "type": KIND, "inputs": {}}}]}
