@@ -121,6 +121,7 @@ ExecStartPre=/bin/rm -f {draining}
 ExecStartPre=/usr/bin/docker compose --ansi never create --pull never
 ExecStartPre=-/usr/bin/python3 -m agent.boot start {_XLA}
 ExecStart=/usr/bin/docker start --attach {CONTAINER}
+ExecStop=-/usr/bin/python3 -m agent.boot stop {_XLA} $MAINPID
 ExecStop=/bin/sh -c 'touch {draining}; sleep {leave_seconds}'
 ExecStop=/usr/bin/docker compose stop --timeout {lifecycle.shutdown_timeout_seconds + TEARDOWN}
 Restart=always

@@ -133,16 +133,16 @@ server() {
 }
 
 ready() {
-  local url began=$SECONDS again=''
+  local url began=$SECONDS
   url=http://$(metadata network-interfaces/0/ip):$PORT/health
   until curl --silent --fail --max-time 5 --output /dev/null "$url"; do
     if [[ $(systemctl show --property=ActiveState --value "$UNIT") == failed ]]; then
       fail "The server ended $STARTS times before it was ready: $(boot complaint "$UNIT")"
     elif ((SECONDS - began > BUDGET)); then
       systemctl stop "$UNIT"
-      if [[ -z $again ]] && boot on-trial "$BASE/cache/xla"; then
-        # Perhaps it hangs on a baked program; its next start drops them.
-        again=yes began=$SECONDS
+      if boot give-up "$BASE/cache/xla"; then
+        # Perhaps it hung on a baked program; there is none any more.
+        began=$SECONDS
         systemctl start "$UNIT"
         continue
       fi

@@ -20,17 +20,6 @@ def budget(s: Subject) -> Iterator[Finding]:
     except ValueError as refusal:
         yield _refused(str(refusal))
         return
-    pages = s.engine.num_gpu_blocks_override
-    if pages is not None and budget.resident_bytes + budget.kv_bytes > budget.cap_bytes:
-        room = max(0, budget.cap_bytes - budget.resident_bytes) * budget.chips // budget.pool.page_bytes
-        yield s.finding(
-            "error",
-            "pages-beyond-memory",
-            "num_gpu_blocks_override",
-            f"gpu_memory_utilization leaves room for {room:,} pages",
-            f"set it to {room:,} or less",
-        )
-        return
     problem = budget.problem
     if problem is not None:
         if problem.code != "too-few-chips":

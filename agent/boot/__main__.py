@@ -26,9 +26,16 @@ def main(words: list[str]) -> None:
         case ["cache", bucket, name, folder, baked_name]:
             report.note("cache", baked.restore(bucket, name, baked_name, Path(folder)))
         case ["start", folder]:
-            _note_cache(baked.start(Path(folder)))
-        case ["on-trial", folder]:
-            sys.exit(not baked.on_trial(Path(folder)))
+            _note_cache(baked.start(Path(folder)) or cache.mend(Path(folder)))
+        case ["stop", folder, _]:
+            baked.stop(Path(folder))
+        case ["stop", _]:
+            # systemd knows no process: the server has ended by itself, and this only cleans up.
+            pass
+        case ["give-up", folder]:
+            dropped = baked.give_up(Path(folder))
+            _note_cache(dropped)
+            sys.exit(dropped is None)
         case ["ready", folder, unit]:
             _note_cache(baked.ready(Path(folder), unit))
         case ["publish", bucket, name, folder]:

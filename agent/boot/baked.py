@@ -51,15 +51,22 @@ def start(folder: Path) -> str | None:
     elif state == "unloaded":
         _note(folder, "dropped")
     elif state == "tried":
-        _empty(folder)
-        _note(folder, "dropped")
-        return "baked cache dropped: the server ended before it was ready; this start compiles"
+        return _drop(folder, "the server ended before it was ready")
     return None
 
 
-def on_trial(folder: Path) -> bool:
-    """Whether a server that is not ready yet runs on a baked cache; started again it would run without."""
-    return _state(folder) == "tried"
+def stop(folder: Path) -> None:
+    """Call when somebody stops a server that runs: what was not ready yet says nothing about the cache."""
+    if _state(folder) == "tried":
+        _note(folder, "new")
+
+
+def give_up(folder: Path) -> str | None:
+    """Call when a server was stopped because it was not ready in time; what to report if it was on trial,
+    and its next start is worth a try."""
+    if _state(folder) in ("new", "tried"):
+        return _drop(folder, "the server was not ready in time")
+    return None
 
 
 def ready(folder: Path, unit: str) -> str | None:
@@ -119,6 +126,12 @@ def _note(folder: Path, state: str) -> None:
     partial = marker(folder).with_suffix(".partial")
     partial.write_text(state + "\n")
     partial.replace(marker(folder))
+
+
+def _drop(folder: Path, why: str) -> str:
+    _empty(folder)
+    _note(folder, "dropped")
+    return f"baked cache dropped: {why}; this start compiles"
 
 
 def _empty(folder: Path) -> None:

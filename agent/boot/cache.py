@@ -6,6 +6,7 @@ fingerprint.
 
 import shutil
 import subprocess
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from agent.boot import google, storage
 from agent.boot.google import Problem, Status
 
 PRECONDITION_FAILED = 412
+ZSTANDARD, ZLIB = b"\x28\xb5\x2f\xfd", b"\x78"
+"""How their files begin (RFC 8878, RFC 1950)."""
 ROOM = 2
 """So many times the folder's size must be free: the archive is about as large, and the server writes on."""
 
@@ -42,6 +45,34 @@ def restore(bucket: str, name: str, folder: Path) -> str:
         shutil.rmtree(unpacked, ignore_errors=True)
         # The server wants the folder, with or without programs in it.
         folder.mkdir(exist_ok=True)
+
+
+def mend(folder: Path) -> str | None:
+    """Delete what a killed server has half written; says how many files. Call it while no server runs.
+
+    JAX writes a program's file in place, and never again where there is one (jax/_src/lru_cache.py, `put`):
+    each boot would compile that program, and other machines would be given the broken file.
+    """
+    broken = [file for file in folder.glob("*-cache") if not _whole(file)]
+    for file in broken:
+        file.unlink()
+    return f"{len(broken)} half-written programs deleted: this start compiles them" if broken else None
+
+
+def _whole(file: Path) -> bool:
+    """Whether what JAX compresses, with zstandard where it is installed and else with zlib, has its end."""
+    data = file.read_bytes()
+    if ZSTANDARD.startswith(data[: len(ZSTANDARD)]):
+        return subprocess.run(["zstd", "--quiet", "--test", file], capture_output=True).returncode == 0
+    if data.startswith(ZLIB):
+        unpacked = zlib.decompressobj()
+        try:
+            unpacked.decompress(data)
+        except zlib.error:
+            return False
+        return unpacked.eof
+    # Another format would be a later JAX's.
+    return True
 
 
 def holds_programs(folder: Path) -> bool:

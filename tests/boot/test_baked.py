@@ -9,8 +9,10 @@ import pytest
 
 from agent.boot import baked
 from serving import boot
+from serving.compose import CONTAINER
 from tests.boot.conftest import MakeLab
 from tests.boot.lab import BUCKET, MODEL, Lab, furnish, simple_release, stages
+from tests.boot.machine import wait_for
 from tests.boot.store import BUCKET as STORED
 from tests.boot.store import NAME, Store
 
@@ -63,6 +65,10 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def state(folder: Path) -> str:
+    return baked.marker(folder).read_text().strip()
+
+
 @pytest.fixture
 def tried(store: Store, tmp_path: Path) -> Path:
     """The cache of a machine whose server has started on a baked one, and has compiled a helper itself."""
@@ -111,7 +117,7 @@ def test_a_restore_that_is_cut_off_leaves_no_programs_without_a_trial(
         restore(folder)
     assert names(folder) == ["jit_step-1-cache", "manifest.json"]
     assert baked.start(folder) is None
-    assert baked.on_trial(folder)
+    assert state(folder) == "tried"
 
 
 def test_a_disk_that_cannot_note_a_trial_begins_none(
@@ -161,17 +167,32 @@ def test_programs_that_did_not_load_are_not_published(tried: Path, misses: Calla
 
 
 def test_a_second_start_without_an_answer_drops_it_for_good(tried: Path) -> None:
-    assert baked.on_trial(tried)
     said = "baked cache dropped: the server ended before it was ready; this start compiles"
     assert baked.start(tried) == said
-    assert names(tried) == [] and not baked.on_trial(tried)
+    assert names(tried) == [] and state(tried) == "dropped"
     assert baked.start(tried) is None
     assert restore(tried) == f"none in gs://{STORED}/{NAME}: this boot compiles"
 
 
 def test_a_boot_that_is_run_again_leaves_a_running_trial_alone(tried: Path) -> None:
     assert restore(tried) == "kept, 3 files"
-    assert baked.on_trial(tried)
+    assert state(tried) == "tried"
+
+
+def test_a_server_that_somebody_stops_has_not_failed(tried: Path) -> None:
+    baked.stop(tried)
+    assert baked.start(tried) is None
+    assert names(tried) == ["jit_add-2-cache", "jit_step-1-cache", "manifest.json"]
+    assert state(tried) == "tried"
+
+
+def test_a_server_that_was_not_ready_in_time_is_started_once_more(tried: Path) -> None:
+    # The stop of a server that hangs is a stop like any other.
+    baked.stop(tried)
+    said = "baked cache dropped: the server was not ready in time; this start compiles"
+    assert baked.give_up(tried) == said
+    assert names(tried) == [] and baked.give_up(tried) is None
+    assert baked.start(tried) is None
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +211,7 @@ def lab(make_lab: MakeLab) -> Lab:
         (
             "that hangs",
             1,
-            "baked cache dropped: the server ended before it was ready; this start compiles",
+            "baked cache dropped: the server was not ready in time; this start compiles",
         ),
         ("for this chip", 1, "baked, all 1 programs serve"),
     ],
@@ -209,3 +230,15 @@ def test_a_machine_serves_whatever_was_baked(
     assert stages(lab)["cache"]["note"] == note
     restarts = lab.machine.run("systemctl", "show", "--property=NRestarts", "--value", boot.UNIT)
     assert int(restarts.stdout) == starts - 1
+
+
+def test_systemd_tells_a_stop_from_an_end(lab: Lab) -> None:
+    lab.machine.run("systemctl", "stop", boot.UNIT)
+    lab.machine.run("sh", "-c", f"echo new >{CACHE}/.baked")
+    lab.machine.run("systemctl", "start", boot.UNIT)
+    assert lab.machine.read(f"{CACHE}/.baked") == "tried\n"
+    lab.machine.run("systemctl", "stop", boot.UNIT)
+    assert lab.machine.read(f"{CACHE}/.baked") == "new\n"
+    lab.machine.run("systemctl", "start", boot.UNIT)
+    wait_for(lambda: lab.machine.run("docker", "kill", CONTAINER).returncode == 0, 10)
+    wait_for(lambda: lab.machine.read(f"{CACHE}/.baked") == "dropped\n", 60)

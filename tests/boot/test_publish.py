@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ def publish(folder: Path) -> str:
     # Nothing is left beside the cache, whatever happened.
     assert [path.name for path in folder.parent.iterdir()] == ["xla"]
     return said
+
+
+def zstandard(data: bytes) -> bytes:
+    return subprocess.run(["zstd", "--stdout"], input=data, capture_output=True, check=True).stdout
 
 
 def test_what_one_machine_publishes_another_restores(store: Store) -> None:
@@ -143,3 +148,17 @@ def test_a_store_that_is_down_is_a_miss(store: Store) -> None:
     store.faults(**{"127": 503})
     said = cache.restore(BUCKET, NAME, store.machine("first"))
     assert said == "not restored (HTTP 503: made to fail with 503): this boot compiles"
+
+
+@pytest.mark.parametrize("pack", [zlib.compress, zstandard], ids=["zlib", "zstandard"])
+def test_a_program_that_is_half_written_is_compiled_again(
+    store: Store, pack: Callable[[bytes], bytes]
+) -> None:
+    folder = store.machine("m", manifest="no program")
+    whole = pack(b"a program" * 1000)
+    for length in range(len(whole) + 1):
+        (folder / f"jit_{length}-cache").write_bytes(whole[:length])
+    said = f"{len(whole)} half-written programs deleted: this start compiles them"
+    assert cache.mend(folder) == said
+    assert {path.name for path in folder.iterdir()} == {"manifest", f"jit_{len(whole)}-cache"}
+    assert cache.mend(folder) is None

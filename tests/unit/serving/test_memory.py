@@ -34,7 +34,7 @@ def sizes(found: Memory) -> dict[str, int]:
     return {temporary.name: temporary.bytes for temporary in found.temporaries}
 
 
-@pytest.mark.parametrize("file", proofs.FOLDER.glob("*.json"), ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", sorted(proofs.FOLDER.glob("*.json")), ids=lambda file: file.stem)
 def test_the_formula_beside_every_proof_of_the_26b(file: Path) -> None:
     """Within 3 % of all code, and 0.08 GiB of what is left."""
     phase, _, scenario = Proof.model_validate_json(file.read_bytes()).name.partition("+")
