@@ -1,4 +1,4 @@
-# Every target prints the ordinary command that it runs. `make help` lists them.
+# `make help` lists them; each runs one ordinary command of `python -m`.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PY := .venv/bin/python
@@ -41,7 +41,7 @@ logs: .venv/complete ## the server's log; COMPONENT=kubelet (or another) for the
 key: .venv/complete ## set a new API key; the running server takes it
 	@$(PY) -m local key
 
-env: .venv/complete ## exports for plain pulumi and kubectl: eval "$$(make -s env)"
+env: .venv/complete ## exports for plain pulumi and kubectl: eval "$(make -s env)"
 	@$(PY) -m local env
 
 down: .venv/complete ## stop the cluster; model, compile cache and state stay

@@ -3,8 +3,7 @@
 explain        a phase or a stack as a table, two side by side, or JSON
 compose        compose.yaml and vllm.env, for a machine that is run by hand
 bootlog        a real boot's log beside what is predicted for its engine
-configuration  docs/configuration.md from the models
-phases, models, accelerators  what can be asked for
+phases, models, accelerators    what can be asked for
 """
 
 import argparse
@@ -17,7 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import get_args
 
-from serving import bootcheck, bootlog, by_hand, configuration, explain, table
+from serving import bootcheck, bootlog, by_hand, explain, table
 from serving.accelerators import ACCELERATORS, GIB
 from serving.asked import Asked, add_options, from_options
 from serving.finding import Finding
@@ -74,7 +73,6 @@ def _parser() -> argparse.ArgumentParser:
     stack.set_defaults(run=_compose)
 
     simple: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] = (
-        ("configuration", "print docs/configuration.md", _configuration),
         ("phases", "phases and scenarios", _phases),
         ("models", "models with their weights", _models),
         ("accelerators", "slices with their memory", _accelerators),
@@ -121,11 +119,6 @@ def _compose(options: argparse.Namespace) -> int:
     for name, text in files.items():
         if options.file in (name, None):
             print(text if options.file else f"# {name}\n{text}", end="")
-    return 0
-
-
-def _configuration(options: argparse.Namespace) -> int:
-    print(configuration.document(), end="")
     return 0
 
 

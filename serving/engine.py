@@ -131,7 +131,7 @@ class EngineConfig(Rendered):
     reasoning_parser: Literal["gemma4"] | None = flag("--reasoning-parser", "Parser of reasoning text.")
     enable_log_requests: bool | None = flag("--enable-log-requests", "Log each request's parameters.")
     enable_prompt_tokens_details: bool | None = flag(
-        "--enable-prompt-tokens-details", "Report cached prompt tokens in each answer; the gate reads it."
+        "--enable-prompt-tokens-details", "Report cached prompt tokens in each answer."
     )
 
     compilation_sizes: tuple[Annotated[int, Field(gt=0)], ...] | None = flag(

@@ -70,7 +70,7 @@ _PHASES = (
     Phase(
         name="peak",
         description="The recipe's second phase: the 26B model at 0.95 of HBM, next to no headroom.",
-        trade_off="The largest KV cache, and about 1 GiB a chip for everything else: kept to compare with, "
+        trade_off="The largest KV cache, and 1.6 GiB a chip for everything else: kept to compare with, "
         "not to serve from.",
         model="gemma-4-26b-a4b-it",
         engine={

@@ -57,9 +57,13 @@ def cold_start(estimate: ColdStart) -> str:
     )
 
 
-def compile_cache(fingerprint: Fingerprint) -> str:
+def compile_cache(fingerprint: Fingerprint, *, outlives_pod: bool) -> str:
     """The cache's name; a preview in which it changes means a cold first boot."""
-    return f"{fingerprint.digest}: while this name stays, a boot finds its programs compiled"
+    if outlives_pod:
+        return f"{fingerprint.digest}: while this name stays, a boot finds its programs compiled"
+    return (
+        f"{fingerprint.digest}: kept in the pod; a restart in it finds its programs compiled, a new pod none"
+    )
 
 
 def cost(accelerator: Accelerator, region: str, provisioning: Provisioning, today: date) -> str:

@@ -119,7 +119,7 @@ def build(settings: Settings, target: GkeTarget) -> None:
     endpoint: pulumi.Input[str] = server.endpoint
     if target.endpoint is not None:
         endpoint = _door(target, target.endpoint, resolved, space, shared, server, provider, kube)
-    outputs.export(resolved, endpoint, target.region, target.capacity)
+    outputs.export(resolved, endpoint, target.region, target.capacity, cache_outlives_pod=False)
     pulumi.export("cluster", cluster.id)
     pulumi.export("namespace", space.metadata.name)
 

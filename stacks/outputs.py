@@ -14,7 +14,14 @@ LOCAL = "local"
 """Region of a machine that is yours."""
 
 
-def export(plan: Plan, endpoint: pulumi.Input[str], region: str, capacity: Pool | Ladder | None) -> None:
+def export(
+    plan: Plan,
+    endpoint: pulumi.Input[str],
+    region: str,
+    capacity: Pool | Ladder | None,
+    *,
+    cache_outlives_pod: bool = True,
+) -> None:
     """Export the plan's numbers and log its warnings; errors never come this far."""
     for finding in plan.findings:
         if finding.severity == "warning":
@@ -24,7 +31,7 @@ def export(plan: Plan, endpoint: pulumi.Input[str], region: str, capacity: Pool 
     pulumi.export("capacity", summary.capacity(plan.memory, plan.engine))
     pulumi.export("programs", summary.programs(plan.model, plan.engine))
     pulumi.export("cold_start", summary.cold_start(plan.cold_start))
-    pulumi.export("compile_cache", summary.compile_cache(plan.fingerprint))
+    pulumi.export("compile_cache", summary.compile_cache(plan.fingerprint, outlives_pod=cache_outlives_pod))
     ways = _provisioning(capacity)
     prices = [summary.cost(plan.accelerator, region, way, date.today()) for way in ways]
     pulumi.export("cost", "; else ".join(prices))

@@ -56,7 +56,7 @@ class Settings(Section):
         description="A request may take this long; a stop waits as long for it.",
     )
     authentication: Literal["api-key", "none"] = Field(
-        default="api-key", description="Whether clients must send the key that `make key` sets."
+        default="api-key", description="Whether clients must send an API key."
     )
 
     @property

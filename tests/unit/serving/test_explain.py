@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from serving import configuration
 from serving.__main__ import main
 from serving.asked import from_name, from_settings
 from serving.phases import PHASES, SCENARIOS
@@ -128,13 +127,6 @@ def test_a_stack_named_like_a_phase_is_reached_by_its_prefix(tmp_path: Path) -> 
 def test_the_model_is_the_phases_unless_named() -> None:
     assert from_settings("x", {"phase": "baseline"}).model.name == "gemma-4-e4b-it"
     assert from_settings("x", {"phase": "baseline", "model": "gemma-4-e2b-it"}).model.name == "gemma-4-e2b-it"
-
-
-def test_the_configuration_reference_is_current() -> None:
-    file = REPOSITORY / "docs" / "configuration.md"
-    assert file.read_text("utf-8") == configuration.document(), (
-        "docs/configuration.md is stale: run `python -m serving configuration > docs/configuration.md`."
-    )
 
 
 def test_the_lists_name_everything(capsys: pytest.CaptureFixture[str]) -> None:

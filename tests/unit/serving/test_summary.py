@@ -20,7 +20,7 @@ def lines(config: EngineConfig) -> dict[str, str]:
         "capacity": summary.capacity(memory.budget(V6E_4, GEMMA, config), config),
         "programs": summary.programs(GEMMA, config),
         "cold_start": summary.cold_start(coldstart.estimate(V6E_4, GEMMA, config)),
-        "compile_cache": summary.compile_cache(name),
+        "compile_cache": summary.compile_cache(name, outlives_pod=True),
         "cost": summary.cost(V6E_4, "us-east5", "on-demand", TODAY),
     }
 

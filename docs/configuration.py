@@ -1,4 +1,4 @@
-"""docs/configuration.md: every field of the engine, and what can be chosen, from the models themselves."""
+"""`python -m docs.configuration`: docs/configuration.md, every key of a stack, from the models themselves."""
 
 import types
 import typing
@@ -15,11 +15,31 @@ from serving.engine_parts import MultimodalLimits, Speculative, VisionPrograms
 from serving.fields import targets
 from serving.models import MODELS
 from serving.phases import PHASES, SCENARIOS, engine_for
+from stacks import capacity
+from stacks import targets as kinds
+from stacks.settings import Settings
+
+TARGETS = (kinds.LocalTarget, kinds.FoundationTarget, kinds.GkeTarget, kinds.TpuVmTarget)
+CAPACITY = (capacity.OnDemand, capacity.Spot, capacity.FlexStart, capacity.Reservation, capacity.Ladder)
+PARTS = (
+    kinds.Endpoint,
+    kinds.NewCluster,
+    kinds.ExistingCluster,
+    kinds.MaintenanceWindow,
+    kinds.MaintenanceExclusion,
+)
 
 _INTRODUCTION = """\
-# Configuration of the engine
+# Configuration
 
-Written by `python -m serving configuration`; change the models in `serving/`, not this file.
+Written by `python -m docs.configuration`; change the models in `stacks/` and `serving/`, not this file.
+
+Everything that a `Pulumi.<stack>.yaml` may say, each key below `tpuserve:`. Any field may be left out unless it
+is required. Unknown keys are refused by `pulumi preview`.
+"""
+
+_ENGINE = """\
+# The engine
 
 A stack names a `phase`, perhaps a `scenario`, and under `engine:` single fields that differ. A field that is
 empty (`null`) is not passed, and vLLM's own default holds. Values replace whole values: a new
@@ -31,6 +51,12 @@ def document() -> str:
     """The whole file, ending with a newline."""
     parts = [
         _INTRODUCTION,
+        "## A stack\n",
+        part_table(Settings),
+        *_sections(TARGETS, "target"),
+        *_sections(CAPACITY, "capacity"),
+        *_sections(PARTS, ""),
+        _ENGINE,
         "## Phases\n",
         *_named(PHASES.values()),
         "## Scenarios\n",
@@ -47,6 +73,20 @@ def document() -> str:
         parts += [f"## {model.__name__}\n", f"{_first_paragraph(model)}\n", part_table(model)]
     parts += ["## Accelerators\n", _accelerators(), "## Models\n", _models()]
     return "\n".join(parts)
+
+
+def _sections(models: tuple[type[BaseModel], ...], union: str) -> Iterator[str]:
+    """A heading, the model's own description, and its table; `union` is the key whose `kind` chooses it."""
+    for model in models:
+        yield f"## `{union}: {{kind: {_tag(model)}}}`\n" if union else f"## {model.__name__}\n"
+        yield f"{_first_paragraph(model)}\n"
+        yield part_table(model)
+
+
+def _tag(model: Any) -> str:
+    """The `kind` by which a model is told from others; empty where it has none, or is no model."""
+    kind = getattr(model, "model_fields", {}).get("kind")
+    return typing.get_args(kind.annotation)[0] if kind else ""
 
 
 def _named(rows: typing.Iterable[Any]) -> Iterator[str]:
@@ -92,11 +132,15 @@ def _extra() -> str:
 
 
 def part_table(model: type[BaseModel]) -> str:
-    """Any settings model as a table: name, values, default, and the field's own description."""
+    """Any settings model as a table: name, values, default, and the field's own description; its `kind`
+    stands elsewhere."""
     rows = [
         (f"`{name}`", _kind(info), _default(info), info.description or "")
         for name, info in model.model_fields.items()
+        if name != "kind"
     ]
+    if not rows:
+        return "No other field.\n"
     return _table(("field", "values", "default", "effect"), rows)
 
 
@@ -106,7 +150,13 @@ def _first_paragraph(model: type[BaseModel]) -> str:
 
 
 def _default(info: FieldInfo) -> str:
-    return "required" if info.is_required() else _value(info.get_default(call_default_factory=True))
+    if info.is_required():
+        return "required"
+    default = info.get_default(call_default_factory=True)
+    if isinstance(default, BaseModel):
+        tag = _tag(type(default))
+        return f"kind {tag}" if tag else "its own"
+    return _value(default)
 
 
 def _value(value: object) -> str:
@@ -138,13 +188,19 @@ def _annotation(annotation: Any) -> str:
     arguments = typing.get_args(annotation)
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):
+        tags = [_tag(part) for part in arguments]
+        if all(tags):
+            return f"by `kind`: {', '.join(f'`{tag}`' for tag in tags)}"
         return " or ".join(_annotation(part) for part in arguments if part is not types.NoneType)
     if origin is typing.Literal:
         return ", ".join(f"`{choice}`" for choice in arguments)
     if origin is tuple:
-        return f"list of {_annotation(arguments[0])}s"
+        item = _annotation(arguments[0])
+        return f"list of {item}s" if item in _WORDS.values() else f"list, each {item}"
     if origin is typing.Annotated:
         return _annotation(arguments[0])
+    if origin is dict:
+        return "names and values"
     return _WORDS.get(annotation) or f"see {annotation.__name__}"
 
 
@@ -169,3 +225,7 @@ def _models() -> str:
         for row in MODELS.values()
     ]
     return _table(("model", "repository", "weights", "takes"), rows)
+
+
+if __name__ == "__main__":
+    print(document(), end="")
