@@ -34,8 +34,8 @@ _INTRODUCTION = """\
 
 Written by `python -m docs.configuration`; change the models in `stacks/` and `serving/`, not this file.
 
-Everything that a `Pulumi.<stack>.yaml` may say, each key below `tpuserve:`. Any field may be left out unless it
-is required. Unknown keys are refused by `pulumi preview`.
+Everything that a `Pulumi.<stack>.yaml` may say, each key below `tpuserve:`. Any field may be left out unless
+it is required. Unknown keys are refused by `pulumi preview`.
 """
 
 _ENGINE = """\
