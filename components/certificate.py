@@ -29,9 +29,11 @@ class Certificate(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: CertificateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:gcp:Certificate", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
         # A hostname cannot be changed, and a certificate in use cannot be deleted: another hostname is
-        # another name, so that the new one is there before the old one goes.
+        # another name, so that the new one is there before the old one goes. Said outright: left to
+        # itself, the provider deletes whatever has a name of ours first
+        # (pulumi-terraform-bridge, pkg/tfbridge/schema.go, nameRequiresDeleteBeforeReplace).
+        child = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
         digits = hashlib.sha256(args.hostname.encode()).hexdigest()[:4]
         certificate_name = f"{args.certificate}-{digits}"
         proof = gcp.certificatemanager.DnsAuthorization(

@@ -48,7 +48,8 @@ class Gateway(pulumi.ComponentResource):
             region=args.region,
             address_type="INTERNAL" if internal else "EXTERNAL",
             subnetwork=args.subnetwork if internal else None,
-            opts=pulumi.ResourceOptions(parent=self),
+            # The Gateway uses the old one until it has the new one; the provider would delete it first.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=False),
         )
         gateway_api = "gateway.networking.k8s.io/v1"
         listener = {

@@ -36,7 +36,8 @@ class InstanceTemplateArgs:
 
 
 class InstanceTemplate(pulumi.ComponentResource):
-    """One immutable instance template. The old one is deleted when no group uses it any more."""
+    """One immutable instance template. The old one is deleted when no group uses it any more, so it is not
+    protected: each change replaces it."""
 
     link: pulumi.Output[str]
 
@@ -96,7 +97,7 @@ class InstanceTemplate(pulumi.ComponentResource):
                 **args.metadata,
             },
             labels=labels,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, protect=False, delete_before_replace=False),
         )
         self.link = template.self_link
         self.register_outputs({"link": self.link})

@@ -11,10 +11,10 @@ from components.repairs import FAILED_MACHINES_ONLY
 
 @dataclass(frozen=True, kw_only=True)
 class RegionalGroupArgs:
-    """`group` is the physical name; it changes with the template. Times in seconds.
+    """`group` is the physical name. Times in seconds, `wait_seconds` for one machine.
 
-    With `second_slice` the new group serves before the old one goes; without, the old one goes first.
-    `on_error` is told why Google made no group.
+    With `second_slice` new machines serve before old ones go. With `new_group_first` a group that must be
+    another one is made before the old one goes. `on_error` is told why Google made no group.
     """
 
     group: pulumi.Input[str]
@@ -27,6 +27,7 @@ class RegionalGroupArgs:
     initial_delay_seconds: int
     wait_seconds: int
     second_slice: bool
+    new_group_first: bool
     on_error: pulumi.ErrorHook
 
 
@@ -44,6 +45,8 @@ class RegionalGroup(pulumi.ComponentResource):
     ) -> None:
         super().__init__("tpuserve:gcp:RegionalGroup", name, None, opts)
         wait = f"{args.wait_seconds}s"
+        # Google wants 0, or at least as many as zones.
+        all_zones = len(args.zones)
         group = gcp.compute.RegionInstanceGroupManager(
             f"{name}-group",
             name=args.group,
@@ -61,20 +64,23 @@ class RegionalGroup(pulumi.ComponentResource):
                 "initial_delay_sec": args.initial_delay_seconds,
             },
             instance_lifecycle_policy=FAILED_MACHINES_ONLY,
-            # For what somebody changes by hand, as in a zonal group; Google wants 0 or as many as zones.
+            # A machine that is replaced may come back in another zone.
             update_policy={
-                "type": "OPPORTUNISTIC",
+                "type": "PROACTIVE",
                 "minimal_action": "REPLACE",
+                "replacement_method": "SUBSTITUTE",
                 "instance_redistribution_type": "NONE",
-                "max_surge_fixed": 0,
-                "max_unavailable_fixed": len(args.zones),
+                "max_surge_fixed": all_zones if args.second_slice else 0,
+                "max_unavailable_fixed": 0 if args.second_slice else all_zones,
             },
             wait_for_instances=True,
-            wait_for_instances_status="STABLE",
+            wait_for_instances_status="UPDATED",
             opts=pulumi.ResourceOptions(
                 parent=self,
-                delete_before_replace=not args.second_slice,
-                custom_timeouts=pulumi.CustomTimeouts(create=wait, update=wait, delete=wait),
+                delete_before_replace=not args.new_group_first,
+                custom_timeouts=pulumi.CustomTimeouts(
+                    create=wait, update=f"{args.wait_seconds * args.size}s", delete=wait
+                ),
                 hooks=pulumi.ResourceHookBinding(on_error=[args.on_error]),
             ),
         )

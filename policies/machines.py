@@ -69,8 +69,8 @@ def healed_groups(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str
                 "replaces a machine whose boot has failed, for as long as it fails; set "
                 "instanceLifecyclePolicy.onFailedHealthCheck to DO_NOTHING",
             )
-        if group.at("waitForInstances") is not True or group.at("waitForInstancesStatus") != "STABLE":
-            yield group, "is taken for done before its servers answer; wait for STABLE"
+        if group.at("waitForInstances") is not True or group.at("waitForInstancesStatus") != "UPDATED":
+            yield group, "is taken for done before its new servers answer; wait for UPDATED"
 
 
 def _number(value: object) -> int | None:

@@ -61,6 +61,10 @@ def release(
     )
     environment = {
         **engine.environment(),
+        # No image need know our user: PyTorch asks for its name while it is imported, and ends the server
+        # where neither these nor /etc/passwd tells (getpass.getuser); caches go below the home.
+        "HOME": "/tmp",
+        "USER": layout.SERVER,
         "HF_HUB_OFFLINE": "1",
         "PYTHONPATH": layout.AGENT,
         "TPUSERVE_CACHE_EVENTS_FILE": layout.CACHE_EVENTS_FILE,

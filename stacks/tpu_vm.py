@@ -49,12 +49,15 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
     here = site(target, pulumi.get_stack())
     bought = purchase(target.capacity)
     template, mark = _template(settings, target, resolved, here, bought)
-    group = _group(settings, target, resolved, here, bought, template.link, mark)
-    endpoint: pulumi.Input[str] = mark.apply(lambda made: tunnel(target, f"{here.name}-{made}"))
+    group_name = _group_name(settings, target, resolved, here, mark)
+    group = _group(settings, target, resolved, here, bought, template.link, group_name)
+    endpoint: pulumi.Input[str] = pulumi.Output.from_input(group_name).apply(
+        lambda made: tunnel(target, made)
+    )
     if target.endpoint is not None:
         endpoint = _door(here, target, target.endpoint, settings, resolved, group)
     outputs.export(resolved, endpoint, target.region, target.capacity)
-    pulumi.export("group", mark.apply(lambda made: f"{here.name}-{made}"))
+    pulumi.export("group", group_name)
     window = tpu_vm_checks.WINDOW_SECONDS[target.capacity.kind]
     pulumi.export("shutdown", tpu_vm_checks.shutdown(settings, leave_seconds(target), window))
 
@@ -81,7 +84,7 @@ def _template(
     here: Site,
     bought: Purchase,
 ) -> tuple[InstanceTemplate, pulumi.Output[str]]:
-    """The template, and the digits that name it and its group: others when anything in it is another."""
+    """The template, and the digits that name it: others when anything in it is another."""
     slice_ = resolved.accelerator
     assert slice_.machine_type is not None
     texts = metadata(settings, target, resolved, here.shared, boot.data_disk() if target.keep_data else "")
@@ -111,6 +114,18 @@ def _template(
     return InstanceTemplate("machine", named, here.opts), mark
 
 
+def _group_name(
+    settings: Settings, target: TpuVmTarget, resolved: Plan, here: Site, mark: pulumi.Output[str]
+) -> pulumi.Input[str]:
+    """The group's name, another one exactly when the group must be: it takes another template in place, but
+    neither another zone nor, for the disks that it keeps, another size. What came by request takes nothing.
+    """
+    if target.capacity.kind == "flex-start":
+        return mark.apply(lambda made: f"{here.name}-{digits([made, settings.replicas])}")
+    place = [target.zone, *target.other_zones, data_gb(resolved.model) if target.keep_data else 0]
+    return f"{here.name}-{digits(place)[:4]}"
+
+
 def _group(
     settings: Settings,
     target: TpuVmTarget,
@@ -118,7 +133,7 @@ def _group(
     here: Site,
     bought: Purchase,
     template: pulumi.Input[str],
-    mark: pulumi.Output[str],
+    group: pulumi.Input[str],
 ) -> InstanceGroup | RegionalGroup:
     """The group, in one zone or in several, and the health check that it is judged by."""
     life = resolved.lifecycle
@@ -132,7 +147,8 @@ def _group(
         ),
         here.opts,
     )
-    group = mark.apply(lambda made: f"{here.name}-{made}")
+    # Google deletes no group that a load balancer uses.
+    new_group_first = target.second_slice or target.endpoint is not None
     told = stockout.hook(target, resolved.accelerator, target.capacity)
     if target.other_zones:
         regional = RegionalGroupArgs(
@@ -146,6 +162,7 @@ def _group(
             initial_delay_seconds=resolved.cold_start.budget_seconds,
             wait_seconds=life.pulumi_timeout_seconds,
             second_slice=target.second_slice,
+            new_group_first=new_group_first,
             on_error=told,
         )
         return RegionalGroup("vllm", regional, here.ready)
@@ -160,6 +177,7 @@ def _group(
         initial_delay_seconds=resolved.cold_start.budget_seconds,
         wait_seconds=life.pulumi_timeout_seconds,
         second_slice=target.second_slice,
+        new_group_first=new_group_first,
         requested_run_seconds=bought.max_run_seconds,
         on_error=told,
     )

@@ -1,4 +1,4 @@
-"""The server's container image: what the mounted Python is linked with, an unprivileged user, and ENV. 16 MB.
+"""The server's container image: what the mounted Python is linked with, and ENV. 16 MB.
 
 The Python tree itself is no layer: the node mounts it at `constants.PYTHON_ROOT`, as a GKE TPU node brings
 libtpu. The libraries are this machine's own, since the interpreter in the tree is: no distribution's
@@ -21,7 +21,6 @@ from serving import layout
 
 ENVIRONMENT = {
     "PATH": f"{constants.PYTHON_ROOT}/bin:/bin",
-    "HOME": "/tmp",
     "LANG": "C.UTF-8",
     # The stand-in for four chips; the Deployment is the one that a real slice gets and says nothing of it.
     "JAX_PLATFORMS": "cpu",
@@ -32,26 +31,13 @@ ENVIRONMENT = {
     "TPU_NAME": "local",
     "TPU_WORKER_ID": "0",
     "TPU_SKIP_MDS_QUERY": "1",
-    # Nothing is fetched or reported from here.
-    "HF_HUB_OFFLINE": "1",
-    "VLLM_NO_USAGE_STATS": "1",
-    "DO_NOT_TRACK": "1",
-    # The root file system is read-only: what is kept goes to the workload's cache volume, the rest to /tmp.
-    "VLLM_CACHE_ROOT": "/tmp/vllm",
-    "VLLM_CONFIG_ROOT": "/tmp/vllm-config",
-    "XDG_CACHE_HOME": "/tmp/cache",
-    "XDG_CONFIG_HOME": "/tmp/config",
-    "HF_HOME": "/tmp/huggingface",
-    "TORCHINDUCTOR_CACHE_DIR": "/tmp/inductor",
-    "TRITON_CACHE_DIR": "/tmp/triton",
-    "NUMBA_CACHE_DIR": "/tmp/numba",
-    "MPLCONFIGDIR": "/tmp/matplotlib",
-    "PYTHONDONTWRITEBYTECODE": "1",
 }
+"""What this machine lacks, and nothing else: what the server needs of any image, the workload must bring."""
 
 FILES = {
-    "etc/passwd": f"root:x:0:0:root:/:/bin/sh\nvllm:x:{layout.USER}:{layout.USER}:vllm:/tmp:/bin/sh\n",
-    "etc/group": f"root:x:0:\nvllm:x:{layout.USER}:\n",
+    # As in Google's image, the server's user has no name here.
+    "etc/passwd": "root:x:0:0:root:/:/bin/sh\n",
+    "etc/group": "root:x:0:\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 

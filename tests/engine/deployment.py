@@ -1,7 +1,8 @@
 """The project itself, with its own stack files, deployed by the real CLI to the pretended Google."""
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,7 +80,28 @@ class Deployment(Program):
             group[last if way else f"tpuserve:{last}"] = value
         return {key: value for key, value in config.items() if value is not None}
 
+    def steps(self) -> dict[str, str]:
+        """Resource's name -> what a preview would do with it, without components and the unchanged.
+
+        A replacement takes the old one away before it makes the new one, unless it says "new first".
+        """
+        shown = self.good("preview", "--json", "--show-replacement-steps")
+        found: dict[str, list[str]] = {}
+        # The provider's greeting stands before the document.
+        for step in json.loads(shown[shown.index("{") :])["steps"]:
+            kind, name = step["urn"].split("::")[2:]
+            if step["op"] != "same" and not kind.split("$")[-1].startswith(("tpuserve:", "pulumi:")):
+                found.setdefault(name, []).append(step["op"])
+        return {name: _told(ops) for name, ops in found.items()}
+
     def use(self, stack: str) -> None:
         """Go on with another stack that was made before."""
         self.stack = stack
         self.good("stack", "select", stack)
+
+
+def _told(ops: Sequence[str]) -> str:
+    replaced = [op for op in ops if "replace" in op]
+    if not replaced:
+        return ", ".join(dict.fromkeys(ops))
+    return "replace" if replaced[0] == "delete-replaced" else "replace, new first"

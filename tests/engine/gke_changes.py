@@ -6,7 +6,8 @@ Row = tuple[str, dict[str, Any], dict[str, str]]
 
 POOL = "slices-v6e-4-flex-start-b-b9a9"
 RELEASE = {"vllm-server": "replace", "vllm-service": "update"}
-WEIGHTS = {"weights-script": "replace", "weights-job": "replace"}
+NEW_FIRST = "replace, new first"
+WEIGHTS = {"weights-script": NEW_FIRST, "weights-job": NEW_FIRST}
 # The Deployment waits as long as this way to buy takes; its pods stay as they are.
 PATIENCE = {"vllm-server": "update"}
 TOKEN = {"hugging-face-token-class": "delete"}
@@ -88,12 +89,12 @@ ROWS: tuple[Row, ...] = (
     (
         "another name",
         endpoint("llm.example.org"),
-        {**all_of(PAPERS, "replace"), "gateway-gateway": "update", "gateway-route": "update"},
+        {**all_of(PAPERS, NEW_FIRST), "gateway-gateway": "update", "gateway-route": "update"},
     ),
     (
         "open to the internet",
         endpoint("tpuserve-staging.example.org", exposure="public"),
-        all_of(DOOR, "replace"),
+        all_of(DOOR, NEW_FIRST),
     ),
     (
         "no load balancer",

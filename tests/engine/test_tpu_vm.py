@@ -29,17 +29,6 @@ def deployed(founded: Deployment) -> Deployment:
     return founded
 
 
-def steps(shown: str) -> dict[str, str]:
-    """Resource's name -> what a preview would do with it, without components and the unchanged."""
-    found: dict[str, list[str]] = {}
-    # The provider's greeting stands before the document.
-    for step in json.loads(shown[shown.index("{") :])["steps"]:
-        kind, name = step["urn"].split("::")[2:]
-        if step["op"] != "same" and kind.split("$")[-1].startswith("gcp:"):
-            found.setdefault(name, []).append("replace" if "replace" in step["op"] else step["op"])
-    return {name: ", ".join(dict.fromkeys(ops)) for name, ops in found.items()}
-
-
 def test_a_deployed_group_is_stable_and_changes_nothing_more(deployed: Deployment) -> None:
     group = deployed.state()[GROUP]
     assert group["outputs"]["statuses"][0]["isStable"] is True
@@ -79,31 +68,34 @@ def recreated(deployed: Deployment, group: str) -> list[int]:
     return [item.get("recreated", 0) for item in found["instances"]]
 
 
-REPLACED = {GROUP: "replace", "machine-template": "replace"}
+NEW_TEMPLATE = {"machine-template": "replace, new first"}
+ROLLED = {**NEW_TEMPLATE, GROUP: "update"}
+"""The group puts the new template on its machines itself, one after the other."""
+REPLACED = {**NEW_TEMPLATE, GROUP: "replace"}
 CHANGES: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
-    ("another engine is another machine", {"engine": {"max_num_seqs": 64}}, REPLACED),
-    ("another scenario", {"scenario": "interactive"}, REPLACED),
-    ("another revision of the weights", {"model_revision": "f" * 40}, REPLACED),
-    ("another image", {"image": f"vllm/vllm-tpu:v0.33.0@sha256:{'1' * 64}"}, REPLACED),
-    ("longer requests drain longer", {"longest_request_seconds": 400}, REPLACED),
-    ("no key", {"authentication": "none"}, REPLACED),
-    ("bought on demand", {"target": {**TARGET, "capacity": {"kind": "on-demand"}}}, REPLACED),
+    ("another engine is another machine", {"engine": {"max_num_seqs": 64}}, ROLLED),
+    ("another scenario", {"scenario": "interactive"}, ROLLED),
+    ("another revision of the weights", {"model_revision": "f" * 40}, ROLLED),
+    ("another image", {"image": f"vllm/vllm-tpu:v0.33.0@sha256:{'1' * 64}"}, ROLLED),
+    ("longer requests drain longer", {"longest_request_seconds": 400}, ROLLED),
+    ("no key", {"authentication": "none"}, ROLLED),
+    ("bought on demand", {"target": {**TARGET, "capacity": {"kind": "on-demand"}}}, ROLLED),
     (
         "bought in a reservation",
         {"target": {**TARGET, "capacity": {"kind": "reservation", "name": "v6e"}}},
-        REPLACED,
+        ROLLED,
     ),
     ("all on the boot disk", {"target": {**TARGET, "keep_data": False}}, REPLACED),
     (
         "a second slice for the change",
         {"target": {**TARGET, "keep_data": False, "second_slice": True}},
-        REPLACED,
+        {**NEW_TEMPLATE, GROUP: "replace, new first"},
     ),
     ("another zone", {"target": {**TARGET, "zone": "us-east5-a"}}, {GROUP: "replace"}),
     (
         "wherever the region has capacity: a group of another type",
         {"target": REGIONAL},
-        {GROUP: "create, delete", "machine-template": "replace"},
+        {GROUP: "create, delete", **NEW_TEMPLATE},
     ),
     ("two servers", {"replicas": 2}, {GROUP: "update"}),
     (
@@ -115,7 +107,7 @@ CHANGES: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
         "a load balancer: what a stop waits for is in the machine",
         {"target": {**TARGET, "endpoint": ENDPOINT}},
         {
-            **REPLACED,
+            **ROLLED,
             "firewall-balancer": "create",
             **{f"balancer-{part}": "create" for part in ("ready", "backend", "routes", "proxy", "address")},
             **{f"certificate-{part}": "create" for part in ("proof", "issued")},
@@ -134,12 +126,12 @@ def test_a_change_does_this_and_nothing_else(
     deployed: Deployment, case: str, changes: dict[str, Any], expected: dict[str, str]
 ) -> None:
     deployed.change(changes)
-    assert steps(deployed.good("preview", "--json")) == expected, case
+    assert deployed.steps() == expected, case
 
 
 def test_without_capacity_up_fails_and_goes_on_later(deployed: Deployment) -> None:
     deployed.change({"engine": {"max_num_seqs": 32}})
-    deployed.console.order({"fault": "stockout", "type": "*GroupManager"})
+    deployed.console.order({"fault": "stockout", "type": "*GroupManager", "on": "update"})
     shown = deployed.bad("up", "--yes", "--skip-preview")
     assert "asks for a v6e-4 in us-east5-b, where Google has none free now" in shown
     deployed.console.order()
@@ -151,7 +143,7 @@ def test_a_machine_that_never_answers_fails_the_up_and_is_left_for_whoever_mends
     deployed: Deployment,
 ) -> None:
     deployed.change({"engine": {"max_num_seqs": 48}})
-    deployed.console.order({"fault": "unhealthy", "type": "*GroupManager"})
+    deployed.console.order({"fault": "unhealthy", "type": "*GroupManager", "on": "update"})
     assert "state to become 'created'" in deployed.bad("up", "--yes", "--skip-preview")
     deployed.console.order()
     for _ in range(2):
@@ -172,6 +164,35 @@ def test_the_whole_door_and_back(deployed: Deployment) -> None:
     assert outputs["endpoint"] == "https://tpuserve.example.org/v1"
     assert outputs["dns_records"][0].startswith("tpuserve.example.org A ")
     deployed.good("preview", "--expect-no-changes")
+
+
+def test_behind_a_door_releases_and_moves_go_on(deployed: Deployment) -> None:
+    """Google deletes neither a group that a load balancer uses nor a certificate."""
+    deployed.change({"target": {**TARGET, "endpoint": ENDPOINT}, "engine": {"max_num_seqs": 64}})
+    assert deployed.steps() == ROLLED
+    deployed.up()
+    other = {**TARGET, "zone": "us-east5-a", "endpoint": {"hostname": "other.example.org"}}
+    deployed.change({"target": other, "engine": {"max_num_seqs": 64}})
+    assert deployed.steps() == {
+        GROUP: "replace, new first",
+        "balancer-backend": "update",
+        "balancer-proxy": "update",
+        **{f"certificate-{part}": "replace, new first" for part in ("proof", "issued")},
+    }
+    deployed.up()
+    # One after the other: while the load balancer is there, it holds the group.
+    deployed.change({"target": {**TARGET, "zone": "us-east5-a"}, "engine": {"max_num_seqs": 64}})
+    deployed.up()
+    deployed.change({})
+    deployed.up()
+
+
+def test_protected_machines_take_a_release_and_are_not_destroyed(deployed: Deployment) -> None:
+    deployed.change({"target": {**TARGET, "protect": True}, "engine": {"max_num_seqs": 64}})
+    deployed.up()
+    deployed.change({"target": {**TARGET, "protect": True}})
+    deployed.up()
+    assert "cannot be deleted" in deployed.bad("destroy", "--yes")
     deployed.change({})
     deployed.up()
 

@@ -83,6 +83,8 @@ def server(folder: Path, *flags: str, environment: Mapping[str, str] | None = No
             **ENVIRONMENT,
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
+            "HF_HUB_OFFLINE": "1",
+            "VLLM_NO_USAGE_STATS": "1",
             "PYTHONPATH": str(paths.REPOSITORY),
             "SKIP_JAX_PRECOMPILE": "1",
             "VLLM_CACHE_ROOT": str(folder / "cache"),

@@ -45,6 +45,8 @@ def keys(engines: Sequence[Mapping[str, object]], folder: Path) -> list[dict[str
             **ENVIRONMENT,
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
+            "HF_HUB_OFFLINE": "1",
+            "VLLM_NO_USAGE_STATS": "1",
             "PYTHONPATH": str(paths.REPOSITORY),
             "VLLM_XLA_CACHE_PATH": str(folder / "nothing"),
             "VLLM_CACHE_ROOT": str(folder / "cache"),

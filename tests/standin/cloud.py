@@ -83,7 +83,7 @@ def _after(
     failure: GoogleError | None = None
     if groups.is_group(of):
         groups.place(entry, healthy="unhealthy" not in struck)
-        if "unhealthy" in struck and groups.waits(entry["inputs"]):
+        if groups.waits(entry):
             failure = errors.waited(of, limit, group=True)
     if "stockout" in struck:
         failure = errors.stockout(of, entry["inputs"], words)
@@ -198,7 +198,9 @@ def _unused(of: Kind, entry: Entry, memory: dict[str, Any]) -> None:
         if user is None or other.get("gone"):
             continue
         for path, token in user.refs.items():
-            if token == of.token and values.last(at(other["inputs"], path)) == name:
+            # A backend service names the instance group, zonal or regional, by the name of its manager.
+            same = token == of.token or (groups.is_group(of) and token == groups.GROUP)
+            if same and values.last(at(other["inputs"], path)) == name:
                 raise errors.google(
                     400,
                     f"The {of.method.split('.')[1]} resource '{entry['id']}' is already being used by "
@@ -227,6 +229,7 @@ def _references(of: Kind, inputs: dict[str, Any], memory: dict[str, Any], projec
         elsewhere = "projects/" in target and f"projects/{project}/" not in target
         accepted = {token, token.replace("/instanceTemplate:I", "/regionInstanceTemplate:RegionI")}
         accepted |= {token.replace("/regionHealthCheck:Region", "/healthCheck:")}
+        accepted |= {token.replace("/instanceGroupManager:I", "/regionInstanceGroupManager:RegionI")}
         if not elsewhere and not any((each, values.last(target)) in there for each in accepted):
             raise errors.google(
                 404, f"The resource '{target}' ({path} of {of.token}) was not found", "notFound"

@@ -20,18 +20,24 @@ def is_group(kind: Kind) -> bool:
     return kind.token in (GROUP, REGION_GROUP)
 
 
-def waits(inputs: dict[str, Any]) -> bool:
-    """Whether the provider waits for the group to become stable or updated."""
-    return bool(inputs.get("waitForInstances"))
+def waits(entry: dict[str, Any]) -> bool:
+    """Whether the provider still waits for the group to become stable, or updated."""
+    inputs, (status,) = entry["inputs"], entry["outputs"]["statuses"]
+    done = status["isStable"]
+    if inputs.get("waitForInstancesStatus") == "UPDATED":
+        done = done and status["versionTargets"][0]["isReached"]
+    return bool(inputs.get("waitForInstances")) and not done
 
 
 def place(entry: dict[str, Any], *, healthy: bool) -> None:
-    """Give the group its instances after a creation or an update."""
+    """Give the group its instances after a creation or an update; an opportunistic group leaves those that
+    it has on their old template."""
     inputs = entry["inputs"]
     size = int(inputs.get("targetSize") or 0)
     template = at(inputs, "versions.instanceTemplate")
     autohealed = bool(inputs.get("autoHealingPolicies"))
-    kept = [item for item in entry.get("instances", []) if item["template"] == template][:size]
+    rolled = at(inputs, "updatePolicy.type") == "PROACTIVE"
+    kept = [item for item in entry.get("instances", []) if item["template"] == template or not rolled][:size]
     for index in range(len(kept), size):
         mark = serial(f"{entry['id']}{template}{index}{len(entry.get('instances', []))}")[-4:]
         kept.append({"name": f"{inputs['baseInstanceName']}-{mark}", "template": template})
@@ -75,11 +81,13 @@ def mend(entry: dict[str, Any]) -> None:
 
 
 def _tell(entry: dict[str, Any]) -> None:
+    template = at(entry["inputs"], "versions.instanceTemplate")
     stable = all(item["action"] == "NONE" for item in entry.get("instances", []))
+    reached = all(item["template"] == template for item in entry.get("instances", []))
     entry["outputs"]["statuses"] = [
         {
             "isStable": stable,
-            "versionTargets": [{"isReached": stable}],
+            "versionTargets": [{"isReached": stable and reached}],
             "allInstancesConfigs": [],
             "statefuls": [],
         }

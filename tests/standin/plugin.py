@@ -10,6 +10,7 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provid
 from tests.standin import check, cloud, diff, gke, kind, lookups, sdk, store, values, wire
 from tests.standin.errors import GoogleError, Unfinished
 from tests.standin.kind import Kind
+from tests.standin.kinds.instances import TEMPLATE
 
 KINDS = {
     ("add", False): provider_pb2.PropertyDiff.ADD,
@@ -106,11 +107,13 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             for path, change in diff.changes(of, old, new)
             if not any(path == each or path.startswith((f"{each}.", f"{each}[")) for each in skipped)
         ]
-        # The real bridge deletes first when the name is the program's own and stays the same.
+        # The real bridge deletes first whatever has a name of the program's own, even when it is another
+        # (pulumi-terraform-bridge, pkg/tfbridge/schema.go, nameRequiresDeleteBeforeReplace); only of an
+        # instance template does pulumi-gcp say that another name is another thing (UniqueNameFields).
         field = (sdk.resource(of.token) or {}).get("name")
         own = field is not None and not field.required and check.AUTONAMED not in new
-        before = own and old.get("name") == new.get("name") and "namePrefix" not in new
-        return _difference(found, before=before)
+        renamed = of.token == TEMPLATE and old.get("name") != new.get("name")
+        return _difference(found, before=own and not renamed and "namePrefix" not in new)
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:
         of, inputs = self._kind(request.urn, context), wire.plain(request.properties)

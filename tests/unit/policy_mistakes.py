@@ -139,7 +139,7 @@ MACHINES: list[tuple[str, str, Change, str]] = [
         "takes a machine for sick after 600 s, and its boot may take 2580 s",
     ),
     ("healed-groups", "dev", put(GROUP, ON_SICK, "REPAIR"), "replaces a machine whose boot has failed"),
-    ("healed-groups", "dev", put(GROUP, "inputs.waitForInstances", False), "wait for STABLE"),
+    ("healed-groups", "dev", put(GROUP, "inputs.waitForInstances", False), "wait for UPDATED"),
     (
         "no-secret-value",
         "dev",

@@ -1,6 +1,7 @@
 """Health checks and internal load balancing (Compute API v1)."""
 
 from tests.standin.kind import Kind, add
+from tests.standin.kinds.instances import GROUP
 from tests.standin.kinds.network import GLOBAL, LINK, NETWORK, REGIONAL, SUBNETWORK
 
 CHECK = "gcp:compute/healthCheck:HealthCheck"
@@ -37,7 +38,7 @@ add(
             "haPolicy.fastIpMove": "fastIPMove",
             "healthChecks": "healthChecks[]",
         },
-        refs={"healthChecks": REGION_CHECK, "network": NETWORK},
+        refs={"healthChecks": REGION_CHECK, "network": NETWORK, "backends.group": GROUP},
         computed={**STAMPED, "region": "{region}", "fingerprint": "Zm9v", "generatedId": "{serial}"},
     ),
     Kind(
