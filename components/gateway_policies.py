@@ -10,20 +10,14 @@ from serving.lifecycle import Lifecycle
 # https://cloud.google.com/load-balancing/docs/health-check-concepts#ip-ranges
 HEALTH_CHECK_RANGES = ("35.191.0.0/16", "130.211.0.0/22")
 
-ROUTE_SECONDS = 30
-"""A request may take this much longer than the server's own limit: connecting, and the last bytes."""
-
-# 0 to 3600: https://cloud.google.com/load-balancing/docs/enabling-connection-draining
-MOST_DRAINING_SECONDS = 3600
-
 
 def policies(life: Lifecycle) -> dict[str, dict[str, object]]:
     """The settings of the backend by kind of policy; both target the Service."""
     return {
         "GCPBackendPolicy": {
             # 30 seconds unless told, which cuts long answers off.
-            "timeoutSec": life.shutdown_timeout_seconds + ROUTE_SECONDS,
-            "connectionDraining": {"drainingTimeoutSec": min(life.drain_seconds, MOST_DRAINING_SECONDS)},
+            "timeoutSec": life.route_seconds,
+            "connectionDraining": {"drainingTimeoutSec": life.route_drain_seconds},
             "logging": {"enabled": True, "sampleRate": 1000000},
         },
         "HealthCheckPolicy": {

@@ -28,6 +28,12 @@ READINESS_PERIOD = 5
 READINESS_FAILURES = 2
 PROBE_TIMEOUT = 5
 
+ROUTE = 30
+"""A load balancer lets a request take this much longer: connecting, and the last bytes."""
+
+# 0 to 3600: https://cloud.google.com/load-balancing/docs/enabling-connection-draining
+MOST_DRAINING = 3600
+
 
 @dataclass(frozen=True)
 class Lifecycle:
@@ -51,6 +57,16 @@ class Lifecycle:
     termination_grace_seconds: int
     progress_deadline_seconds: int
     pulumi_timeout_seconds: int
+
+    @property
+    def route_seconds(self) -> int:
+        """The longest request, for a load balancer."""
+        return self.shutdown_timeout_seconds + ROUTE
+
+    @property
+    def route_drain_seconds(self) -> int:
+        """How long a load balancer lets a server that leaves finish; Google allows an hour."""
+        return min(self.drain_seconds, MOST_DRAINING)
 
 
 def lifecycle(cold_start: ColdStart, longest_request_seconds: int, node_wait_seconds: int = 0) -> Lifecycle:

@@ -55,7 +55,7 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
         lambda made: tunnel(target, made)
     )
     if target.endpoint is not None:
-        endpoint = _door(here, target, target.endpoint, settings, resolved, group)
+        endpoint = _door(here, target, target.endpoint, resolved, group)
     outputs.export(resolved, endpoint, target.region, target.capacity)
     pulumi.export("group", group_name)
     window = tpu_vm_checks.WINDOW_SECONDS[target.capacity.kind]
@@ -188,7 +188,6 @@ def _door(
     here: Site,
     target: TpuVmTarget,
     wanted: Endpoint,
-    settings: Settings,
     resolved: Plan,
     group: InstanceGroup | RegionalGroup,
 ) -> str:
@@ -210,8 +209,8 @@ def _door(
             certificate=certificate.id,
             port=layout.PORT,
             health_period_seconds=HEALTH_PERIOD_SECONDS,
-            timeout_seconds=settings.longest_request_seconds,
-            drain_seconds=resolved.lifecycle.drain_seconds,
+            timeout_seconds=resolved.lifecycle.route_seconds,
+            drain_seconds=resolved.lifecycle.route_drain_seconds,
         ),
         opts,
     )

@@ -164,6 +164,9 @@ def test_the_whole_door_and_back(deployed: Deployment) -> None:
     assert outputs["endpoint"] == "https://tpuserve.example.org/v1"
     assert outputs["dns_records"][0].startswith("tpuserve.example.org A ")
     deployed.good("preview", "--expect-no-changes")
+    # The longest request that is offered is one that Google's load balancer can drain.
+    deployed.change({"target": {**TARGET, "endpoint": ENDPOINT}, "longest_request_seconds": 3600})
+    assert deployed.steps() == {**ROLLED, "balancer-backend": "update"}
 
 
 def test_behind_a_door_releases_and_moves_go_on(deployed: Deployment) -> None:
