@@ -110,16 +110,26 @@ class Endpoint(Section):
     )
 
 
-class GkeTarget(Section):
-    """A GKE cluster with TPU nodes, beside a foundation."""
+class _ServingTarget(Section):
+    """What every target beside a foundation has."""
 
-    kind: Literal["gke"]
     project: Project = Field(description="Id of the Google Cloud project.")
     zone: Zone = Field(description="Zone of the TPU; its region is the foundation's.")
-    capacity: Capacity = Field(description="How the TPU is bought.")
     foundation: str = Field(
         default="foundation", min_length=1, description="Stack that holds the foundation."
     )
+
+    @property
+    def region(self) -> str:
+        """The zone without its letter."""
+        return self.zone.rsplit("-", 1)[0]
+
+
+class GkeTarget(_ServingTarget):
+    """A GKE cluster with TPU nodes, beside a foundation."""
+
+    kind: Literal["gke"]
+    capacity: Capacity = Field(description="How the TPU is bought.")
     cluster: Cluster = Field(default=NewCluster(), description="A new cluster, or an existing one.")
     endpoint: Endpoint | None = Field(
         default=None, description="Load balancer; unset: reachable inside the cluster alone."
@@ -129,27 +139,17 @@ class GkeTarget(Section):
     )
     protect: bool = Field(default=False, description="Refuse to delete the cluster and the TPU nodes.")
 
-    @property
-    def region(self) -> str:
-        """The zone without its letter."""
-        return self.zone.rsplit("-", 1)[0]
 
-
-class TpuVmTarget(Section):
+class TpuVmTarget(_ServingTarget):
     """A group of TPU VMs that heals itself, beside a foundation."""
 
     kind: Literal["tpu-vm"]
-    project: Project = Field(description="Id of the Google Cloud project.")
-    zone: Zone = Field(description="Zone of the TPU; its region is the foundation's.")
     other_zones: tuple[Zone, ...] = Field(
         default=(), strict=False, description="More zones of the region where Google may put a machine."
     )
     capacity: Rung = Field(description="How the TPU is bought.")
     api: Literal["compute-engine", "cloud-tpu"] = Field(
         default="compute-engine", description="cloud-tpu: one machine that nothing heals, for quota there."
-    )
-    foundation: str = Field(
-        default="foundation", min_length=1, description="Stack that holds the foundation."
     )
     endpoint: Endpoint | None = Field(
         default=None, description="Load balancer with TLS; unset: the machine's own address alone."
@@ -167,11 +167,6 @@ class TpuVmTarget(Section):
         default=False, description="A change may hold a second slice, and then costs no downtime."
     )
     protect: bool = Field(default=False, description="Refuse to delete the machines.")
-
-    @property
-    def region(self) -> str:
-        """The zone without its letter."""
-        return self.zone.rsplit("-", 1)[0]
 
 
 Target = Annotated[LocalTarget | FoundationTarget | GkeTarget | TpuVmTarget, Field(discriminator="kind")]
