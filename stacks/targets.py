@@ -34,7 +34,7 @@ class LocalTarget(Section):
 
 
 class FoundationTarget(Section):
-    """What outlives the serving stacks of one project and region."""
+    """What outlives the serving stacks of one project: one foundation a project, in one region."""
 
     kind: Literal["foundation"]
     project: Project = Field(description="Id of the Google Cloud project.")
