@@ -46,7 +46,8 @@ class FoundationTarget(Section):
     kms_key: str | None = Field(
         default=None,
         pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$",
-        description="Key that encrypts bucket and registry; unset: Google's own keys.",
+        description="Key that encrypts bucket and registry; unset: Google's own keys. Its owner first lets "
+        "both services use it: docs/operations.md, step 4.",
     )
     protect: bool = Field(
         default=True, description="Refuse to delete what cannot be made again; bucket and secrets outlive it."
