@@ -6,10 +6,6 @@ Fields: https://googlecloudplatform.github.io/gke-gateway-api
 from serving import layout
 from serving.lifecycle import Lifecycle
 
-# Google's load balancers ask for health from here:
-# https://cloud.google.com/load-balancing/docs/health-check-concepts#ip-ranges
-HEALTH_CHECK_RANGES = ("35.191.0.0/16", "130.211.0.0/22")
-
 
 def policies(life: Lifecycle) -> dict[str, dict[str, object]]:
     """The settings of the backend by kind of policy; both target the Service."""

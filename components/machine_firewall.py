@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-# https://cloud.google.com/load-balancing/docs/health-check-concepts#ip-ranges
-HEALTH_CHECKS = ("35.191.0.0/16", "130.211.0.0/22")
+from components.network import HEALTH_CHECK_RANGES
+
 # https://cloud.google.com/iap/docs/using-tcp-forwarding#create-firewall-rule
 TUNNEL = ("35.235.240.0/20",)
 SSH = 22
@@ -32,7 +32,7 @@ class MachineFirewall(pulumi.ComponentResource):
     ) -> None:
         super().__init__("tpuserve:gcp:MachineFirewall", name, None, opts)
         callers: dict[str, tuple[Sequence[pulumi.Input[str]], list[int]]] = {
-            "health-checks": (HEALTH_CHECKS, [args.port]),
+            "health-checks": (HEALTH_CHECK_RANGES, [args.port]),
             "operators": (TUNNEL, [SSH, args.port]),
             **{who: (ranges, [args.port]) for who, ranges in args.clients.items()},
         }

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
+# Google's load balancers ask for health from here:
+# https://cloud.google.com/load-balancing/docs/health-check-concepts#ip-ranges
+HEALTH_CHECK_RANGES = ("35.191.0.0/16", "130.211.0.0/22")
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkArgs:

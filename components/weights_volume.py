@@ -5,9 +5,8 @@ import math
 import pulumi
 from pulumi_kubernetes.core.v1 import VolumeArgsDict
 
-from serving import layout
-
-GIB = 2**30
+from serving import host, layout
+from serving.accelerators import GIB
 
 # As Google mounts the same model for the same server (github.com/GoogleCloudPlatform/accelerated-platforms,
 # online-inference-tpu/vllm/base/deployment.yaml): every file is fetched in parallel parts into memory, and
@@ -28,8 +27,8 @@ OPTIONS = (
 
 
 def cache_gib(weight_bytes: int) -> int:
-    """Memory of the file cache: the weights, and a tenth for what else is read."""
-    return math.ceil(1.1 * weight_bytes / GIB)
+    """Memory of the file cache."""
+    return math.ceil(host.file_cache_bytes(weight_bytes) / GIB)
 
 
 def weights_volume(bucket: pulumi.Input[str], directory: str) -> VolumeArgsDict:

@@ -34,10 +34,20 @@ class HostNeeds:
 def needs(model: ModelSpec) -> HostNeeds:
     """What a server of `model` needs of its host."""
     return HostNeeds(
-        server_bytes=2 * model.weight_bytes + PROCESS_BYTES,
-        file_cache_bytes=model.weight_bytes * 11 // 10,
+        server_bytes=server_bytes(model.weight_bytes),
+        file_cache_bytes=file_cache_bytes(model.weight_bytes),
         disk_bytes=model.weight_bytes + IMAGE_BYTES,
     )
+
+
+def server_bytes(weight_bytes: int) -> int:
+    """Memory of a server with these weights."""
+    return 2 * weight_bytes + PROCESS_BYTES
+
+
+def file_cache_bytes(weight_bytes: int) -> int:
+    """Memory of a cache of these weights."""
+    return weight_bytes * 11 // 10
 
 
 def problem(accelerator: Accelerator, model: ModelSpec, *, file_cache: bool) -> Problem | None:

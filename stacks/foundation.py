@@ -1,4 +1,8 @@
-"""What outlives the serving stacks of one project and region: network, artifacts, secrets, identities."""
+"""What outlives the serving stacks of one project: network, artifacts, secrets, identities, in one region.
+
+A project has one foundation: buckets, networks, accounts, secrets and DNS zones have names without a region,
+so a second one would find them taken.
+"""
 
 from __future__ import annotations
 

@@ -9,10 +9,11 @@ from pulumi_kubernetes.core.v1 import VolumeArgsDict
 from pulumi_kubernetes.networking.v1 import NetworkPolicyPeerArgsDict
 
 from components import weights_volume
-from components.gateway_policies import HEALTH_CHECK_RANGES
+from components.network import HEALTH_CHECK_RANGES
 from components.traffic import GOOGLE_APIS, METADATA, NAMES
 from components.vllm_volumes import ServerVolumes
 from components.weights_pod import Weights
+from serving import host
 from serving.accelerators import GIB
 from stacks.kubernetes import Site
 
@@ -24,9 +25,8 @@ COMPILE_CACHE = "50Gi"
 
 
 def memory(weight_bytes: int) -> str:
-    """Host memory of the server: the weights twice while they are laid out for the chips, and 64 GiB for
-    the processes and what they share. Assumed; no boot log tells the host's peak."""
-    return f"{2 * weight_bytes // GIB + 64}Gi"
+    """Host memory of the server, as Kubernetes writes it."""
+    return f"{host.server_bytes(weight_bytes) // GIB}Gi"
 
 
 def site(

@@ -67,7 +67,7 @@ def _in(wanted: str, region: str | None, found: Any, key: str, stack: str) -> An
     if _told(region, "region", stack) != wanted:
         raise pulumi.RunError(
             f"target.zone is in {wanted}, and network and bucket of the foundation {stack} are in {region}; "
-            f"choose a zone in {region}, or make a foundation in {wanted}."
+            f"choose a zone in {region}, or another project with a foundation in {wanted}: a project has one."
         )
     return _told(found, key, stack)
 

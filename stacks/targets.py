@@ -34,7 +34,7 @@ class LocalTarget(Section):
 
 
 class FoundationTarget(Section):
-    """What outlives the serving stacks of one project and region."""
+    """What outlives the serving stacks of one project: one foundation a project, in one region."""
 
     kind: Literal["foundation"]
     project: Project = Field(description="Id of the Google Cloud project.")
@@ -46,7 +46,8 @@ class FoundationTarget(Section):
     kms_key: str | None = Field(
         default=None,
         pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$",
-        description="Key that encrypts bucket and registry; unset: Google's own keys.",
+        description="Key that encrypts bucket and registry; unset: Google's own keys. Its owner first lets "
+        "both services use it: docs/operations.md, step 4.",
     )
     protect: bool = Field(
         default=True, description="Refuse to delete what cannot be made again; bucket and secrets outlive it."
@@ -110,16 +111,26 @@ class Endpoint(Section):
     )
 
 
-class GkeTarget(Section):
-    """A GKE cluster with TPU nodes, beside a foundation."""
+class _ServingTarget(Section):
+    """What every target beside a foundation has."""
 
-    kind: Literal["gke"]
     project: Project = Field(description="Id of the Google Cloud project.")
     zone: Zone = Field(description="Zone of the TPU; its region is the foundation's.")
-    capacity: Capacity = Field(description="How the TPU is bought.")
     foundation: str = Field(
         default="foundation", min_length=1, description="Stack that holds the foundation."
     )
+
+    @property
+    def region(self) -> str:
+        """The zone without its letter."""
+        return self.zone.rsplit("-", 1)[0]
+
+
+class GkeTarget(_ServingTarget):
+    """A GKE cluster with TPU nodes, beside a foundation."""
+
+    kind: Literal["gke"]
+    capacity: Capacity = Field(description="How the TPU is bought.")
     cluster: Cluster = Field(default=NewCluster(), description="A new cluster, or an existing one.")
     endpoint: Endpoint | None = Field(
         default=None, description="Load balancer; unset: reachable inside the cluster alone."
@@ -129,27 +140,17 @@ class GkeTarget(Section):
     )
     protect: bool = Field(default=False, description="Refuse to delete the cluster and the TPU nodes.")
 
-    @property
-    def region(self) -> str:
-        """The zone without its letter."""
-        return self.zone.rsplit("-", 1)[0]
 
-
-class TpuVmTarget(Section):
+class TpuVmTarget(_ServingTarget):
     """A group of TPU VMs that heals itself, beside a foundation."""
 
     kind: Literal["tpu-vm"]
-    project: Project = Field(description="Id of the Google Cloud project.")
-    zone: Zone = Field(description="Zone of the TPU; its region is the foundation's.")
     other_zones: tuple[Zone, ...] = Field(
         default=(), strict=False, description="More zones of the region where Google may put a machine."
     )
     capacity: Rung = Field(description="How the TPU is bought.")
     api: Literal["compute-engine", "cloud-tpu"] = Field(
         default="compute-engine", description="cloud-tpu: one machine that nothing heals, for quota there."
-    )
-    foundation: str = Field(
-        default="foundation", min_length=1, description="Stack that holds the foundation."
     )
     endpoint: Endpoint | None = Field(
         default=None, description="Load balancer with TLS; unset: the machine's own address alone."
@@ -167,11 +168,6 @@ class TpuVmTarget(Section):
         default=False, description="A change may hold a second slice, and then costs no downtime."
     )
     protect: bool = Field(default=False, description="Refuse to delete the machines.")
-
-    @property
-    def region(self) -> str:
-        """The zone without its letter."""
-        return self.zone.rsplit("-", 1)[0]
 
 
 Target = Annotated[LocalTarget | FoundationTarget | GkeTarget | TpuVmTarget, Field(discriminator="kind")]

@@ -100,3 +100,15 @@ def test_gkes_types_are_strict(plane: ControlPlane, kind: str) -> None:
                 name,
                 answer.text,
             )
+
+
+@pytest.mark.parametrize("label", ["cluster", "1st"])
+def test_the_collectors_own_rules_hold(plane: ControlPlane, label: str) -> None:
+    wrong = planned("PodMonitoring")
+    wrong["spec"]["targetLabels"]["fromPod"][0]["to"] = label
+    wrong["spec"]["endpoints"][0]["interval"] = "often"
+    way = "/apis/monitoring.googleapis.com/v1/namespaces/default/podmonitorings?dryRun=All"
+    with Server.of(str(plane.kubeconfig)).client() as client:
+        said = json.loads(client.post(way, json=wrong).text)["message"]
+    assert "spec.targetLabels.fromPod[0].to" in said
+    assert "spec.endpoints[0].interval" in said

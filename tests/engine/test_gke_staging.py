@@ -61,6 +61,7 @@ def test_a_zone_of_another_region_is_a_sentence(staging: Deployment) -> None:
     assert (
         "target.zone is in us-central1, and network and bucket of the foundation foundation are in" in shown
     )
+    assert "or another project with a foundation in us-central1: a project has one." in shown
     assert "Traceback" not in shown
 
 

@@ -1,9 +1,10 @@
 """Custom types that a GKE cluster has and an API server lacks: Gateway API's own, and strict ones of ours.
 
-Google publishes no CustomResourceDefinition of its types as a package, so these schemas are written from the
-public reference of each. They know the fields that the reference lists and no other: a misspelt field, a
-wrong type or a missing field is refused by the API server, as GKE would. What GKE's controllers and webhooks
-check beyond the schema is not known here.
+These schemas are written from the public reference of each type, because Google publishes no
+CustomResourceDefinition of them as a package. PodMonitoring's is in a Go module of 91 MB, 436 MB unpacked:
+much for one file, so its rules are repeated here. They know the fields that the reference lists and no other:
+a misspelt field, a wrong type or a missing field is refused by the API server, as GKE would. What GKE's
+controllers and webhooks check beyond the schema is not known here.
 """
 
 import json
@@ -135,23 +136,34 @@ CLASS = group(
     activeMigration=group(optimizeRulePriority=YES_NO, ensureAllDaemonSetPodsRunning=YES_NO),
     autoscalingPolicy=group(consolidationDelayMinutes=WHOLE, consolidationThreshold=WHOLE),
 )
-# https://github.com/GoogleCloudPlatform/prometheus-engine/blob/main/doc/api.md
+# https://github.com/GoogleCloudPlatform/prometheus-engine 0.17.2: doc/api.md, and
+# charts/operator/crds/monitoring.googleapis.com_podmonitorings.yaml
+DURATION: Schema = {"type": "string", "format": "duration"}
+TARGET_NAMES = (
+    "project_id location cluster namespace job instance top_level_controller top_level_controller_type "
+    "__address__"
+)
+"""What names the target itself: a pod's own label must not replace it."""
+TARGET_LABEL: Schema = {**TEXT, "pattern": "^[a-zA-Z_][a-zA-Z0-9_]*$", "not": {"enum": TARGET_NAMES.split()}}
+POD_FACTS = ("container", "node", "pod", "top_level_controller_name", "top_level_controller_type")
 MONITORING = group(
     "endpoints selector",
     endpoints=each(
         group(
             "port interval",
             port=PORT,
-            scheme=TEXT,
+            scheme=one_of("http", "https"),
             path=TEXT,
             params=named(each(TEXT)),
-            interval=TEXT,
-            timeout=TEXT,
+            interval=DURATION,
+            timeout=DURATION,
         ),
         least=1,
     ),
     selector=SELECTOR,
-    targetLabels=group(metadata=each(TEXT), fromPod=each(group("from", to=TEXT, **{"from": TEXT}))),
+    targetLabels=group(
+        metadata=each(one_of(*POD_FACTS)), fromPod=each(group("from", to=TARGET_LABEL, **{"from": TEXT}))
+    ),
     limits=group(samples=WHOLE, labels=WHOLE, labelNameLength=WHOLE, labelValueLength=WHOLE),
     filterRunning=YES_NO,
 )

@@ -1,4 +1,4 @@
-"""The workflows: pinned actions, least permissions, and the report of what drifted."""
+"""The workflows: pinned actions, least permissions, who they are at Google, and what drifted."""
 
 import importlib.util
 import re
@@ -21,6 +21,11 @@ GRANTED = {
     "drift": {"contents": "read", "id-token": "write", "issues": "write"},
 }
 """All that any job of a workflow may do."""
+INSTRUCTIONS = (REPOSITORY / "docs" / "operations-github.md").read_text("utf-8")
+BOUND = re.compile(r"for environment in ([a-z ]+); do\n.* (tpuserve-[a-z]+)@")
+HOSTED_MINUTES = 360
+"""GitHub ends a job on its own machines then (docs.github.com/en/actions/reference/limits)."""
+SETTING_UP_MINUTES = 15
 
 
 def read(file: Path) -> dict[str, Any]:
@@ -57,6 +62,42 @@ def test_texts_of_others_are_never_part_of_a_script(file: Path) -> None:
     for job in read(file)["jobs"].values():
         for step in job.get("steps", []):
             assert "${{" not in step.get("run", "") + step.get("with", {}).get("script", "")
+
+
+def jobs(name: str) -> dict[str, Any]:
+    """The jobs of one workflow."""
+    return read(REPOSITORY / ".github" / "workflows" / f"{name}.yml")["jobs"]
+
+
+def test_whoever_is_somebody_at_google_has_an_environment_that_the_instructions_bind() -> None:
+    """Only what may write is an environment of the deploying account; no branch's program is."""
+    up, deployed = jobs("up")["up"], {job["with"]["stack"] for job in jobs("deploy").values()}
+    assert up["environment"] == "${{ inputs.stack }}"
+    bound = {account: set(names.split()) for names, account in BOUND.findall(INSTRUCTIONS)}
+    reading = {jobs(name)[name]["environment"] for name in ("preview", "drift")}
+    assert bound == {"tpuserve-preview": reading, "tpuserve-deploy": deployed}
+    # An approval would stop the morning's look; without one, only main's own program may look.
+    assert len(reading) == 2
+
+
+def test_a_stack_has_one_run_at_a_time_and_waits_for_no_other_stack() -> None:
+    """A group of the whole workflow would be held while prod waits for its approval."""
+    assert "concurrency" not in read(REPOSITORY / ".github" / "workflows" / "deploy.yml")
+    assert jobs("up")["up"]["concurrency"] == {"group": "up-${{ inputs.stack }}", "cancel-in-progress": False}
+
+
+@pytest.mark.parametrize("stack", ["staging", "prod"])
+def test_a_change_may_take_as_long_as_its_plan_waits(stack: str) -> None:
+    """A run that is killed while it waits leaves its stack locked."""
+    plan = yaml.safe_load((REPOSITORY / "tests" / "inventory" / f"{stack}.yaml").read_text("utf-8"))
+    waits = [
+        int(made["timeouts"]["create"].removesuffix("s"))
+        for name, made in plan["resources"].items()
+        if name.split("::")[0] in ("kubernetes:batch/v1:Job", "kubernetes:apps/v1:Deployment")
+    ]
+    assert len(waits) == 2
+    allowed = jobs("up")["up"]["timeout-minutes"]
+    assert sum(waits) / 60 + SETTING_UP_MINUTES <= allowed <= HOSTED_MINUTES
 
 
 @pytest.fixture(scope="module")
