@@ -34,12 +34,6 @@ def up() -> None:
     pulumi("up", "--stack", STACK, "--yes", "--skip-preview")
 
 
-def destroy() -> None:
-    """Remove everything that the local stack made; folders of the node stay."""
-    select()
-    pulumi("destroy", "--stack", STACK, "--yes", "--skip-preview")
-
-
 def require(stack: str) -> None:
     """Raises Refusal when the project has no such stack."""
     if not (paths.REPOSITORY / f"Pulumi.{stack}.yaml").exists():

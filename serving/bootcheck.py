@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from serving.accelerators import Accelerator
+from serving.accelerators import GIB, Accelerator
 from serving.bootlog import BootLog
 from serving.coldstart import estimate
 from serving.engine import EngineConfig
-from serving.memory import GIB, Memory, budget
+from serving.memory import Memory, budget
 from serving.models import ModelSpec
 from serving.runtime import resolve
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from serving import memory
 from serving.finding import VERSION, Finding, Rule, Subject
 
 
@@ -69,10 +70,8 @@ def chunked_input(s: Subject) -> Iterator[Finding]:
 
 def item_larger_than_step(s: Subject) -> Iterator[Finding]:
     limits = s.engine.limit_mm_per_prompt
-    if not s.runtime.multimodal or not s.engine.disable_chunked_mm_input:
-        return
     videos = limits is None or limits.video > 0
-    item = s.model.max_tokens_per_multimodal_item if videos else s.model.tokens_per_image
+    item = memory.min_batched_tokens(s.model, s.engine)
     if item > s.engine.max_num_batched_tokens:
         yield s.finding(
             "error",

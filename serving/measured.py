@@ -7,7 +7,8 @@ project knows of, so the memory model must reproduce each of them (tests/unit/se
 
 from dataclasses import dataclass
 
-GIB = 2**30
+from serving.accelerators import GIB
+
 UTILIZATION = 0.92
 
 
@@ -71,9 +72,3 @@ def resident_bytes(model: str, tensor_parallel: int) -> int | None:
         if (boot.model, boot.tensor_parallel) == (model, tensor_parallel):
             return round(boot.resident * GIB)
     return None
-
-
-def loaded_bytes(model: str) -> int | None:
-    """Bytes that the weights of `model` take in all when they are not spread over chips: less than the
-    files, whose audio tower is not loaded, or more, where the loader copies. None when no log has it."""
-    return resident_bytes(model, 1)

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, replace
 
 from serving import temporaries
-from serving.accelerators import Accelerator
+from serving.accelerators import GIB, Accelerator
 from serving.engine import EngineConfig
 from serving.kvcache import Pool, pool
 from serving.models import ModelSpec
@@ -18,8 +18,6 @@ from serving.proofs import Proof
 from serving.runtime import Runtime, resolve
 from serving.temporaries import Temporary
 from serving.weights import Group, groups
-
-GIB = 2**30
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ A line is short (LONGEST characters), has the numbers that a change moves, and n
 from datetime import date
 
 from serving import prices
-from serving.accelerators import Accelerator
+from serving.accelerators import GIB, Accelerator
 from serving.coldstart import ColdStart
 from serving.engine import EngineConfig
 from serving.findings_memory import TYPICAL_TOKENS
 from serving.fingerprint import Fingerprint
-from serving.memory import GIB, Memory
+from serving.memory import Memory
 from serving.models import ModelSpec
 from serving.prices import Provisioning
 from serving.runtime import resolve

@@ -8,10 +8,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from serving import memory, proofs, temporaries
-from serving.accelerators import accelerator
+from serving.accelerators import GIB, accelerator
 from serving.asked import from_settings
 from serving.engine import EngineConfig
-from serving.memory import GIB, Memory
+from serving.memory import Memory
 from serving.models import model
 from serving.phases import PHASES
 from serving.proofs import Calls, Proof

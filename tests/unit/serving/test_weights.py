@@ -3,9 +3,8 @@
 import pytest
 
 from serving import kvcache, measured, memory, weights
-from serving.accelerators import accelerator
+from serving.accelerators import GIB, accelerator
 from serving.measured import Boot
-from serving.memory import GIB
 from serving.models import model
 from tests.unit.serving.strategies import GEMMA, TINY, V6E_4, engine
 
