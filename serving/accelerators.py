@@ -11,6 +11,9 @@ from types import MappingProxyType
 from serving.nearest import unknown
 
 GIB = 2**30
+
+STAND_IN = "local-v6e-4"
+"""The row of a machine that stands in for a slice."""
 GB = 10**9
 
 # A v6e chip has 32 GB of HBM (cloud.google.com/tpu/docs/v6e), of which programs may use 31.24 GiB: the
@@ -101,7 +104,7 @@ _ROWS = (
     Accelerator(
         # JAX's CPU backend with four forced host devices. The node wears the labels of a real v6e-4, so
         # that the workload selects it unchanged; its HBM is what the image's backend pretends to have.
-        name="local-v6e-4",
+        name=STAND_IN,
         chips=4,
         hbm_bytes_per_chip=128 * 2**20,
         gke_accelerator="tpu-v6e-slice",

@@ -7,6 +7,7 @@ pods can reach.
 from pathlib import Path
 
 from local import paths
+from serving.accelerators import STAND_IN, accelerator
 
 NODE = "tpu-node"
 CONTEXT = "tpuserve-local"
@@ -35,12 +36,13 @@ POLICY_QUEUE = 100  # netfilter queue in which kube-network-policies judges pack
 CGROUP = "tpuserve"
 
 TPU_RESOURCE = "google.com/tpu"
-TPU_CHIPS = 4
+_ROW = accelerator(STAND_IN)
+TPU_CHIPS = _ROW.chips
 # GKE's own labels on a ct6e-standard-4t node: what a workload's nodeSelector asks for.
 # Source: https://cloud.google.com/kubernetes-engine/docs/how-to/tpus
 NODE_LABELS = {
-    "cloud.google.com/gke-tpu-accelerator": "tpu-v6e-slice",
-    "cloud.google.com/gke-tpu-topology": "2x2",
+    "cloud.google.com/gke-tpu-accelerator": _ROW.gke_accelerator,
+    "cloud.google.com/gke-tpu-topology": _ROW.gke_topology,
 }
 
 # Where the node's Python environment appears in every container, as libtpu does on a GKE TPU node.

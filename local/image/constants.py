@@ -1,13 +1,17 @@
 """What the local image and those who compute with it must agree on."""
 
+from serving.accelerators import STAND_IN, accelerator
+
+_ROW = accelerator(STAND_IN)
+
 PYTHON_ROOT = "/opt/vllm"
 """Where the container finds the server's Python tree; the node mounts it there, read-only."""
 
-HBM_BYTES = 128 * 2**20
+HBM_BYTES = _ROW.hbm_bytes_per_chip
 """Pretended memory of one chip. The tiny model's weights take 13 MiB of each chip; the rest makes a KV pool
 of 72 000 tokens in bfloat16."""
 
-CHIPS = 4
+CHIPS = _ROW.chips
 """Virtual devices, as many as a v6e-4 host has chips."""
 
 MODEL_NAME = "tiny-gemma4-moe"

@@ -12,7 +12,7 @@ from local.cluster import images
 from local.image import constants
 from local.image import image as module
 from local.progress import Refusal
-from serving import accelerators, layout
+from serving import layout
 
 LDD = """\
 	linux-vdso.so.1 (0x00007ffd)
@@ -69,11 +69,6 @@ def test_the_archive_names_the_image_and_its_user_and_environment(
     [told] = [json.loads(text)["config"] for text in documents if b'"diff_ids"' in text]
     assert told["User"] == f"{layout.USER}:{layout.USER}"
     assert f"TPUSERVE_CPU_HBM_BYTES={constants.HBM_BYTES}" in told["Env"]
-
-
-def test_the_stand_in_pretends_what_the_accelerator_table_says() -> None:
-    row = accelerators.accelerator("local-v6e-4")
-    assert (row.hbm_bytes_per_chip, row.chips) == (constants.HBM_BYTES, constants.CHIPS)
 
 
 def test_the_image_brings_nothing_that_only_the_workload_can_bring_elsewhere() -> None:

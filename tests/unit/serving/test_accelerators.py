@@ -1,8 +1,7 @@
-"""The accelerator table agrees with itself and with the stand-in that local/ makes."""
+"""The accelerator table agrees with itself."""
 
 import pytest
 
-from local.image import constants
 from serving.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, GIB, accelerator
 
 
@@ -20,11 +19,6 @@ def test_the_stand_in_wears_the_labels_of_the_slice_that_it_stands_for() -> None
         real.gke_topology,
     )
     assert stand_in.is_stand_in and not real.is_stand_in
-
-
-def test_the_stand_in_has_the_memory_that_the_image_pretends_to_have() -> None:
-    assert accelerator("local-v6e-4").hbm_bytes_per_chip == constants.HBM_BYTES
-    assert accelerator("local-v6e-4").chips == constants.CHIPS
 
 
 def test_usable_memory_is_below_the_data_sheet_and_the_slice_is_the_sum_of_its_chips() -> None:
