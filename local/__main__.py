@@ -56,16 +56,16 @@ def _run(chosen: argparse.Namespace) -> None:
         case "logs":
             _logs(chosen.component)
         case "key":
-            machine.require()
+            machine.require_kind()
             client.set_key()
             say("A new API key is set; clients of the old one are refused as soon as the server sees it.")
         case "env":
             _env()
         case "down":
-            machine.require()
+            machine.require_kind()
             cluster.stop()
         case "clean":
-            machine.require()
+            machine.require_kind()
             cluster.clean()
             shutil.rmtree(paths.cluster().parent, ignore_errors=True)
             say(f"Removed {paths.cluster().parent}. Built programs stay in {paths.toolchain()}.")

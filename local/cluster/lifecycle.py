@@ -69,6 +69,7 @@ def start(environment: Path | None = None) -> None:
     nothing. Idempotent, and repairs whatever died or was killed half-way. Raises Refusal.
     """
     preflight.check_machine()
+    preflight.check_room()
     toolchain.ensure(*PROGRAMS)
     preflight.check_kernel()
     if environment is not None and not environment.is_dir():
