@@ -5,7 +5,7 @@ import shlex
 import shutil
 import sys
 
-from local import client, cluster, machine, paths, toolchain
+from local import children, client, cluster, machine, paths, toolchain
 from local.preview import preview
 from local.progress import Refusal, say
 from local.up import up
@@ -30,6 +30,7 @@ def main() -> int:
     commands.add_parser("down", help="stop the cluster; models, compile cache and state stay")
     commands.add_parser("clean", help="stop the cluster and remove this instance's state")
     chosen = parser.parse_args()
+    children.end_in_order()
     try:
         _run(chosen)
     except Refusal as refusal:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from local import client, cluster, machine
+from local import children, client, cluster, machine
 from local.progress import Refusal
 
 Usage = namedtuple("Usage", "total used free")
@@ -69,6 +69,7 @@ def test_no_room_keeps_nobody_from_ending_a_cluster(
     done: list[str] = []
     for module, name in ((cluster, "stop"), (cluster, "clean"), (client, "set_key")):
         monkeypatch.setattr(module, name, lambda name=name: done.append(name))
+    monkeypatch.setattr(children, "end_in_order", lambda: None)
     monkeypatch.setattr(sys, "argv", ["local", command])
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("local", run_name="__main__")
