@@ -55,10 +55,14 @@ def _require_room() -> None:
         )
 
 
-def alive(pid: int) -> bool:
-    """Whether the process runs: one that has ended stays in /proc until its parent asks for its exit code."""
+def alive(pid: int, program: str = "") -> bool:
+    """Whether the process runs, and its program's name begins with `program`: ids are given out again.
+
+    One that has ended stays in /proc until its parent asks for its exit code.
+    """
     try:
         # After the last ")": the name of the program may itself hold blanks and parentheses.
-        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0] != "Z"
+        before, _, after = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")
     except OSError:
         return False
+    return after.split()[0] != "Z" and before.partition("(")[2].startswith(program)

@@ -78,7 +78,7 @@ def _pending(stack: str) -> bool:
 
 
 def _dead_locks(stack: str) -> list[int]:
-    """Process ids in the stack's lock files that no longer run on this machine."""
+    """Process ids in the stack's lock files that are no `pulumi` of this machine any more."""
     files = _state().glob(f".pulumi/locks/**/{stack}/*.json")
     pids = [int(json.loads(file.read_text("utf-8"))["pid"]) for file in files]
-    return [pid for pid in pids if not machine.alive(pid)]
+    return [pid for pid in pids if not machine.alive(pid, "pulumi")]
