@@ -32,6 +32,7 @@ def main() -> int:
     chosen = parser.parse_args()
     children.end_in_order()
     try:
+        paths.instance()  # refused now rather than after a build
         _run(chosen)
     except Refusal as refusal:
         say(f"\n{refusal}")

@@ -1,8 +1,7 @@
 """What the user sees while something long happens, and the one sentence when it fails.
 
 `step` announces a piece of work and its elapsed time; `run` is a step that is one command, with its
-whole output in a log file; `Refusal` is the only exception that the command line shows to a user, and
-its text is the whole message: what was asked, what is possible, what to change.
+whole output in a log file.
 """
 
 import contextlib
@@ -16,13 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from local import children, paths
+from local.refusal import Refusal
+
+__all__ = ["Refusal", "exclusive", "run", "say", "step"]
 
 HEARTBEAT_SECONDS = 20.0
 TAIL_LINES = 12
-
-
-class Refusal(Exception):
-    """A failure that the user can act on. The text is shown as it is, without a traceback."""
 
 
 def say(text: str) -> None:

@@ -21,6 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     children.end_in_order()
     try:
+        paths.instance()  # refused now rather than after a build
         tree, files = image.ensure_environment(), image.ensure_model()
     except Refusal as refusal:
         say(f"\n{refusal}")

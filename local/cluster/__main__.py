@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from local import children, cluster
+from local import children, cluster, paths
 from local.progress import Refusal, say
 
 
@@ -22,6 +22,7 @@ def main(arguments: list[str]) -> int:
     chosen = parser.parse_args(arguments)
     children.end_in_order()
     try:
+        paths.instance()  # refused now rather than after a build
         match chosen.command:
             case "start":
                 cluster.start(chosen.environment)
