@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+from proof import keys
 from proof.keys import Known, WatchedKeys, must_be_whole
 from proof.records import Record, WorkFolder
 from tests.unit.serving.proved import program
@@ -101,8 +102,9 @@ def test_what_a_process_that_died_has_left_is_compiled_again(jax: ModuleType, fo
 
 
 def test_two_processes_that_want_two_keys_in_two_orders_both_get_them(
-    jax: ModuleType, folder: WorkFolder
+    jax: ModuleType, folder: WorkFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(keys, "RECORD_SECONDS", 0.1)
     held, wanted = events(2)
 
     def first() -> None:
