@@ -5,7 +5,7 @@ import shlex
 import shutil
 import sys
 
-from local import client, cluster, machine, paths, toolchain
+from local import children, client, cluster, machine, paths, toolchain
 from local.preview import preview
 from local.progress import Refusal, say
 from local.up import up
@@ -30,7 +30,9 @@ def main() -> int:
     commands.add_parser("down", help="stop the cluster; models, compile cache and state stay")
     commands.add_parser("clean", help="stop the cluster and remove this instance's state")
     chosen = parser.parse_args()
+    children.end_in_order()
     try:
+        paths.instance()  # refused now rather than after a build
         _run(chosen)
     except Refusal as refusal:
         say(f"\n{refusal}")
@@ -56,16 +58,16 @@ def _run(chosen: argparse.Namespace) -> None:
         case "logs":
             _logs(chosen.component)
         case "key":
-            machine.require()
+            machine.require_kind()
             client.set_key()
             say("A new API key is set; clients of the old one are refused as soon as the server sees it.")
         case "env":
             _env()
         case "down":
-            machine.require()
+            machine.require_kind()
             cluster.stop()
         case "clean":
-            machine.require()
+            machine.require_kind()
             cluster.clean()
             shutil.rmtree(paths.cluster().parent, ignore_errors=True)
             say(f"Removed {paths.cluster().parent}. Built programs stay in {paths.toolchain()}.")

@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 
@@ -15,6 +16,9 @@ from serving import layout
 
 KEY_PROPAGATION_SECONDS = 120.0
 """The kubelet refreshes mounted Secrets within its sync period, 60 s unless set, plus its cache's age."""
+
+SHOWN = 200
+"""Characters of an answer that is no error as OpenAI's API has them."""
 
 BOOT_SECONDS = 900.0
 """The startup probe gives a boot 600 s; a restarted node also has to bring its pods back."""
@@ -54,11 +58,16 @@ def wait_for_key() -> None:
     """Wait until the server accepts the key: a mounted Secret reaches the pod with some delay."""
     deadline = time.monotonic() + KEY_PROPAGATION_SECONDS
     with step("API key: waiting for the server to see it"):
+        answered = False
         while time.monotonic() < deadline:
-            answer = httpx.get(f"{endpoint()}/v1/models", headers=_headers(), timeout=10)
-            if answer.status_code != httpx.codes.UNAUTHORIZED:
-                return
+            with contextlib.suppress(httpx.TransportError):
+                answer = httpx.get(f"{endpoint()}/v1/models", headers=_headers(), timeout=10)
+                if answer.status_code != httpx.codes.UNAUTHORIZED:
+                    return
+                answered = True
             time.sleep(1)
+    if not answered:
+        raise Refusal("The server has stopped answering. `make logs` shows why; then `make up` again.")
     raise Refusal("The server still refuses the API key. `make logs` shows why; `make key` sets a new one.")
 
 
@@ -79,7 +88,7 @@ def wait_until_serving() -> None:
 
 
 def ask(prompt: str, max_tokens: int) -> Iterator[str]:
-    """Stream the answer to one chat message, piece by piece."""
+    """Stream the answer to one chat message, piece by piece. Raises Refusal when it does not come whole."""
     body = {
         "model": model_name(),
         "messages": [{"role": "user", "content": prompt}],
@@ -95,7 +104,14 @@ def ask(prompt: str, max_tokens: int) -> Iterator[str]:
                 raise Refusal(f"The server answered {answer.status_code}: {_message(answer)}")
             for line in answer.iter_lines():
                 if line.startswith("data: ") and line != "data: [DONE]":
-                    for choice in json.loads(line.removeprefix("data: ")).get("choices", []):
+                    event = json.loads(line.removeprefix("data: "))
+                    if "error" in event:
+                        # The status was sent before the first word, so this is all that tells of a failure.
+                        raise Refusal(
+                            f"The server broke off: {_reason(event, line)}. `make logs` shows more; then ask "
+                            "again."
+                        )
+                    for choice in event.get("choices", []):
                         yield choice["delta"].get("content") or choice["delta"].get("reasoning") or ""
     except httpx.TransportError as error:
         raise Refusal(f"The server broke off ({type(error).__name__}): `make logs` shows why.") from None
@@ -119,6 +135,14 @@ def _headers() -> dict[str, str]:
 
 def _message(answer: httpx.Response) -> str:
     try:
-        return answer.json()["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        return answer.text[:200] or "nothing"
+        return _reason(answer.json(), answer.text)
+    except ValueError:
+        return answer.text[:SHOWN] or "nothing"
+
+
+def _reason(document: Any, text: str) -> str:
+    """What an error's `document` says, or the beginning of its `text`."""
+    try:
+        return str(document["error"]["message"]).rstrip(".")
+    except (KeyError, TypeError):
+        return text[:SHOWN] or "nothing"

@@ -16,7 +16,16 @@ MEMORY_GB = 12
 
 
 def require() -> None:
-    """Raises Refusal, one sentence, for the first thing that this machine lacks."""
+    """Raises Refusal, one sentence, for the first thing that this machine lacks to run a cluster."""
+    require_kind()
+    _require_room()
+
+
+def require_kind() -> None:
+    """The part of `require` that ending a cluster needs as well: a full disk must not keep one alive.
+
+    Raises Refusal.
+    """
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         here = f"{platform.system()} on {platform.machine()}"
         raise Refusal(
@@ -28,6 +37,9 @@ def require() -> None:
             "The local cluster runs containers and makes network links, which only root may: run it as "
             "root (`sudo -E make …`), or point target.kubeconfig at a cluster that you have."
         )
+
+
+def _require_room() -> None:
     paths.home().mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(paths.home()).free / 1e9
     built = paths.environments().exists()
@@ -43,10 +55,14 @@ def require() -> None:
         )
 
 
-def alive(pid: int) -> bool:
-    """Whether the process runs: one that has ended stays in /proc until its parent asks for its exit code."""
+def alive(pid: int, program: str = "") -> bool:
+    """Whether the process runs, and its program's name begins with `program`: ids are given out again.
+
+    One that has ended stays in /proc until its parent asks for its exit code.
+    """
     try:
         # After the last ")": the name of the program may itself hold blanks and parentheses.
-        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0] != "Z"
+        before, _, after = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")
     except OSError:
         return False
+    return after.split()[0] != "Z" and before.partition("(")[2].startswith(program)

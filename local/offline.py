@@ -56,9 +56,9 @@ class Pretended:
                 needed.mkdir(parents=True, exist_ok=True)
             shutil.copy(paths.REPOSITORY / "Pulumi.yaml", project)
             self.pulumi("stack", "init", stack, "--no-select", "--non-interactive", folder=project)
-        salt = yaml.safe_load(file.read_text("utf-8"))
+        salt = yaml.safe_load(file.read_text("utf-8")) or {}
         given = yaml.safe_load((paths.REPOSITORY / file.name).read_text("utf-8")) or {}
-        file.write_text(yaml.safe_dump({**salt, "config": given.get("config", {})}), "utf-8")
+        _replace(file, yaml.safe_dump({**salt, "config": given.get("config", {})}))
         return file
 
     def pulumi(self, *words: str, folder: Path, given: str = "") -> str:
@@ -110,7 +110,7 @@ def _deploy(pretended: Pretended, stack: str) -> None:
     file = pretended.stack_file(stack)
     text = file.read_text("utf-8")
     project = yaml.safe_load(text)["config"]["tpuserve:target"]["project"]
-    file.write_text(text.replace(project, NOBODY), "utf-8")
+    _replace(file, text.replace(project, NOBODY))
     chosen = ("--stack", stack)
     progress.run(
         f"Deploy {stack} to the pretended Google Cloud, for the stacks that stand on it",
@@ -126,7 +126,14 @@ def _deploy(pretended: Pretended, stack: str) -> None:
     state = pretended.pulumi("stack", "export", *chosen, folder=file.parent)
     named = state.replace(NOBODY, project)
     pretended.pulumi("stack", "import", *chosen, folder=file.parent, given=named)
-    file.write_text(text, "utf-8")
+    _replace(file, text)
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write a file that is whole at every moment: `stack_file` goes on from what it finds."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    beside.write_text(text, "utf-8")
+    beside.replace(file)
 
 
 def _recipe(stacks: list[str]) -> str:

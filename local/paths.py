@@ -4,9 +4,17 @@ Everything here is a pure function of the environment; nothing is created by ask
 """
 
 import os
+import re
 from pathlib import Path
 
+from local.refusal import Refusal
+
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+SHARED = ("toolchain", "environments", "logs", "locks", "images", "proofs", "machines")
+"""Folders of `home` that are no instance's: what instances share, and the tests' machines."""
+
+NAME = re.compile(r"[a-z0-9-]{1,32}")
 
 
 def home() -> Path:
@@ -27,9 +35,21 @@ def environments() -> Path:
 def instance() -> str:
     """Name of the local cluster that is meant: `TPUSERVE_INSTANCE`, or `local`; the tests use `test`.
 
-    Instances keep their state apart and share what is built; only one runs on a machine at a time.
+    Instances keep their state apart and share what is built; only one runs on a machine at a time. The name
+    is a folder that `make clean` removes. Raises Refusal when it is none.
     """
-    return os.environ.get("TPUSERVE_INSTANCE") or "local"
+    name = os.environ.get("TPUSERVE_INSTANCE") or "local"
+    if not NAME.fullmatch(name):
+        raise Refusal(
+            f"TPUSERVE_INSTANCE is {name!r}, and an instance's name has 1 to 32 of a-z, 0-9 and -: set it to "
+            "such a name, or unset it."
+        )
+    if name in SHARED:
+        raise Refusal(
+            f"TPUSERVE_INSTANCE is {name}, which is a folder that all instances share: set it to another "
+            "name, or unset it."
+        )
+    return name
 
 
 def cluster() -> Path:

@@ -5,14 +5,13 @@ With credentials of Google, it is Google and the user's own state. Without, it i
 
 import os
 import shlex
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from local import offline, paths, progress, stack, toolchain
+from local import children, offline, paths, progress, stack, toolchain
 from local.progress import Refusal, say
 
 CREDENTIALS = (
@@ -94,10 +93,8 @@ def _run(name: str, shown: Mapping[str, str], environment: Mapping[str, str], *o
     """Say the command, with the variables that are `shown`, and run it."""
     words = ["pulumi", "preview", "--stack", name, *options, "--policy-pack", POLICIES.name, "--diff"]
     say(" ".join(["$", *(f"{key}={shlex.quote(value)}" for key, value in shown.items()), shlex.join(words)]))
-    done = subprocess.run(
-        words, cwd=paths.REPOSITORY, env={**environment}, stdin=subprocess.DEVNULL, check=False
-    )
-    if done.returncode != 0:
+    code = children.call(words, cwd=paths.REPOSITORY, env={**environment})
+    if code != 0:
         raise Refusal("`pulumi preview` failed: its own message is above. Mend that and run it again.")
 
 

@@ -1,8 +1,7 @@
 """What the user sees while something long happens, and the one sentence when it fails.
 
 `step` announces a piece of work and its elapsed time; `run` is a step that is one command, with its
-whole output in a log file; `Refusal` is the only exception that the command line shows to a user, and
-its text is the whole message: what was asked, what is possible, what to change.
+whole output in a log file.
 """
 
 import contextlib
@@ -15,14 +14,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from local import paths
+from local import children, paths
+from local.refusal import Refusal
+
+__all__ = ["Refusal", "exclusive", "run", "say", "step"]
 
 HEARTBEAT_SECONDS = 20.0
 TAIL_LINES = 12
-
-
-class Refusal(Exception):
-    """A failure that the user can act on. The text is shown as it is, without a traceback."""
 
 
 def say(text: str) -> None:
@@ -61,11 +59,13 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     advice: str = "",
+    to_its_end: bool = False,
 ) -> None:
     """Run one command as a step, its output appended to `logs()/<log>.log`.
 
     `env` is laid over the process's own environment. Raises Refusal with the last lines of the log and
-    the log's path when the command fails or does not exist; `advice` says what to change.
+    the log's path when the command fails or does not exist; `advice` says what to change. Told to end, this
+    process ends the command first, or with `to_its_end` waits for it.
     """
     file = paths.logs() / f"{log}.log"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -74,15 +74,15 @@ def run(
         output.write(f"$ {' '.join(words)}\n")
         output.flush()
         try:
-            code = subprocess.run(
+            code = children.call(
                 words,
-                stdin=subprocess.DEVNULL,
+                own_group=True,
+                to_its_end=to_its_end,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=cwd,
                 env={**os.environ, **(env or {})},
-                check=False,
-            ).returncode
+            )
         except FileNotFoundError:
             raise Refusal(
                 f"{title}: the program {words[0]!r} is not on this machine. {advice}".strip()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from local import image, paths
+from local import children, image, paths
 from local.progress import Refusal, say
 
 PASSED = ("HOME", "LANG", "PATH", "TERM", "TMPDIR")
@@ -19,7 +19,9 @@ def main(arguments: Sequence[str]) -> int:
 
     Any Gemma 4 tokenizer serves, so it is the tiny model's. Finished programs are kept below `paths.home()`.
     """
+    children.end_in_order()
     try:
+        paths.instance()  # refused now rather than after a build
         tree, files = image.ensure_environment(), image.ensure_model()
     except Refusal as refusal:
         say(f"\n{refusal}")
@@ -29,7 +31,8 @@ def main(arguments: Sequence[str]) -> int:
         return 130
     command = [tree / "bin" / "python3", "-m", "proof", "--files", files, "--work", paths.home() / "proofs"]
     environment = {name: os.environ[name] for name in PASSED if name in os.environ}
-    with subprocess.Popen([*command, *arguments], cwd=paths.REPOSITORY, env=environment) as process:
+    started = subprocess.Popen([*command, *arguments], cwd=paths.REPOSITORY, env=environment)
+    with started as process, children.ended(process):
         # An interrupt reaches both; the proof says what becomes of its work.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         return process.wait()

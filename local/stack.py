@@ -6,7 +6,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from local import machine, paths, toolchain
+from local import children, machine, paths, toolchain
 from local.progress import Refusal, say
 
 STACK = "local"
@@ -16,15 +16,13 @@ def pulumi(*words: str, quiet: bool = False) -> None:
     """Run `pulumi` in the repository and let the user see it. Raises Refusal when it fails."""
     if not quiet:
         say(f"$ pulumi {shlex.join(words)}")
-    done = subprocess.run(
+    code = children.call(
         ["pulumi", *words],
         cwd=paths.REPOSITORY,
         env={**os.environ, **toolchain.pulumi_environment()},
-        stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL if quiet else None,
-        check=False,
     )
-    if done.returncode != 0:
+    if code != 0:
         raise Refusal(f"`pulumi {words[0]}` failed: its own message is above. Mend that and run it again.")
 
 
@@ -74,7 +72,7 @@ def _pending(stack: str) -> bool:
 
 
 def _dead_locks(stack: str) -> list[int]:
-    """Process ids in the stack's lock files that no longer run on this machine."""
+    """Process ids in the stack's lock files that are no `pulumi` of this machine any more."""
     files = _state().glob(f".pulumi/locks/**/{stack}/*.json")
     pids = [int(json.loads(file.read_text("utf-8"))["pid"]) for file in files]
-    return [pid for pid in pids if not machine.alive(pid)]
+    return [pid for pid in pids if not machine.alive(pid, "pulumi")]

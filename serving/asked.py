@@ -59,10 +59,20 @@ def from_settings(name: str, settings: Mapping[str, object]) -> Asked:
         model=spec if revision is None else replace(spec, revision=str(revision)),
         image=None if image is None else str(image),
         engine=engine,
-        longest_request_seconds=int(
-            str(settings.get("longest_request_seconds", DEFAULT_LONGEST_REQUEST_SECONDS))
+        longest_request_seconds=_seconds(
+            settings.get("longest_request_seconds", DEFAULT_LONGEST_REQUEST_SECONDS)
         ),
     )
+
+
+def _seconds(value: object) -> int:
+    try:
+        return int(str(value))
+    except ValueError:
+        raise ValueError(
+            f"longest_request_seconds is {value}, which is no whole number of seconds; set it to one, such "
+            f"as {DEFAULT_LONGEST_REQUEST_SECONDS}."
+        ) from None
 
 
 def from_stack(stack: str, folder: Path) -> Asked:
@@ -74,13 +84,43 @@ def from_stack(stack: str, folder: Path) -> Asked:
         near = nearest(stack, stacks)
         advice = f"the nearest is {near}" if near else "choose one of them"
         raise ValueError(f"stack {stack!r} has no file {file.name}: there are {', '.join(stacks)}; {advice}.")
-    content = cast(dict[str, dict[str, object]], yaml.safe_load(file.read_text("utf-8")))
-    values = content.get("config", {})
-    settings = {k.removeprefix(PREFIX): config_value(v) for k, v in values.items() if k.startswith(PREFIX)}
+    settings = {
+        key.removeprefix(PREFIX): config_value(value)
+        for key, value in _configuration(file).items()
+        if key.startswith(PREFIX)
+    }
     target = settings.get("target")
     if isinstance(target, Mapping) and cast(Mapping[str, object], target).get("kind") == "foundation":
         raise ValueError(f"stack {stack!r} is a foundation and serves nothing; name a stack with an engine.")
     return from_settings(stack, settings)
+
+
+def _configuration(file: Path) -> Mapping[str, object]:
+    """What stands under `config` in a stack's file. Raises ValueError when that is not names and values."""
+    try:
+        content = _yaml(file.read_text("utf-8"))
+    except UnicodeDecodeError:
+        raise ValueError(f"{file.name} is not text in UTF-8; save it as that.") from None
+    except ValueError as reason:
+        raise ValueError(f"{file.name} is not YAML ({reason}); mend it.") from None
+    values = cast(Mapping[str, object], content).get("config") if isinstance(content, Mapping) else None
+    if not isinstance(values, Mapping):
+        raise ValueError(
+            f"{file.name} has no names and values under `config:`; write each as `{PREFIX}NAME: VALUE` there."
+        )
+    return {str(key): value for key, value in cast(Mapping[object, object], values).items()}
+
+
+def _yaml(text: str) -> object:
+    """The value of `text`. Raises ValueError with the mistake and its line; the text itself, which may hold
+    a secret, is not shown."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ValueError(f"{error.problem}{line}") from None
+    except yaml.YAMLError:
+        raise ValueError("it holds a character that YAML does not allow") from None
 
 
 def from_name(name: str, folder: Path) -> Asked:
@@ -136,13 +176,19 @@ def from_options(options: argparse.Namespace, folder: Path) -> list[Asked]:
 
 
 def overrides(words: Sequence[str]) -> dict[str, object]:
-    """Engine fields from FIELD=VALUE words, the values in YAML. Raises ValueError for a word without `=`."""
+    """Engine fields from FIELD=VALUE words, the values in YAML. Raises ValueError for a word without `=`, or
+    with a mistake in its YAML."""
     result: dict[str, object] = {}
     for word in words:
         field, equals, value = word.partition("=")
         if not equals:
             raise ValueError(f"--set {word} has no value; write --set {word}=VALUE.")
-        result[field.removeprefix("engine.")] = yaml.safe_load(value)
+        try:
+            result[field.removeprefix("engine.")] = _yaml(value)
+        except ValueError as reason:
+            raise ValueError(
+                f"--set {field} has a value that is not YAML ({reason}); mend it, or write text in quotes."
+            ) from None
     return result
 
 

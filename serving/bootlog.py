@@ -10,7 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 _PRECOMPILE = re.compile(r"Precompile (?P<kind>.+?) --> (?P<signature>\{.*\})\s*$")
@@ -125,6 +125,13 @@ def _collect(sizes: dict[str, set[int]], kind: str, signature: Mapping[str, int]
         sizes.setdefault("logits", set()).add(signature["num_logits"])
 
 
+def _between(first: datetime, last: datetime) -> float:
+    """Seconds from one line to a later one, which may be of the next year: both are read as of 2000."""
+    if (first.month, last.month) == (12, 1):
+        last += timedelta(days=366)
+    return (last - first).total_seconds()
+
+
 def _number(text: str) -> int:
     return int(text.replace(",", ""))
 
@@ -173,6 +180,6 @@ def _boot(
         weights_seconds=real("weights"),
         engine_seconds=real("engine"),
         engine_compile_seconds=real("engine", 1),
-        ready_seconds=(stamps[-1] - stamps[0]).total_seconds() if ready and stamps else None,
+        ready_seconds=_between(stamps[0], stamps[-1]) if ready and stamps else None,
         ready=ready,
     )

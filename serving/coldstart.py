@@ -14,6 +14,7 @@ from typing import Literal
 
 from serving.accelerators import Accelerator
 from serving.engine import EngineConfig
+from serving.host import IMAGE_BYTES
 from serving.models import ModelSpec
 from serving.programs import Programs
 from serving.proofs import Proof
@@ -89,6 +90,8 @@ class _Rates:
 
     node: float
     image: float
+    image_source: Source
+    image_basis: str
     server: float
     images: float
     read_bytes_per_second: float
@@ -102,11 +105,14 @@ class _Rates:
     where: str
 
 
+_PULLED_BYTES_PER_SECOND = 100e6
+
 _V6E = _Rates(
     # Assumed: capacity is granted at once (waiting for it has no estimate) and the VM joins in minutes.
     node=240,
-    # 19.5 GB unpacked (vllm-project/tpu-inference pull request 1245) at an assumed 100 MB/s.
-    image=195,
+    image=IMAGE_BYTES / _PULLED_BYTES_PER_SECOND,
+    image_source="computed",
+    image_basis=f"{IMAGE_BYTES / 1e9:g} GB unpacked, {_PULLED_BYTES_PER_SECOND / 1e6:.0f} MB/s assumed",
     # Log: 60 s from the process's start to the first weight, 7 s from the engine to "startup complete"; with
     # images the API server warms its image processor for 65 s more.
     server=67,
@@ -146,6 +152,8 @@ _V6E = _Rates(
 _STAND_IN = _Rates(
     node=0,
     image=5,
+    image_source="assumed",
+    image_basis="16 MB from an archive; the packages are mounted",
     # Measured boots of 38 to 95 s are mostly imports.
     server=60,
     images=0,
@@ -179,7 +187,7 @@ def estimate(
     return ColdStart(
         (
             Part("node", rates.node, 0, "assumed", 2, "capacity granted at once"),
-            Part("image", rates.image, 0, "computed", 2, "19.5 GB unpacked, 100 MB/s assumed"),
+            Part("image", rates.image, 0, rates.image_source, 2, rates.image_basis),
             Part("server", server, server, "measured", 2, f"imports on {rates.where}"),
             Part(
                 "weights",

@@ -28,13 +28,15 @@ def budget(s: Subject) -> Iterator[Finding]:
             )
         return
     if not s.accelerator.is_stand_in and budget.left_bytes < HEADROOM_FLOOR_BYTES:
+        # Pages that are told are so many whatever the share.
+        told = s.engine.num_gpu_blocks_override is not None
         yield s.finding(
             "warning",
             "little-headroom",
-            "gpu_memory_utilization",
+            "num_gpu_blocks_override" if told else "gpu_memory_utilization",
             f"{budget.left_bytes / GIB:.2f} GiB of each chip is left for what the model of memory does not "
             f"know: the runtime's own reservations, fragmentation, images while they are encoded",
-            "lower it by 0.02 or more for a server that must not fall over",
+            f"lower it by {'a twentieth' if told else '0.02'} or more for a server that must not fall over",
         )
     length = min(TYPICAL_TOKENS, s.engine.max_model_len)
     resident = budget.pool.resident_requests(length)

@@ -35,7 +35,11 @@ _INERT_PREFIXES = (
     "VLLM_NO_USAGE",
 )
 
-_OUTSIDE_THE_GRAPH = ("image", "revision")
+_JAX_LEAVES_OUT = {"cache_min_compile_seconds": 1.0, "cache_min_entry_bytes": 0}
+"""Fields that say which programs are worth an entry, with JAX's own value, which a null leaves to it
+(jax/_src/config.py, jax_persistent_cache_min_...)."""
+
+_OUTSIDE_THE_GRAPH = ("image", "revision", *_JAX_LEAVES_OUT)
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,8 @@ class Fingerprint:
 
     @property
     def graph_digest(self) -> str:
-        """The same without the image and the weights' revision: the name of a proof, which states the
-        versions that it was compiled with."""
+        """The same without the image, the weights' revision and what is left out of a cache: the name of a
+        proof, which states the versions that it was compiled with."""
         return _digest((name, text) for name, text in self.fields.items() if name not in _OUTSIDE_THE_GRAPH)
 
 
@@ -108,8 +112,22 @@ def fingerprint(
                 if not name.startswith(_INERT_PREFIXES)
             }
         ),
+        **_left_out(engine),
     }
     return Fingerprint(MappingProxyType({name: _text(value) for name, value in values.items()}))
+
+
+def _left_out(engine: EngineConfig) -> dict[str, object]:
+    """What keeps programs out of the cache: a cache without them is final for a server that wants them all.
+
+    Nothing by default, so that a cache of everything keeps the name that it had before there was this part.
+    """
+    found: dict[str, object] = {}
+    for name, jax in _JAX_LEAVES_OUT.items():
+        value: float | None = getattr(engine, name)
+        if value != EngineConfig.model_fields[name].default:
+            found[name] = jax if value is None else value
+    return found
 
 
 def moved(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ No boot log tells a host's peak, so these are assumptions, generous on purpose: 
 limit kills while it loads starts again, and again.
 """
 
+import math
 from dataclasses import dataclass
 
 from serving.accelerators import GIB, Accelerator
@@ -12,8 +13,10 @@ from serving.models import ModelSpec
 
 PROCESS_BYTES = 64 * GIB
 """Processes, the compiler's threads, and what they share. Assumed."""
-IMAGE_BYTES = 20 * 10**9
-"""The server's image unpacked: 19.5 GB (vllm-project/tpu-inference pull request 1245)."""
+IMAGE_BYTES = 19_500_000_000
+"""The server's image unpacked (vllm-project/tpu-inference pull request 1245)."""
+IMAGE_ROOM_BYTES = math.ceil(IMAGE_BYTES / 1e9) * 10**9
+"""What a disk is to have for it."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ def needs(model: ModelSpec) -> HostNeeds:
     return HostNeeds(
         server_bytes=server_bytes(model.weight_bytes),
         file_cache_bytes=file_cache_bytes(model.weight_bytes),
-        disk_bytes=model.weight_bytes + IMAGE_BYTES,
+        disk_bytes=model.weight_bytes + IMAGE_ROOM_BYTES,
     )
 
 

@@ -193,7 +193,7 @@ def _judged(
         problem = Problem(
             "pages-beyond-memory",
             "num_gpu_blocks_override",
-            f"engine.num_gpu_blocks_override is {engine.num_gpu_blocks_override:,}",
+            _asked_pages(engine.num_gpu_blocks_override),
             f"gpu_memory_utilization leaves room for {room:,} pages",
             f"set it to {room:,} or less",
         )
@@ -230,25 +230,48 @@ def _programs_problem(
 ) -> Problem:
     buffer = max(terms.temporaries, key=lambda temporary: temporary.bytes)
     missing = -terms.left_bytes
-    change = "take a larger slice"
+    field = "gpu_memory_utilization"
+    if engine.num_gpu_blocks_override is not None:
+        # The pages are so many whatever the share: lowering that would free nothing.
+        field = "num_gpu_blocks_override"
+        asked = _asked_pages(engine.num_gpu_blocks_override)
+        change = _fewer_pages(terms, missing)
+    else:
+        change = _smaller_share(accelerator, model, engine, runtime, proof)
+    if buffer.grows_with:
+        change += f", or lower {buffer.grows_with}"
+    return Problem(
+        "programs-do-not-fit",
+        field,
+        asked,
+        f"weights and KV cache leave {_gib(terms.free_bytes)} of each chip, and {buffer.name} "
+        f"({_gib(buffer.bytes)}) with {_gib(terms.code_bytes)} of programs need {_gib(missing)} more",
+        change,
+    )
+
+
+def _fewer_pages(terms: Memory, missing: int) -> str:
+    fewer = replace(
+        terms.pool, pages=terms.pool.pages - math.ceil(missing * terms.chips / terms.pool.page_bytes)
+    )
+    return f"set it to {fewer.pages:,} or less" if fewer.serves_one else "take a larger slice"
+
+
+def _smaller_share(
+    accelerator: Accelerator, model: ModelSpec, engine: EngineConfig, runtime: Runtime, proof: Proof | None
+) -> str:
     for percent in range(math.ceil(100 * engine.gpu_memory_utilization) - 1, 0, -1):
         smaller = engine.model_copy(update={"gpu_memory_utilization": percent / 100})
         candidate = _terms(accelerator, model, smaller, runtime, proof)
         if not candidate.pool.serves_one:
             break
         if candidate.left_bytes >= 0:
-            change = f"set it to {percent / 100:g} or less"
-            break
-    if buffer.grows_with:
-        change += f", or lower {buffer.grows_with}"
-    return Problem(
-        "programs-do-not-fit",
-        "gpu_memory_utilization",
-        asked,
-        f"weights and KV cache leave {_gib(terms.free_bytes)} of each chip, and {buffer.name} "
-        f"({_gib(buffer.bytes)}) with {_gib(terms.code_bytes)} of programs need {_gib(missing)} more",
-        change,
-    )
+            return f"set it to {percent / 100:g} or less"
+    return "take a larger slice"
+
+
+def _asked_pages(pages: int) -> str:
+    return f"engine.num_gpu_blocks_override is {pages:,}"
 
 
 def _gib(size: int) -> str:

@@ -25,10 +25,11 @@ def capacity(memory: Memory, engine: EngineConfig) -> str:
     stored = engine.kv_cache_dtype if engine.kv_cache_dtype not in (None, "auto") else "bf16"
     if memory.problem:
         return f"does not fit: {memory.problem.truth}"[:LONGEST]
-    resident = min(pool.resident_requests(TYPICAL_TOKENS), engine.max_num_seqs)
+    length = min(TYPICAL_TOKENS, engine.max_model_len)
+    resident = min(pool.resident_requests(length), engine.max_num_seqs)
     return (
         f"KV tokens {pool.tokens:,} ({stored}, block {pool.block_size}), {resident} requests of "
-        f"{TYPICAL_TOKENS:,} tokens at once; free HBM {memory.left_bytes / GIB:.2f} GiB a chip "
+        f"{length:,} tokens at once; free HBM {memory.left_bytes / GIB:.2f} GiB a chip "
         f"({memory.basis})"
     )
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from local import cluster
+from local import children, cluster, paths
 from local.progress import Refusal, say
 
 
@@ -20,7 +20,9 @@ def main(arguments: list[str]) -> int:
     logs = commands.add_parser("logs", help="the end of the logs")
     logs.add_argument("component", nargs="?")
     chosen = parser.parse_args(arguments)
+    children.end_in_order()
     try:
+        paths.instance()  # refused now rather than after a build
         match chosen.command:
             case "start":
                 cluster.start(chosen.environment)

@@ -25,6 +25,10 @@ KINDS = {
 }
 
 
+class Failed(Refusal):
+    """A call that came to nothing; who can do without it catches this."""
+
+
 class Api:
     """A connection to the API server; use it as a context manager."""
 
@@ -43,37 +47,63 @@ class Api:
         self._client.close()
 
     def get(self, path: str) -> Any:
-        """The object or list at `path`; None when there is none. Raises httpx.HTTPError."""
-        answer = self._client.get(path)
-        return None if answer.status_code == httpx.codes.NOT_FOUND else answer.raise_for_status().json()
+        """The object or list at `path`; None when there is none. Raises Failed."""
+        answer = self._call("GET", path)
+        return None if answer.status_code == httpx.codes.NOT_FOUND else answer.json()
 
     def apply(self, manifest: Mapping[str, Any], body: bytes | None = None) -> None:
-        """Server-side apply; `body` is the manifest's own text where that exists (YAML is accepted)."""
+        """Server-side apply; `body` is the manifest's own text where that exists (YAML is accepted).
+
+        Raises Failed.
+        """
         kind, metadata = manifest["kind"], manifest["metadata"]
         prefix, plural, namespaced = KINDS[kind]
         namespace = f"/namespaces/{metadata['namespace']}" if namespaced else ""
-        answer = self._client.patch(
+        self._call(
+            "PATCH",
             f"{prefix}{namespace}/{plural}/{metadata['name']}",
             params={"fieldManager": FIELD_MANAGER, "force": "true"},
             headers={"Content-Type": "application/apply-patch+yaml"},
             content=json.dumps(manifest) if body is None else body,
         )
-        if answer.is_error:
-            raise Refusal(f"The local API server refuses {kind} {metadata['name']}: {answer.text}")
 
     def patch_capacity(self, resource: str, count: int) -> None:
-        """Declare `count` of an extended resource on the node, capacity and allocatable."""
+        """Declare `count` of an extended resource on the node, capacity and allocatable. Raises Failed."""
         quantities = {resource: str(count)}
-        self._client.patch(
+        self._call(
+            "PATCH",
             f"/api/v1/nodes/{site.NODE}/status",
             headers={"Content-Type": "application/merge-patch+json"},
             json={"status": {"capacity": quantities, "allocatable": quantities}},
-        ).raise_for_status()
+        )
 
     def delete_pod(self, namespace: str, name: str, grace_seconds: int) -> None:
-        """Ask for the end of one pod; quiet when it is gone."""
-        answer = self._client.delete(
-            f"/api/v1/namespaces/{namespace}/pods/{name}", params={"gracePeriodSeconds": grace_seconds}
-        )
-        if answer.status_code != httpx.codes.NOT_FOUND:
-            answer.raise_for_status()
+        """Ask for the end of one pod; quiet when it is gone. Raises Failed."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}"
+        self._call("DELETE", path, params={"gracePeriodSeconds": grace_seconds})
+
+    def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """An answer that is good or says that there is no such object. Raises Failed."""
+        way_out = "`python -m local.cluster logs kube-apiserver` shows more; then run the same command again"
+        try:
+            answer = self._client.request(method, path, **options)
+        except httpx.HTTPError as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise Failed(
+                f"The local API server did not answer {method} {path} ({reason}): {way_out}."
+            ) from None
+        missing = answer.status_code == httpx.codes.NOT_FOUND and method != "PATCH"
+        if answer.is_error and not missing:
+            raise Failed(
+                f"The local API server refuses {method} {path} ({answer.status_code}): "
+                f"{_message(answer)}; {way_out}."
+            )
+        return answer
+
+
+def _message(answer: httpx.Response) -> str:
+    """What a Kubernetes Status says, or the answer's text."""
+    try:
+        return " ".join(str(answer.json()["message"]).split())
+    except (ValueError, KeyError, TypeError):
+        return " ".join(answer.text.split()) or "no reason given"

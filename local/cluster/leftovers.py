@@ -3,6 +3,8 @@
 Used after a graceful stop, when there is usually nothing left, and after a crash, when there is everything.
 """
 
+import contextlib
+import errno
 import json
 import os
 import shutil
@@ -21,18 +23,55 @@ CGROUP_CONTROLLERS = ("cpu", "cpuset", "memory", "pids", "io")
 CONTAINER_LOG_LINKS = Path("/var/log/containers")  # fixed in the kubelet
 DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")  # fixed in the kubelet
 KILL_SECONDS = 10.0
+PROCESSES_CGROUP = "init"
+"""Beside ours, whose processes are ended with the cluster: where a container's own processes go."""
+DELEGATE_TRIES = 5
+"""Processes may start others while they are moved."""
 
 
 def ensure_cgroups() -> None:
-    """Have the control groups that the kubelet makes its own under, which it does not do itself."""
-    if (CGROUPS / "cgroup.controllers").exists():  # version 2
-        offered = (CGROUPS / "cgroup.controllers").read_text().split()
-        wanted = " ".join(f"+{name}" for name in CGROUP_CONTROLLERS if name in offered)
-        (CGROUPS / "cgroup.subtree_control").write_text(wanted)
-        (CGROUPS / site.CGROUP).mkdir(exist_ok=True)
-        return
-    for hierarchy in _hierarchies():
-        (hierarchy / site.CGROUP).mkdir(exist_ok=True)
+    """Have the control groups that the kubelet makes its own under, which it does not do itself.
+
+    Raises Refusal.
+    """
+    try:
+        if (CGROUPS / "cgroup.controllers").exists():  # version 2
+            _delegate()
+            (CGROUPS / site.CGROUP).mkdir(exist_ok=True)
+            return
+        for hierarchy in _hierarchies():
+            (hierarchy / site.CGROUP).mkdir(exist_ok=True)
+    except OSError as error:
+        raise Refusal(
+            f"The local cluster needs control groups of its own below {CGROUPS}, which cannot be made "
+            f"({error.strerror}): run the container that you are in privileged, with a control group "
+            "namespace of its own (docker run --privileged --cgroupns=private)."
+        ) from None
+
+
+def _delegate() -> None:
+    """Let groups below have the controllers. Raises OSError."""
+    offered = (CGROUPS / "cgroup.controllers").read_text().split()
+    wanted = " ".join(f"+{name}" for name in CGROUP_CONTROLLERS if name in offered)
+    for _ in range(DELEGATE_TRIES):
+        try:
+            (CGROUPS / "cgroup.subtree_control").write_text(wanted)
+            return
+        except OSError as error:
+            # In a container this is no real root: a group with processes may have none below with controllers
+            # (cgroups(7), "no internal processes"). So they move down, as kind's entrypoint has it.
+            if error.errno != errno.EBUSY:
+                raise
+            _move_processes_down()
+    (CGROUPS / "cgroup.subtree_control").write_text(wanted)
+
+
+def _move_processes_down() -> None:
+    below = CGROUPS / PROCESSES_CGROUP
+    below.mkdir(exist_ok=True)
+    for pid in (CGROUPS / "cgroup.procs").read_text().split():
+        with contextlib.suppress(OSError):  # ended meanwhile
+            (below / "cgroup.procs").write_text(pid)
 
 
 def _hierarchies() -> Iterator[Path]:

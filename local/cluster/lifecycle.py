@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from local import paths, toolchain
 from local.cluster import (
     control_plane,
@@ -23,7 +21,7 @@ from local.cluster import (
     processes,
     site,
 )
-from local.cluster.api import Api
+from local.cluster.api import Api, Failed
 from local.cluster.health import SERVICES
 from local.progress import Refusal, exclusive, say, step
 
@@ -69,6 +67,7 @@ def start(environment: Path | None = None) -> None:
     nothing. Idempotent, and repairs whatever died or was killed half-way. Raises Refusal.
     """
     preflight.check_machine()
+    preflight.check_room()
     toolchain.ensure(*PROGRAMS)
     preflight.check_kernel()
     if environment is not None and not environment.is_dir():
@@ -136,7 +135,7 @@ def await_until(what: str, holds: Callable[[], bool], seconds: float = READY_SEC
 def _node(api: Api) -> dict[str, Any]:
     try:
         return api.get(f"/api/v1/nodes/{site.NODE}") or {}
-    except httpx.HTTPError:
+    except Failed:
         return {}
 
 
@@ -253,7 +252,7 @@ def _drain(running: dict[str, processes.Process]) -> None:
                     if time.monotonic() > deadline:
                         break
                     time.sleep(POLL_SECONDS)
-    except httpx.HTTPError:
+    except Failed:
         return  # an API server that dies meanwhile: what is left is ended by force
 
 

@@ -31,7 +31,7 @@ ELSEWHERE = "or point target.kubeconfig in Pulumi.local.yaml at a cluster that y
 
 
 def check_machine() -> None:
-    """Refuse machines that cannot be a node: not Linux, not root, too small, a kernel that lacks a part."""
+    """Refuse machines on which a cluster can be neither started nor ended: not Linux, not a whole root."""
     if platform.system() != "Linux":
         raise Refusal(
             f"A local cluster needs Linux, and this is {platform.system()}: use a Linux machine, {ELSEWHERE}."
@@ -46,6 +46,10 @@ def check_machine() -> None:
                 f"A local cluster needs the capability {name}, which root lacks here: "
                 f"run the container that you are in privileged, {ELSEWHERE}."
             )
+
+
+def check_room() -> None:
+    """Refuse to start on too small a machine. Only a start asks: an end is what frees a full disk."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if memory < MEMORY_BYTES:
         raise Refusal(

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from local import paths
+from local import paths, staging
 from local.image import interpreter
 from local.progress import Refusal, exclusive, run, say, step
 
@@ -86,8 +86,7 @@ def is_complete(tree: Path) -> bool:
 
 def fill(tree: Path, work: Callable[[Path], None]) -> None:
     """Let `work` fill a folder that takes its place only when it is whole."""
-    unfinished = tree.with_name("unfinished")
-    remove(unfinished)
+    unfinished = staging.folder(tree)
     remove(tree)
     try:
         work(unfinished)
@@ -96,7 +95,7 @@ def fill(tree: Path, work: Callable[[Path], None]) -> None:
     except BaseException:
         if unfinished.exists():
             say("   removing what was begun")
-            remove(unfinished)
+            shutil.rmtree(unfinished, ignore_errors=True)
         raise
 
 

@@ -4,7 +4,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
-from local import paths
+from local import paths, staging
 from local.image import constants
 from local.image.environment import ensure_environment
 from local.progress import exclusive, run
@@ -27,8 +27,7 @@ def ensure_model() -> Path:
         if (folder / MARKER).is_file() and (folder / MARKER).read_text() == made_by:
             return folder
         python = ensure_environment() / "bin" / "python3"
-        unfinished, old = folder.with_name(".unfinished"), folder.with_name(".old")
-        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished, old = staging.folder(folder), folder.with_name(".old")
         unfinished.mkdir(parents=True)
         run(
             "writing the tiny model",

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from local import toolchain
+from local import children, toolchain
 from local.progress import Refusal
 from local.toolchain.find import find
 from local.toolchain.programs import PROGRAMS, Built
@@ -16,6 +16,7 @@ def main() -> int:
     build = commands.add_parser("build", help="build or install what is missing, then print the same")
     build.add_argument("names", nargs="*", metavar="NAME", default=[])
     arguments = parser.parse_args()
+    children.end_in_order()
     try:
         if arguments.command == "build":
             toolchain.ensure(*(arguments.names or toolchain.EVERYTHING))

@@ -46,6 +46,7 @@ def install(programs: Sequence[Packaged]) -> None:
             [*command.split(), "--yes", "-o", "DPkg::Lock::Timeout=300"],
             log="debian",
             env=_QUIET,
+            to_its_end=True,  # a dpkg that is broken off has to be mended by hand
             advice="Run the command by hand to see why, mend it and run the same command again.",
         )
         for service in sorted(services):
@@ -56,10 +57,10 @@ def install(programs: Sequence[Packaged]) -> None:
 def _no_service_starts() -> Iterator[None]:
     """Lay `POLICY` for the time being, unless the machine has its own."""
     ours = not POLICY.exists() or POLICY.read_text("utf-8") == _POLICY_TEXT
-    if ours:
-        POLICY.write_text(_POLICY_TEXT, "utf-8")
-        POLICY.chmod(0o755)
     try:
+        if ours:
+            POLICY.write_text(_POLICY_TEXT, "utf-8")
+            POLICY.chmod(0o755)
         yield
     finally:
         if ours:

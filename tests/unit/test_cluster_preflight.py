@@ -9,12 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from local.cluster import network, preflight, processes, site
+from local import toolchain
+from local.cluster import leftovers, lifecycle, network, preflight, processes, site
 from local.progress import Refusal
 
 Patch = pytest.MonkeyPatch
 Usage = collections.namedtuple("Usage", "total used free")
 CONFIGURED = os.sysconf
+
+
+def not_reached(*programs: str) -> None:
+    """Stands where a start goes on once the machine has passed."""
+    raise AssertionError(programs)
 
 
 def not_linux(patch: Patch) -> None:
@@ -53,6 +59,7 @@ def machine(monkeypatch: Patch, tmp_path: Path) -> None:
     monkeypatch.setattr(platform, "system", lambda: "Linux")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(preflight, "may", lambda field, number: True)
+    monkeypatch.setattr(toolchain, "ensure", not_reached)
     monkeypatch.setattr(preflight, "DYING_SECONDS", 0.0)
     monkeypatch.setattr(os, "sysconf", lambda name: 2**22 if name == "SC_PHYS_PAGES" else CONFIGURED(name))
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(2**40, 0, 2**40))
@@ -60,6 +67,7 @@ def machine(monkeypatch: Patch, tmp_path: Path) -> None:
 
 def test_a_fit_machine_passes() -> None:
     preflight.check_machine()
+    preflight.check_room()
 
 
 @pytest.mark.parametrize(("lack", "sentence"), MACHINES, ids=[row[0].__name__ for row in MACHINES])
@@ -68,8 +76,20 @@ def test_an_unfit_machine_is_told_what_it_lacks(
 ) -> None:
     lack(monkeypatch)
     with pytest.raises(Refusal, match=sentence) as refused:
-        preflight.check_machine()
+        lifecycle.start()
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("end", [lifecycle.stop, lifecycle.clean])
+@pytest.mark.parametrize("lack", [little_memory, little_disk])
+def test_a_full_machine_can_end_its_cluster(
+    monkeypatch: Patch, end: Callable[[], None], lack: Callable[[Patch], None]
+) -> None:
+    lack(monkeypatch)
+    monkeypatch.setattr(processes, "marked", list)
+    monkeypatch.setattr(leftovers, "our_mounts", list)
+    monkeypatch.setattr(site, "RUNTIME_ROOT", Path("/nonexistent"))
+    end()
 
 
 class Failed:

@@ -84,11 +84,39 @@ def test_an_interrupted_run_leaves_nothing_that_is_taken_for_whole(
             module.ensure_environment()
     assert [*(home / "environments").iterdir()] == []
     # A killed process cleans nothing up: the next one does.
-    (home / "environments" / "unfinished").mkdir()
+    for left in ("unfinished", ".unfinished.77"):
+        (home / "environments" / left).mkdir()
     module.packages().mkdir()
     tree = module.ensure_environment()
     assert sorted(path.name for path in tree.iterdir()) == ["complete", "own"]
-    assert not (home / "environments" / "unfinished").exists()
+    assert not [*(home / "environments").glob("*unfinished*")]
+
+
+def test_what_a_dead_runs_child_still_writes_gets_into_no_whole_environment(
+    steps: list[str], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child of a run that was killed outright holds no lock, and knows only its own folder's name."""
+    seen: list[Path] = []
+
+    def killed(tree: Path) -> None:
+        seen.append(tree)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "install", killed)
+        patched.setattr(os, "getpid", lambda: 77)
+        with pytest.raises(KeyboardInterrupt):
+            module.ensure_environment()
+    filled = module.install
+
+    def beside_it(tree: Path) -> None:
+        filled(tree)
+        seen[0].mkdir(exist_ok=True)
+        (seen[0] / "late").touch()
+
+    monkeypatch.setattr(module, "install", beside_it)
+    module.ensure_environment()
+    assert not [*(home / "environments").glob("*/late")]
 
 
 def test_two_runs_at_once_make_it_once(steps: list[str]) -> None:

@@ -46,6 +46,16 @@ def test_it_is_written_again_when_its_writer_has_changed(
     assert [place.name for place in folder.parent.iterdir()] == [folder.name]
 
 
+def test_what_killed_runs_left_is_removed_and_their_folders_are_not_used_again(written: list[str]) -> None:
+    place = module.model().parent
+    for left in (".unfinished", ".unfinished.77"):
+        (place / left).mkdir(parents=True)
+        (place / left / "half").touch()
+    folder = module.ensure_model()
+    assert not (folder / "half").exists()
+    assert [each.name for each in place.iterdir()] == [folder.name]
+
+
 def test_a_writer_that_fails_leaves_the_old_model(
     written: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import runpy
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from local import machine
+from local import children, client, cluster, machine
 from local.progress import Refusal
 
 Usage = namedtuple("Usage", "total used free")
@@ -57,6 +58,23 @@ def test_disk_is_asked_only_before_the_first_build(monkeypatch: pytest.MonkeyPat
     (tmp_path / "environments").mkdir()
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 5 * 10**9))
     machine.require()
+
+
+@pytest.mark.parametrize("command", ["down", "clean", "key"])
+def test_no_room_keeps_nobody_from_ending_a_cluster(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 10**12, 0))
+    monkeypatch.setattr(os, "sysconf", lambda name: 1024)
+    done: list[str] = []
+    for module, name in ((cluster, "stop"), (cluster, "clean"), (client, "set_key")):
+        monkeypatch.setattr(module, name, lambda name=name: done.append(name))
+    monkeypatch.setattr(children, "end_in_order", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["local", command])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("local", run_name="__main__")
+    assert ended.value.code == 0
+    assert done == [{"down": "stop", "clean": "clean", "key": "set_key"}[command]]
 
 
 def test_a_process_that_ended_is_not_alive_although_nobody_has_reaped_it() -> None:

@@ -235,3 +235,26 @@ def test_the_machines_own_policy_is_kept_and_one_that_a_killed_run_left_is_remov
     debian.POLICY.write_text(left, "utf-8")
     debian.install([CONTAINERD])
     assert not debian.POLICY.exists()
+
+
+def test_told_to_end_it_lets_apt_finish_and_takes_the_policy_away(apt: Path) -> None:
+    slow = (
+        f"#!/bin/sh\ncd {apt}\necho began >> calls\nsleep 1\n[ ! -x {debian.POLICY} ] || echo held >> calls\n"
+    )
+    (apt / "bin" / "apt-get").write_text(slow, "utf-8")
+    code = (
+        "import os; from pathlib import Path; from local import children; from local.toolchain import debian;"
+        f"debian.POLICY = Path({str(debian.POLICY)!r}); os.geteuid = lambda: 0; children.end_in_order();"
+        "debian.install([debian.Packaged(name='x', package='x', oldest=())])"
+    )
+    told = subprocess.Popen([sys.executable, "-c", code], cwd=paths.REPOSITORY, stderr=subprocess.DEVNULL)
+    calls = apt / "calls"
+    deadline = time.monotonic() + 30
+    # The first apt-get refreshes the lists, which may be broken off.
+    while not (calls.exists() and calls.read_text("utf-8").count("began") == 2):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    told.terminate()
+    assert told.wait(30) == 128 + signal.SIGTERM
+    assert calls.read_text("utf-8").split() == ["began", "held", "began", "held"]
+    assert not debian.POLICY.exists()

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from serving.accelerators import DEFAULT_ACCELERATOR, accelerator
-from serving.asked import from_name, from_settings, from_stack
+from serving.asked import from_name, from_settings, from_stack, overrides
 from serving.findings import findings
 from serving.models import DEFAULT_MODEL, model
 from serving.phases import PHASES, engine_for
@@ -41,6 +41,70 @@ NAMES = (
     (lambda: from_stack("nowhere", HERE), "stack 'nowhere' has no file Pulumi.nowhere.yaml: ", "them."),
     (lambda: from_name("tuned+chat", HERE), "scenario 'chat' does not exist: ", "; choose one of them."),
 )
+
+
+WORDS = (
+    ("max_num_seqs", "--set max_num_seqs has no value; write --set max_num_seqs=VALUE."),
+    (
+        "max_num_seqs=[",
+        "--set max_num_seqs has a value that is not YAML (expected the node content, but found "
+        "'<stream end>' in line 1); mend it, or write text in quotes.",
+    ),
+    (
+        "extra_environment={HF_TOKEN: hunter2",
+        "--set extra_environment has a value that is not YAML (expected ',' or '}', but got '<stream end>' "
+        "in line 1); mend it, or write text in quotes.",
+    ),
+    (
+        "chat_template=\x07",
+        "--set chat_template has a value that is not YAML (it holds a character that YAML does not allow); "
+        "mend it, or write text in quotes.",
+    ),
+    (
+        "chat_template=2026-13-01",
+        "--set chat_template has a value that is not YAML (month must be in 1..12); mend it, or write text "
+        "in quotes.",
+    ),
+)
+NOTHING = (
+    "Pulumi.odd.yaml has no names and values under `config:`; write each as `tpuserve:NAME: VALUE` there."
+)
+STACK_FILES = (
+    (b"", NOTHING),
+    (b"config:\n", NOTHING),
+    (b"config: fast\n", NOTHING),
+    (b"- config\n", NOTHING),
+    (b"encryptionsalt: v1\n", NOTHING),
+    (
+        b"config:\n  tpuserve:phase: [\n",
+        "Pulumi.odd.yaml is not YAML (expected the node content, but found '<stream end>' in line 3); mend "
+        "it.",
+    ),
+    (b"config: \xff\n", "Pulumi.odd.yaml is not text in UTF-8; save it as that."),
+    (
+        b"config:\n  tpuserve:longest_request_seconds: ten\n",
+        "longest_request_seconds is ten, which is no whole number of seconds; set it to one, such as 300.",
+    ),
+    (
+        b"config:\n  tpuserve:longest_request_seconds: 60.5\n",
+        "longest_request_seconds is 60.5, which is no whole number of seconds; set it to one, such as 300.",
+    ),
+)
+
+
+@pytest.mark.parametrize(("word", "sentence"), WORDS)
+def test_a_word_of_set_that_is_wrong(word: str, sentence: str) -> None:
+    with pytest.raises(ValueError) as refusal:
+        overrides([word])
+    assert str(refusal.value) == sentence
+
+
+@pytest.mark.parametrize(("content", "sentence"), STACK_FILES)
+def test_a_stack_file_that_is_wrong(content: bytes, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.odd.yaml").write_bytes(content)
+    with pytest.raises(ValueError) as refusal:
+        from_stack("odd", tmp_path)
+    assert str(refusal.value) == sentence
 
 
 @pytest.mark.parametrize("case", FIELDS, ids=[str(case["overrides"]) for case in FIELDS])

@@ -132,6 +132,22 @@ def test_pages_that_rounding_hides_are_explained() -> None:
     assert "decimals of a GiB hide" in line.note
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "seconds"),
+    [
+        ("12-31 23:58:30", "01-01 00:01:00", 150),
+        ("12-30 10:00:00", "12-30 10:02:30", 150),
+        ("02-28 23:59:00", "02-29 00:01:30", 150),
+    ],
+)
+def test_a_boot_may_last_into_the_next_year(first: str, last: str, seconds: int) -> None:
+    text = (
+        f"INFO {first} [x.py:1] Precompile worker0 sample --> {{'num_reqs': 8}}\n"
+        f"INFO {last} [x.py:1] Application startup complete.\n"
+    )
+    assert bootlog.parse(text).ready_seconds == seconds
+
+
 def test_a_boot_that_did_not_finish() -> None:
     whole = read("doubling-fp8")
     cut = bootlog.parse(whole[: whole.index("init engine")])

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 
-from serving import coldstart
+from serving import coldstart, host
 from serving.coldstart import BEFORE_CONTAINER, MIN_BUDGET_SECONDS, ColdStart, Part
 from serving.engine import EngineConfig
 from serving.programs import token_buckets
@@ -46,6 +46,19 @@ def test_every_part_has_a_source() -> None:
         assert part.basis
         assert part.uncertainty >= 1
         assert 0 <= part.warm_seconds <= part.cold_seconds
+
+
+def test_the_image_is_the_slices_own() -> None:
+    """The stand-in's holds the libraries alone: nobody unpacks 19.5 GB for it."""
+    config = engine(max_model_len=1024, max_num_seqs=8, max_num_batched_tokens=512)
+    real = parts(coldstart.estimate(V6E_4, GEMMA, config))["image"]
+    assert (real.source, real.basis) == ("computed", "19.5 GB unpacked, 100 MB/s assumed")
+    assert real.cold_seconds == host.IMAGE_BYTES / 100e6 == 195
+    pretended = parts(coldstart.estimate(STAND_IN, TINY, config))["image"]
+    assert (pretended.source, pretended.basis) == (
+        "assumed",
+        "16 MB from an archive; the packages are mounted",
+    )
 
 
 def test_the_stand_in_has_the_smallest_budget_and_more_than_its_slowest_boot() -> None:

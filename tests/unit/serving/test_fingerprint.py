@@ -45,6 +45,10 @@ def of(config: EngineConfig, image: str = IMAGE) -> Fingerprint:
         ({"moe_requantize_weight_dtype": "float8_e4m3fn"}, ("moe_requantize",)),
         ({"sampling_microbatch_size": 32}, ("sampling_microbatch_size",)),
         ({"attn_bucketized_num_reqs": True}, ("attention_buckets",)),
+        ({"cache_min_compile_seconds": 1.0}, ("cache_min_compile_seconds",)),
+        ({"cache_min_compile_seconds": None}, ("cache_min_compile_seconds",)),
+        ({"cache_min_entry_bytes": 1024}, ("cache_min_entry_bytes",)),
+        ({"cache_min_entry_bytes": None}, ("cache_min_entry_bytes",)),
         ({"extra_environment": {"XLA_FLAGS": "--xla_x=1"}}, ("extra_environment",)),
         ({"extra_environment": {"LIBTPU_INIT_ARGS": "--y"}}, ("extra_environment",)),
     ],
@@ -82,7 +86,7 @@ def test_it_moves_with(fields: dict[str, object], names: tuple[str, ...]) -> Non
         {"reasoning_parser": "gemma4"},
         {"num_precompile_workers": 8},
         {"skip_jax_precompile": True},
-        {"cache_min_compile_seconds": 1.0},
+        {"cache_min_compile_seconds": 0, "cache_min_entry_bytes": -1},
         {"logging_level": "DEBUG"},
         {"extra_environment": {"HF_HUB_DISABLE_XET": "1"}},
     ],
@@ -100,6 +104,14 @@ def test_the_lookup_of_drafts_is_no_program() -> None:
 def test_pinned_pages_hold_the_name_whatever_the_utilisation() -> None:
     pinned = [engine(num_gpu_blocks_override=7000, gpu_memory_utilization=share) for share in (0.9, 0.92)]
     assert of(pinned[0]).digest == of(pinned[1]).digest
+
+
+def test_what_is_left_out_of_a_cache_names_the_cache_and_not_the_graph() -> None:
+    whole, few = of(engine()), of(engine(cache_min_compile_seconds=2.5, cache_min_entry_bytes=0))
+    assert whole.graph_digest == few.graph_digest
+    assert not {"cache_min_compile_seconds", "cache_min_entry_bytes"} & set(whole.fields)
+    jax = [of(engine(cache_min_compile_seconds=seconds)) for seconds in (1, None)]
+    assert jax[0].digest == jax[1].digest != few.digest
 
 
 def test_fp8_alone_is_e4m3() -> None:

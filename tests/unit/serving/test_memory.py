@@ -89,6 +89,26 @@ def test_the_advised_utilisation_is_the_largest_that_fits(requests: int) -> None
     assert not budget(config.model_copy(update={"gpu_memory_utilization": round(advised + 0.01, 2)})).fits
 
 
+@pytest.mark.parametrize("pages", [8711, 8300])
+def test_the_advised_number_of_pages_is_the_largest_that_fits(pages: int) -> None:
+    """Where the pages are told, another share of the memory changes nothing."""
+    config = engine(gpu_memory_utilization=1, num_gpu_blocks_override=pages)
+    problem = budget(config).problem
+    assert problem is not None
+    assert (problem.code, problem.field) == ("programs-do-not-fit", "num_gpu_blocks_override")
+    assert str(problem).startswith(
+        f"engine.num_gpu_blocks_override is {pages:,}: weights and KV cache leave "
+    )
+    advised = int(problem.change.removeprefix("set it to ").split()[0].replace(",", ""))
+    assert budget(config.model_copy(update={"num_gpu_blocks_override": advised})).fits
+    assert not budget(config.model_copy(update={"num_gpu_blocks_override": advised + 1})).fits
+
+
+def test_no_number_of_pages_is_advised_that_serves_no_request() -> None:
+    config = engine(**DRAFTING, block_size=32, num_gpu_blocks_override=2000)
+    assert str(budget(config).problem).endswith("; take a larger slice, or lower max_num_seqs.")
+
+
 @pytest.mark.parametrize(
     ("slice_name", "model_name", "fields", "sentence"),
     [

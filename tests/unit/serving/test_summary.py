@@ -40,6 +40,11 @@ def test_the_lines_of_the_recipe_without_drafting() -> None:
     )
 
 
+def test_no_request_is_longer_than_the_engine_allows() -> None:
+    found = lines(engine(max_model_len=1024, max_num_seqs=8))["capacity"]
+    assert ", 8 requests of 1,024 tokens at once;" in found
+
+
 @given(engines())
 def test_every_line_is_short(config: EngineConfig) -> None:
     for name, line in lines(config).items():

@@ -1,0 +1,78 @@
+"""Child processes that are gone before the process that holds the lock on their work is.
+
+Python's own way to obey SIGTERM is to be gone at once: the kernel then frees the locks, and a child goes on
+writing into what the next run takes for its own.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+GRACE_SECONDS = 10.0
+"""Between SIGTERM and SIGKILL."""
+
+
+def end_in_order() -> None:
+    """Have SIGTERM and SIGHUP raise SystemExit, so that every `with` and `finally` is gone through."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # not what `nohup` has switched off
+            signal.signal(number, _end)
+
+
+def _end(number: int, _: object) -> None:
+    # Once is enough: a second one would break off the orderly end.
+    signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
+def call(
+    words: Sequence[str | Path], *, own_group: bool = False, to_its_end: bool = False, **options: Any
+) -> int:
+    """Run a command without input and return its exit code.
+
+    When this process is to end meanwhile, the command ends first.
+    With `own_group` whatever it has started ends with it, and a Ctrl-C in the terminal reaches it through
+    this process alone. With `to_its_end` it is waited for, not ended. Raises FileNotFoundError.
+    """
+    group = 0 if own_group or to_its_end else None
+    started = subprocess.Popen(
+        [str(word) for word in words], stdin=subprocess.DEVNULL, process_group=group, **options
+    )
+    with started as child, _awaited(child) if to_its_end else ended(child, group=own_group):
+        return child.wait()
+
+
+@contextlib.contextmanager
+def _awaited(child: subprocess.Popen[Any]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        child.wait()
+        raise
+
+
+@contextlib.contextmanager
+def ended(child: subprocess.Popen[Any], *, group: bool = False) -> Iterator[None]:
+    """Have `child`, with its whole process group if that is its own, end when the block raises."""
+    try:
+        yield
+    except BaseException as error:
+        if group or not isinstance(error, KeyboardInterrupt):  # the terminal has told the child as well
+            _signal(child, signal.SIGTERM, group)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(GRACE_SECONDS)
+        _signal(child, signal.SIGKILL, group)
+        child.wait()
+        raise
+
+
+def _signal(child: subprocess.Popen[Any], number: signal.Signals, group: bool) -> None:
+    if not group:
+        child.send_signal(number)
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, number)

@@ -1,0 +1,126 @@
+"""Told to end, a command ends its children first, and only then frees what they work on."""
+
+import importlib
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local import children, machine, paths
+
+PROGRAM = """
+from local import children, progress
+children.end_in_order()
+with progress.exclusive("thing"):
+    progress.run("work", {words!r}, log="work", to_its_end={to_its_end})
+"""
+WORK = "echo $$ >> pids; sleep 60 & echo $! >> pids; wait"
+DEAF = f"trap '' TERM; {WORK}; while true; do sleep 1; done"
+
+
+class Reached(Exception):
+    """Raised instead of a command's work."""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("TPUSERVE_CACHE", str(tmp_path))
+    yield tmp_path
+    for pid in pids(tmp_path):
+        if machine.alive(pid):
+            os.kill(pid, signal.SIGKILL)
+
+
+def pids(folder: Path) -> list[int]:
+    """Of the shell and what it has started."""
+    file = folder / "pids"
+    return [int(word) for word in file.read_text().split()] if file.exists() else []
+
+
+def gone(folder: Path) -> bool:
+    """Whether all of them are; the kernel buries what is killed in its own time."""
+    deadline = time.monotonic() + 5
+    while any(machine.alive(pid) for pid in pids(folder)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def started(home: Path, work: str, *, to_its_end: bool = False, number: int = 2) -> subprocess.Popen[str]:
+    """A process that runs `work` as a step, once the work has begun."""
+    words = ["sh", "-c", f"cd {home}; {work}"]
+    code = PROGRAM.format(words=words, to_its_end=to_its_end)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=paths.REPOSITORY, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 30
+    while len(pids(home)) < number:
+        assert time.monotonic() < deadline and process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_what_a_step_has_started_is_gone_before_the_process_is(home: Path, number: signal.Signals) -> None:
+    process = started(home, WORK)
+    process.send_signal(number)
+    said = process.communicate(timeout=30)[1]
+    assert process.returncode == (-number if number == signal.SIGINT else 128 + number)
+    assert gone(home)
+    assert "work: stopped after" in said
+
+
+def test_a_child_that_does_not_listen_is_killed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children, "GRACE_SECONDS", 0.2)
+    child = subprocess.Popen(["sh", "-c", f"cd {home}; {DEAF}"], process_group=0)
+    deadline = time.monotonic() + 30
+    with pytest.raises(Reached), children.ended(child, group=True):
+        while len(pids(home)) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        raise Reached
+    assert gone(home)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_step_that_must_not_be_broken_off_is_waited_for(home: Path, number: signal.Signals) -> None:
+    process = started(home, "echo $$ >> pids; sleep 1; touch done", to_its_end=True, number=1)
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode != 0 and (home / "done").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("local", ["status"]),
+        ("local.cluster", ["status"]),
+        ("local.toolchain", ["status"]),
+        ("local.prove", []),
+    ],
+)
+def test_every_command_ends_in_order(monkeypatch: pytest.MonkeyPatch, module: str, words: list[str]) -> None:
+    def reached() -> None:
+        raise Reached
+
+    monkeypatch.setattr(children, "end_in_order", reached)
+    monkeypatch.setattr(importlib.import_module("local.image"), "ensure_environment", lambda: sys.exit(1))
+    monkeypatch.setattr(sys, "argv", [module, *words])
+    with pytest.raises(Reached):
+        runpy.run_module(module, run_name="__main__")
+
+
+def test_what_nohup_has_switched_off_stays_off() -> None:
+    code = (
+        "import signal; from local import children; signal.signal(signal.SIGHUP, signal.SIG_IGN);"
+        "children.end_in_order(); print(signal.getsignal(signal.SIGHUP).name)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=paths.REPOSITORY, capture_output=True, text=True)
+    assert done.stdout.split() == ["SIG_IGN"]
