@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.boot import google, storage
+from agent.boot import durable, google, storage
 from agent.boot.google import Problem, Status
 
 PRECONDITION_FAILED = 412
@@ -35,6 +35,7 @@ def restore(bucket: str, name: str, folder: Path) -> str:
         shutil.rmtree(unpacked, ignore_errors=True)
         unpacked.mkdir()
         _unpack(archive, unpacked)
+        durable.sync_tree(unpacked)
         shutil.rmtree(folder, ignore_errors=True)
         unpacked.rename(folder)
         return f"restored, {sum(1 for _ in folder.iterdir())} files"
