@@ -5,17 +5,16 @@ load is compiled, by JAX itself, but never written again; what ends the server, 
 answers: it notes beside the cache that a trial is on, and a start that finds such a note empties the cache.
 
     .baked     new: restored; tried: a server has started on it; unloaded: it serves, but some of the programs
-               did not load; dropped: never again on this disk
+               did not load; dropped: never again for this release on this disk
 
 A note is written before what it warns of, and taken back after.
 """
 
 import json
 import re
-import shutil
 from pathlib import Path
 
-from agent.boot import cache, complaint
+from agent.boot import cache, complaint, durable
 
 MANIFEST = "manifest.json"
 _COUNTS = re.compile(r"compile cache: \d+ hits, (\d+) misses of \d+ programs")
@@ -29,14 +28,16 @@ def restore(bucket: str, own: str, name: str, folder: Path) -> str:
         return said
     try:
         _note(folder, "new")
-        said = cache.restore(bucket, name, folder)
+        said = cache.fill(bucket, name, folder)
         programs = _baked(folder)
         if not programs:
-            empty = not cache.holds_programs(folder)
-            _empty(folder)
+            nothing = not cache.holds_programs(folder)
+            cache.empty(folder)
             marker(folder).unlink()
             return (
-                said if empty else f"gs://{bucket}/{name} has no manifest of `make bake`: this boot compiles"
+                said
+                if nothing
+                else f"gs://{bucket}/{name} has no manifest of `make bake`: this boot compiles"
             )
     except OSError as error:
         return f"not restored ({error}): this boot compiles"
@@ -104,7 +105,7 @@ def unfit(folder: Path) -> str | None:
 
 def marker(folder: Path) -> Path:
     """The file that tells where the trial of `folder`'s programs stands."""
-    return folder.with_name(".baked")
+    return folder.with_name(cache.TRIAL)
 
 
 def _misses(unit: str) -> int:
@@ -123,20 +124,13 @@ def _state(folder: Path) -> str:
 
 
 def _note(folder: Path, state: str) -> None:
-    partial = marker(folder).with_suffix(".partial")
-    partial.write_text(state + "\n")
-    partial.replace(marker(folder))
+    durable.write(marker(folder), state + "\n")
 
 
 def _drop(folder: Path, why: str) -> str:
-    _empty(folder)
+    cache.empty(folder)
     _note(folder, "dropped")
     return f"baked cache dropped: {why}; this start compiles"
-
-
-def _empty(folder: Path) -> None:
-    for file in folder.iterdir():
-        shutil.rmtree(file) if file.is_dir() else file.unlink()
 
 
 def _baked(folder: Path) -> list[str]:
