@@ -5,7 +5,7 @@ load is compiled, by JAX itself, but never written again; what ends the server, 
 answers: it notes beside the cache that a trial is on, and a start that finds such a note empties the cache.
 
     .baked     new: restored; tried: a server has started on it; unloaded: it serves, but some of the programs
-               did not load; dropped: never again for this release on this disk
+               did not load, or nobody knows; dropped: never again for this release on this disk
 
 A note is written before what it warns of, and taken back after.
 """
@@ -80,7 +80,9 @@ def ready(folder: Path, unit: str) -> str | None:
         return None
     programs = _baked(folder)
     own = {file.name.removesuffix("-cache") for file in folder.glob("*-cache")} - set(programs)
-    failed = max(0, _misses(unit) - len(own))
+    misses = _misses(unit)
+    # Of a server that does not say what it compiled, nothing is known to have loaded.
+    failed = len(programs) if misses is None else max(0, misses - len(own))
     names = {_name(program) for program in programs}
     renamed = sum(_name(program) in names for program in own)
     if failed or renamed:
@@ -89,6 +91,8 @@ def ready(folder: Path, unit: str) -> str | None:
     (folder / MANIFEST).unlink(missing_ok=True)
     if failed:
         _note(folder, "unloaded")
+        if misses is None:
+            return "baked, and the server does not tell what it loaded: all baked ones are deleted"
         return f"baked, and {failed} programs did not load: all baked ones are deleted"
     marker(folder).unlink()
     if renamed:
@@ -108,9 +112,10 @@ def marker(folder: Path) -> Path:
     return folder.with_name(cache.TRIAL)
 
 
-def _misses(unit: str) -> int:
-    """As the server's last warm-up has counted them (agent/cache_events.py); 0 when it did not say."""
-    return int((_COUNTS.findall(complaint.printed(unit, 5000)) or ["0"])[-1])
+def _misses(unit: str) -> int | None:
+    """As the server's last warm-up has counted them (agent/cache_events.py); None when it did not say."""
+    counts = _COUNTS.findall(complaint.printed(unit, 5000))
+    return int(counts[-1]) if counts else None
 
 
 def _name(program: str) -> str:
