@@ -123,6 +123,8 @@ image() {
       >"$RUN/login.log" 2>&1 ||
       fail "$registry does not accept the VM's token ($(last_line "$RUN/login.log")): its account needs roles/artifactregistry.reader."
   fi
+  # The disk was made for one image; that of a server that still runs stays.
+  { docker container prune --force && docker image prune --all --force; } >"$RUN/prune.log" 2>&1 || true
   docker pull --quiet "$IMAGE" >"$RUN/pull.log" 2>&1 ||
     fail "The image $IMAGE could not be pulled: $(last_line "$RUN/pull.log")"
   # The login holds a token, if only for minutes.
