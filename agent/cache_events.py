@@ -72,7 +72,8 @@ class CacheEvents:
         with self._lock:
             self._warm_up = dict(self._numbers)
         self.write()
-        logger.info("%s", self.sentence())
+        # Whatever level was asked for: agent/boot/baked.py reads this line.
+        logger.log(max(logging.INFO, logger.getEffectiveLevel()), "%s", self.sentence())
 
     def sentence(self) -> str:
         """One line for the log."""
@@ -114,16 +115,30 @@ class CacheEvents:
 
 
 class WarmUpWatch(logging.Filter):
-    """Lets every record pass and tells the counters when the warm-up's line does."""
+    """Tells the counters when the warm-up's line comes; lets pass what the level of the log asks for."""
 
-    def __init__(self, events: CacheEvents) -> None:
+    def __init__(self, events: CacheEvents, engine: logging.Logger) -> None:
         super().__init__()
-        self._events = events
+        self._events, self._engine = events, engine
 
     def filter(self, record: logging.LogRecord) -> bool:
         if str(record.msg).startswith(WARM_UP_ENDS):
             self._events.end_warm_up()
-        return True
+        return logging.Logger.isEnabledFor(self._engine, record.levelno)
+
+
+def watch_warm_up(events: CacheEvents, engine: logging.Logger) -> None:
+    """Hear the line of `engine` at any level that the server's log has, and print no more of it than that.
+
+    A logger makes no record below its level, so none reaches a filter. Its level would not stay: vLLM sets up
+    its log after its plugins, and that takes the levels of all its loggers back.
+    """
+
+    def hears(level: int) -> bool:
+        return level >= logging.INFO or logging.Logger.isEnabledFor(engine, level)
+
+    engine.isEnabledFor = hears
+    engine.addFilter(WarmUpWatch(events, engine))
 
 
 def register() -> None:
@@ -136,6 +151,6 @@ def register() -> None:
     events = CacheEvents(Path(file))
     jax.monitoring.register_event_listener(events.count)
     jax.monitoring.register_event_duration_secs_listener(events.measure)
-    logging.getLogger("vllm.v1.engine.core").addFilter(WarmUpWatch(events))
+    watch_warm_up(events, logging.getLogger("vllm.v1.engine.core"))
     threading.Thread(target=events.keep_writing, name="tpuserve-cache-events", daemon=True).start()
     atexit.register(lambda: events.write() if events.snapshot()["requests"] else None)

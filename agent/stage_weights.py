@@ -31,6 +31,10 @@ class File:
     digest: str | None
 
 
+class Refused(Exception):
+    """A failure that somebody has to mend: what was asked, what is wrong, what to change."""
+
+
 class Body(Protocol):
     """What a download offers: some bytes, or all that are left."""
 
@@ -100,8 +104,56 @@ def stage(files: Iterable[File], prefix: str, bucket: Any, download: Any) -> Ite
         yield from pool.map(bring, files)
 
 
+def read_token(file: Path | None) -> str:
+    """The token for Hugging Face, empty where none is needed. Raises Refused."""
+    if file is None:
+        return ""
+    try:
+        token = file.read_text("utf-8").strip()
+    except OSError as error:
+        raise Refused(
+            f"The token file {file} cannot be read ({error.strerror}): give --token-file a file with a token "
+            f"of Hugging Face, or leave it out for a model that needs none."
+        ) from None
+    if not token:
+        raise Refused(f"The token file {file} is empty: put a token of Hugging Face into it.")
+    return token
+
+
+def refused_by_hub(code: int, what: str, token_file: Path | None) -> Refused | None:
+    """What to do about the answer `code` of Hugging Face to a request for `what`; None where it may pass."""
+    if code == 404:
+        return Refused(f"Hugging Face has no {what} (HTTP 404): see --repository and --revision.")
+    if code not in (401, 403):
+        return None
+    cure = (
+        f"accept the model's terms with the account of the token in {token_file}, and see that the token is "
+        f"valid and may read the model"
+        if token_file
+        else "the model takes a token, and --token-file names none"
+    )
+    return Refused(f"Hugging Face does not give {what} (HTTP {code}): {cure}.")
+
+
+def refused_by_bucket(error: Any, bucket: str) -> Refused | None:
+    """What to do about an error of Cloud Storage's client; None where it may pass."""
+    try:
+        said = error.response.json()["error"]["message"]
+    except (AttributeError, ValueError, KeyError, TypeError):
+        said = error.message
+    reason = f"HTTP {error.code}: {said}"
+    if error.code == 404:
+        return Refused(f"The bucket {bucket} does not exist ({reason}): deploy the foundation first.")
+    if error.code not in (401, 403):
+        return None
+    return Refused(
+        f"gs://{bucket} may not be read and written ({reason}): grant the account that runs this "
+        f"roles/storage.objectUser there."
+    )
+
+
 def main(arguments: list[str]) -> int:
-    """Stage what the command line names; 0 when everything is there."""
+    """Stage what the command line names; 0 when everything is there. Raises Refused."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repository", required=True)
     parser.add_argument(
@@ -113,11 +165,19 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     # Imported here: only the server's image has them.
     import requests  # pyright: ignore[reportMissingImports, reportMissingModuleSource]
+    from google.api_core.exceptions import GoogleAPICallError  # pyright: ignore[reportMissingImports]
+    from google.auth.exceptions import GoogleAuthError  # pyright: ignore[reportMissingImports]
     from google.cloud import storage  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
     from huggingface_hub import HfApi, hf_hub_url  # pyright: ignore[reportMissingImports]
+    from huggingface_hub.errors import HfHubHTTPError  # pyright: ignore[reportMissingImports]
 
-    token = given.token_file.read_text("utf-8").strip() if given.token_file else False
-    tree = HfApi(token=token).list_repo_tree(given.repository, revision=given.revision, recursive=True)
+    token = read_token(given.token_file)
+    revision = f"{given.repository} at {given.revision}"
+    try:
+        hub = HfApi(token=token or False)
+        tree = list(hub.list_repo_tree(given.repository, revision=given.revision, recursive=True))
+    except HfHubHTTPError as error:
+        raise refused_by_hub(error.response.status_code, revision, given.token_file) or error from None
     files = [
         File(entry.path, entry.size, entry.lfs.sha256 if entry.lfs else None)
         for entry in tree
@@ -126,6 +186,7 @@ def main(arguments: list[str]) -> int:
 
     class Download:
         def __init__(self, path: str) -> None:
+            self._path = path
             # requests drops the token when the answer points at another host, which has its own signature.
             self._answer = requests.get(
                 hf_hub_url(given.repository, path, revision=given.revision),
@@ -135,6 +196,9 @@ def main(arguments: list[str]) -> int:
             )
 
         def __enter__(self) -> Body:
+            what = f"{self._path} of {revision}"
+            if refused := refused_by_hub(self._answer.status_code, what, given.token_file):
+                raise refused
             self._answer.raise_for_status()
             self._answer.raw.decode_content = True
             return self._answer.raw
@@ -143,10 +207,21 @@ def main(arguments: list[str]) -> int:
             self._answer.close()
 
     print(f"{len(files)} files, {sum(file.size for file in files) / 1e9:.1f} GB", flush=True)
-    for line in stage(files, given.prefix, storage.Client().bucket(given.bucket), Download):
-        print(line, flush=True)
+    try:
+        for line in stage(files, given.prefix, storage.Client().bucket(given.bucket), Download):
+            print(line, flush=True)
+    except GoogleAPICallError as error:
+        raise refused_by_bucket(error, given.bucket) or error from None
+    except GoogleAuthError as error:
+        raise Refused(
+            f"gs://{given.bucket} cannot be written without an account of Google's ({error}): run "
+            f"`gcloud auth application-default login`, or this where a service account is at hand."
+        ) from None
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Refused as refused:
+        sys.exit(str(refused))

@@ -8,7 +8,7 @@ set -euo pipefail
 
 # --- constants ---
 
-readonly BASE=/var/lib/tpuserve RUN=/run/tpuserve UNIT=tpuserve-vllm.service
+readonly BASE=/var/lib/tpuserve RUN=/run/tpuserve UNIT=tpuserve-vllm.service PATIENCE=300
 readonly METADATA=http://metadata.google.internal/computeMetadata/v1/instance
 export PYTHONPATH=$RUN/files/boot DOCKER_CONFIG=$RUN/docker DEBIAN_FRONTEND=noninteractive
 
@@ -16,7 +16,7 @@ say() { echo "tpuserve: $*"; }
 fail() { echo "$*" >&2; exit 1; }
 metadata() { curl --silent --show-error --fail --retry 5 --header 'Metadata-Flavor: Google' "$METADATA/$1"; }
 boot() { python3 -m agent.boot "$@"; }
-last_line() { grep -v '^[[:space:]]*$' "$1" | tail -n 1 | cut -c -300; }
+last_line() { { grep -v '^[[:space:]]*$' "$1" || true; } | tail -n 1 | cut -c -300; }
 
 # Runs the function $1 and reports its seconds, or the last line that it wrote to stderr as its reason.
 stage() {
@@ -74,6 +74,25 @@ disk() {
     fail "The data disk $DISK could not be mounted: run e2fsck on it, or give an empty one."
 }
 
+# dpkg first goes on where a reset has interrupted it; without that, apt-get refuses everything.
+try_install() {
+  dpkg --force-confdef --force-confold --configure -a || true
+  apt-get --quiet update &&
+    apt-get --quiet --yes --no-install-recommends -o "DPkg::Lock::Timeout=$PATIENCE" install "${PACKAGES[@]}"
+}
+
+# Unattended upgrades are at work at a first boot, too; apt-get waits for dpkg's lock, not for the lists' one.
+packages() {
+  local log=$RUN/apt.log began=$SECONDS cure="the subnet needs Cloud NAT, or the image these packages"
+  until try_install >"$log" 2>&1; do
+    if grep -Eq '^E: (Could not get lock|Unable to (lock|acquire))|was locked by' "$log"; then
+      ((SECONDS - began > PATIENCE)) || { sleep 5; continue; }
+      cure="for $PATIENCE s another program has held the lock; see which one, then start the boot again"
+    fi
+    fail "No container runtime, and apt-get could not install ${PACKAGES[*]} ($(last_line "$log")): $cure."
+  done
+}
+
 # The container runtime; the accelerator image has none. Its data is on the data disk, to outlive the VM.
 runtime() {
   mkdir -p "$BASE/docker" /var/lib/docker
@@ -82,10 +101,9 @@ runtime() {
     systemctl stop docker.socket docker.service 2>/dev/null || true
     mount --bind "$BASE/docker" /var/lib/docker
   fi
-  if ! docker compose version >/dev/null 2>&1; then
-    { apt-get --quiet update && apt-get --quiet --yes --no-install-recommends install "${PACKAGES[@]}"; } \
-      >"$RUN/apt.log" 2>&1 ||
-      fail "No container runtime, and apt-get could not install ${PACKAGES[*]} ($(last_line "$RUN/apt.log")): the subnet needs Cloud NAT, or the image these packages."
+  # A reset in the middle of an installation leaves packages whose programs are there and do not work.
+  if ! docker compose version >/dev/null 2>&1 || [[ -n $(dpkg --audit "${PACKAGES[@]}" 2>/dev/null) ]]; then
+    packages
   fi
   systemctl start docker || fail "Docker does not start: see journalctl -u docker."
 }
@@ -105,6 +123,8 @@ image() {
       >"$RUN/login.log" 2>&1 ||
       fail "$registry does not accept the VM's token ($(last_line "$RUN/login.log")): its account needs roles/artifactregistry.reader."
   fi
+  # The disk was made for one image; that of a server that still runs stays.
+  { docker container prune --force && docker image prune --all --force; } >"$RUN/prune.log" 2>&1 || true
   docker pull --quiet "$IMAGE" >"$RUN/pull.log" 2>&1 ||
     fail "The image $IMAGE could not be pulled: $(last_line "$RUN/pull.log")"
   # The login holds a token, if only for minutes.

@@ -5,17 +5,16 @@ load is compiled, by JAX itself, but never written again; what ends the server, 
 answers: it notes beside the cache that a trial is on, and a start that finds such a note empties the cache.
 
     .baked     new: restored; tried: a server has started on it; unloaded: it serves, but some of the programs
-               did not load; dropped: never again on this disk
+               did not load, or nobody knows; dropped: never again for this release on this disk
 
 A note is written before what it warns of, and taken back after.
 """
 
 import json
 import re
-import shutil
 from pathlib import Path
 
-from agent.boot import cache, complaint
+from agent.boot import cache, complaint, durable
 
 MANIFEST = "manifest.json"
 _COUNTS = re.compile(r"compile cache: \d+ hits, (\d+) misses of \d+ programs")
@@ -29,14 +28,16 @@ def restore(bucket: str, own: str, name: str, folder: Path) -> str:
         return said
     try:
         _note(folder, "new")
-        said = cache.restore(bucket, name, folder)
+        said = cache.fill(bucket, name, folder)
         programs = _baked(folder)
         if not programs:
-            empty = not cache.holds_programs(folder)
-            _empty(folder)
+            nothing = not cache.holds_programs(folder)
+            cache.empty(folder)
             marker(folder).unlink()
             return (
-                said if empty else f"gs://{bucket}/{name} has no manifest of `make bake`: this boot compiles"
+                said
+                if nothing
+                else f"gs://{bucket}/{name} has no manifest of `make bake`: this boot compiles"
             )
     except OSError as error:
         return f"not restored ({error}): this boot compiles"
@@ -79,7 +80,9 @@ def ready(folder: Path, unit: str) -> str | None:
         return None
     programs = _baked(folder)
     own = {file.name.removesuffix("-cache") for file in folder.glob("*-cache")} - set(programs)
-    failed = max(0, _misses(unit) - len(own))
+    misses = _misses(unit)
+    # Of a server that does not say what it compiled, nothing is known to have loaded.
+    failed = len(programs) if misses is None else max(0, misses - len(own))
     names = {_name(program) for program in programs}
     renamed = sum(_name(program) in names for program in own)
     if failed or renamed:
@@ -88,6 +91,8 @@ def ready(folder: Path, unit: str) -> str | None:
     (folder / MANIFEST).unlink(missing_ok=True)
     if failed:
         _note(folder, "unloaded")
+        if misses is None:
+            return "baked, and the server does not tell what it loaded: all baked ones are deleted"
         return f"baked, and {failed} programs did not load: all baked ones are deleted"
     marker(folder).unlink()
     if renamed:
@@ -104,12 +109,13 @@ def unfit(folder: Path) -> str | None:
 
 def marker(folder: Path) -> Path:
     """The file that tells where the trial of `folder`'s programs stands."""
-    return folder.with_name(".baked")
+    return folder.with_name(cache.TRIAL)
 
 
-def _misses(unit: str) -> int:
-    """As the server's last warm-up has counted them (agent/cache_events.py); 0 when it did not say."""
-    return int((_COUNTS.findall(complaint.printed(unit, 5000)) or ["0"])[-1])
+def _misses(unit: str) -> int | None:
+    """As the server's last warm-up has counted them (agent/cache_events.py); None when it did not say."""
+    counts = _COUNTS.findall(complaint.printed(unit, 5000))
+    return int(counts[-1]) if counts else None
 
 
 def _name(program: str) -> str:
@@ -123,20 +129,13 @@ def _state(folder: Path) -> str:
 
 
 def _note(folder: Path, state: str) -> None:
-    partial = marker(folder).with_suffix(".partial")
-    partial.write_text(state + "\n")
-    partial.replace(marker(folder))
+    durable.write(marker(folder), state + "\n")
 
 
 def _drop(folder: Path, why: str) -> str:
-    _empty(folder)
+    cache.empty(folder)
     _note(folder, "dropped")
     return f"baked cache dropped: {why}; this start compiles"
-
-
-def _empty(folder: Path) -> None:
-    for file in folder.iterdir():
-        shutil.rmtree(file) if file.is_dir() else file.unlink()
 
 
 def _baked(folder: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """The compile cache of a release: restored from its archive before the server starts, published once after.
 
 Whatever goes wrong is a miss, no failure. The archive is a .tar.zst of JAX's folder; its name has the
-fingerprint.
+fingerprint. A disk may outlive its release: a note beside the folder tells which archive it belongs to.
 """
 
 import shutil
@@ -10,21 +10,60 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.boot import google, storage
+from agent.boot import durable, google, storage
 from agent.boot.google import Problem, Status
 
 PRECONDITION_FAILED = 412
 ZSTANDARD, ZLIB = b"\x28\xb5\x2f\xfd", b"\x78"
 """How their files begin (RFC 8878, RFC 1950)."""
+OWNER, TRIAL = ".owner", ".baked"
+"""Notes beside the folder: the name of its archive, and agent/boot/baked.py's about the programs in it."""
 ROOM = 2
 """So many times the folder's size must be free: the archive is about as large, and the server writes on."""
 
 
 def restore(bucket: str, name: str, folder: Path) -> str:
-    """Fill `folder` from gs://`bucket`/`name` (a .tar.zst) unless it holds programs; says what it did."""
+    """Fill `folder` from gs://`bucket`/`name` (a .tar.zst) unless it holds programs; says what it did.
+
+    Programs of another release are deleted first, and what was noted about them.
+    """
+    try:
+        claim(name, folder)
+    except OSError as error:
+        return f"not restored ({error}): this boot compiles"
+    return fill(bucket, name, folder)
+
+
+def claim(name: str, folder: Path) -> None:
+    """Have a folder that belongs to the archive `name`, with all that it held if it did so before.
+
+    Its new owner is noted last: cut off before, the next boot finds the old one, and begins again.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if _owner(folder) != name:
+        empty(folder)
+        folder.with_name(TRIAL).unlink(missing_ok=True)
+        durable.write(folder.with_name(OWNER), name)
+
+
+def _owner(folder: Path) -> str:
+    """What is noted; nothing where there is no note, or one that a power cut has damaged."""
+    try:
+        return folder.with_name(OWNER).read_text()
+    except (OSError, ValueError):
+        return ""
+
+
+def empty(folder: Path) -> None:
+    """Delete everything in `folder`."""
+    for file in folder.iterdir():
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+
+
+def fill(bucket: str, name: str, folder: Path) -> str:
+    """As `restore`, into a folder that may belong to another archive."""
     if holds_programs(folder):
         return f"kept, {sum(1 for _ in folder.iterdir())} files"
-    folder.parent.mkdir(parents=True, exist_ok=True)
     archive, unpacked = folder.with_name(".archive"), folder.with_name(".unpacked")
     try:
         found = [item for item in storage.objects(bucket, name) if item.name == name]
@@ -35,6 +74,7 @@ def restore(bucket: str, name: str, folder: Path) -> str:
         shutil.rmtree(unpacked, ignore_errors=True)
         unpacked.mkdir()
         _unpack(archive, unpacked)
+        durable.sync_tree(unpacked)
         shutil.rmtree(folder, ignore_errors=True)
         unpacked.rename(folder)
         return f"restored, {sum(1 for _ in folder.iterdir())} files"
@@ -86,6 +126,8 @@ def publish(bucket: str, name: str, folder: Path) -> str:
     The object is there whole or not at all, and is never replaced: of two publishers, the second is told.
     """
     archive = folder.with_name(".publish")
+    if _owner(folder) not in ("", name):
+        return "not published: the cache is of another release"
     try:
         if any(item.name == name for item in storage.objects(bucket, name)):
             return "published before"

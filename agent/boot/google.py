@@ -4,10 +4,13 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.client import HTTPException, HTTPResponse
 from types import MappingProxyType
-from typing import IO, Any
+from typing import IO, Any, TypeVar
+
+T = TypeVar("T")
+"""Python 3.10, which the VM has, knows no type parameters."""
 
 METADATA = "http://metadata.google.internal/computeMetadata/v1/instance"
 PAUSES = (1, 2, 4, 8)
@@ -36,8 +39,7 @@ class Status(Exception):
 def metadata(path: str) -> str:
     """An instance attribute from the metadata server. Raises Problem, or Status when it does not exist."""
     request = urllib.request.Request(f"{METADATA}/{path}", headers={"Metadata-Flavor": "Google"})
-    with send(request) as answer:
-        return answer.read().decode()
+    return _insist(request, lambda: _body(request).decode())
 
 
 def token() -> str:
@@ -75,9 +77,9 @@ def call(url: str, headers: Mapping[str, str] = MappingProxyType({})) -> HTTPRes
 
 
 def read(url: str) -> Any:
-    """The JSON answer of `call`."""
-    with call(url) as answer:
-        return json.load(answer)
+    """The JSON answer to a GET. Raises Status for one that is final, Problem for silence or half a one."""
+    asked = request(url)
+    return _insist(asked, lambda: json.loads(_body(asked)))
 
 
 def once(request: urllib.request.Request) -> HTTPResponse:
@@ -89,18 +91,38 @@ def once(request: urllib.request.Request) -> HTTPResponse:
 
 
 def send(request: urllib.request.Request) -> HTTPResponse:
-    """Send, and send again while the other side is busy, restarting or out of reach."""
+    """Send, and send again while the other side is busy, restarting or out of reach.
+
+    What goes wrong while the caller reads the body is the caller's.
+    """
+    return _insist(request, lambda: once(request))
+
+
+def _body(request: urllib.request.Request) -> bytes:
+    with once(request) as answer:
+        return answer.read()
+
+
+def _insist(request: urllib.request.Request, attempt: Callable[[], T]) -> T:  # noqa: UP047
+    """What `attempt` returns, tried again while that may help. Raises Status and Problem, nothing else."""
     for pause in (*PAUSES, None):
         try:
-            return once(request)
+            return attempt()
         except Status as error:
             if pause is None or not error.passing:
                 raise
+        # Before ValueError: some of http.client's are both.
         except (OSError, HTTPException) as error:
             if pause is None:
                 raise Problem(
                     f"{request.host} does not answer ({getattr(error, 'reason', error)}): the subnet needs "
                     f"Private Google Access or Cloud NAT."
+                ) from None
+        except ValueError as error:
+            if pause is None:
+                raise Problem(
+                    f"{request.host} answers what is no answer of Google's ({error}): see whether a proxy "
+                    f"stands between."
                 ) from None
         time.sleep(pause)
     raise AssertionError("the last attempt returns or raises")
@@ -110,5 +132,5 @@ def _reason(error: urllib.error.HTTPError) -> str:
     """The API's own message, else the status line's."""
     try:
         return str(json.loads(error.read())["error"]["message"])
-    except (ValueError, KeyError, TypeError, OSError):
+    except (ValueError, KeyError, TypeError, OSError, HTTPException):
         return str(error.reason)

@@ -7,6 +7,7 @@ import contextlib
 import json
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 from agent.boot.google import METADATA
@@ -56,5 +57,5 @@ def _write(status: object) -> None:
         method="PUT",
     )
     # Guest attributes may be switched off by the organisation; the file and the console still tell.
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, HTTPException):
         urllib.request.urlopen(request, timeout=5).close()

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -67,7 +67,8 @@ def objects(bucket: str, prefix: str) -> Iterator[Object]:
 def download(wanted: Sequence[tuple[Object, Path]]) -> None:
     """Fetch each object into its file, parts side by side, and check it. What is there already is kept.
 
-    Raises Problem: no room, damaged twice, or no checksum to tell.
+    Raises Problem: no room, damaged twice, no checksum to tell, or the first part that cannot be had; what is
+    under way then is let end, and nothing is begun any more.
     """
     for item, target in wanted:
         if item.md5 is None:
@@ -78,13 +79,16 @@ def download(wanted: Sequence[tuple[Object, Path]]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
     missing = [(item, target) for item, target in wanted if not target.exists()]
     _check_room(missing)
-    with ThreadPoolExecutor(STREAMS) as pool:
+    pool = ThreadPoolExecutor(STREAMS)
+    try:
         for _ in range(2):
             parts = [part for item, target in missing for part in _parts(item, target)]
-            for done in [pool.submit(_fetch, *part) for part in parts]:
-                done.result()
+            for part in wait([pool.submit(_fetch, *part) for part in parts], None, FIRST_EXCEPTION).done:
+                part.result()
             list(pool.map(_finish, missing))
             missing = [(item, target) for item, target in missing if not target.exists()]
+    finally:
+        pool.shutdown(cancel_futures=True)
     if missing:
         names = ", ".join(item.name for item, _ in missing)
         raise Problem(f"Damaged twice on the way: {names} in gs://{missing[0][0].bucket}: upload it again.")

@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from agent.boot import storage
+from agent.boot import durable, storage
 from agent.boot.google import Problem, Status, account
 
 MARKER = ".staged"
@@ -19,7 +19,7 @@ def stage(bucket: str, prefix: str, folder: Path) -> str:
     origin = f"gs://{bucket}/{prefix}"
     staged = folder / MARKER
     claimed = folder.with_name(f".{folder.name}.claim")
-    if staged.exists() and json.loads(staged.read_text())["origin"] == origin:
+    if _origin(staged) == origin:
         return "kept"
     try:
         found = list(storage.objects(bucket, prefix))
@@ -31,10 +31,18 @@ def stage(bucket: str, prefix: str, folder: Path) -> str:
     if not claimed.exists() or claimed.read_text() != claim:
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        claimed.write_text(claim)
+        durable.write(claimed, claim)
     storage.download([(item, folder / item.name.removeprefix(prefix)) for item in found])
-    staged.write_text(json.dumps({"origin": origin, "bytes": sum(item.size for item in found)}))
+    durable.write(staged, json.dumps({"origin": origin, "bytes": sum(item.size for item in found)}))
     return f"{len(found)} files, {sum(item.size for item in found) / 1e9:.2f} GB"
+
+
+def _origin(staged: Path) -> str | None:
+    """Where the folder's files came from, once they are whole; a note that cannot be read says nothing."""
+    try:
+        return json.loads(staged.read_text())["origin"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _sentence(error: Status, bucket: str) -> str:

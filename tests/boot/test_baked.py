@@ -40,14 +40,16 @@ def bake(store: Store, data: bytes, name: str = BAKED) -> None:
 
 
 @pytest.fixture
-def misses(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Sets how many programs the server has logged as compiled."""
+def misses(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
+    """Sets how many programs the server has logged as compiled; None is a log that does not tell."""
 
-    def logged(number: int) -> None:
+    def logged(number: int | None) -> None:
         real = subprocess.run
         text = (
             "INFO compile cache: 4 hits, 99 misses of 103 programs; 1 s, of the boot before\n"
             f"INFO compile cache: 40 hits, {number} misses of {40 + number} programs; 1 s\n"
+            if number is not None
+            else "WARNING something else\n"
         )
         done = subprocess.CompletedProcess([], 0, text, "")
         monkeypatch.setattr(
@@ -134,7 +136,9 @@ def test_a_disk_that_cannot_note_a_trial_begins_none(
     assert names(folder) == []
 
 
-def test_a_trial_that_serves_is_a_cache_like_any_other(tried: Path, misses: Callable[[int], None]) -> None:
+def test_a_trial_that_serves_is_a_cache_like_any_other(
+    tried: Path, misses: Callable[[int | None], None]
+) -> None:
     misses(1)
     assert baked.ready(tried, "u") == "baked, all 1 programs serve"
     assert names(tried) == ["jit_add-2-cache", "jit_step-1-cache"]
@@ -142,7 +146,7 @@ def test_a_trial_that_serves_is_a_cache_like_any_other(tried: Path, misses: Call
     assert restore(tried) == "kept, 2 files"
 
 
-def test_keys_that_the_host_computes_otherwise(tried: Path, misses: Callable[[int], None]) -> None:
+def test_keys_that_the_host_computes_otherwise(tried: Path, misses: Callable[[int | None], None]) -> None:
     (tried / "jit_step-7-cache").write_text("the same program under another key")
     misses(2)
     said = "baked, and 1 programs have other keys here: all baked ones are deleted"
@@ -152,7 +156,9 @@ def test_keys_that_the_host_computes_otherwise(tried: Path, misses: Callable[[in
     assert baked.unfit(tried) is None
 
 
-def test_programs_that_did_not_load_are_not_published(tried: Path, misses: Callable[[int], None]) -> None:
+def test_programs_that_did_not_load_are_not_published(
+    tried: Path, misses: Callable[[int | None], None]
+) -> None:
     misses(2)
     said = "baked, and 1 programs did not load: all baked ones are deleted"
     assert baked.ready(tried, "u") == said
@@ -164,6 +170,16 @@ def test_programs_that_did_not_load_are_not_published(tried: Path, misses: Calla
     for file in tried.iterdir():
         file.unlink()
     assert restore(tried) == f"none in gs://{STORED}/{NAME}: this boot compiles"
+
+
+def test_a_server_that_does_not_tell_is_not_taken_for_one_that_loads(
+    tried: Path, misses: Callable[[int | None], None]
+) -> None:
+    misses(None)
+    said = "baked, and the server does not tell what it loaded: all baked ones are deleted"
+    assert baked.ready(tried, "u") == said
+    assert names(tried) == ["jit_add-2-cache"]
+    assert str(baked.unfit(tried)).startswith("not published: ")
 
 
 def test_a_second_start_without_an_answer_drops_it_for_good(tried: Path) -> None:

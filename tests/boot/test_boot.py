@@ -1,6 +1,7 @@
 """The rendered script on a machine of its own: systemd, apt, mkfs, Docker and Compose are real; the server is
 tests/boot/server.py, except in test_boot_real.py."""
 
+import functools
 import json
 import mmap
 import subprocess
@@ -148,6 +149,23 @@ def test_a_preempted_machine_ends_its_streams_within_googles_window(lab: Lab) ->
     assert all(stream.communicate()[0].endswith("[DONE]\n\n") for stream in streams)
     lab.machine.start()
     assert lab.machine.boot(SECONDS)["state"] == "serving"
+
+
+def test_another_image_takes_the_place_of_what_nobody_runs(lab: Lab) -> None:
+    docker = functools.partial(lab.machine.run, "docker")
+    lab.machine.run("systemctl", "stop", boot.UNIT)
+    # Another release's image with a container that has ended, and one with a container that runs.
+    lab.machine.run("sh", "-c", "tar -c /etc/hostname | docker import - old && docker create old true")
+    lab.machine.run("sh", "-c", f"docker export {compose.CONTAINER} | docker import - busy")
+    sleep = ("--entrypoint=/opt/vllm/bin/python3", "busy", "-c", "import time; time.sleep(600)")
+    docker("run", "--detach", "--name=busy", *sleep)
+    docker("rm", "--force", compose.CONTAINER)
+    docker("image", "rm", "--force", lab.image)
+    assert lab.machine.boot(SECONDS)["state"] == "serving", lab.machine.status
+    kept = docker("image", "ls", "--format", "{{.Repository}}").stdout.split()
+    assert sorted(kept) == ["busy", lab.image.partition("@")[0]]
+    assert docker("ps", "--format", "{{.Names}}").stdout.split() == [compose.CONTAINER, "busy"]
+    docker("rm", "--force", "busy")
 
 
 def test_a_crash_of_the_server_is_mended(lab: Lab) -> None:

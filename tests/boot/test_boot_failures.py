@@ -221,6 +221,37 @@ def test_a_machine_without_a_runtime_and_without_an_archive(make_lab: MakeLab) -
     assert reason.endswith("): the subnet needs Cloud NAT, or the image these packages.")
 
 
+# As a reset leaves it: unpacked, not set up (no group "docker", without which its socket does not start), and
+# a change of dpkg's that is noted but not made. Somebody else reads the lists meanwhile.
+INTERRUPT = r"""
+apt-get update
+plan=$(apt-get --simulate --no-install-recommends install docker.io docker-compose-v2)
+for name in $(echo "$plan" | sed -n 's/^Inst \([^ ]*\).*/\1/p'); do
+  dpkg --unpack /opt/archive/$name[_.]*deb
+done
+dpkg --status bash >/var/lib/dpkg/updates/0001
+"""
+LOCK = """
+import fcntl, time
+file = open("/var/lib/apt/lists/lock", "w")
+fcntl.lockf(file, fcntl.LOCK_EX)
+print("locked", flush=True)
+time.sleep(15)
+"""
+
+
+def test_an_installation_that_was_interrupted_is_ended_when_nobody_else_installs(make_lab: MakeLab) -> None:
+    lab = furnish(make_lab())
+    interrupted = lab.machine.run("sh", "-c", INTERRUPT)
+    assert lab.machine.run("docker", "compose", "version").returncode == 0, interrupted.stderr
+    assert "dpkg was interrupted" in lab.machine.run("apt-get", "install", "--yes", "docker.io").stderr
+    locked = subprocess.Popen(lab.machine.command("python3", "-c", LOCK), stdout=subprocess.PIPE, text=True)
+    assert locked.stdout is not None and locked.stdout.readline() == "locked\n"
+    assert lab.machine.boot(SECONDS)["state"] == "serving", lab.machine.status
+    assert locked.wait(60) == 0
+    assert float(str(stages(lab)["runtime"]["seconds"])) > 10
+
+
 def test_a_template_without_files(make_lab: MakeLab) -> None:
     lab = furnish(make_lab())
     metadata = json.loads((lab.cloud / "metadata.json").read_text())

@@ -36,6 +36,8 @@ class World:
     downloads: list[str] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     damage: str = ""
+    refuse: dict[str, int] = field(default_factory=dict)
+    """Beginning of a path -> the code that it is refused with."""
     address: str = ""
 
     def tree(self) -> list[dict[str, Any]]:
@@ -97,6 +99,8 @@ def handler(world: World) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             path = urllib.parse.unquote(self.path.partition("?")[0])
+            if self.refused(path):
+                return
             if path.startswith("/api/models/"):
                 world.tokens.add(self.headers.get("authorization", ""))
                 self.document(200, world.tree())
@@ -113,8 +117,17 @@ def handler(world: World) -> type[BaseHTTPRequestHandler]:
             else:
                 self.document(404, {"error": {"code": 404, "message": path}})
 
+        def refused(self, path: str) -> bool:
+            for beginning, code in world.refuse.items():
+                if path.startswith(beginning):
+                    self.document(code, {"error": {"code": code, "message": "made to fail"}})
+                    return True
+            return False
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
+            if self.refused(self.path):
+                return
             query = urllib.parse.parse_qs(self.path.partition("?")[2])
             if query["uploadType"] == ["resumable"]:
                 given = json.loads(body)
@@ -164,10 +177,13 @@ def world() -> Iterator[World]:
     server.server_close()
 
 
-def stage(world: World, tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    """Run the program as the Job does, in the server's environment."""
+def stage(
+    world: World, tmp_path: Path, token_text: str | None = TOKEN + "\n"
+) -> subprocess.CompletedProcess[str]:
+    """Run the program as the Job does, in the server's environment; None is a token file that is missing."""
     token = tmp_path / "token"
-    token.write_text(TOKEN + "\n", "utf-8")
+    if token_text is not None:
+        token.write_text(token_text, "utf-8")
     program = [image.environment() / "bin" / "python", REPOSITORY / "agent" / "stage_weights.py"]
     what = ["--repository", "google/tiny", "--revision", REVISION]
     where = ["--bucket", "bucket", "--prefix", PREFIX, "--token-file", token]
@@ -221,3 +237,57 @@ def test_another_revision_of_the_same_size_is_not_taken_for_it(world: World, tmp
     world.objects[f"{PREFIX}/model-1.safetensors"] = (old, {"sha256": hashlib.sha256(old).hexdigest()})
     assert stage(world, tmp_path).returncode == 0
     assert world.objects[f"{PREFIX}/model-1.safetensors"][0] == WEIGHTS
+
+
+REVISION_OF = f"google/tiny at {REVISION}"
+CURE = (
+    "accept the model's terms with the account of the token in TOKEN, and see that the token is valid and "
+    "may read the model."
+)
+NO_BUCKET = (
+    "gs://bucket may not be read and written (HTTP 403: made to fail): grant the account that runs this "
+    "roles/storage.objectUser there."
+)
+REFUSED = (
+    ("/api/models/", 403, f"Hugging Face does not give {REVISION_OF} (HTTP 403): {CURE}"),
+    ("/api/models/", 401, f"Hugging Face does not give {REVISION_OF} (HTTP 401): {CURE}"),
+    (
+        "/api/models/",
+        404,
+        f"Hugging Face has no {REVISION_OF} (HTTP 404): see --repository and --revision.",
+    ),
+    ("/google/", 403, f"Hugging Face does not give config.json of {REVISION_OF} (HTTP 403): {CURE}"),
+    ("/storage/", 403, NO_BUCKET),
+    ("/upload/", 403, NO_BUCKET),
+    (
+        "/upload/",
+        404,
+        "The bucket bucket does not exist (HTTP 404: made to fail): deploy the foundation first.",
+    ),
+)
+
+
+@pytest.mark.parametrize(("path", "code", "sentence"), REFUSED)
+def test_what_somebody_has_to_mend_is_one_sentence(
+    world: World, tmp_path: Path, path: str, code: int, sentence: str
+) -> None:
+    world.refuse[path] = code
+    done = stage(world, tmp_path)
+    said = done.stderr.replace(f"{tmp_path}/token", "TOKEN")
+    assert (done.returncode, said) == (1, sentence + "\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            None,
+            "The token file TOKEN cannot be read (No such file or directory): give --token-file a file with "
+            "a token of Hugging Face, or leave it out for a model that needs none.\n",
+        ),
+        ("\n", "The token file TOKEN is empty: put a token of Hugging Face into it.\n"),
+    ],
+)
+def test_a_token_file_without_a_token(world: World, tmp_path: Path, text: str | None, sentence: str) -> None:
+    done = stage(world, tmp_path, text)
+    assert (done.returncode, done.stderr.replace(f"{tmp_path}/token", "TOKEN")) == (1, sentence)

@@ -1,7 +1,10 @@
 """The counters without JAX; that JAX's and vLLM's own names are right is shown by the running server."""
 
+import io
 import json
 import logging
+import logging.config
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,7 +48,7 @@ def test_what_compiles_after_the_warm_up_is_told_apart(
     for event in (REQUEST, MISS, REQUEST, HIT):
         events.count(event)
     log = logging.getLogger("test.engine")
-    log.addFilter(cache_events.WarmUpWatch(events))
+    cache_events.watch_warm_up(events, log)
     with caplog.at_level("INFO"):
         log.info("something else")
         assert events.snapshot()["warm_up"] is None
@@ -55,6 +58,47 @@ def test_what_compiles_after_the_warm_up_is_told_apart(
     events.count(REQUEST)
     now = events.snapshot()
     assert (now["warm_up"]["requests"], now["compiled_after_warm_up"]) == (2, 1)
+
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+@pytest.fixture
+def printed() -> Iterator[io.StringIO]:
+    """What vLLM's log prints, once it is set up as vLLM does; its logger is as before after the test."""
+    vllm = logging.getLogger("vllm")
+    level, handlers, propagate = vllm.level, vllm.handlers.copy(), vllm.propagate
+    yield io.StringIO()
+    vllm.setLevel(level)
+    vllm.handlers, vllm.propagate = handlers, propagate
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_line_is_there_at_any_level_and_no_other_line_is_added(
+    events: CacheEvents, printed: io.StringIO, level: str
+) -> None:
+    # The plugin comes first, as in vLLM's own process; another inherits it and sets up its log again.
+    engine = logging.getLogger(f"vllm.test.{level}")
+    cache_events.watch_warm_up(events, engine)
+    handler = {"class": "logging.StreamHandler", "stream": printed, "level": level, "formatter": "f"}
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"f": {"format": "%(levelname)s %(message)s"}},
+            "handlers": {"h": handler},
+            "loggers": {"vllm": {"handlers": ["h"], "level": level, "propagate": False}},
+        }
+    )
+    events.count(MISS)
+    for name in LEVELS:
+        engine.log(getattr(logging, name), "one line")
+    engine.info("init engine (profile, create kv cache, warmup model) took %.2f s", 12.5)
+    lines = printed.getvalue().splitlines()
+    expected = [f"{name} one line" for name in LEVELS[LEVELS.index(level) :]]
+    assert [line for line in lines if line.endswith("one line")] == expected
+    assert any("init engine" in line for line in lines) == (level in ("DEBUG", "INFO"))
+    assert sum("compile cache: 0 hits, 1 misses" in line for line in lines) == 1
 
 
 def test_a_disk_that_takes_nothing_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,101 @@
+"""Weights and caches on a disk that loses its power, and downloads that fail, against a pretended store."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from agent.boot import cache, storage, weights
+from agent.boot.google import Problem
+from tests.boot.store import BUCKET, NAME, Store
+
+PREFIX = "weights/0123abc/m/"
+
+
+def put(store: Store, name: str, data: bytes) -> None:
+    file = store.folder / "objects" / BUCKET / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+
+
+@pytest.fixture
+def folder(store: Store, tmp_path: Path) -> Path:
+    """Where a machine keeps the model that the store has."""
+    put(store, f"{PREFIX}model.safetensors", b"w" * 1000)
+    return tmp_path / "models" / "m"
+
+
+def stage(folder: Path) -> str:
+    return weights.stage(BUCKET, PREFIX, folder)
+
+
+@pytest.mark.parametrize("left", ["", "\0\0\0\0", "null", "{}", '{"origin'])
+def test_a_note_that_a_power_cut_has_damaged_is_written_again(folder: Path, left: str) -> None:
+    assert stage(folder) == "1 files, 0.00 GB"
+    (folder / weights.MARKER).write_text(left)
+    before = (folder / "model.safetensors").stat()
+    assert stage(folder) == "1 files, 0.00 GB"
+    # The files are whole, and not fetched again.
+    assert (folder / "model.safetensors").stat() == before
+    assert stage(folder) == "kept"
+
+
+def cut_power(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """From now on nothing below a path with `name` in it can be brought to the disk."""
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if name in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            raise OSError(5, "Input/output error")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+def test_a_note_has_its_name_only_when_its_text_is_on_the_disk(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_power(monkeypatch, weights.MARKER)
+    with pytest.raises(OSError, match="Input/output error"):
+        stage(folder)
+    assert not (folder / weights.MARKER).exists()
+
+
+def test_programs_have_their_place_only_when_they_are_on_the_disk(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "jit_a-cache").write_text("a program")
+    archive = tmp_path / "a.tar.zst"
+    subprocess.run(["tar", "--zstd", "-cf", archive, "-C", tmp_path, "jit_a-cache"], check=True)
+    put(store, NAME, archive.read_bytes())
+    cut_power(monkeypatch, "/jit_a-cache")
+    folder = store.machine("m")
+    assert cache.restore(BUCKET, NAME, folder).startswith("not restored ([Errno 5] Input/output error")
+    assert list(folder.iterdir()) == []
+
+
+def test_the_first_part_that_cannot_be_had_ends_the_download(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "PART_BYTES", 10)
+    monkeypatch.setattr(storage, "STREAMS", 2)
+    real, asked = storage._read, list[int]()
+
+    def read(item: storage.Object, start: int, size: int) -> bytes:
+        asked.append(start)
+        if start == 20:
+            raise Problem("gone")
+        return real(item, start, size)
+
+    monkeypatch.setattr(storage, "_read", read)
+    with pytest.raises(Problem, match="gone"):
+        stage(folder)
+    # Of a hundred parts: what was under way then.
+    assert len(asked) < 10
+    # What has arrived is kept.
+    monkeypatch.setattr(storage, "_read", real)
+    before = len(asked) - 1
+    begun = list(storage._parts(next(storage.objects(BUCKET, PREFIX)), folder / "model.safetensors"))
+    assert len(begun) == 100 - before
+    assert stage(folder) == "1 files, 0.00 GB"
