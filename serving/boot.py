@@ -16,6 +16,9 @@ from serving.lifecycle import TEARDOWN, Lifecycle
 DATA_DEVICE = "tpuserve-data"
 """Device name of the data disk in the instance template."""
 
+BASE = "/var/lib/tpuserve"
+"""What a machine keeps, on the data disk where there is one."""
+
 UNIT = "tpuserve-vllm.service"
 WATCH_UNIT = "tpuserve-watch.service"
 LAST_WORDS_UNIT = "tpuserve-last-words.service"
@@ -73,7 +76,7 @@ def script(boot: Boot) -> str:
 
 
 def _constants(boot: Boot) -> list[str]:
-    lines: list[str] = []
+    lines = [f"readonly BASE={BASE} UNIT={UNIT}"]
     for field in fields(boot):
         value = getattr(boot, field.name)
         if isinstance(value, tuple):
@@ -115,7 +118,7 @@ StartLimitIntervalSec={window}
 StartLimitBurst={STARTS}
 
 [Service]
-WorkingDirectory=/var/lib/tpuserve
+WorkingDirectory={BASE}
 Environment={RESTART}=no {_AGENT}
 ExecStartPre=/bin/rm -f {draining}
 ExecStartPre=/usr/bin/docker compose --ansi never create --pull never

@@ -8,7 +8,7 @@ set -euo pipefail
 
 # --- constants ---
 
-readonly BASE=/var/lib/tpuserve RUN=/run/tpuserve UNIT=tpuserve-vllm.service PATIENCE=300
+readonly RUN=/run/tpuserve PATIENCE=300
 readonly METADATA=http://metadata.google.internal/computeMetadata/v1/instance
 export PYTHONPATH=$RUN/files/boot DOCKER_CONFIG=$RUN/docker DEBIAN_FRONTEND=noninteractive
 

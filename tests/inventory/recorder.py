@@ -4,6 +4,7 @@ The SDK's mock monitor answers; the recorder reads the requests themselves, so p
 dependencies and time-outs are seen as the engine would see them. It checks nothing that a provider would.
 """
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,6 +110,8 @@ def record(
     from stacks import build
     from stacks.settings import Settings
 
+    # The SDK takes the thread's loop, and whoever called `asyncio.run` before has left none.
+    asyncio.set_event_loop(asyncio.new_event_loop())
     recorder = _Recorder(references or {})
     pulumi.runtime.reset_options()
     pulumi.runtime.set_mocks(recorder.mocks, project="tpuserve", stack=stack, preview=False, monitor=recorder)
