@@ -42,9 +42,9 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bodies]:
 
     silence = threading.Event()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True).start()
     monkeypatch.setattr(google, "PAUSES", (0, 0))
-    monkeypatch.setattr(google, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(google, "TIMEOUT_SECONDS", 0.1)
     monkeypatch.setattr(google, "token", lambda: "t")
 
     def answer(*bodies: str | None) -> str:

@@ -91,7 +91,7 @@ def test_a_child_that_does_not_listen_is_killed(home: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_step_that_must_not_be_broken_off_is_waited_for(home: Path, number: signal.Signals) -> None:
-    process = started(home, "echo $$ >> pids; sleep 1; touch done", to_its_end=True, number=1)
+    process = started(home, "echo $$ >> pids; sleep 0.3; touch done", to_its_end=True, number=1)
     process.send_signal(number)
     process.communicate(timeout=30)
     assert process.returncode != 0 and (home / "done").exists()

@@ -238,9 +238,8 @@ def test_the_machines_own_policy_is_kept_and_one_that_a_killed_run_left_is_remov
 
 
 def test_told_to_end_it_lets_apt_finish_and_takes_the_policy_away(apt: Path) -> None:
-    slow = (
-        f"#!/bin/sh\ncd {apt}\necho began >> calls\nsleep 1\n[ ! -x {debian.POLICY} ] || echo held >> calls\n"
-    )
+    held = f"[ ! -x {debian.POLICY} ] || echo held >> calls"
+    slow = f"#!/bin/sh\ncd {apt}\necho began >> calls\nsleep 0.3\n{held}\n"
     (apt / "bin" / "apt-get").write_text(slow, "utf-8")
     code = (
         "import os; from pathlib import Path; from local import children; from local.toolchain import debian;"
