@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from local import paths, progress, toolchain
+from local.cluster import files
 from local.progress import Refusal
 
 # The only thing of tests/ that local/ uses: previews and engine tests must be judged by the same Google.
@@ -58,7 +59,7 @@ class Pretended:
             self.pulumi("stack", "init", stack, "--no-select", "--non-interactive", folder=project)
         salt = yaml.safe_load(file.read_text("utf-8")) or {}
         given = yaml.safe_load((paths.REPOSITORY / file.name).read_text("utf-8")) or {}
-        _replace(file, yaml.safe_dump({**salt, "config": given.get("config", {})}))
+        files.write(file, yaml.safe_dump({**salt, "config": given.get("config", {})}))
         return file
 
     def pulumi(self, *words: str, folder: Path, given: str = "") -> str:
@@ -110,7 +111,7 @@ def _deploy(pretended: Pretended, stack: str) -> None:
     file = pretended.stack_file(stack)
     text = file.read_text("utf-8")
     project = yaml.safe_load(text)["config"]["tpuserve:target"]["project"]
-    _replace(file, text.replace(project, NOBODY))
+    files.write(file, text.replace(project, NOBODY))
     chosen = ("--stack", stack)
     progress.run(
         f"Deploy {stack} to the pretended Google Cloud, for the stacks that stand on it",
@@ -126,14 +127,7 @@ def _deploy(pretended: Pretended, stack: str) -> None:
     state = pretended.pulumi("stack", "export", *chosen, folder=file.parent)
     named = state.replace(NOBODY, project)
     pretended.pulumi("stack", "import", *chosen, folder=file.parent, given=named)
-    _replace(file, text)
-
-
-def _replace(file: Path, text: str) -> None:
-    """Write a file that is whole at every moment: `stack_file` goes on from what it finds."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    beside.write_text(text, "utf-8")
-    beside.replace(file)
+    files.write(file, text)
 
 
 def _recipe(stacks: list[str]) -> str:

@@ -79,11 +79,10 @@ def compile_one(boot: Boot, request: Request, folder: WorkFolder) -> Record:
     """
     import jax
 
-    known = {record.key for record in folder.records().values() if record.key}
     fn, arguments, named = jitted(boot, request)
     common = {"number": request.number, "kind": request.kind, "shape": request.shape}
     measured, lower_seconds, began = NOTHING, 0.0, time.monotonic()
-    with jax.set_mesh(boot.runner.mesh), WatchedKeys(known, folder.cache) as found:
+    with jax.set_mesh(boot.runner.mesh), WatchedKeys(folder) as found:
         try:
             lowered = fn.lower(*arguments, **named)
             lower_seconds, began = time.monotonic() - began, time.monotonic()
@@ -114,7 +113,7 @@ def key_of(boot: Boot, request: Request) -> str:
     import jax
 
     fn, arguments, named = jitted(boot, request)
-    with jax.set_mesh(boot.runner.mesh), WatchedKeys(None, None) as found:
+    with jax.set_mesh(boot.runner.mesh), WatchedKeys(None) as found:
         try:
             fn.lower(*arguments, **named).compile()
         except Known:

@@ -5,10 +5,8 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from pydantic import ValidationError
-
 from proof.environment import Refused
-from proof.records import Record
+from proof.records import WorkFolder
 
 RECORD_SECONDS = 5.0
 """A process that has checked its entry writes the program's record at once; this outlasts a busy disk."""
@@ -19,16 +17,17 @@ class Known(Exception):
 
 
 class WatchedKeys:
-    """Notes the cache key of whatever JAX compiles, and stops it where the key is known (None: always).
+    """Notes the cache key of whatever JAX compiles, and stops it where `folder` has its program.
 
-    Replaces `compilation_cache.get_cache_key`, through which every program with a persistent cache passes.
-    What stands in `cache` under a key that is not known was left by a killed run, perhaps half of it, and JAX
-    would neither load nor replace it. So that it is no other process's entry that is removed, the key is this
-    process's alone from here until it asks for another one or leaves the block, its entry checked.
+    Without a folder it always stops. Replaces `compilation_cache.get_cache_key`, through which every program
+    with a persistent cache passes. What stands in the cache under the key of no program was left by a killed
+    run, perhaps half of it, and JAX would neither load nor replace it. So that it is no other process's entry
+    that is removed, the key is this process's alone from here until it asks for another one or leaves the
+    block, its entry checked.
     """
 
-    def __init__(self, known: set[str] | None, cache: Path | None) -> None:
-        self.known, self.cache, self.found = known, cache, list[str]()
+    def __init__(self, folder: WorkFolder | None) -> None:
+        self.folder, self.found = folder, list[str]()
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> list[str]:
@@ -40,11 +39,10 @@ class WatchedKeys:
             self._unlock()  # never two at once: another process may want them in another order
             key = self.real(*arguments, **named)
             self.found.append(key)
-            if self.known is None or key in self.known:
+            if self.folder is None:
                 raise Known
-            if self.cache is not None:
-                self._claim(key, self.cache)
-                (self.cache / f"{key}-cache").unlink(missing_ok=True)
+            self._claim(key, self.folder)
+            (self.folder.cache / f"{key}-cache").unlink(missing_ok=True)
             return key
 
         compilation_cache.get_cache_key = get_cache_key
@@ -56,16 +54,16 @@ class WatchedKeys:
         compilation_cache.get_cache_key = self.real
         self._unlock()
 
-    def _claim(self, key: str, cache: Path) -> None:
+    def _claim(self, key: str, folder: WorkFolder) -> None:
         """Hold the key's lock. Raises Known when its program was finished by who held it before."""
-        self._lock = (cache.parent / f".{key}.lock").open("a")
+        self._lock = (folder.path / f".{key}.lock").open("a")
         deadline = time.monotonic()
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
             deadline = time.monotonic() + RECORD_SECONDS
-        while key not in _recorded(cache.parent):
+        while not folder.has(key):
             if time.monotonic() >= deadline:
                 return
             time.sleep(0.05)
@@ -76,17 +74,6 @@ class WatchedKeys:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-
-
-def _recorded(folder: Path) -> set[str]:
-    """Keys of the programs that are finished in a work folder by now, whoever compiled them."""
-    found: set[str] = set()
-    for file in folder.glob("[0-9]*.json"):
-        try:
-            found.add(Record.model_validate_json(file.read_bytes()).key)
-        except (ValidationError, FileNotFoundError):
-            continue
-    return found
 
 
 def must_be_whole(file: Path) -> None:

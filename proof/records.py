@@ -69,9 +69,14 @@ class WorkFolder:
         """Every finished program by its number. A file that does not read as one does not count."""
         for file in self.path.glob("[0-9]*.json"):
             if file.name not in self._read:
-                with contextlib.suppress(ValidationError):
+                # Gone meanwhile: a run that begins forgets refusals.
+                with contextlib.suppress(ValidationError, FileNotFoundError):
                     self._read[file.name] = Record.model_validate_json(file.read_bytes())
         return {record.number: record for record in self._read.values()}
+
+    def has(self, key: str) -> bool:
+        """Whether a program of that key is finished by now, whoever compiled it."""
+        return any(record.key == key for record in self.records().values())
 
     @contextlib.contextmanager
     def claimed(self, number: int) -> Iterator[bool]:

@@ -11,10 +11,10 @@ from types import MappingProxyType
 from serving.nearest import unknown
 
 GIB = 2**30
+GB = 10**9
 
 STAND_IN = "local-v6e-4"
 """The row of a machine that stands in for a slice."""
-GB = 10**9
 
 # A v6e chip has 32 GB of HBM (cloud.google.com/tpu/docs/v6e), of which programs may use 31.24 GiB: the
 # `bytes_limit` that the runtime reports in a v6e boot log, and the limit that libtpu 0.0.48's own

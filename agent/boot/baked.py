@@ -34,11 +34,9 @@ def restore(bucket: str, own: str, name: str, folder: Path) -> str:
             nothing = not cache.holds_programs(folder)
             cache.empty(folder)
             marker(folder).unlink()
-            return (
-                said
-                if nothing
-                else f"gs://{bucket}/{name} has no manifest of `make bake`: this boot compiles"
-            )
+            if nothing:
+                return said
+            return f"gs://{bucket}/{name} has no manifest of `make bake`: this boot compiles"
     except OSError as error:
         return f"not restored ({error}): this boot compiles"
     return f"baked, {len(programs)} programs, not yet tried"

@@ -10,6 +10,7 @@ import urllib.request
 from http.client import HTTPException
 from pathlib import Path
 
+from agent.boot import durable
 from agent.boot.google import METADATA
 
 STATUS = Path("/run/tpuserve/status.json")
@@ -47,9 +48,7 @@ def note(name: str, text: str) -> None:
 
 def _write(status: object) -> None:
     text = json.dumps(status, indent=1)
-    partial = STATUS.with_suffix(".partial")
-    partial.write_text(text + "\n")
-    partial.replace(STATUS)
+    durable.write(STATUS, text + "\n")
     request = urllib.request.Request(
         f"{METADATA}/guest-attributes/tpuserve/status",
         text.encode(),

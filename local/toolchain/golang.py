@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from local import paths, progress
+from local import paths, progress, staging
 from local.progress import Refusal
 from local.toolchain.programs import GO_FOLDER, GoFamily, ModuleFile, parse_version
 
@@ -35,13 +35,9 @@ def build(family: GoFamily) -> None:
     with progress.exclusive(f"toolchain-{family.name}"):
         if target.is_dir():
             return
-        # Whoever holds the lock is the only builder, so what lies here was left by one that died. Its
-        # compiler may still run for a while, so the name is not used again.
-        for left in paths.toolchain().glob(f".building-{family.name}.*"):
-            shutil.rmtree(left, ignore_errors=True)
-        staging = paths.toolchain() / f".building-{family.name}.{os.getpid()}"
-        programs = staging / "programs"
-        source = staging / "source"
+        begun = staging.folder(target, f"building-{family.name}")
+        programs = begun / "programs"
+        source = begun / "source"
         programs.mkdir(parents=True)
         source.mkdir()
         _require_go(family)
@@ -65,7 +61,7 @@ def build(family: GoFamily) -> None:
                 advice="What is compiled already stays in Go's cache: run the same command again to go on.",
             )
         programs.rename(target)
-        shutil.rmtree(staging)
+        shutil.rmtree(begun)
 
 
 def _files(family: GoFamily) -> list[Path]:

@@ -198,9 +198,7 @@ def _unused(of: Kind, entry: Entry, memory: dict[str, Any]) -> None:
         if user is None or other.get("gone"):
             continue
         for path, token in user.refs.items():
-            # A backend service names the instance group, zonal or regional, by the name of its manager.
-            same = token == of.token or (groups.is_group(of) and token == groups.GROUP)
-            if same and values.last(at(other["inputs"], path)) == name:
+            if of.token in _named(token) and values.last(at(other["inputs"], path)) == name:
                 raise errors.google(
                     400,
                     f"The {of.method.split('.')[1]} resource '{entry['id']}' is already being used by "
@@ -215,6 +213,19 @@ def _enabled(of: Kind, memory: dict[str, Any], project: str) -> None:
         raise errors.disabled(of, project)
 
 
+def _named(token: str) -> set[str]:
+    """The types that a reference to `token` may name: some things are in a region, a zone, or everywhere.
+
+    A backend service names an instance group by the name of its manager.
+    """
+    return {
+        token,
+        token.replace("/instanceTemplate:I", "/regionInstanceTemplate:RegionI"),
+        token.replace("/regionHealthCheck:Region", "/healthCheck:"),
+        token.replace("/instanceGroupManager:I", "/regionInstanceGroupManager:RegionI"),
+    }
+
+
 def _references(of: Kind, inputs: dict[str, Any], memory: dict[str, Any], project: str) -> None:
     """Google refuses what points at a thing that does not exist."""
     there = {
@@ -227,10 +238,7 @@ def _references(of: Kind, inputs: dict[str, Any], memory: dict[str, Any], projec
         if not isinstance(target, str) or not target:
             continue
         elsewhere = "projects/" in target and f"projects/{project}/" not in target
-        accepted = {token, token.replace("/instanceTemplate:I", "/regionInstanceTemplate:RegionI")}
-        accepted |= {token.replace("/regionHealthCheck:Region", "/healthCheck:")}
-        accepted |= {token.replace("/instanceGroupManager:I", "/regionInstanceGroupManager:RegionI")}
-        if not elsewhere and not any((each, values.last(target)) in there for each in accepted):
+        if not elsewhere and not any((each, values.last(target)) in there for each in _named(token)):
             raise errors.google(
                 404, f"The resource '{target}' ({path} of {of.token}) was not found", "notFound"
             )

@@ -1,5 +1,6 @@
 """The stack files of the pretended Google Cloud survive a run that is cut off."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,17 +39,19 @@ def test_the_copy_has_its_own_salt_and_todays_configuration(pretended: Pretended
 def test_a_write_that_is_cut_off_leaves_the_file_as_it_was(
     pretended: Pretended, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = pretended.stack_file("dev").read_text()
+    file = pretended.stack_file("dev")
+    before = file.read_text()
+    older = before + "# of an older configuration\n"
+    file.write_text(older)
 
-    def full(self: Path, *_: object) -> None:
-        self.open("w").close()
+    def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_text", full)
+        patched.setattr(os, "fsync", full)
         with pytest.raises(OSError):
             pretended.stack_file("dev")
-    assert (pretended.folder / "project" / "Pulumi.dev.yaml").read_text() == before
+    assert file.read_text() == older
     assert pretended.stack_file("dev").read_text() == before
 
 
