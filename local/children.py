@@ -8,12 +8,14 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 GRACE_SECONDS = 10.0
 """Between SIGTERM and SIGKILL."""
+POLL_SECONDS = 0.05
 
 
 def end_in_order() -> None:
@@ -46,6 +48,32 @@ def call(
         return child.wait()
 
 
+def call_together(commands: Sequence[Sequence[str | Path]], **options: Any) -> bool:
+    """Run commands side by side, each in its own process group; report whether all of them succeeded.
+
+    The first that fails ends the others, and so does the end of this process. Raises FileNotFoundError.
+    """
+    with contextlib.ExitStack() as stack:
+        running: list[subprocess.Popen[Any]] = []
+        for words in commands:
+            child = subprocess.Popen(
+                [str(word) for word in words], stdin=subprocess.DEVNULL, process_group=0, **options
+            )
+            stack.enter_context(child)
+            stack.enter_context(ended(child, group=True))
+            running.append(child)
+        while running:
+            codes = [child.poll() for child in running]
+            if any(codes):
+                for child, code in zip(running, codes, strict=True):
+                    if code is None:
+                        _end_group(child)
+                return False
+            running = [child for child, code in zip(running, codes, strict=True) if code is None]
+            time.sleep(POLL_SECONDS)
+    return True
+
+
 @contextlib.contextmanager
 def _awaited(child: subprocess.Popen[Any]) -> Iterator[None]:
     try:
@@ -63,11 +91,20 @@ def ended(child: subprocess.Popen[Any], *, group: bool = False) -> Iterator[None
     except BaseException as error:
         if group or not isinstance(error, KeyboardInterrupt):  # the terminal has told the child as well
             _signal(child, signal.SIGTERM, group)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(GRACE_SECONDS)
-        _signal(child, signal.SIGKILL, group)
-        child.wait()
+        _await_or_kill(child, group)
         raise
+
+
+def _end_group(child: subprocess.Popen[Any]) -> None:
+    _signal(child, signal.SIGTERM, group=True)
+    _await_or_kill(child, group=True)
+
+
+def _await_or_kill(child: subprocess.Popen[Any], group: bool) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(GRACE_SECONDS)
+    _signal(child, signal.SIGKILL, group)
+    child.wait()
 
 
 def _signal(child: subprocess.Popen[Any], number: signal.Signals, group: bool) -> None:

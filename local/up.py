@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Callable
 
-from local import client, cluster, image, machine, paths, stack, toolchain
+from local import client, cluster, image, machine, paths, prepare, stack
 from local.progress import exclusive, say
 from serving import layout
 
@@ -19,8 +19,7 @@ def up() -> None:
     """Bring everything up, ask one question through the Service, and print each stage's seconds."""
     machine.require()
     stages: list[tuple[str, Callable[[], None]]] = [
-        ("toolchain", lambda: toolchain.ensure(*toolchain.EVERYTHING)),
-        ("server environment and image", _image),
+        ("programs, packages, server environment", _prepare),
         ("cluster", _cluster),
         ("pulumi up", stack.up),
         ("server", client.wait_until_serving),
@@ -35,14 +34,12 @@ def up() -> None:
             seconds.append((title, time.monotonic() - began))
     say("\nWhere the time went:")
     for title, spent in [*seconds, ("total", sum(spent for _, spent in seconds))]:
-        say(f"  {title:<30}{spent:>8.1f} s")
+        say(f"  {title:<40}{spent:>8.1f} s")
     say("\nAsk more: make ask PROMPT='…'.  Look: make status, make logs.  Stop: make down.")
 
 
-def _image() -> None:
-    image.ensure_environment()
-    image.ensure_image()
-    image.ensure_model()
+def _prepare() -> None:
+    prepare.ensure("programs", "packages", "server")
 
 
 def _cluster() -> None:

@@ -124,3 +124,28 @@ def test_what_nohup_has_switched_off_stays_off() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=paths.REPOSITORY, capture_output=True, text=True)
     assert done.stdout.split() == ["SIG_IGN"]
+
+
+def test_commands_side_by_side_all_run_and_the_first_failure_ends_the_others(home: Path) -> None:
+    meet = "touch {me}; while [ ! -e {other} ]; do sleep 0.02; done"
+    both = [["sh", "-c", f"cd {home}; " + meet.format(me=me, other=other)] for me, other in ("ab", "ba")]
+    assert children.call_together(both), "each waits for the other: one after the other would never end"
+
+    failing = ["sh", "-c", f"cd {home}; while [ $(cat pids | wc -l) -lt 2 ]; do sleep 0.02; done; exit 3"]
+    assert not children.call_together([["sh", "-c", f"cd {home}; {WORK}"], failing])
+    assert len(pids(home)) == 2 and gone(home)
+
+
+def test_what_runs_side_by_side_ends_with_the_process_that_started_it(home: Path) -> None:
+    code = (
+        "from local import children; children.end_in_order();"
+        f"children.call_together([['sh', '-c', 'cd {home}; {WORK}'], ['sleep', '60']])"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=paths.REPOSITORY)
+    deadline = time.monotonic() + 60
+    while len(pids(home)) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(60) == 128 + signal.SIGTERM
+    assert gone(home)

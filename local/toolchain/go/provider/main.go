@@ -1,5 +1,5 @@
 // The Kubernetes provider of Pulumi. Upstream's main embeds two files that its release process makes
-// from schema.json and terraform-mapping.json; the build lays copies of them from the module beside this file.
+// from schema.json and terraform-mapping.json. The build copies both from the Go module beside this file.
 package main
 
 import (
