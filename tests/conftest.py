@@ -1,6 +1,7 @@
 """Options of the whole suite."""
 
 import gc
+import random
 
 import pytest
 
@@ -9,8 +10,17 @@ gc.disable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--update` rewrites the golden files; review their diff."""
+    """Add `--update`, which rewrites the golden files (review their diff), and `--shuffle SEED`."""
     parser.addoption("--update", action="store_true", help="rewrite golden files instead of comparing")
+    parser.addoption("--shuffle", metavar="SEED", help="run the tests in the random order of this seed")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Find tests of the fast tiers that rely on the test before them; a deployment's tests are one story."""
+    seed = config.getoption("--shuffle")
+    if seed is not None:
+        random.Random(seed).shuffle(items)
 
 
 def pytest_collection_finish() -> None:

@@ -108,4 +108,4 @@ def test_nothing_starts_to_run_after_the_end(tmp_path: Path) -> None:
     processes = Processes()
     processes.end_all()
     with processes.start(["sleep", "60"], cwd=tmp_path, env=os.environ) as child:
-        assert child.wait(10) == -15
+        assert child.wait(60) == -15
