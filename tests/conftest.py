@@ -1,12 +1,17 @@
 """Options of the whole suite."""
 
 import gc
+import os
 import random
 
 import pytest
 
 # The SDKs make a million objects that stay: looking for garbage among them takes a second of the fast tests.
 gc.disable()
+
+# With a proxy in the environment, which downloads may need, the tests' own servers are still asked directly.
+for _name in ("no_proxy", "NO_PROXY"):
+    os.environ[_name] = ",".join(filter(None, (os.environ.get(_name), "localhost", "127.0.0.1")))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,6 +3,7 @@
 The whole script, on a machine, is in tests/boot.
 """
 
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -42,7 +43,15 @@ def shell(tmp_path: Path) -> Shell:
 
     def run(lines: str) -> subprocess.CompletedProcess[str]:
         command = ["bash", "-c", f"{functions}\n{others}\n{lines}"]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run(
+            command,
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"]},  # as on a machine that boots
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
 
     return run
 
