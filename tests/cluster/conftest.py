@@ -82,7 +82,7 @@ class Server:
         """An HTTP client that sends the API key."""
         headers = {"Authorization": f"Bearer {self.key}"}
         return httpx.Client(  # pyright: ignore
-            base_url=self.url, headers=headers, timeout=60, trust_env=False, **options
+            base_url=self.url, headers=headers, timeout=300, trust_env=False, **options
         )
 
 
