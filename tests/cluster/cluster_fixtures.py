@@ -20,9 +20,9 @@ from local.cluster.files import attempt, output
 from local.kubectl import kubectl
 
 PROBE_SOURCE = Path(__file__).resolve().parent / "probe" / "main.go"
-POD_SECONDS = 60.0
+POD_SECONDS = 300.0
 # A kubelet that has just started learns its pods from the API server and refuses exec until then.
-SAY_SECONDS = 10.0
+SAY_SECONDS = 60.0
 DAEMONS = (
     "etcd",
     "containerd",
@@ -44,7 +44,7 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
 
 
@@ -185,7 +185,7 @@ class Probes:
 
         base = [str(toolchain.path("kubectl")), "--kubeconfig", str(paths.kubeconfig()), "exec"]
         target = ["-n", self.namespace, f"deployment/{name}", "--", "/probe", *words]
-        return subprocess.run([*base, *target], capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run([*base, *target], capture_output=True, text=True, check=False, timeout=300)
 
     def says(self, name: str, *words: str) -> str:
         """What the probe in the Deployment's pod prints; it must succeed, soon if not at once."""
@@ -203,7 +203,7 @@ def kill(name: str) -> None:
     eventually(lambda: name not in processes.daemons())
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 30.0) -> None:
+def eventually(holds: Callable[[], bool], seconds: float = 120.0) -> None:
     """Poll until `holds`, or fail."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -81,7 +81,9 @@ class Server:
     def client(self, **options: object) -> httpx.Client:
         """An HTTP client that sends the API key."""
         headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60, **options)  # pyright: ignore
+        return httpx.Client(  # pyright: ignore
+            base_url=self.url, headers=headers, timeout=300, trust_env=False, **options
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)
