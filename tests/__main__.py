@@ -11,7 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TextIO
 
 from local import cluster, machine, paths
 from local.progress import Refusal, say
@@ -38,10 +41,42 @@ def main() -> int:
     if real:
         # The instance `test` is the tests' own; an earlier run's state would describe a cluster that is gone.
         shutil.rmtree(paths.pulumi_home(), ignore_errors=True)
-        found += [_real(tier, asked.only) for tier in real]
+        found += _all_real(real, asked.only)
         if paths.cluster().exists():
             cluster.stop()
     return results.report(found)
+
+
+def _all_real(tiers: Sequence[Tier], only: str | None) -> list[Result]:
+    """Prepare all tiers, then run those that may share the machine in lanes side by side, and then the rest.
+
+    The results are in the order of `tiers`.
+    """
+    ready = {tier.name: _prepare(tier) for tier in tiers}
+    runnable = [tier for tier in tiers if not ready[tier.name].notes]
+    lanes = [[tier for tier in runnable if tier.lane == lane] for lane in (1, 2)]
+    if not all(lanes) or not _has_room():
+        lanes = []
+    shared = [tier for lane in lanes for tier in lane]
+    finished: dict[str, Result] = {}
+    if lanes:
+        say(
+            f"\n{' and '.join(' then '.join(tier.name for tier in lane) for lane in lanes)} run side by side;"
+        )
+        say(f"their output is printed when they end, and until then it is in {paths.logs()}/tests-*.log")
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            for lane in pool.map(lambda lane: [_twice(tier, only, quiet=True) for tier in lane], lanes):
+                finished |= {result.name: result for result in lane}
+    finished |= {tier.name: _twice(tier, only) for tier in runnable if tier not in shared}
+    for name, result in finished.items():
+        result.seconds += ready[name].seconds
+    return [finished.get(tier.name, ready[tier.name]) for tier in tiers]
+
+
+def _has_room() -> bool:
+    """Whether two tiers fit side by side: a server takes 5 GB, a boot's server as much, and one core each."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return memory >= 20 and (os.cpu_count() or 1) >= 2
 
 
 def _tiers(asked: argparse.Namespace) -> list[Tier]:
@@ -57,27 +92,37 @@ def _tiers(asked: argparse.Namespace) -> list[Tier]:
     return [tier for tier in TIERS if tier.fast or not asked.fast]
 
 
-def _run(tier: Tier, only: str | None, *options: str) -> Result:
-    """Run a tier's command or its tests, as far as they are asked for."""
+def _run(tier: Tier, only: str | None, *options: str, quiet: bool = False) -> Result:
+    """Run a tier's command or its tests, as far as they are asked for; `quiet` prints their output later."""
     began = time.monotonic()
-    say(f"\n== {tier.name}")
+    if not quiet:
+        say(f"\n== {tier.name}")
     if tier.command:
         words = [str(word) for word in tier.command]
         good = subprocess.run(words, cwd=paths.REPOSITORY, check=False).returncode == 0
         result = Result(tier.name, passed=int(good), failed=int(not good))
+    elif quiet:
+        log = paths.logs() / f"tests-{tier.name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w", encoding="utf-8") as output:
+            result = run_tests(tier, only or tier.folder, *options, output=output)
+        say(f"\n== {tier.name}\n{log.read_text('utf-8', 'replace')}")
     else:
         result = run_tests(tier, only or tier.folder, *options)
     result.seconds = time.monotonic() - began
     return result
 
 
-def run_tests(tier: Tier, tests: str, *options: str) -> Result:
+def run_tests(tier: Tier, tests: str, *options: str, output: TextIO | None = None) -> Result:
     """Run pytest on `tests`; when it ends without a report, that is a failure of the tier."""
     with tempfile.TemporaryDirectory() as scratch:
         report = Path(scratch) / "junit.xml"
         words = [sys.executable, "-m", "pytest", "-q", tests, f"--junitxml={report}"]
-        words += ["-o", "junit_family=xunit1", *options]
-        code = subprocess.run(words, cwd=paths.REPOSITORY, stdin=subprocess.DEVNULL, check=False).returncode
+        # Each tier remembers its own failures: tiers that run side by side would overwrite each other's.
+        words += ["-o", "junit_family=xunit1", "-o", f"cache_dir=.pytest_cache/{tier.name}", *options]
+        code = subprocess.run(
+            words, cwd=paths.REPOSITORY, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+        ).returncode
         result = results.read(tier.name, report) if report.exists() else Result(tier.name)
     if code not in (0, 1) and not result.failed:
         result.failed += 1
@@ -85,8 +130,8 @@ def run_tests(tier: Tier, tests: str, *options: str) -> Result:
     return result
 
 
-def _real(tier: Tier, only: str | None) -> Result:
-    """A tier on the real thing: what it needs is built first, or its absence is the reason of the skip."""
+def _prepare(tier: Tier) -> Result:
+    """Build what a tier on the real thing needs; `notes` has the reason why it cannot run."""
     assert tier.prepare is not None
     began = time.monotonic()
     try:
@@ -97,18 +142,18 @@ def _real(tier: Tier, only: str | None) -> Result:
         tier.prepare()
     except Refusal as refusal:
         return Result(tier.name, failed=1, seconds=time.monotonic() - began, notes=[str(refusal)])
-    result = _twice(tier, only)
-    result.seconds = time.monotonic() - began
-    return result
+    return Result(tier.name, seconds=time.monotonic() - began)
 
 
-def _twice(tier: Tier, only: str | None) -> Result:
-    """Real processes on a shared machine fail now and then for reasons of the machine. What fails runs once
-    more, and what passes then is named in the table: it is never hidden, and twice failed is failed."""
-    first = _run(tier, only)
+def _twice(tier: Tier, only: str | None, *, quiet: bool = False) -> Result:
+    """Run a tier, and what failed in it once more: real processes on a shared machine fail now and then.
+
+    What passes at the second try is named in the table, and what fails twice is failed.
+    """
+    first = _run(tier, only, quiet=quiet)
     if not first.failed:
         return first
-    second = _run(tier, only, "--last-failed", "--last-failed-no-failures=none")
+    second = _run(tier, only, "--last-failed", "--last-failed-no-failures=none", quiet=quiet)
     if not second.passed + second.failed:
         return first
     names = [note.removeprefix("failed: ") for note in first.notes if note.startswith("failed: ")]
@@ -116,6 +161,7 @@ def _twice(tier: Tier, only: str | None) -> Result:
     second.notes += [f"passed at the second try: {name}" for name in names if name not in again]
     second.passed += first.passed
     second.skipped += first.skipped
+    second.seconds += first.seconds
     second.cases = first.cases + second.cases
     return second
 

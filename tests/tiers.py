@@ -26,6 +26,9 @@ class Tier:
     """Is run instead of pytest."""
     prepare: Callable[[], object] | None = None
     """Builds what the tests need; without it they need the Python environment only. Raises Refusal."""
+    lane: int = 0
+    """Tiers of lane 1 may run beside those of lane 2: they use no port, folder or lock of each other's. The
+    cluster's tests watch the whole machine and run with nothing beside them."""
 
     @property
     def folder(self) -> str:
@@ -65,9 +68,9 @@ TIERS: tuple[Tier, ...] = (
     Tier("types", command=(BIN / "pyright",)),
     Tier("unit"),
     Tier("inventory"),
-    Tier("engine", prepare=_engine),
-    Tier("server", prepare=_server),
-    Tier("boot", prepare=_boot),
+    Tier("engine", prepare=_engine, lane=1),
+    Tier("server", prepare=_server, lane=2),
+    Tier("boot", prepare=_boot, lane=2),
     Tier("cluster", prepare=_cluster),
 )
 """Cheapest first."""
