@@ -107,12 +107,27 @@ def probe_archive(cluster_instance: None, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture
 def probes(probe_archive: tuple[str, Path], started: None) -> Iterator["Probes"]:
     """Pods that serve and ask, in a namespace of their own that goes with the test."""
-    reference, archive = probe_archive
+    with namespace(*probe_archive) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def tpu_server(probe_archive: tuple[str, Path]) -> Iterator["Probes"]:
+    """A probe's server on all four chips that tests of a module share: each finds and leaves it serving."""
+    cluster.start()
+    with namespace(*probe_archive) as made:
+        made.deploy("server", tpu=4)
+        yield made
+
+
+@contextlib.contextmanager
+def namespace(image: str, archive: Path) -> Iterator["Probes"]:
+    """A new namespace for probes on the running cluster."""
     cluster.import_image(archive)
     name = f"probe-{time.monotonic_ns()}"
     kubectl("create", "namespace", name)
     try:
-        yield Probes(name, reference)
+        yield Probes(name, image)
     finally:
         cluster.start()
         kubectl("delete", "namespace", name, "--wait=false")

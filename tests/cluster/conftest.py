@@ -15,6 +15,7 @@ from tests.cluster.cluster_fixtures import cluster_instance as cluster_instance
 from tests.cluster.cluster_fixtures import probe_archive as probe_archive
 from tests.cluster.cluster_fixtures import probes as probes
 from tests.cluster.cluster_fixtures import started as started
+from tests.cluster.cluster_fixtures import tpu_server as tpu_server
 
 REPOSITORY = paths.REPOSITORY
 UP_SECONDS = 1800
