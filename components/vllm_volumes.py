@@ -25,7 +25,7 @@ class ServerVolumes:
 
 
 def config_map_key(path: str) -> str:
-    """ConfigMap keys allow no slash: `agent/guard.py` is stored as `agent__guard.py`."""
+    """ConfigMap keys allow no slash: `agent/server/guard.py` is stored as `agent__server__guard.py`."""
     return path.replace("/", "__")
 
 

@@ -3,7 +3,7 @@
 Marked `baked` in its name and manifest: that JAX on the CPU backend computes the same keys from shapes as a
 real boot is tested; that a TPU host computes these keys and loads these programs is not. So only a stack with
 `target.baked_cache` takes it, and a machine whose server ends before it is ready drops it
-(agent/boot/baked.py).
+(agent/vm/baked_cache_trial.py).
 """
 
 import json

@@ -1,7 +1,7 @@
 """The boot of a TPU VM: the script that Compute Engine runs at each start, and the unit that it starts.
 
 The script is `boot.sh` with its constants filled in; what it cannot do itself, talking to Google's APIs, is
-in agent/boot. Both travel in the instance template's metadata, which therefore holds no secret.
+in agent/vm. Both travel in the instance template's metadata, which therefore holds no secret.
 """
 
 import shlex
@@ -33,7 +33,7 @@ STARTS = 3
 RESTART_SECONDS = 10
 
 _AGENT = "PYTHONPATH=/run/tpuserve/files/boot"
-"""What a unit needs in its environment to run `python3 -m agent.boot`."""
+"""What a unit needs in its environment to run `python3 -m agent.vm`."""
 
 _XLA = f"cache/{Path(layout.COMPILE_CACHE).name}"
 """The compile cache below the units' folder, of which compose.yaml mounts `cache`."""
@@ -122,9 +122,9 @@ WorkingDirectory={BASE}
 Environment={RESTART}=no {_AGENT}
 ExecStartPre=/bin/rm -f {draining}
 ExecStartPre=/usr/bin/docker compose --ansi never create --pull never
-ExecStartPre=-/usr/bin/python3 -m agent.boot start {_XLA}
+ExecStartPre=-/usr/bin/python3 -m agent.vm start {_XLA}
 ExecStart=/usr/bin/docker start --attach {CONTAINER}
-ExecStop=-/usr/bin/python3 -m agent.boot stop {_XLA} $MAINPID
+ExecStop=-/usr/bin/python3 -m agent.vm stop {_XLA} $MAINPID
 ExecStop=/bin/sh -c 'touch {draining}; sleep {leave_seconds}'
 ExecStop=/usr/bin/docker compose stop --timeout {lifecycle.shutdown_timeout_seconds + TEARDOWN}
 Restart=always
@@ -161,5 +161,5 @@ Description=Tells why vLLM is not started any more
 [Service]
 Type=oneshot
 Environment={_AGENT}
-ExecStart=/usr/bin/python3 -m agent.boot last-words {UNIT} {STARTS}
+ExecStart=/usr/bin/python3 -m agent.vm last-words {UNIT} {STARTS}
 """

@@ -15,7 +15,7 @@ export PYTHONPATH=$RUN/files/boot DOCKER_CONFIG=$RUN/docker DEBIAN_FRONTEND=noni
 say() { echo "tpuserve: $*"; }
 fail() { echo "$*" >&2; exit 1; }
 metadata() { curl --silent --show-error --fail --retry 5 --header 'Metadata-Flavor: Google' "$METADATA/$1"; }
-boot() { python3 -m agent.boot "$@"; }
+boot() { python3 -m agent.vm "$@"; }
 last_line() { { grep -v '^[[:space:]]*$' "$1" || true; } | tail -n 1 | cut -c -300; }
 
 # Runs the function $1 and reports its seconds, or the last line that it wrote to stderr as its reason.
@@ -182,4 +182,4 @@ boot report begin "$RELEASE"
 for name in disk runtime secrets image weights cache server ready; do stage "$name"; done
 say "serving"
 # Only now, and with what the server leaves of the processor. What comes of it is in the report.
-nice -n 19 python3 -m agent.boot publish "$BUCKET" "$CACHE" "$BASE/cache/xla" || say "publish ended early"
+nice -n 19 python3 -m agent.vm publish "$BUCKET" "$CACHE" "$BASE/cache/xla" || say "publish ended early"

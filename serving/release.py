@@ -55,7 +55,7 @@ def release(
         "--host",
         "0.0.0.0",
         "--middleware",
-        "agent.guard.Guard",
+        "agent.server.guard.Guard",
         "--shutdown-timeout",
         str(lifecycle.shutdown_timeout_seconds),
     )

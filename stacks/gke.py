@@ -8,7 +8,7 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as k8s
 
-import agent
+from agent import weights_job
 from components.certificate import Certificate, CertificateArgs
 from components.gateway import Gateway, GatewayArgs
 from components.gke_cluster import GkeCluster, GkeClusterArgs
@@ -80,7 +80,7 @@ def build(settings: Settings, target: GkeTarget) -> None:
             account_annotations=identity(ACCOUNT, shared.weights_email).annotations,
             image=image,
             image_name=settings.image,
-            script=Path(agent.__path__[0], SCRIPT).read_text("utf-8"),
+            script=Path(weights_job.__path__[0], SCRIPT).read_text("utf-8"),
             weights=weights,
             token_secret=shared.hugging_face_secret if target.hugging_face_token else None,
         ),

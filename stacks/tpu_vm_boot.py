@@ -10,8 +10,7 @@ from dataclasses import replace
 
 import pulumi
 
-from agent import boot as boot_agent
-from agent import bundle
+from agent import bundle, vm
 from serving import baked, boot, compose, host, layout
 from serving.boot import Boot
 from serving.models import ModelSpec
@@ -90,7 +89,7 @@ def boot_metadata(
         "vllm.env": compose.env_file(dict(release.environment)),
         **boot.units(resolved.release.name, resolved.lifecycle, leave_seconds(target)),
         **{f"agent/{path}": text for path, text in bundle.files().items()},
-        **{f"boot/{path}": text for path, text in boot_agent.files().items()},
+        **{f"boot/{path}": text for path, text in vm.files().items()},
     }
     return {
         "startup-script": script,

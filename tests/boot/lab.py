@@ -9,8 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agent import boot as boot_agent
-from agent import bundle
+from agent import bundle, vm
 from local.image import constants
 from serving import boot, compose, layout
 from serving.boot import Boot
@@ -156,7 +155,7 @@ class Lab:
             "vllm.env": compose.env_file(dict(release.environment)),
             **boot.units(release.name, lifecycle, LEAVE_SECONDS),
             **{f"agent/{path}": text for path, text in bundle.files().items()},
-            **{f"boot/{path}": text for path, text in boot_agent.files().items()},
+            **{f"boot/{path}": text for path, text in vm.files().items()},
         }
         metadata = {
             "attributes": {"startup-script": script, "tpuserve-files": json.dumps(files)},

@@ -14,7 +14,7 @@ import json
 import re
 from pathlib import Path
 
-from agent.boot import cache, complaint, durable
+from agent.vm import atomic_file, compile_cache, last_error
 
 MANIFEST = "manifest.json"
 _COUNTS = re.compile(r"compile cache: \d+ hits, (\d+) misses of \d+ programs")
@@ -23,16 +23,16 @@ _COUNTS = re.compile(r"compile cache: \d+ hits, (\d+) misses of \d+ programs")
 def restore(bucket: str, own: str, name: str, folder: Path) -> str:
     """Fill `folder` from gs://`bucket`/`own`, which a server has published, else from `name`, which is baked;
     says what it did. Whatever goes wrong is a miss."""
-    said = cache.restore(bucket, own, folder)
-    if cache.holds_programs(folder) or _state(folder) in ("unloaded", "dropped"):
+    said = compile_cache.restore(bucket, own, folder)
+    if compile_cache.holds_programs(folder) or _state(folder) in ("unloaded", "dropped"):
         return said
     try:
         _note(folder, "new")
-        said = cache.fill(bucket, name, folder)
+        said = compile_cache.fill(bucket, name, folder)
         programs = _baked(folder)
         if not programs:
-            nothing = not cache.holds_programs(folder)
-            cache.empty(folder)
+            nothing = not compile_cache.holds_programs(folder)
+            compile_cache.empty(folder)
             marker(folder).unlink()
             if nothing:
                 return said
@@ -107,12 +107,13 @@ def unfit(folder: Path) -> str | None:
 
 def marker(folder: Path) -> Path:
     """The file that tells where the trial of `folder`'s programs stands."""
-    return folder.with_name(cache.TRIAL)
+    return folder.with_name(compile_cache.TRIAL)
 
 
 def _misses(unit: str) -> int | None:
-    """As the server's last warm-up has counted them (agent/cache_events.py); None when it did not say."""
-    counts = _COUNTS.findall(complaint.printed(unit, 5000))
+    """As the server's last warm-up has counted them (agent/server/compile_cache_events.py); None when it did
+    not say."""
+    counts = _COUNTS.findall(last_error.printed(unit, 5000))
     return int(counts[-1]) if counts else None
 
 
@@ -127,11 +128,11 @@ def _state(folder: Path) -> str:
 
 
 def _note(folder: Path, state: str) -> None:
-    durable.write(marker(folder), state + "\n")
+    atomic_file.write(marker(folder), state + "\n")
 
 
 def _drop(folder: Path, why: str) -> str:
-    cache.empty(folder)
+    compile_cache.empty(folder)
     _note(folder, "dropped")
     return f"baked cache dropped: {why}; this start compiles"
 

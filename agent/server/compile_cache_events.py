@@ -72,7 +72,7 @@ class CacheEvents:
         with self._lock:
             self._warm_up = dict(self._numbers)
         self.write()
-        # Whatever level was asked for: agent/boot/baked.py reads this line.
+        # Whatever level was asked for: agent/vm/baked_cache_trial.py reads this line.
         logger.log(max(logging.INFO, logger.getEffectiveLevel()), "%s", self.sentence())
 
     def sentence(self) -> str:

@@ -4,8 +4,8 @@ import base64
 import os
 from pathlib import Path
 
-from agent.boot import google
-from agent.boot.google import Problem, Status
+from agent.vm import gcp_api
+from agent.vm.gcp_api import Problem, Status
 
 API = "https://secretmanager.googleapis.com/v1"
 
@@ -14,7 +14,7 @@ def fetch(version: str, target: Path) -> None:
     """Write the value of `version` (projects/P/secrets/S/versions/V) to `target`, readable by root alone."""
     secret = version.partition("/versions/")[0]
     try:
-        answer = google.read(f"{API}/{version}:access")
+        answer = gcp_api.read(f"{API}/{version}:access")
     except Status as error:
         raise Problem(_sentence(error, secret, version)) from None
     value = base64.b64decode(answer["payload"]["data"]).strip()
@@ -32,12 +32,12 @@ def _sentence(error: Status, secret: str, version: str) -> str:
     match error.code:
         case 401:
             return (
-                f"Secret Manager does not accept the token of {google.account()} ({error}): see whether the "
+                f"Secret Manager does not accept the token of {gcp_api.account()} ({error}): see whether the "
                 f"account is disabled or deleted."
             )
         case 403:
             return (
-                f"{google.account()} may not read {secret} ({error}): grant it "
+                f"{gcp_api.account()} may not read {secret} ({error}): grant it "
                 f"roles/secretmanager.secretAccessor on that secret."
             )
         case 404:

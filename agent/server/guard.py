@@ -1,8 +1,9 @@
-"""`vllm serve --middleware agent.guard.Guard`: what may reach vLLM on TPU, and a clean end for all of it.
+"""`--middleware agent.server.guard.Guard`: what may reach vLLM on TPU, and a clean end for all of it.
 
 A pure ASGI class: it lets streams and disconnects through as they are. It
 - asks for an API key (`TPUSERVE_API_KEY_FILE`), closed when there is none;
-- offers a list of endpoints and refuses requests that end or break this server (`agent.rules`);
+- offers a list of endpoints and refuses requests that end or break this server
+  (`agent.server.request_rules`);
 - once the server is told to stop, turns new requests away with 503 and, when vLLM gives up on requests in
   flight, ends them with an error. vLLM 0.32 alone answers new ones 500 and leaves open streams hanging until
   it is killed.
@@ -18,9 +19,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from agent import rules
-from agent.answers import Answer, Message, Send, error
-from agent.keys import KeyFile
+from agent.server import request_rules
+from agent.server.api_keys import KeyFile
+from agent.server.error_responses import Answer, Message, Send, error
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -78,11 +79,11 @@ class Guard:
         if (method, path) == ("GET", "/health") and self.drain_file and self.drain_file.exists():
             await error(send, 503, "This server is about to stop; it still answers requests.")
             return
-        if (method, path) not in rules.OPEN and not self._admitted(scope):
+        if (method, path) not in request_rules.OPEN and not self._admitted(scope):
             await error(send, 401, self._how_to_get_in())
             return
-        if (method, path) not in rules.OFFERED:
-            offered = ", ".join(sorted(path for verb, path in rules.OFFERED if verb == method))
+        if (method, path) not in request_rules.OFFERED:
+            offered = ", ".join(sorted(path for verb, path in request_rules.OFFERED if verb == method))
             await error(
                 send, 404, f"This server does not offer {method} {path}. It offers: {offered or 'GET, POST'}."
             )
@@ -118,9 +119,9 @@ class Guard:
             await error(send, 413, f"The request is larger than {limit}; send smaller or fewer images.")
             return
         try:
-            refused = rules.refusal(path, json.loads(body))
+            refused = request_rules.refusal(path, json.loads(body))
         except RecursionError:
-            refused = rules.Refused("body", "The request's JSON is nested too deeply.")
+            refused = request_rules.Refused("body", "The request's JSON is nested too deeply.")
         except ValueError:
             refused = None  # Not JSON: vLLM's own answer says what it wants.
         if refused is not None:
@@ -154,7 +155,7 @@ class Guard:
         server = getattr(scope["app"].state, "server", None)
         if server is None:
             logger.error(
-                "agent.guard was written for vLLM 0.32: app.state.server is missing; no clean drain."
+                "agent.server.guard was written for vLLM 0.32: app.state.server is missing; no clean drain."
             )
             return
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -10,14 +10,15 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.boot import durable, google, storage
-from agent.boot.google import Problem, Status
+from agent.vm import atomic_file, gcp_api, gcs
+from agent.vm.gcp_api import Problem, Status
 
 PRECONDITION_FAILED = 412
 ZSTANDARD, ZLIB = b"\x28\xb5\x2f\xfd", b"\x78"
 """How their files begin (RFC 8878, RFC 1950)."""
 OWNER, TRIAL = ".owner", ".baked"
-"""Notes beside the folder: the name of its archive, and agent/boot/baked.py's about the programs in it."""
+"""Notes beside the folder: the name of its archive, and agent/vm/baked_cache_trial.py's about the programs in
+it."""
 ROOM = 2
 """So many times the folder's size must be free: the archive is about as large, and the server writes on."""
 
@@ -43,7 +44,7 @@ def claim(name: str, folder: Path) -> None:
     if _owner(folder) != name:
         empty(folder)
         folder.with_name(TRIAL).unlink(missing_ok=True)
-        durable.write(folder.with_name(OWNER), name)
+        atomic_file.write(folder.with_name(OWNER), name)
 
 
 def _owner(folder: Path) -> str:
@@ -66,15 +67,15 @@ def fill(bucket: str, name: str, folder: Path) -> str:
         return f"kept, {sum(1 for _ in folder.iterdir())} files"
     archive, unpacked = folder.with_name(".archive"), folder.with_name(".unpacked")
     try:
-        found = [item for item in storage.objects(bucket, name) if item.name == name]
+        found = [item for item in gcs.objects(bucket, name) if item.name == name]
         if not found:
             return f"none in gs://{bucket}/{name}: this boot compiles"
         archive.unlink(missing_ok=True)
-        storage.download([(found[0], archive)])
+        gcs.download([(found[0], archive)])
         shutil.rmtree(unpacked, ignore_errors=True)
         unpacked.mkdir()
         _unpack(archive, unpacked)
-        durable.sync_tree(unpacked)
+        atomic_file.sync_tree(unpacked)
         shutil.rmtree(folder, ignore_errors=True)
         unpacked.rename(folder)
         return f"restored, {sum(1 for _ in folder.iterdir())} files"
@@ -129,7 +130,7 @@ def publish(bucket: str, name: str, folder: Path) -> str:
     if _owner(folder) not in ("", name):
         return "not published: the cache is of another release"
     try:
-        if any(item.name == name for item in storage.objects(bucket, name)):
+        if any(item.name == name for item in gcs.objects(bucket, name)):
             return "published before"
         files = _entries(folder)
         if not files:
@@ -140,7 +141,7 @@ def publish(bucket: str, name: str, folder: Path) -> str:
         _pack(archive, folder)
         if _entries(folder) != files:
             return "not published: the server was compiling; the next boot does it"
-        storage.create(bucket, name, archive)
+        gcs.create(bucket, name, archive)
         return f"published, {len(files)} files, {archive.stat().st_size / 1e9:.2f} GB"
     except Status as error:
         return _unpublished(error, bucket)
@@ -155,7 +156,7 @@ def _unpublished(error: Status, bucket: str) -> str:
         return "published meanwhile by another machine"
     if error.code in (401, 403):
         return (
-            f"not published ({error}): grant {google.account()} roles/storage.objectCreator on "
+            f"not published ({error}): grant {gcp_api.account()} roles/storage.objectCreator on "
             f"gs://{bucket} below xla/"
         )
     return f"not published ({error})"

@@ -13,8 +13,8 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from agent.boot import google
-from agent.boot.google import Problem, Status
+from agent.vm import gcp_api
+from agent.vm.gcp_api import Problem, Status
 
 API = "https://storage.googleapis.com/storage/v1/b"
 UPLOADS = "https://storage.googleapis.com/upload/storage/v1/b"
@@ -48,7 +48,7 @@ def objects(bucket: str, prefix: str) -> Iterator[Object]:
         query = {"prefix": prefix, "fields": "items(name,size,generation,md5Hash),nextPageToken"}
         if page:
             query["pageToken"] = page
-        answer = google.read(f"{API}/{quote(bucket)}/o?{urlencode(query)}")
+        answer = gcp_api.read(f"{API}/{quote(bucket)}/o?{urlencode(query)}")
         for item in answer.get("items", ()):
             if not item["name"].endswith("/"):
                 md5 = item.get("md5Hash")
@@ -104,17 +104,17 @@ def create(bucket: str, name: str, file: Path) -> None:
     query = urlencode({"uploadType": "resumable", "name": name, "ifGenerationMatch": 0})
     digest = base64.b64encode(_md5(file)).decode()
     for _ in range(ATTEMPTS):
-        begin = google.request(
+        begin = gcp_api.request(
             f"{UPLOADS}/{quote(bucket)}/o?{query}",
             json.dumps({"md5Hash": digest}).encode(),
             {"Content-Type": "application/json"},
         )
-        with google.send(begin) as answer:
+        with gcp_api.send(begin) as answer:
             session = answer.headers["Location"]
         with file.open("rb") as data:
-            upload = google.request(session, data, {"Content-Length": str(file.stat().st_size)}, "PUT")
+            upload = gcp_api.request(session, data, {"Content-Length": str(file.stat().st_size)}, "PUT")
             try:
-                google.once(upload).close()
+                gcp_api.once(upload).close()
                 return
             except Status as error:
                 if not error.passing:
@@ -169,10 +169,10 @@ def _fetch(item: Object, target: Path, start: int) -> None:
 
 
 def _read(item: Object, start: int, size: int) -> bytes:
-    """The bytes from `start`; a connection that breaks off is tried again, which `google.send` cannot."""
+    """The bytes from `start`; a connection that breaks off is tried again, which `gcp_api.send` cannot."""
     for _ in range(ATTEMPTS):
         try:
-            with google.call(item.url, {"Range": f"bytes={start}-{start + size - 1}"}) as answer:
+            with gcp_api.call(item.url, {"Range": f"bytes={start}-{start + size - 1}"}) as answer:
                 data = answer.read()
         except Status as error:
             raise Problem(f"gs://{item.bucket}/{item.name} cannot be read: {error}.") from None

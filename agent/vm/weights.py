@@ -4,8 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
-from agent.boot import durable, storage
-from agent.boot.google import Problem, Status, account
+from agent.vm import atomic_file, gcs
+from agent.vm.gcp_api import Problem, Status, account
 
 MARKER = ".staged"
 """In the model's folder once it is whole: where it came from."""
@@ -22,7 +22,7 @@ def stage(bucket: str, prefix: str, folder: Path) -> str:
     if _origin(staged) == origin:
         return "kept"
     try:
-        found = list(storage.objects(bucket, prefix))
+        found = list(gcs.objects(bucket, prefix))
     except Status as error:
         raise Problem(_sentence(error, bucket)) from None
     if not any(item.name.endswith(".safetensors") for item in found):
@@ -31,9 +31,9 @@ def stage(bucket: str, prefix: str, folder: Path) -> str:
     if not claimed.exists() or claimed.read_text() != claim:
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        durable.write(claimed, claim)
-    storage.download([(item, folder / item.name.removeprefix(prefix)) for item in found])
-    durable.write(staged, json.dumps({"origin": origin, "bytes": sum(item.size for item in found)}))
+        atomic_file.write(claimed, claim)
+    gcs.download([(item, folder / item.name.removeprefix(prefix)) for item in found])
+    atomic_file.write(staged, json.dumps({"origin": origin, "bytes": sum(item.size for item in found)}))
     return f"{len(found)} files, {sum(item.size for item in found) / 1e9:.2f} GB"
 
 

@@ -10,8 +10,8 @@ import urllib.request
 from http.client import HTTPException
 from pathlib import Path
 
-from agent.boot import durable
-from agent.boot.google import METADATA
+from agent.vm import atomic_file
+from agent.vm.gcp_api import METADATA
 
 STATUS = Path("/run/tpuserve/status.json")
 
@@ -48,7 +48,7 @@ def note(name: str, text: str) -> None:
 
 def _write(status: object) -> None:
     text = json.dumps(status, indent=1)
-    durable.write(STATUS, text + "\n")
+    atomic_file.write(STATUS, text + "\n")
     request = urllib.request.Request(
         f"{METADATA}/guest-attributes/tpuserve/status",
         text.encode(),
