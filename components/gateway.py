@@ -8,8 +8,8 @@ import pulumi_gcp as gcp
 import pulumi_kubernetes as k8s
 
 from components.gateway_policies import policies
-from serving import layout
-from serving.lifecycle import Lifecycle
+from serving.deploy import container_layout
+from serving.startup.timeouts import Lifecycle
 
 # https://cloud.google.com/kubernetes-engine/docs/concepts/gateway-api#gatewayclass - both regional, so both
 # take the same certificate and call from the same subnet of proxies.
@@ -87,7 +87,7 @@ class Gateway(pulumi.ComponentResource):
                 "rules": [
                     {
                         "matches": [{"path": {"type": "PathPrefix", "value": "/v1"}}],
-                        "backendRefs": [{"name": args.service, "port": layout.PORT}],
+                        "backendRefs": [{"name": args.service, "port": container_layout.PORT}],
                     }
                 ],
             },

@@ -3,8 +3,8 @@
 Fields: https://googlecloudplatform.github.io/gke-gateway-api
 """
 
-from serving import layout
-from serving.lifecycle import Lifecycle
+from serving.deploy import container_layout
+from serving.startup.timeouts import Lifecycle
 
 
 def policies(life: Lifecycle) -> dict[str, dict[str, object]]:
@@ -26,7 +26,7 @@ def policies(life: Lifecycle) -> dict[str, dict[str, object]]:
                 # `/` is what Google asks unless told, and there is nothing.
                 "httpHealthCheck": {
                     "portSpecification": "USE_FIXED_PORT",
-                    "port": layout.PORT,
+                    "port": container_layout.PORT,
                     "requestPath": "/health",
                 },
             },

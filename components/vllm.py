@@ -10,7 +10,7 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict, Net
 from components.protection import Protection, ProtectionArgs
 from components.vllm_pod import PodArgs, pod_spec
 from components.vllm_volumes import config_map_key
-from serving import layout
+from serving.deploy import container_layout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +44,27 @@ class Vllm(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: VllmArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:kubernetes:Vllm", name, None, opts)
-        labels = {"app.kubernetes.io/name": layout.SERVER, "app.kubernetes.io/managed-by": "tpuserve"}
+        labels = {
+            "app.kubernetes.io/name": container_layout.SERVER,
+            "app.kubernetes.io/managed-by": "tpuserve",
+        }
         release = args.pod.release
         release_labels = {**labels, "tpuserve/release": release.name}
         # The digest is in the name: running pods keep the files they started with.
-        agent_name = f"{layout.SERVER}-agent-{release.agent_digest[:8]}"
-        deployment_name = f"{layout.SERVER}-{release.name}"
+        agent_name = f"{container_layout.SERVER}-agent-{release.agent_digest[:8]}"
+        deployment_name = f"{container_layout.SERVER}-{release.name}"
         life = args.pod.lifecycle
         wait = f"{life.pulumi_timeout_seconds}s"
         space, notes = args.namespace, dict(args.account_annotations)
         child = pulumi.ResourceOptions(parent=self)
         account = k8s.core.v1.ServiceAccount(
             f"{name}-account",
-            metadata={"name": layout.SERVER, "namespace": space, "labels": labels, "annotations": notes},
+            metadata={
+                "name": container_layout.SERVER,
+                "namespace": space,
+                "labels": labels,
+                "annotations": notes,
+            },
             automount_service_account_token=False,
             opts=child,
         )
@@ -90,7 +98,7 @@ class Vllm(pulumi.ComponentResource):
                     "metadata": {"labels": release_labels, "annotations": dict(args.pod_annotations)},
                     "spec": pod_spec(
                         args.pod,
-                        service_account=layout.SERVER,
+                        service_account=container_layout.SERVER,
                         agent_config_map=agent_name,
                         agent_paths=tuple(args.agent_files),
                     ),
@@ -105,15 +113,15 @@ class Vllm(pulumi.ComponentResource):
         )
         service = k8s.core.v1.Service(
             f"{name}-service",
-            metadata={"name": layout.SERVER, "namespace": space, "labels": labels},
+            metadata={"name": container_layout.SERVER, "namespace": space, "labels": labels},
             spec={
                 "selector": release_labels,
-                "ports": [{"name": "http", "port": layout.PORT, "target_port": "http"}],
+                "ports": [{"name": "http", "port": container_layout.PORT, "target_port": "http"}],
             },
             # Only a release that answers gets the traffic.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
         )
         self.endpoint = pulumi.Output.concat(
-            "http://", service.metadata.name, ".", space, f".svc:{layout.PORT}/v1"
+            "http://", service.metadata.name, ".", space, f".svc:{container_layout.PORT}/v1"
         )
         self.register_outputs({"endpoint": self.endpoint})

@@ -11,10 +11,10 @@ from pulumi_kubernetes.core.v1 import PodSpecArgsDict, ProbeArgsDict
 
 from components import unprivileged
 from components.vllm_volumes import ServerVolumes, server_volumes
-from serving import layout
-from serving.accelerators import Accelerator
-from serving.lifecycle import Lifecycle
-from serving.release import Release
+from serving.deploy import container_layout
+from serving.deploy.release import Release
+from serving.hardware.accelerators import Accelerator
+from serving.startup.timeouts import Lifecycle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +51,15 @@ def pod_spec(
             {"key": "google.com/tpu", "operator": "Equal", "value": "present", "effect": "NoSchedule"}
         ],
         "termination_grace_period_seconds": life.termination_grace_seconds,
-        "security_context": {**unprivileged.POD, "fs_group": layout.USER},
+        "security_context": {**unprivileged.POD, "fs_group": container_layout.USER},
         "containers": [
             {
-                "name": layout.SERVER,
+                "name": container_layout.SERVER,
                 "image": args.image,
                 "image_pull_policy": "IfNotPresent",
                 "command": list(args.release.argv),
                 "env": [{"name": name, "value": value} for name, value in args.release.environment],
-                "ports": [{"name": "http", "container_port": layout.PORT}],
+                "ports": [{"name": "http", "container_port": container_layout.PORT}],
                 "resources": {
                     "requests": {"cpu": args.cpu, "memory": args.memory, **chips},
                     "limits": {"memory": args.memory, **chips},

@@ -1,11 +1,11 @@
-"""What the server's pod mounts, and where; `serving.layout` is the map."""
+"""What the server's pod mounts, and where; `serving.deploy.container_layout` is the map."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pulumi_kubernetes.core.v1 import VolumeArgsDict, VolumeMountArgsDict
 
-from serving import layout
+from serving.deploy import container_layout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +48,15 @@ def server_volumes(
         },
     ]
     mounts: list[VolumeMountArgsDict] = [
-        {"name": given.models["name"], "mount_path": layout.MODELS, "read_only": True},
-        {"name": given.compile_cache["name"], "mount_path": layout.CACHE},
+        {"name": given.models["name"], "mount_path": container_layout.MODELS, "read_only": True},
+        {"name": given.compile_cache["name"], "mount_path": container_layout.CACHE},
         {"name": "tmp", "mount_path": "/tmp"},
         {"name": "shm", "mount_path": "/dev/shm"},
-        {"name": "agent", "mount_path": layout.AGENT, "read_only": True},
+        {"name": "agent", "mount_path": container_layout.AGENT, "read_only": True},
     ]
     if given.api_key is not None:
         volumes.append(given.api_key)
-        mounts.append({"name": given.api_key["name"], "mount_path": layout.SECRETS, "read_only": True})
+        mounts.append(
+            {"name": given.api_key["name"], "mount_path": container_layout.SECRETS, "read_only": True}
+        )
     return volumes, mounts

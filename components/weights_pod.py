@@ -6,7 +6,7 @@ import pulumi
 from pulumi_kubernetes.core.v1 import PodSpecArgsDict, VolumeArgsDict, VolumeMountArgsDict
 
 from components import unprivileged
-from serving import layout
+from serving.deploy import container_layout
 
 TOKEN_FILE = "hugging-face-token"
 SCRIPT = "stage_weights.py"
@@ -37,7 +37,7 @@ def staging_pod(
     token: VolumeArgsDict | None,
 ) -> PodSpecArgsDict:
     """The server's image runs the script: it has the two libraries that this takes, and is there anyway."""
-    command: list[pulumi.Input[str]] = ["python3", f"{layout.AGENT}/{SCRIPT}"]
+    command: list[pulumi.Input[str]] = ["python3", f"{container_layout.AGENT}/{SCRIPT}"]
     command += ["--repository", weights.repository, "--revision", weights.revision]
     command += ["--bucket", weights.bucket, "--prefix", f"{weights.directory}/{weights.model}"]
     volumes: list[VolumeArgsDict] = [
@@ -45,13 +45,13 @@ def staging_pod(
         {"name": "tmp", "empty_dir": {"size_limit": "1Gi"}},
     ]
     mounts: list[VolumeMountArgsDict] = [
-        {"name": "script", "mount_path": layout.AGENT, "read_only": True},
+        {"name": "script", "mount_path": container_layout.AGENT, "read_only": True},
         {"name": "tmp", "mount_path": "/tmp"},
     ]
     if token is not None:
         volumes.append(token)
-        mounts.append({"name": token["name"], "mount_path": layout.SECRETS, "read_only": True})
-        command += ["--token-file", f"{layout.SECRETS}/{TOKEN_FILE}"]
+        mounts.append({"name": token["name"], "mount_path": container_layout.SECRETS, "read_only": True})
+        command += ["--token-file", f"{container_layout.SECRETS}/{TOKEN_FILE}"]
     return {
         "service_account_name": account,
         "automount_service_account_token": False,

@@ -9,12 +9,12 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from serving.accelerators import ACCELERATORS, GIB
-from serving.engine import EngineConfig
-from serving.engine_parts import MultimodalLimits, Speculative, VisionPrograms
-from serving.fields import targets
-from serving.models import MODELS
-from serving.phases import PHASES, SCENARIOS, engine_for
+from serving.engine.config import EngineConfig
+from serving.engine.nested_options import MultimodalLimits, Speculative, VisionPrograms
+from serving.engine.phases import PHASES, SCENARIOS, engine_for
+from serving.engine.rendering import targets
+from serving.hardware.accelerators import ACCELERATORS, GIB
+from serving.models.catalog import MODELS
 from stacks import capacity
 from stacks import targets as kinds
 from stacks.settings import Settings

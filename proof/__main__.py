@@ -20,9 +20,10 @@ from typing import Any
 
 from proof import bake, environment
 from proof.environment import Refused
-from serving import memory, proofs
 from serving.asked import Asked, add_options, from_options
-from serving.fingerprint import fingerprint
+from serving.compilation import proofs
+from serving.compilation.fingerprint import fingerprint
+from serving.memory.budget import budget
 
 PARTIAL = (
     "(Not of the whole engine: --quick, --layers or --config. The code of what was left out is not counted.)"
@@ -136,7 +137,7 @@ def _asked(options: argparse.Namespace) -> Asked:
             f"{asked.accelerator.name} has {asked.accelerator.chips} chips: a proof is for all of them; set "
             f"it to that (--set tensor_parallel_size={asked.accelerator.chips})."
         )
-    problem = memory.budget(asked.accelerator, asked.model, asked.engine).problem
+    problem = budget(asked.accelerator, asked.model, asked.engine).problem
     if problem is not None and problem.code == "pages-beyond-memory":
         raise Refused(str(problem))
     if options.bake:

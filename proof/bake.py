@@ -15,10 +15,10 @@ from pathlib import Path
 
 from proof.environment import WRITTEN_FOR, Refused
 from proof.records import Record, WorkFolder, write_whole
-from serving import baked
 from serving.asked import Asked
-from serving.fingerprint import fingerprint
-from serving.proofs import Proof
+from serving.compilation.fingerprint import fingerprint
+from serving.compilation.proofs import Proof
+from serving.deploy import baked_cache
 
 MANIFEST = "manifest.json"
 
@@ -47,7 +47,7 @@ def check(asked: Asked, *, whole: bool) -> None:
             f"{asked.name} does not fix the weights, and a cache is for one commit of them: set "
             "tpuserve:model_revision."
         )
-    if problem := baked.problem(asked.accelerator, asked.model, asked.engine):
+    if problem := baked_cache.problem(asked.accelerator, asked.model, asked.engine):
         raise Refused(problem)
 
 
@@ -76,7 +76,7 @@ def pack(asked: Asked, proof: Proof, records: Sequence[Record], folder: WorkFold
         "programs": dict(sorted(keys.items())),
     }
     out.mkdir(parents=True, exist_ok=True)
-    archive = out / Path(baked.name(named)).name
+    archive = out / Path(baked_cache.name(named)).name
     # Of its own: another bake may run, and stacks with the same programs have other images.
     with tempfile.TemporaryDirectory(prefix=".", dir=out) as own:
         write_whole(Path(own) / MANIFEST, json.dumps(manifest, indent=1) + "\n")

@@ -3,9 +3,9 @@
 from html import escape
 
 from proof.report import budgets, parts, verdict
-from serving.accelerators import GIB
 from serving.asked import Asked
-from serving.proofs import Proof
+from serving.compilation.proofs import Proof
+from serving.hardware.accelerators import GIB
 
 WIDTH, BAR, GAP, LEFT, TOP = 920, 34, 26, 70, 64
 LEGEND = 2, 420

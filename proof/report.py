@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from serving import memory
-from serving.accelerators import GIB
 from serving.asked import Asked
-from serving.memory import Memory
-from serving.proofs import Program, Proof
+from serving.compilation.proofs import Program, Proof
+from serving.hardware.accelerators import GIB
+from serving.memory.budget import Memory, budget
 from serving.roofline import bound
 
 MIB = 2**20
@@ -20,20 +19,20 @@ def budgets(asked: Asked, proof: Proof) -> list[tuple[float, Memory]]:
     shares = sorted({*UTILISATIONS, asked.engine.gpu_memory_utilization})
     engines = [asked.engine.model_copy(update={"gpu_memory_utilization": share}) for share in shares]
     return [
-        (share, memory.budget(asked.accelerator, asked.model, engine, proof))
+        (share, budget(asked.accelerator, asked.model, engine, proof))
         for share, engine in zip(shares, engines, strict=True)
     ]
 
 
 def fits(asked: Asked, proof: Proof) -> bool:
     """Whether all that was compiled runs in what a chip has."""
-    found = memory.budget(asked.accelerator, asked.model, asked.engine, proof)
+    found = budget(asked.accelerator, asked.model, asked.engine, proof)
     return not proof.refused and found.problem is None
 
 
 def verdict(asked: Asked, proof: Proof) -> str:
     """One sentence: whether it fits, and by how much."""
-    found = memory.budget(asked.accelerator, asked.model, asked.engine, proof)
+    found = budget(asked.accelerator, asked.model, asked.engine, proof)
     if proof.refused:
         return (
             f"It does not run: the compiler refuses {len(proof.refused)} programs, the first "
@@ -57,7 +56,7 @@ def table(asked: Asked, proof: Proof) -> str:
 
 
 def _chip(asked: Asked, proof: Proof) -> Iterator[str]:
-    found = memory.budget(asked.accelerator, asked.model, asked.engine, proof)
+    found = budget(asked.accelerator, asked.model, asked.engine, proof)
     yield f"each chip, at {asked.engine.gpu_memory_utilization:g}"
     for name, size in parts(found):
         yield f"  {name:<58}{size / GIB:>9.3f} GiB"

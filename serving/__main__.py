@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import get_args
 
 from serving import bootcheck, bootlog, by_hand, explain, table
-from serving.accelerators import ACCELERATORS, GIB
 from serving.asked import Asked, add_options, from_options
-from serving.finding import Finding
+from serving.engine.phases import PHASES, SCENARIOS
 from serving.findings import findings
-from serving.models import MODELS
-from serving.phases import PHASES, SCENARIOS
-from serving.prices import Provisioning
+from serving.hardware.accelerators import ACCELERATORS, GIB
+from serving.hardware.prices import Provisioning
+from serving.messages.finding import Finding
+from serving.models.catalog import MODELS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

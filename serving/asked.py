@@ -10,14 +10,14 @@ from typing import cast
 
 import yaml
 
-from serving import proofs
-from serving.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, Accelerator, accelerator
-from serving.engine import EngineConfig
-from serving.lifecycle import DEFAULT_LONGEST_REQUEST_SECONDS
-from serving.models import MODELS, ModelSpec, model
-from serving.nearest import nearest
-from serving.phases import DEFAULT_PHASE, PHASES, SCENARIOS, engine_for
-from serving.proofs import Proof
+from serving.compilation import proofs
+from serving.compilation.proofs import Proof
+from serving.engine.config import EngineConfig
+from serving.engine.phases import DEFAULT_PHASE, PHASES, SCENARIOS, engine_for
+from serving.hardware.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, Accelerator, accelerator
+from serving.messages.suggest import nearest
+from serving.models.catalog import MODELS, ModelSpec, model
+from serving.startup.timeouts import DEFAULT_LONGEST_REQUEST_SECONDS
 
 PREFIX = "tpuserve:"
 

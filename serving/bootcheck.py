@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from serving.accelerators import GIB, Accelerator
 from serving.bootlog import BootLog
-from serving.coldstart import estimate
-from serving.engine import EngineConfig
-from serving.memory import Memory, budget
-from serving.models import ModelSpec
-from serving.runtime import resolve
+from serving.compilation.resolved_config import resolve
+from serving.engine.config import EngineConfig
+from serving.hardware.accelerators import GIB, Accelerator
+from serving.memory.budget import Memory, budget
+from serving.models.catalog import ModelSpec
+from serving.startup.cold_start import estimate
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from typing import cast
 
 import yaml
 
-from serving import coldstart, compose, release
 from serving.asked import PREFIX, from_stack
-from serving.lifecycle import lifecycle
+from serving.deploy import compose, release
+from serving.startup import cold_start
+from serving.startup.timeouts import lifecycle
 
 COMPOSE, ENVIRONMENT = "compose.yaml", "vllm.env"
 
@@ -29,7 +30,7 @@ def files(stack: str, folder: Path) -> Mapping[str, str]:
             f"vllm/vllm-tpu:v0.32.0@sha256:…"
         )
     life = lifecycle(
-        coldstart.estimate(asked.accelerator, asked.model, asked.engine, asked.proof),
+        cold_start.estimate(asked.accelerator, asked.model, asked.engine, asked.proof),
         asked.longest_request_seconds,
     )
     made = release.release(

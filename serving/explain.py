@@ -10,17 +10,19 @@ from typing import cast
 
 from pydantic import BaseModel
 
-from serving import coldstart, layout, memory, prices
-from serving.accelerators import GIB
 from serving.asked import Asked
-from serving.coldstart import ColdStart
+from serving.compilation.fingerprint import fingerprint
+from serving.compilation.resolved_config import resolve
+from serving.deploy import container_layout
 from serving.findings import findings
-from serving.findings_memory import TYPICAL_TOKENS
-from serving.fingerprint import fingerprint
-from serving.lifecycle import lifecycle
-from serving.memory import Memory
-from serving.prices import Provisioning
-from serving.runtime import resolve
+from serving.findings.memory import TYPICAL_TOKENS
+from serving.hardware import prices
+from serving.hardware.accelerators import GIB
+from serving.hardware.prices import Provisioning
+from serving.memory.budget import Memory, budget
+from serving.startup import cold_start
+from serving.startup.cold_start import ColdStart
+from serving.startup.timeouts import lifecycle
 
 
 @dataclass(frozen=True)
@@ -84,36 +86,36 @@ def _plain(value: object) -> str:
 def _memory(asked: Asked) -> Iterator[Row]:
     section = "memory of one chip"
     try:
-        budget = memory.budget(asked.accelerator, asked.model, asked.engine, asked.proof)
+        terms = budget(asked.accelerator, asked.model, asked.engine, asked.proof)
     except ValueError as reason:
         yield Row(section, "budget", None, str(reason))
         return
-    yield Row(section, "usable", budget.hbm_bytes, _gib(budget.hbm_bytes))
-    for group in budget.weights:
+    yield Row(section, "usable", terms.hbm_bytes, _gib(terms.hbm_bytes))
+    for group in terms.weights:
         padding = f", {_gib(group.padding_bytes)} of it padding" if group.padding_bytes > GIB // 10 else ""
         yield Row(section, f"weights: {group.name}", group.bytes, _gib(group.bytes) + padding, group.basis)
-    pool = budget.pool
+    pool = terms.pool
     yield Row(
         section,
         "KV cache",
-        budget.kv_bytes,
-        f"{_gib(budget.kv_bytes)}, {budget.kv_token_bytes / 1024:g} KiB a token",
+        terms.kv_bytes,
+        f"{_gib(terms.kv_bytes)}, {terms.kv_token_bytes / 1024:g} KiB a token",
         "computed",
     )
-    yield Row(section, "programs", budget.code_bytes, _gib(budget.code_bytes), budget.basis)
-    if budget.temporaries:
-        largest = max(budget.temporaries, key=lambda temporary: temporary.bytes)
+    yield Row(section, "programs", terms.code_bytes, _gib(terms.code_bytes), terms.basis)
+    if terms.temporaries:
+        largest = max(terms.temporaries, key=lambda temporary: temporary.bytes)
         yield Row(
-            section, "largest buffer", largest.bytes, f"{_gib(largest.bytes)}, {largest.name}", budget.basis
+            section, "largest buffer", largest.bytes, f"{_gib(largest.bytes)}, {largest.name}", terms.basis
         )
-    yield Row(section, "left", budget.left_bytes, _gib(budget.left_bytes), budget.basis)
-    yield Row(section, "fits", budget.fits, "yes" if budget.fits else "NO")
-    yield from _requests(asked, budget)
+    yield Row(section, "left", terms.left_bytes, _gib(terms.left_bytes), terms.basis)
+    yield Row(section, "fits", terms.fits, "yes" if terms.fits else "NO")
+    yield from _requests(asked, terms)
     yield Row("requests", "block size", pool.block_size, f"{pool.block_size} tokens", "computed")
 
 
-def _requests(asked: Asked, budget: Memory) -> Iterator[Row]:
-    pool = budget.pool
+def _requests(asked: Asked, terms: Memory) -> Iterator[Row]:
+    pool = terms.pool
     yield Row("requests", "KV tokens", pool.tokens, f"{pool.tokens:,}", "computed")
     yield Row("requests", "slots", asked.engine.max_num_seqs, f"{asked.engine.max_num_seqs:,}")
     for length in (TYPICAL_TOKENS, asked.engine.max_model_len):
@@ -141,7 +143,7 @@ def _programs(asked: Asked) -> Iterator[Row]:
 
 
 def _cold_start(asked: Asked) -> Iterator[Row]:
-    estimate = coldstart.estimate(asked.accelerator, asked.model, asked.engine, asked.proof)
+    estimate = cold_start.estimate(asked.accelerator, asked.model, asked.engine, asked.proof)
     for part in estimate.parts:
         yield Row(
             "cold start",
@@ -159,7 +161,7 @@ def _cold_start(asked: Asked) -> Iterator[Row]:
 
 
 def _life(asked: Asked) -> Iterator[Row]:
-    estimate: ColdStart = coldstart.estimate(asked.accelerator, asked.model, asked.engine, asked.proof)
+    estimate: ColdStart = cold_start.estimate(asked.accelerator, asked.model, asked.engine, asked.proof)
     life = lifecycle(estimate, asked.longest_request_seconds)
     startup = life.startup_period_seconds * life.startup_failure_threshold
     section = "time-outs"
@@ -223,7 +225,9 @@ def title(asked: Asked) -> str:
 
 def command(asked: Asked) -> tuple[str, ...]:
     """The command line as the workload runs it, without what the workload itself adds."""
-    return asked.engine.argv(f"{layout.MODELS}/{asked.model.name}", asked.model.name, layout.PORT)
+    return asked.engine.argv(
+        f"{container_layout.MODELS}/{asked.model.name}", asked.model.name, container_layout.PORT
+    )
 
 
 def _gib(size: int) -> str:

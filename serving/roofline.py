@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from serving.accelerators import Accelerator
-from serving.proofs import Program
+from serving.compilation.proofs import Program
+from serving.hardware.accelerators import Accelerator
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def bound(program: Program, accelerator: Accelerator, weights: Mapping[str, int]
     `weights` are the groups of a proof, bytes on one chip. A step is taken to read every expert, and no KV
     cache.
 
-    The peaks are those of serving/accelerators.py (cloud.google.com/tpu/docs/v6e), bf16.
+    The peaks are those of serving/hardware/accelerators.py (cloud.google.com/tpu/docs/v6e), bf16.
     """
     flops, bandwidth = accelerator.bf16_flops, accelerator.hbm_bytes_per_second
     if not flops or not bandwidth or not (program.flops or program.hbm_bytes):

@@ -5,16 +5,16 @@ A line is short (LONGEST characters), has the numbers that a change moves, and n
 
 from datetime import date
 
-from serving import prices
-from serving.accelerators import GIB, Accelerator
-from serving.coldstart import ColdStart
-from serving.engine import EngineConfig
-from serving.findings_memory import TYPICAL_TOKENS
-from serving.fingerprint import Fingerprint
-from serving.memory import Memory
-from serving.models import ModelSpec
-from serving.prices import Provisioning
-from serving.runtime import resolve
+from serving.compilation.fingerprint import Fingerprint
+from serving.compilation.resolved_config import resolve
+from serving.engine.config import EngineConfig
+from serving.findings.memory import TYPICAL_TOKENS
+from serving.hardware import prices
+from serving.hardware.accelerators import GIB, Accelerator
+from serving.hardware.prices import Provisioning
+from serving.memory.budget import Memory
+from serving.models.catalog import ModelSpec
+from serving.startup.cold_start import ColdStart
 
 LONGEST = 160
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from serving.explain import Row
-from serving.finding import Finding
+from serving.messages.finding import Finding
 
 WIDTH = 116
 LABEL = 30

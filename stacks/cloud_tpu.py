@@ -8,9 +8,9 @@ import pulumi
 
 from components.apis import Apis, ApisArgs
 from components.cloud_tpu import CloudTpu, CloudTpuArgs
-from serving import boot, layout
-from serving.accelerators import accelerator
-from serving.models import model
+from serving.deploy import container_layout, vm_boot
+from serving.hardware.accelerators import accelerator
+from serving.models.catalog import model
 from stacks import google, outputs, stockout, tpu_vm_checks
 from stacks.plan import plan
 from stacks.settings import Settings
@@ -36,13 +36,13 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
     google.refuse(problems(settings, target))
     assert settings.image is not None
     resolved = plan(settings, settings.image)
-    google.refuse(tpu_vm_checks.baked_cache(target, resolved))
+    google.refuse(tpu_vm_checks.baked_cache_pages(target, resolved))
     assert slice_.tpu_type is not None and slice_.runtime_version is not None
     for limit in LIMITS:
         pulumi.log.warn(limit)
     here = site(target, pulumi.get_stack())
     api = Apis("apis", ApisArgs(services=["tpu.googleapis.com"]), here.opts)
-    texts = metadata(settings, target, resolved, here.shared, boot.data_disk(DATA_DEVICE))
+    texts = metadata(settings, target, resolved, here.shared, vm_boot.data_disk(DATA_DEVICE))
     machine = texts.apply(lambda found: f"{here.name}-{digits(found)}")
     CloudTpu(
         "tpu",
@@ -71,9 +71,9 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
 def tunnel(target: TpuVmTarget, machine: str) -> str:
     """How to reach the machine."""
     return (
-        f"http://localhost:{layout.PORT}/v1 while this runs: gcloud compute tpus tpu-vm ssh {machine} "
-        f"--zone={target.zone} --project={target.project} --tunnel-through-iap -- "
-        f"-N -L {layout.PORT}:$(hostname -i):{layout.PORT}"
+        f"http://localhost:{container_layout.PORT}/v1 while this runs: gcloud compute tpus tpu-vm ssh "
+        f"{machine} --zone={target.zone} --project={target.project} --tunnel-through-iap -- "
+        f"-N -L {container_layout.PORT}:$(hostname -i):{container_layout.PORT}"
     )
 
 

@@ -19,7 +19,7 @@ from components.image_mirror import ImageMirror, ImageMirrorArgs
 from components.network import Network, NetworkArgs
 from components.private_apis import PrivateApis, PrivateApisArgs
 from components.secret import Secret, SecretArgs
-from serving import layout
+from serving.deploy import container_layout
 from stacks import google
 from stacks.settings import Settings
 from stacks.shared import Environment, Foundation
@@ -95,7 +95,7 @@ def build(settings: Settings, target: FoundationTarget) -> None:
             readers={f"server-{name}": server.member for name, server in servers.items()},
             writers={"weights": weights.member},
             publishers={f"caches-{name}": server.member for name, server in servers.items()},
-            published=layout.CACHE_ARCHIVES,
+            published=container_layout.CACHE_ARCHIVES,
             kms_key=target.kms_key,
         ),
         kept,

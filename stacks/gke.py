@@ -19,9 +19,9 @@ from components.system_pool import SystemPool, SystemPoolArgs
 from components.weights_job import ACCOUNT, WeightsJob, WeightsJobArgs
 from components.weights_pod import SCRIPT, Weights
 from components.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
-from serving import layout
-from serving.accelerators import accelerator
-from serving.models import model
+from serving.deploy import container_layout
+from serving.hardware.accelerators import accelerator
+from serving.models.catalog import model
 from stacks import gke_checks, google, kubernetes, outputs
 from stacks.capacity import node_wait_seconds
 from stacks.gke_nodes import slices
@@ -95,7 +95,7 @@ def build(settings: Settings, target: GkeTarget) -> None:
                 project=target.project,
                 namespace=space.metadata.name,
                 secret_id=own.api_key_secret,
-                file=Path(layout.API_KEY_FILE).name,
+                file=Path(container_layout.API_KEY_FILE).name,
             ),
             in_cluster,
         ).volume
@@ -108,14 +108,14 @@ def build(settings: Settings, target: GkeTarget) -> None:
             node_selector=selector,
             api_key=key,
             proxies=shared.proxies if target.endpoint else None,
-            account_annotations=identity(layout.SERVER, own.server_email).annotations,
+            account_annotations=identity(container_layout.SERVER, own.server_email).annotations,
             after=[staged, nodes],
         ),
         space,
         kube,
     )
-    pods = {"app.kubernetes.io/name": layout.SERVER}
-    Metrics(layout.SERVER, MetricsArgs(namespace=space.metadata.name, labels=pods), in_cluster)
+    pods = {"app.kubernetes.io/name": container_layout.SERVER}
+    Metrics(container_layout.SERVER, MetricsArgs(namespace=space.metadata.name, labels=pods), in_cluster)
     endpoint: pulumi.Input[str] = server.endpoint
     if target.endpoint is not None:
         endpoint = _door(target, target.endpoint, resolved, space, shared, server, provider, kube)
@@ -197,7 +197,7 @@ def _door(
             region=target.region,
             subnetwork=shared.subnetwork,
             namespace=space.metadata.name,
-            service=layout.SERVER,
+            service=container_layout.SERVER,
             exposure=wanted.exposure,
             hostname=wanted.hostname,
             certificate=certificate.name,

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pulumi.runtime
 
-from serving.accelerators import Accelerator
-from serving.models import ModelSpec
+from serving.hardware.accelerators import Accelerator
+from serving.models.catalog import ModelSpec
 from stacks import google
 from stacks.capacity import FlexStart, Ladder, Pool
 from stacks.settings import Settings

@@ -13,8 +13,8 @@ from components.network import HEALTH_CHECK_RANGES
 from components.traffic import GOOGLE_APIS, METADATA, NAMES
 from components.vllm_volumes import ServerVolumes
 from components.weights_pod import Weights
-from serving import host
-from serving.accelerators import GIB
+from serving.hardware import host_resources
+from serving.hardware.accelerators import GIB
 from stacks.kubernetes import Site
 
 CPU = "24"
@@ -26,7 +26,7 @@ COMPILE_CACHE = "50Gi"
 
 def memory(weight_bytes: int) -> str:
     """Host memory of the server, as Kubernetes writes it."""
-    return f"{host.server_bytes(weight_bytes) // GIB}Gi"
+    return f"{host_resources.server_bytes(weight_bytes) // GIB}Gi"
 
 
 def site(

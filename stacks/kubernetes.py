@@ -13,7 +13,7 @@ from agent import bundle
 from components.vllm import Vllm, VllmArgs
 from components.vllm_pod import PodArgs
 from components.vllm_volumes import ServerVolumes
-from serving.accelerators import Accelerator
+from serving.hardware.accelerators import Accelerator
 from stacks.plan import Plan
 from stacks.settings import Settings
 

@@ -10,7 +10,7 @@ from components.node_volume import NodeVolume, NodeVolumeArgs
 from components.vllm_volumes import ServerVolumes
 from local import image, paths
 from local.cluster import site
-from serving import layout
+from serving.deploy import container_layout
 from stacks import kubernetes, outputs
 from stacks.plan import plan
 from stacks.settings import Settings
@@ -19,8 +19,8 @@ from stacks.targets import LocalTarget
 # `make key` makes this Secret, not Pulumi, so no value ever enters the state. Optional: the server starts
 # closed and opens when the key appears, so setting or rotating it is never a restart.
 API_KEY: VolumeArgsDict = {
-    "name": layout.API_KEY,
-    "secret": {"secret_name": layout.API_KEY, "optional": True, "default_mode": 0o440},
+    "name": container_layout.API_KEY,
+    "secret": {"secret_name": container_layout.API_KEY, "optional": True, "default_mode": 0o440},
 }
 
 
@@ -34,7 +34,7 @@ def build(settings: Settings, target: LocalTarget) -> None:
         context=target.context,
         cluster_identifier=target.context,
     )
-    space = kubernetes.namespace(layout.NAMESPACE, provider)
+    space = kubernetes.namespace(container_layout.NAMESPACE, provider)
     data = paths.node_data()
     folders = {
         # Sizes are what the folders hold at most: a model of a few MB, a cache of a few hundred programs.

@@ -6,7 +6,7 @@ from datetime import date
 import pulumi
 
 from serving import summary
-from serving.prices import Provisioning
+from serving.hardware.prices import Provisioning
 from stacks.capacity import Ladder, Pool
 from stacks.plan import Plan
 

@@ -13,11 +13,11 @@ import pulumi
 import pulumi.runtime
 from pydantic import Field, ValidationError
 
-from serving.accelerators import DEFAULT_ACCELERATOR
 from serving.asked import config_value
-from serving.lifecycle import DEFAULT_LONGEST_REQUEST_SECONDS
-from serving.phases import DEFAULT_PHASE, named_phase
-from serving.sentences import sentences
+from serving.engine.phases import DEFAULT_PHASE, named_phase
+from serving.hardware.accelerators import DEFAULT_ACCELERATOR
+from serving.messages.validation_errors import sentences
+from serving.startup.timeouts import DEFAULT_LONGEST_REQUEST_SECONDS
 from stacks.section import Section
 from stacks.targets import Target
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
-from serving.accelerators import Accelerator
+from serving.hardware.accelerators import Accelerator
 from stacks.capacity import Pool
 from stacks.gke_checks import FLEX_START_ZONES
 from stacks.targets import GkeTarget, TpuVmTarget

@@ -13,9 +13,9 @@ from components.internal_load_balancer import InternalLoadBalancer, InternalLoad
 from components.purchase import Purchase
 from components.regional_group import RegionalGroup, RegionalGroupArgs
 from components.server_check import ServerCheck, ServerCheckArgs
-from serving import boot, layout
-from serving.accelerators import accelerator
-from serving.models import model
+from serving.deploy import container_layout, vm_boot
+from serving.hardware.accelerators import accelerator
+from serving.models.catalog import model
 from stacks import cloud_tpu, google, outputs, stockout, tpu_vm_checks
 from stacks.capacity import node_wait_seconds
 from stacks.gke_nodes import purchase
@@ -45,7 +45,7 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
     assert settings.image is not None
     resolved = plan(settings, settings.image, node_wait_seconds(target.capacity))
     google.refuse(tpu_vm_checks.too_slow(resolved.cold_start))
-    google.refuse(tpu_vm_checks.baked_cache(target, resolved))
+    google.refuse(tpu_vm_checks.baked_cache_pages(target, resolved))
     here = site(target, pulumi.get_stack())
     bought = purchase(target.capacity)
     template, mark = _template(settings, target, resolved, here, bought)
@@ -71,9 +71,9 @@ def tunnel(target: TpuVmTarget, group: str) -> str:
         "--limit=1 --format='value(instance.scope().segment(0),instance.basename())'"
     )
     return (
-        f"http://localhost:{layout.PORT}/v1 while this runs: {machine} | {{ read -r zone name; gcloud "
-        f"compute start-iap-tunnel $name {layout.PORT} --local-host-port=localhost:{layout.PORT} "
-        f"--zone=$zone --project={target.project}; }}"
+        f"http://localhost:{container_layout.PORT}/v1 while this runs: {machine} | {{ read -r zone name; "
+        f"gcloud compute start-iap-tunnel $name {container_layout.PORT} "
+        f"--local-host-port=localhost:{container_layout.PORT} --zone=$zone --project={target.project}; }}"
     )
 
 
@@ -87,14 +87,14 @@ def _template(
     """The template, and the digits that name it: others when anything in it is another."""
     slice_ = resolved.accelerator
     assert slice_.machine_type is not None
-    texts = metadata(settings, target, resolved, here.shared, boot.data_disk() if target.keep_data else "")
+    texts = metadata(settings, target, resolved, here.shared, vm_boot.data_disk() if target.keep_data else "")
     size = data_gb(resolved.model)
     args = InstanceTemplateArgs(
         template="",
         machine_type=slice_.machine_type,
         disk_type=slice_.disk_types[0],
         boot_disk_gb=SYSTEM_GB if target.keep_data else SYSTEM_GB + size,
-        data_disk=boot.DATA_DEVICE if target.keep_data else None,
+        data_disk=vm_boot.DATA_DEVICE if target.keep_data else None,
         data_disk_gb=size,
         subnetwork=here.shared.subnetwork,
         email=here.email,
@@ -141,7 +141,7 @@ def _group(
         "check",
         ServerCheckArgs(
             check=f"{here.name}-alive",
-            port=layout.PORT,
+            port=container_layout.PORT,
             period_seconds=life.liveness_period_seconds,
             failures=life.liveness_failure_threshold,
         ),
@@ -158,7 +158,7 @@ def _group(
             template=template,
             check=check.id,
             size=settings.replicas,
-            port=layout.PORT,
+            port=container_layout.PORT,
             initial_delay_seconds=resolved.cold_start.budget_seconds,
             wait_seconds=life.pulumi_timeout_seconds,
             second_slice=target.second_slice,
@@ -172,8 +172,8 @@ def _group(
         template=template,
         check=check.id,
         size=settings.replicas,
-        port=layout.PORT,
-        data_disk=boot.DATA_DEVICE if target.keep_data else None,
+        port=container_layout.PORT,
+        data_disk=vm_boot.DATA_DEVICE if target.keep_data else None,
         initial_delay_seconds=resolved.cold_start.budget_seconds,
         wait_seconds=life.pulumi_timeout_seconds,
         second_slice=target.second_slice,
@@ -207,7 +207,7 @@ def _door(
             subnetwork=here.shared.subnetwork,
             instances=group.instances,
             certificate=certificate.id,
-            port=layout.PORT,
+            port=container_layout.PORT,
             health_period_seconds=HEALTH_PERIOD_SECONDS,
             timeout_seconds=resolved.lifecycle.route_seconds,
             drain_seconds=resolved.lifecycle.route_drain_seconds,

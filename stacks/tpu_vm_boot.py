@@ -11,9 +11,10 @@ from dataclasses import replace
 import pulumi
 
 from agent import bundle, vm
-from serving import baked, boot, compose, host, layout
-from serving.boot import Boot
-from serving.models import ModelSpec
+from serving.deploy import baked_cache, compose, container_layout, vm_boot
+from serving.deploy.vm_boot import Boot
+from serving.hardware import host_resources
+from serving.models.catalog import ModelSpec
 from stacks.plan import Plan
 from stacks.settings import Settings
 from stacks.shared import Foundation
@@ -31,7 +32,7 @@ preempted machine has."""
 
 def data_gb(spec: ModelSpec) -> int:
     """Size of the disk that holds weights, image and compile cache."""
-    return math.ceil(host.needs(spec).disk_bytes * DISK_MARGIN / 1e9)
+    return math.ceil(host_resources.needs(spec).disk_bytes * DISK_MARGIN / 1e9)
 
 
 def leave_seconds(target: TpuVmTarget) -> int:
@@ -70,7 +71,7 @@ def boot_metadata(
     spec = resolved.model
     keyed = settings.authentication == "api-key"
     version = f"projects/{target.project}/secrets/{secret}/versions/latest"
-    script = boot.script(
+    script = vm_boot.script(
         Boot(
             release=resolved.release.name,
             image=release.image,
@@ -79,15 +80,15 @@ def boot_metadata(
             bucket=bucket,
             model=spec.name,
             weights=f"weights/{spec.revision}/{spec.name}/",
-            cache=f"{layout.CACHE_ARCHIVES}{resolved.fingerprint.digest}.tar.zst",
-            baked=baked.name(resolved.fingerprint) if target.baked_cache else "",
+            cache=f"{container_layout.CACHE_ARCHIVES}{resolved.fingerprint.digest}.tar.zst",
+            baked=baked_cache.name(resolved.fingerprint) if target.baked_cache else "",
             budget=resolved.lifecycle.engine_ready_timeout_seconds,
         )
     )
     files = {
         "compose.yaml": compose.compose(release, resolved.lifecycle),
         "vllm.env": compose.env_file(dict(release.environment)),
-        **boot.units(resolved.release.name, resolved.lifecycle, leave_seconds(target)),
+        **vm_boot.units(resolved.release.name, resolved.lifecycle, leave_seconds(target)),
         **{f"agent/{path}": text for path, text in bundle.files().items()},
         **{f"boot/{path}": text for path, text in vm.files().items()},
     }
@@ -96,5 +97,5 @@ def boot_metadata(
         "tpuserve-files": json.dumps(files, sort_keys=True),
         # For people, and for the policies that compare them with the group and the disks.
         "tpuserve-boot-seconds": str(resolved.cold_start.budget_seconds),
-        "tpuserve-disk-gb": str(math.ceil(host.needs(spec).disk_bytes / 1e9)),
+        "tpuserve-disk-gb": str(math.ceil(host_resources.needs(spec).disk_bytes / 1e9)),
     }

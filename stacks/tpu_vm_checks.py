@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from components.instance_group import MAX_INITIAL_DELAY_SECONDS
-from serving import baked
-from serving.accelerators import Accelerator
-from serving.coldstart import ColdStart
-from serving.models import ModelSpec
+from serving.deploy import baked_cache
+from serving.hardware.accelerators import Accelerator
+from serving.models.catalog import ModelSpec
+from serving.startup.cold_start import ColdStart
 from stacks import gke_checks
 from stacks.plan import Plan
 from stacks.settings import Settings
@@ -76,9 +76,9 @@ def too_slow(cold_start: ColdStart) -> Iterator[str]:
         )
 
 
-def baked_cache(target: TpuVmTarget, resolved: Plan) -> Iterator[str]:
+def baked_cache_pages(target: TpuVmTarget, resolved: Plan) -> Iterator[str]:
     """A cache made without a TPU has one size of KV cache in its keys."""
-    problem = baked.problem(resolved.accelerator, resolved.model, resolved.engine)
+    problem = baked_cache.problem(resolved.accelerator, resolved.model, resolved.engine)
     if target.baked_cache and problem is not None:
         yield f"target.baked_cache is true, but {problem}"
 

@@ -10,7 +10,7 @@ import pulumi_gcp as gcp
 
 from components.image_pull import ImagePull, ImagePullArgs
 from components.machine_firewall import MachineFirewall, MachineFirewallArgs
-from serving import layout
+from serving.deploy import container_layout
 from stacks import google
 from stacks.shared import Foundation
 from stacks.targets import TpuVmTarget
@@ -43,7 +43,7 @@ def site(target: TpuVmTarget, stack: str) -> Site:
     doors = MachineFirewall(
         "firewall",
         MachineFirewallArgs(
-            prefix=name, network=shared.network, email=email, port=layout.PORT, clients=clients
+            prefix=name, network=shared.network, email=email, port=container_layout.PORT, clients=clients
         ),
         opts,
     )

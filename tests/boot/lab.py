@@ -11,10 +11,10 @@ from typing import Any
 
 from agent import bundle, vm
 from local.image import constants
-from serving import boot, compose, layout
-from serving.boot import Boot
-from serving.lifecycle import Lifecycle
-from serving.release import Release
+from serving.deploy import compose, container_layout, vm_boot
+from serving.deploy.release import Release
+from serving.deploy.vm_boot import Boot
+from serving.startup.timeouts import Lifecycle
 from stacks.plan import plan
 from stacks.settings import Settings
 from tests.boot import cloud, machine
@@ -134,12 +134,12 @@ class Lab:
         **changes: Any,
     ) -> str:
         """Set the instance's metadata as the stack's template would; returns the script."""
-        script = boot.script(
+        script = vm_boot.script(
             replace(
                 Boot(
                     release=release.name,
                     image=release.image,
-                    disk=boot.data_disk(),
+                    disk=vm_boot.data_disk(),
                     secret=SECRET,
                     bucket=BUCKET,
                     model=model,
@@ -153,7 +153,7 @@ class Lab:
         files = {
             "compose.yaml": compose.compose(release, lifecycle),
             "vllm.env": compose.env_file(dict(release.environment)),
-            **boot.units(release.name, lifecycle, LEAVE_SECONDS),
+            **vm_boot.units(release.name, lifecycle, LEAVE_SECONDS),
             **{f"agent/{path}": text for path, text in bundle.files().items()},
             **{f"boot/{path}": text for path, text in vm.files().items()},
         }
@@ -198,9 +198,9 @@ def simple_release(image: str, model: str) -> Release:
         argv=(
             "vllm",
             "serve",
-            f"{layout.MODELS}/{model}",
+            f"{container_layout.MODELS}/{model}",
             "--port",
-            str(layout.PORT),
+            str(container_layout.PORT),
             "--host",
             "0.0.0.0",
             "--additional-config",

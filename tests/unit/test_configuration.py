@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from docs import configuration
-from serving.engine import EngineConfig
+from serving.engine.config import EngineConfig
 from stacks.settings import Settings
 from tests.inventory.recorder import REPOSITORY
 

@@ -8,11 +8,11 @@ from components.compute_class import ComputeClassArgs, priority
 from components.gateway_policies import policies
 from components.purchase import Purchase, bought
 from components.weights_volume import annotations, cache_volume, weights_volume
-from serving import coldstart
-from serving.accelerators import accelerator
-from serving.lifecycle import lifecycle
-from serving.models import model
-from serving.phases import engine_for
+from serving.engine.phases import engine_for
+from serving.hardware.accelerators import accelerator
+from serving.models.catalog import model
+from serving.startup import cold_start
+from serving.startup.timeouts import lifecycle
 from stacks import foundation, gke_checks
 from stacks.capacity import WAIT_MINUTES, node_wait_seconds
 from stacks.gke_nodes import purchase
@@ -242,7 +242,7 @@ def test_only_capacity_that_comes_later_is_waited_for() -> None:
 
 def test_the_load_balancer_outlasts_the_longest_answer() -> None:
     slice_, spec = accelerator("v6e-4"), model("gemma-4-26b-a4b-it")
-    estimate = coldstart.estimate(slice_, spec, engine_for("tuned", None, {}))
+    estimate = cold_start.estimate(slice_, spec, engine_for("tuned", None, {}))
     for seconds in (1, 300, 3600):
         life = lifecycle(estimate, seconds)
         backend: dict[str, Any] = policies(life)["GCPBackendPolicy"]

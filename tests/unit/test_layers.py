@@ -17,18 +17,18 @@ FORBIDDEN = {
         "agent",
         "local",
         "proof",
+        "tools",
     ),
-    "components": ("stacks", "agent", "local", "proof"),
-    "stacks": ("proof", "policies", "tests"),
-    "proof": ("pulumi", "components", "stacks", "agent", "local", "policies", "tests"),
-    "agent": ("pulumi", "serving", "components", "stacks", "local", "proof"),
+    "components": ("stacks", "agent", "local", "proof", "tools"),
+    "stacks": ("proof", "policies", "tests", "tools"),
+    "proof": ("pulumi", "components", "stacks", "agent", "local", "policies", "tests", "tools"),
+    "agent": ("pulumi", "serving", "components", "stacks", "local", "proof", "tools"),
     "local": ("pulumi", "components", "stacks"),
 }
 LANGUAGE_HOST = REPOSITORY / "local" / "toolchain" / "language_host"
 """Part of the engine, not of the local cluster: it speaks Pulumi's own protocol."""
 
-LINES = {"components": 120}
-LINES_ANYWHERE = 300
+MOST_LINES = 400
 
 
 def sources(*folders: str) -> list[Path]:
@@ -94,11 +94,11 @@ def test_no_file_outgrows_its_room() -> None:
         "bench",
         "docs",
         "tests",
+        "tools",
     )
     long = {
         str(path.relative_to(REPOSITORY)): lines
         for path in sources(*folders)
-        if (lines := len(path.read_text("utf-8").splitlines()))
-        > LINES.get(path.relative_to(REPOSITORY).parts[0], LINES_ANYWHERE)
+        if (lines := len(path.read_text("utf-8").splitlines())) > MOST_LINES
     }
     assert long == {}

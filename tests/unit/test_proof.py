@@ -12,10 +12,10 @@ from proof import __main__ as command
 from proof import bake, checkpoint, environment
 from proof.environment import Refused
 from proof.records import Record, WorkFolder
-from serving import baked
-from serving.accelerators import accelerator
 from serving.asked import from_settings
-from serving.models import MODELS, model
+from serving.deploy import baked_cache
+from serving.hardware.accelerators import accelerator
+from serving.models.catalog import MODELS, model
 from stacks.plan import plan
 from stacks.settings import Settings
 from tests.unit.serving.proved import program, proved
@@ -210,7 +210,7 @@ def test_what_is_baked_is_marked_and_holds_every_program(tmp_path: Path) -> None
     # The name that a machine of such a stack looks for.
     target = {"kind": "tpu-vm", "project": "my-project", "zone": "us-east5-b", "capacity": {"kind": "spot"}}
     stack = plan(Settings.parse(STACK | {"target": target}), IMAGE)
-    assert f"xla/{archive.name}" == baked.name(stack.fingerprint)
+    assert f"xla/{archive.name}" == baked_cache.name(stack.fingerprint)
     unpacked = tmp_path / "unpacked"
     unpacked.mkdir()
     subprocess.run(["tar", "-x", "--zstd", "-f", archive, "-C", unpacked], check=True)

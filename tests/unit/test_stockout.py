@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from serving.accelerators import accelerator
+from serving.hardware.accelerators import accelerator
 from stacks import stockout
 from stacks.settings import Settings
 from stacks.targets import GkeTarget, TpuVmTarget

@@ -9,7 +9,7 @@ import pytest
 
 from serving.__main__ import main
 from serving.asked import from_name, from_settings
-from serving.phases import PHASES, SCENARIOS
+from serving.engine.phases import PHASES, SCENARIOS
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -143,7 +143,7 @@ def test_importing_serving_costs_little_beyond_pydantic() -> None:
         "from pydantic import BaseModel, Field\n"
         "class Warm(BaseModel):\n    x: int = Field(0, ge=0)\n"
         "began = time.process_time()\n"
-        "import serving.findings, serving.phases, serving.release, serving.lifecycle\n"
+        "import serving.findings, serving.engine.phases, serving.deploy.release, serving.startup.timeouts\n"
         "print(time.process_time() - began)\n"
     )
     run = [sys.executable, "-c", script]

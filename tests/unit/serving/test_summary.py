@@ -5,9 +5,11 @@ from datetime import date
 import pytest
 from hypothesis import given
 
-from serving import coldstart, memory, summary
-from serving.engine import EngineConfig
-from serving.fingerprint import fingerprint
+from serving import summary
+from serving.compilation.fingerprint import fingerprint
+from serving.engine.config import EngineConfig
+from serving.memory.budget import budget
+from serving.startup import cold_start
 from serving.summary import LONGEST
 from tests.unit.serving.strategies import GEMMA, STAND_IN, V6E_4, engine, engines
 
@@ -17,9 +19,9 @@ TODAY = date(2026, 9, 1)
 def lines(config: EngineConfig) -> dict[str, str]:
     name = fingerprint(image="i@sha256:0", model=GEMMA, accelerator=V6E_4, engine=config)
     return {
-        "capacity": summary.capacity(memory.budget(V6E_4, GEMMA, config), config),
+        "capacity": summary.capacity(budget(V6E_4, GEMMA, config), config),
         "programs": summary.programs(GEMMA, config),
-        "cold_start": summary.cold_start(coldstart.estimate(V6E_4, GEMMA, config)),
+        "cold_start": summary.cold_start(cold_start.estimate(V6E_4, GEMMA, config)),
         "compile_cache": summary.compile_cache(name, outlives_pod=True),
         "cost": summary.cost(V6E_4, "us-east5", "on-demand", TODAY),
     }

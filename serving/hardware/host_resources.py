@@ -1,0 +1,71 @@
+"""Memory and disk that the machine around the chips needs for a model's weights.
+
+No boot log tells a host's peak, so these are assumptions, generous on purpose: a server that its own memory
+limit kills while it loads starts again, and again.
+"""
+
+import math
+from dataclasses import dataclass
+
+from serving.hardware.accelerators import GIB, Accelerator
+from serving.memory.budget import Problem
+from serving.models.catalog import ModelSpec
+
+PROCESS_BYTES = 64 * GIB
+"""Processes, the compiler's threads, and what they share. Assumed."""
+IMAGE_BYTES = 19_500_000_000
+"""The server's image unpacked (vllm-project/tpu-inference pull request 1245)."""
+IMAGE_ROOM_BYTES = math.ceil(IMAGE_BYTES / 1e9) * 10**9
+"""What a disk is to have for it."""
+
+
+@dataclass(frozen=True)
+class HostNeeds:
+    """Bytes of one server on its host.
+
+    `server_bytes` is memory of the container: the weights as read and once more while they are laid out for
+    the chips, and the processes. `file_cache_bytes` is a cache of the weights in memory, where storage is
+    read through one: the weights and a tenth. `disk_bytes` is what the node's disk holds where the weights
+    are copied to it: the weights and the image.
+    """
+
+    server_bytes: int
+    file_cache_bytes: int
+    disk_bytes: int
+
+
+def needs(model: ModelSpec) -> HostNeeds:
+    """What a server of `model` needs of its host."""
+    return HostNeeds(
+        server_bytes=server_bytes(model.weight_bytes),
+        file_cache_bytes=file_cache_bytes(model.weight_bytes),
+        disk_bytes=model.weight_bytes + IMAGE_ROOM_BYTES,
+    )
+
+
+def server_bytes(weight_bytes: int) -> int:
+    """Memory of a server with these weights."""
+    return 2 * weight_bytes + PROCESS_BYTES
+
+
+def file_cache_bytes(weight_bytes: int) -> int:
+    """Memory of a cache of these weights."""
+    return weight_bytes * 11 // 10
+
+
+def problem(accelerator: Accelerator, model: ModelSpec, *, file_cache: bool) -> Problem | None:
+    """Why the host's memory is too small, or None: also where no public source states it."""
+    memory = accelerator.host_memory_bytes
+    asked = needs(model)
+    wanted = asked.server_bytes + (asked.file_cache_bytes if file_cache else 0)
+    if memory is None or wanted <= memory:
+        return None
+    return Problem(
+        "host-memory-too-small",
+        "model",
+        f"{model.name} is served on {accelerator.name}",
+        f"loading its {model.weight_bytes / 1e9:.1f} GB of weights takes {wanted / 1e9:.0f} GB of host "
+        f"memory, and the machine has {memory / 1e9:.0f} GB",
+        "take a larger slice or a smaller model"
+        + (", or read without a cache in memory" if file_cache else ""),
+    )
