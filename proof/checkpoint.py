@@ -12,7 +12,7 @@ from typing import Any
 
 from proof.environment import Refused
 from proof.records import write_whole
-from serving.models.catalog import ModelSpec
+from serving.models.spec import ModelSpec
 
 _VISION_DEFAULTS: Mapping[str, Any] = {
     "model_type": "gemma4_vision",

@@ -16,7 +16,8 @@ from serving.engine.config import EngineConfig
 from serving.engine.phases import DEFAULT_PHASE, PHASES, SCENARIOS, engine_for
 from serving.hardware.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, Accelerator, accelerator
 from serving.messages.suggest import nearest
-from serving.models.catalog import MODELS, ModelSpec, model
+from serving.models.catalog import MODELS, model
+from serving.models.spec import ModelSpec
 from serving.startup.timeouts import DEFAULT_LONGEST_REQUEST_SECONDS
 
 PREFIX = "tpuserve:"

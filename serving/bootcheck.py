@@ -8,7 +8,7 @@ from serving.compilation.resolved_config import resolve
 from serving.engine.config import EngineConfig
 from serving.hardware.accelerators import GIB, Accelerator
 from serving.memory.budget import Memory, budget
-from serving.models.catalog import ModelSpec
+from serving.models.spec import ModelSpec
 from serving.startup.cold_start import estimate
 
 

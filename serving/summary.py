@@ -13,7 +13,7 @@ from serving.hardware import prices
 from serving.hardware.accelerators import GIB, Accelerator
 from serving.hardware.prices import Provisioning
 from serving.memory.budget import Memory
-from serving.models.catalog import ModelSpec
+from serving.models.spec import ModelSpec
 from serving.startup.cold_start import ColdStart
 
 LONGEST = 160

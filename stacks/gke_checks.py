@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pulumi.runtime
 
 from serving.hardware.accelerators import Accelerator
-from serving.models.catalog import ModelSpec
+from serving.models.spec import ModelSpec
 from stacks import google
 from stacks.capacity import FlexStart, Ladder, Pool
 from stacks.settings import Settings

@@ -19,7 +19,8 @@ from serving.engine.phases import engine_for
 from serving.hardware.accelerators import Accelerator, accelerator
 from serving.memory.budget import Memory, budget
 from serving.messages.finding import Finding
-from serving.models.catalog import ModelSpec, model
+from serving.models.catalog import model
+from serving.models.spec import ModelSpec
 from serving.startup.cold_start import ColdStart, estimate
 from serving.startup.timeouts import Lifecycle, lifecycle
 from stacks.settings import Settings

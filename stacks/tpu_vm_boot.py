@@ -11,10 +11,10 @@ from dataclasses import replace
 import pulumi
 
 from agent import bundle, vm
-from serving.deploy import baked_cache, compose, container_layout, vm_boot
+from serving.deploy import baked_cache, compose, container_layout, systemd_units, vm_boot
 from serving.deploy.vm_boot import Boot
 from serving.hardware import host_resources
-from serving.models.catalog import ModelSpec
+from serving.models.spec import ModelSpec
 from stacks.plan import Plan
 from stacks.settings import Settings
 from stacks.shared import Foundation
@@ -88,7 +88,7 @@ def boot_metadata(
     files = {
         "compose.yaml": compose.compose(release, resolved.lifecycle),
         "vllm.env": compose.env_file(dict(release.environment)),
-        **vm_boot.units(resolved.release.name, resolved.lifecycle, leave_seconds(target)),
+        **systemd_units.units(resolved.release.name, resolved.lifecycle, leave_seconds(target)),
         **{f"agent/{path}": text for path, text in bundle.files().items()},
         **{f"boot/{path}": text for path, text in vm.files().items()},
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from components.instance_group import MAX_INITIAL_DELAY_SECONDS
 from serving.deploy import baked_cache
 from serving.hardware.accelerators import Accelerator
-from serving.models.catalog import ModelSpec
+from serving.models.spec import ModelSpec
 from serving.startup.cold_start import ColdStart
 from stacks import gke_checks
 from stacks.plan import Plan

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from serving.compilation.resolved_config import resolve
 from serving.engine.config import EngineConfig
 from serving.hardware.accelerators import Accelerator
-from serving.models.catalog import ModelSpec
+from serving.models.spec import ModelSpec
 
 # Variables that no program depends on; any other one in extra_environment is taken to matter.
 _INERT_PREFIXES = (

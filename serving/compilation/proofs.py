@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from serving.compilation.fingerprint import Fingerprint, fingerprint
 from serving.engine.config import EngineConfig
 from serving.hardware.accelerators import Accelerator
-from serving.models.catalog import ModelSpec
+from serving.models.spec import ModelSpec
 
 FOLDER = Path(__file__).resolve().parents[2] / "proofs"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from serving.compilation import buckets
 from serving.compilation.buckets import Buckets, Programs
 from serving.engine.config import EngineConfig
-from serving.models.catalog import ModelSpec
+from serving.models.spec import ModelSpec
 
 SMEM_BYTES = 1024 * 1024
 """Scalar memory of a TPU core up to v6e, as `get_min_page_size` has it."""

@@ -5,7 +5,7 @@ from serving.deploy import container_layout
 from serving.engine.config import EngineConfig
 from serving.hardware.accelerators import Accelerator
 from serving.memory.budget import budget
-from serving.models.catalog import ModelSpec
+from serving.models.spec import ModelSpec
 
 
 def name(fingerprint: Fingerprint) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from serving.deploy import container_layout
 from serving.engine.config import EngineConfig
 from serving.hardware.accelerators import Accelerator
-from serving.models.catalog import ModelSpec
+from serving.models.spec import ModelSpec
 from serving.startup.timeouts import Lifecycle
 
 

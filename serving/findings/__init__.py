@@ -1,24 +1,33 @@
 """What is wrong, risky or surprising about an engine on a slice, before anything is paid for."""
 
+from serving.compilation.candidate import Subject
 from serving.compilation.proofs import Proof
 from serving.engine.config import EngineConfig
 from serving.findings import (
+    api,
     compiled,
     environment,
+    loading,
     memory,
+    model_code,
     multimodal,
+    parallelism,
     programs,
     scheduling,
 )
 from serving.hardware.accelerators import Accelerator
-from serving.messages.finding import SEVERITIES, Finding, Subject
-from serving.models.catalog import ModelSpec
+from serving.messages.finding import SEVERITIES, Finding
+from serving.models.spec import ModelSpec
 
 __all__ = ["Finding", "findings"]
 
 _MODULES = (
+    parallelism,
     scheduling,
+    model_code,
+    api,
     multimodal,
+    loading,
     programs,
     memory,
     compiled,

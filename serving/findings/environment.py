@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from serving.messages.finding import Finding, Rule, Severity, Subject
+from serving.compilation.candidate import Rule, Subject
+from serving.messages.finding import Finding, Severity
 
 _ON = ("1", "true", "t", "yes", "y", "on")
 _OFF = ("0", "false", "f", "no", "n", "off")

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from serving.compilation.candidate import Rule, Subject
 from serving.hardware.accelerators import GIB
 from serving.memory import kv_cache
 from serving.memory.budget import budget
-from serving.messages.finding import Finding, Rule, Subject
+from serving.messages.finding import Finding
 
 HEADROOM_FLOOR_BYTES = GIB // 2
 """Less than this left on a chip is remarked on: the memory model does not know the runtime's own

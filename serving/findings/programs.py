@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from serving.compilation.candidate import Rule, Subject
 from serving.compilation.resolved_config import BLOCK_TABLE_BYTES, resolve
-from serving.messages.finding import Finding, Rule, Subject
+from serving.messages.finding import Finding
 
 
 def block_table(s: Subject) -> Iterator[Finding]:

@@ -43,7 +43,9 @@ class Accelerator:
     `hbm_bytes_per_chip` is what programs may use, not the data sheet's size. `topology` is GKE's and
     Compute Engine's "rows x columns" of chips. `gke_accelerator` and `gke_topology` are the values of the
     node labels that the workload selects. `tpu_type` and `runtime_version` are the Cloud TPU API's names.
-    `hbm_bytes_per_second` and `bf16_flops` are one chip's peaks. None means: no agreed public source.
+    `hbm_bytes_per_second` and `bf16_flops` are one chip's peaks. `expert_parallel_tokens` is the largest step
+    for which the pinned wheels compile --enable-expert-parallel, None when there is no limit. Elsewhere None
+    means: no agreed public source.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Accelerator:
     disk_types: tuple[str, ...]
     hbm_bytes_per_second: int | None
     bf16_flops: int | None
+    expert_parallel_tokens: int | None
 
     @property
     def hbm_bytes(self) -> int:
@@ -92,6 +95,10 @@ def _v6e(
         disk_types=V6E_DISK_TYPES,
         hbm_bytes_per_second=1638 * GB,
         bf16_flops=918 * 10**12,
+        # Compiled for v6e:2x2 with libtpu 0.0.48's compile-only client from tpu-inference 0.32.0: steps of
+        # 1,024, 2,048 and 4,096 tokens raise NotImplementedError in the ragged gather kernel, which was tuned
+        # for 16 row partitions where v6e has 8 SparseCore lanes; 512 and below compile.
+        expert_parallel_tokens=512,
     )
 
 
@@ -119,6 +126,7 @@ _ROWS = (
         disk_types=(),
         hbm_bytes_per_second=None,
         bf16_flops=None,
+        expert_parallel_tokens=None,
     ),
 )
 

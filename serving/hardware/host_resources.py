@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from serving.hardware.accelerators import GIB, Accelerator
 from serving.memory.budget import Problem
-from serving.models.catalog import ModelSpec
+from serving.models.spec import ModelSpec
 
 PROCESS_BYTES = 64 * GIB
 """Processes, the compiler's threads, and what they share. Assumed."""

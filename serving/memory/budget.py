@@ -17,7 +17,7 @@ from serving.memory import program_buffers
 from serving.memory.kv_cache import Pool, pool
 from serving.memory.program_buffers import Temporary
 from serving.memory.weights import Group, groups
-from serving.models.catalog import ModelSpec
+from serving.models.spec import ModelSpec
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ sliding window for models with two head sizes.
 
 from dataclasses import dataclass
 
-from serving.models.catalog import ModelSpec
+from serving.models.spec import ModelSpec
 
 NARROW_HEAD = 64
 """Heads of this width have a kernel of their own, which stores K and V side by side."""

@@ -14,7 +14,7 @@ from serving.compilation.buckets import Buckets, pairs
 from serving.compilation.proofs import Calls, Proof
 from serving.compilation.resolved_config import Runtime
 from serving.engine.config import EngineConfig
-from serving.models.catalog import ModelSpec
+from serving.models.spec import ModelSpec
 
 MIB = 2**20
 BF16 = 2

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from serving.engine.config import EngineConfig
 from serving.memory import measured_boots
-from serving.models.catalog import Experts, ModelSpec
+from serving.models.spec import Experts, ModelSpec
 
 BF16 = 2
 F32 = 4

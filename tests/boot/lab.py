@@ -11,7 +11,7 @@ from typing import Any
 
 from agent import bundle, vm
 from local.image import constants
-from serving.deploy import compose, container_layout, vm_boot
+from serving.deploy import compose, container_layout, systemd_units, vm_boot
 from serving.deploy.release import Release
 from serving.deploy.vm_boot import Boot
 from serving.startup.timeouts import Lifecycle
@@ -153,7 +153,7 @@ class Lab:
         files = {
             "compose.yaml": compose.compose(release, lifecycle),
             "vllm.env": compose.env_file(dict(release.environment)),
-            **vm_boot.units(release.name, lifecycle, LEAVE_SECONDS),
+            **systemd_units.units(release.name, lifecycle, LEAVE_SECONDS),
             **{f"agent/{path}": text for path, text in bundle.files().items()},
             **{f"boot/{path}": text for path, text in vm.files().items()},
         }

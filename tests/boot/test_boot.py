@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from serving.deploy import compose, vm_boot
+from serving.deploy import compose, systemd_units, vm_boot
 from tests.boot.conftest import MakeLab
 from tests.boot.lab import BUCKET, CACHE, CANARY, MODEL, PART, Lab, furnish, simple_release, stages
 from tests.boot.machine import ADDRESS, wait_for
@@ -111,7 +111,7 @@ def test_compose_finds_the_server_healthy(lab: Lab) -> None:
 
 
 def test_the_journal_can_be_read(lab: Lab) -> None:
-    journal = lab.machine.run("journalctl", "--no-pager", "-u", vm_boot.UNIT).stdout
+    journal = lab.machine.run("journalctl", "--no-pager", "-u", systemd_units.UNIT).stdout
     assert journal
     assert "blob data" not in journal
 
@@ -125,7 +125,7 @@ def test_a_stop_lets_the_load_balancer_leave_and_ten_streams_end(lab: Lab) -> No
     command = lab.inside("curl", "-sN", "--max-time", "60", "-X", "POST", "-H", "X-Tokens: 9", url)
     streams = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(10)]
     time.sleep(2)
-    stopping = subprocess.Popen(lab.machine.command("systemctl", "stop", vm_boot.UNIT))
+    stopping = subprocess.Popen(lab.machine.command("systemctl", "stop", systemd_units.UNIT))
     wait_for(lambda: health(lab) == "503", 3)
     # Still admitted while load balancers learn.
     late = subprocess.run(
@@ -135,7 +135,7 @@ def test_a_stop_lets_the_load_balancer_leave_and_ten_streams_end(lab: Lab) -> No
     answers = [stream.communicate()[0] for stream in streams]
     assert [answer.count("data:") for answer in answers] == [10] * 10
     assert stopping.wait(60) == 0
-    assert lab.machine.run("systemctl", "is-failed", vm_boot.UNIT).returncode != 0
+    assert lab.machine.run("systemctl", "is-failed", systemd_units.UNIT).returncode != 0
     assert lab.machine.boot(SECONDS)["state"] == "serving"
 
 
@@ -153,7 +153,7 @@ def test_a_preempted_machine_ends_its_streams_within_googles_window(lab: Lab) ->
 
 def test_another_image_takes_the_place_of_what_nobody_runs(lab: Lab) -> None:
     docker = functools.partial(lab.machine.run, "docker")
-    lab.machine.run("systemctl", "stop", vm_boot.UNIT)
+    lab.machine.run("systemctl", "stop", systemd_units.UNIT)
     # Another release's image with a container that has ended, and one with a container that runs.
     lab.machine.run("sh", "-c", "tar -c /etc/hostname | docker import - old && docker create old true")
     lab.machine.run("sh", "-c", f"docker export {compose.CONTAINER} | docker import - busy")
@@ -200,7 +200,7 @@ def test_a_server_that_keeps_ending_stays_down_and_says_why(lab: Lab) -> None:
 
 
 def test_what_systemd_and_compose_think(lab: Lab) -> None:
-    for unit in (vm_boot.UNIT, vm_boot.WATCH_UNIT, vm_boot.LAST_WORDS_UNIT):
+    for unit in (systemd_units.UNIT, systemd_units.WATCH_UNIT, systemd_units.LAST_WORDS_UNIT):
         verified = lab.machine.run("systemd-analyze", "verify", f"/etc/systemd/system/{unit}")
         assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", ""), unit
     resolved = lab.machine.run(

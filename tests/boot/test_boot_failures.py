@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.deploy import vm_boot
+from serving.deploy import systemd_units, vm_boot
 from tests.boot.conftest import MakeLab
 from tests.boot.lab import BUCKET, CANARY, MODEL, Lab, furnish, simple_release, stages
 
@@ -150,7 +150,7 @@ def test_a_mended_machine_boots(failing: Lab) -> None:
 
 
 def forget_cache(lab: Lab) -> None:
-    lab.machine.run("systemctl", "stop", vm_boot.UNIT)
+    lab.machine.run("systemctl", "stop", systemd_units.UNIT)
     lab.machine.run("rm", "-rf", "/var/lib/tpuserve/cache/xla")
 
 

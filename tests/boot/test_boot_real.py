@@ -10,7 +10,7 @@ import pytest
 
 from local import image
 from local.image import constants
-from serving.deploy import compose, container_layout, vm_boot
+from serving.deploy import compose, container_layout, systemd_units
 from tests.boot.cloud import METADATA_ADDRESS
 from tests.boot.conftest import MakeLab
 from tests.boot.lab import BUCKET, CACHE, CANARY, Lab, vllm_release
@@ -62,7 +62,7 @@ def test_from_an_empty_disk_to_a_completion(lab: Lab) -> None:
     status = lab.machine.boot(SECONDS)
     assert status["state"] == "serving", (
         status,
-        lab.machine.run("journalctl", "-u", vm_boot.UNIT).stdout[-4000:],
+        lab.machine.run("journalctl", "-u", systemd_units.UNIT).stdout[-4000:],
     )
     answer = subprocess.run(ask(lab, "/v1/chat/completions", chat(8)), capture_output=True, text=True)
     body, _, code = answer.stdout.rpartition("\n")
@@ -90,7 +90,7 @@ def test_a_stop_with_ten_streams_in_flight_loses_none(lab: Lab) -> None:
     words = ask(lab, "/v1/chat/completions", chat(80, stream=True, ignore_eos=True))
     streams = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(10)]
     time.sleep(3)
-    lab.machine.run("systemctl", "stop", vm_boot.UNIT, timeout=180)
+    lab.machine.run("systemctl", "stop", systemd_units.UNIT, timeout=180)
     answers = [stream.communicate()[0] for stream in streams]
     tails = [answer[-200:] for answer in answers if not answer.rstrip().endswith("data: [DONE]\n\n\n200")]
     assert tails == []

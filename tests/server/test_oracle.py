@@ -15,7 +15,7 @@ from serving.engine import phases
 from serving.engine.config import EngineConfig, parse
 from serving.engine.rendering import targets
 from serving.memory import kv_cache, program_buffers, weights
-from serving.models.catalog import Experts
+from serving.models.spec import Experts
 from tests.server import oracle
 
 MODEL_PATH, PORT = "/models/m", 8000

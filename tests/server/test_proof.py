@@ -26,7 +26,8 @@ from serving.hardware.accelerators import accelerator
 from serving.memory import program_buffers
 from serving.memory.budget import budget
 from serving.memory.weights import groups
-from serving.models.catalog import ModelSpec, model
+from serving.models.catalog import model
+from serving.models.spec import ModelSpec
 
 V6E_4 = accelerator("v6e-4")
 SMALLER: Mapping[str, Mapping[str, int]] = {

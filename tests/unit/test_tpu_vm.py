@@ -13,7 +13,7 @@ import yaml
 
 from components.machine_purchase import machine
 from components.purchase import Purchase
-from serving.deploy import compose, container_layout, vm_boot
+from serving.deploy import compose, container_layout, systemd_units, vm_boot
 from serving.deploy.release import Release
 from serving.deploy.vm_boot import Boot
 from serving.hardware.accelerators import accelerator
@@ -272,7 +272,7 @@ def test_only_a_stack_that_asks_for_it_begins_with_a_baked_cache() -> None:
 
 def test_the_unit_counts_over_more_than_its_starts() -> None:
     _, _, resolved = parts()
-    text = vm_boot.units("abc", resolved.lifecycle, 5)[vm_boot.UNIT]
+    text = systemd_units.units("abc", resolved.lifecycle, 5)[systemd_units.UNIT]
     values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     boots = int(values["StartLimitBurst"]) * resolved.lifecycle.engine_ready_timeout_seconds
     assert int(values["StartLimitIntervalSec"]) > boots

@@ -13,7 +13,6 @@ import serving
 from serving.engine.phases import PHASES, SCENARIOS, engine_for
 from serving.findings import findings
 from serving.hardware.accelerators import ACCELERATORS, accelerator
-from serving.hardware.kernels import expert_parallel_lowers
 from serving.messages.finding import SEVERITIES
 from serving.models.catalog import MODELS, model
 
@@ -85,7 +84,7 @@ def test_expert_parallel_is_refused_only_where_it_does_not_compile() -> None:
             name,
             overrides,
         )
-    assert expert_parallel_lowers(accelerator("v6e-8")) == 512
+    assert accelerator("v6e-8").expert_parallel_tokens == 512
 
 
 @given(
