@@ -7,7 +7,8 @@ from serving.bootlog import BootLog
 from serving.compilation.resolved_config import resolve
 from serving.engine.config import EngineConfig
 from serving.hardware.accelerators import GIB, Accelerator
-from serving.memory.budget import Memory, budget
+from serving.memory.budget import budget
+from serving.memory.terms import Memory
 from serving.models.spec import ModelSpec
 from serving.startup.cold_start import estimate
 

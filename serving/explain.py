@@ -19,7 +19,8 @@ from serving.findings.memory import TYPICAL_TOKENS
 from serving.hardware import prices
 from serving.hardware.accelerators import GIB
 from serving.hardware.prices import Provisioning
-from serving.memory.budget import Memory, budget
+from serving.memory.budget import budget
+from serving.memory.terms import Memory
 from serving.startup import cold_start
 from serving.startup.cold_start import ColdStart
 from serving.startup.timeouts import lifecycle

@@ -12,7 +12,7 @@ from serving.findings.memory import TYPICAL_TOKENS
 from serving.hardware import prices
 from serving.hardware.accelerators import GIB, Accelerator
 from serving.hardware.prices import Provisioning
-from serving.memory.budget import Memory
+from serving.memory.terms import Memory
 from serving.models.spec import ModelSpec
 from serving.startup.cold_start import ColdStart
 

@@ -17,7 +17,8 @@ from serving.deploy.release import Release
 from serving.engine.config import EngineConfig
 from serving.engine.phases import engine_for
 from serving.hardware.accelerators import Accelerator, accelerator
-from serving.memory.budget import Memory, budget
+from serving.memory.budget import budget
+from serving.memory.terms import Memory
 from serving.messages.finding import Finding
 from serving.models.catalog import model
 from serving.models.spec import ModelSpec

@@ -32,7 +32,7 @@ preempted machine has."""
 
 def data_gb(spec: ModelSpec) -> int:
     """Size of the disk that holds weights, image and compile cache."""
-    return math.ceil(host_resources.needs(spec).disk_bytes * DISK_MARGIN / 1e9)
+    return math.ceil(host_resources.needs(spec.weight_bytes).disk_bytes * DISK_MARGIN / 1e9)
 
 
 def leave_seconds(target: TpuVmTarget) -> int:
@@ -97,5 +97,5 @@ def boot_metadata(
         "tpuserve-files": json.dumps(files, sort_keys=True),
         # For people, and for the policies that compare them with the group and the disks.
         "tpuserve-boot-seconds": str(resolved.cold_start.budget_seconds),
-        "tpuserve-disk-gb": str(math.ceil(host_resources.needs(spec).disk_bytes / 1e9)),
+        "tpuserve-disk-gb": str(math.ceil(host_resources.needs(spec.weight_bytes).disk_bytes / 1e9)),
     }

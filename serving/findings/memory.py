@@ -25,9 +25,7 @@ def fit(s: Subject) -> Iterator[Finding]:
     problem = terms.problem
     if problem is not None:
         if problem.code != "too-few-chips":
-            yield Finding(
-                "error", problem.code, f"engine.{problem.field}", problem.asked, problem.truth, problem.change
-            )
+            yield problem
         return
     if not s.accelerator.is_stand_in and terms.left_bytes < HEADROOM_FLOOR_BYTES:
         # Pages that are told are so many whatever the share.

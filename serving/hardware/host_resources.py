@@ -7,9 +7,7 @@ limit kills while it loads starts again, and again.
 import math
 from dataclasses import dataclass
 
-from serving.hardware.accelerators import GIB, Accelerator
-from serving.memory.budget import Problem
-from serving.models.spec import ModelSpec
+from serving.hardware.accelerators import GIB
 
 PROCESS_BYTES = 64 * GIB
 """Processes, the compiler's threads, and what they share. Assumed."""
@@ -34,12 +32,12 @@ class HostNeeds:
     disk_bytes: int
 
 
-def needs(model: ModelSpec) -> HostNeeds:
-    """What a server of `model` needs of its host."""
+def needs(weight_bytes: int) -> HostNeeds:
+    """What a server with these weights needs of its host."""
     return HostNeeds(
-        server_bytes=server_bytes(model.weight_bytes),
-        file_cache_bytes=file_cache_bytes(model.weight_bytes),
-        disk_bytes=model.weight_bytes + IMAGE_ROOM_BYTES,
+        server_bytes=server_bytes(weight_bytes),
+        file_cache_bytes=file_cache_bytes(weight_bytes),
+        disk_bytes=weight_bytes + IMAGE_ROOM_BYTES,
     )
 
 
@@ -51,21 +49,3 @@ def server_bytes(weight_bytes: int) -> int:
 def file_cache_bytes(weight_bytes: int) -> int:
     """Memory of a cache of these weights."""
     return weight_bytes * 11 // 10
-
-
-def problem(accelerator: Accelerator, model: ModelSpec, *, file_cache: bool) -> Problem | None:
-    """Why the host's memory is too small, or None: also where no public source states it."""
-    memory = accelerator.host_memory_bytes
-    asked = needs(model)
-    wanted = asked.server_bytes + (asked.file_cache_bytes if file_cache else 0)
-    if memory is None or wanted <= memory:
-        return None
-    return Problem(
-        "host-memory-too-small",
-        "model",
-        f"{model.name} is served on {accelerator.name}",
-        f"loading its {model.weight_bytes / 1e9:.1f} GB of weights takes {wanted / 1e9:.0f} GB of host "
-        f"memory, and the machine has {memory / 1e9:.0f} GB",
-        "take a larger slice or a smaller model"
-        + (", or read without a cache in memory" if file_cache else ""),
-    )

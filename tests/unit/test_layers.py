@@ -1,6 +1,7 @@
 """The house has four layers and one direction; this is what keeps it so."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,9 @@ LANGUAGE_HOST = REPOSITORY / "local" / "toolchain" / "language_host"
 
 MOST_LINES = 400
 
+LONGEST_CHAIN = 6
+"""Packages of serving/ on one path of imports: so many must be read, at most, to understand one of them."""
+
 
 def sources(*folders: str) -> list[Path]:
     found = (path for folder in folders for path in (REPOSITORY / folder).rglob("*.py"))
@@ -58,6 +62,41 @@ def test_a_layer_imports_only_what_is_below_it(layer: str) -> None:
         if LANGUAGE_HOST not in path.parents and (found := imported(path) & set(FORBIDDEN[layer]))
     }
     assert wrong == {}
+
+
+def packages(layer: str) -> dict[str, set[str]]:
+    """Each folder of a layer, and the other folders of that layer that its files import."""
+    found: dict[str, set[str]] = {}
+    for path in sources(layer):
+        folder = path.relative_to(REPOSITORY).parts[1]
+        if folder.endswith(".py"):
+            continue
+        names = found.setdefault(folder, set())
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                full = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+                names |= {name.split(".")[1] for name in full if name.startswith(f"{layer}.")}
+    return {folder: (names & set(found)) - {folder} for folder, names in found.items()}
+
+
+def longest_chain(graph: dict[str, set[str]]) -> list[str]:
+    """The longest path of imports. Raises graphlib.CycleError where packages import each other."""
+    chains: dict[str, list[str]] = {}
+    for folder in graphlib.TopologicalSorter(graph).static_order():
+        chains[folder] = [folder, *max((chains[below] for below in graph[folder]), key=len, default=[])]
+    return max(chains.values(), key=len)
+
+
+def test_packages_of_serving_have_one_direction_and_few_floors() -> None:
+    graph = packages("serving")
+    assert len(graph) == 9
+    chain = longest_chain(graph)
+    assert len(chain) <= LONGEST_CHAIN, chain
+
+
+def test_a_cycle_between_packages_is_found() -> None:
+    with pytest.raises(graphlib.CycleError):
+        longest_chain({"a": {"b"}, "b": {"a"}})
 
 
 def test_only_settings_reads_the_configuration() -> None:

@@ -11,7 +11,8 @@ from serving.engine.phases import engine_for
 from serving.findings import findings
 from serving.hardware.accelerators import GIB, accelerator
 from serving.memory import kv_cache
-from serving.memory.budget import Memory, budget
+from serving.memory.budget import budget
+from serving.memory.terms import Memory
 from serving.messages.unsupported_options import FOREIGN
 from serving.models.catalog import model
 from serving.startup import cold_start

@@ -15,7 +15,8 @@ from serving.engine.config import EngineConfig
 from serving.engine.phases import PHASES
 from serving.hardware.accelerators import GIB, accelerator
 from serving.memory import program_buffers
-from serving.memory.budget import Memory, budget, min_batched_tokens
+from serving.memory.budget import budget, min_batched_tokens
+from serving.memory.terms import Memory
 from serving.models.catalog import model
 from tests.unit.serving.proved import program, proved
 from tests.unit.serving.strategies import GEMMA, STAND_IN, TINY, V6E_4, engine, engines
@@ -100,7 +101,7 @@ def test_the_advised_number_of_pages_is_the_largest_that_fits(pages: int) -> Non
     config = engine(gpu_memory_utilization=1, num_gpu_blocks_override=pages)
     problem = gemma_budget(config).problem
     assert problem is not None
-    assert (problem.code, problem.field) == ("programs-do-not-fit", "num_gpu_blocks_override")
+    assert (problem.code, problem.field) == ("programs-do-not-fit", "engine.num_gpu_blocks_override")
     assert str(problem).startswith(
         f"engine.num_gpu_blocks_override is {pages:,}: weights and KV cache leave "
     )

@@ -11,7 +11,8 @@ from serving.engine.config import EngineConfig
 from serving.engine.phases import PHASES, SCENARIOS, engine_for
 from serving.findings import findings
 from serving.hardware.accelerators import accelerator
-from serving.memory.budget import Memory, budget
+from serving.memory.budget import budget
+from serving.memory.terms import Memory
 from serving.models.catalog import MODELS, model
 
 V6E = accelerator("v6e-4")
