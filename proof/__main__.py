@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from config.selection import Asked, add_options, from_options
 from proof import bake, environment
 from proof.environment import Refused
-from serving.asked import Asked, add_options, from_options
 from serving.compilation import proofs
 from serving.compilation.fingerprint import fingerprint
 from serving.memory.budget import budget

@@ -13,9 +13,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from config.selection import Asked
 from proof.environment import WRITTEN_FOR, Refused
 from proof.records import Record, WorkFolder, write_whole
-from serving.asked import Asked
 from serving.compilation.fingerprint import fingerprint
 from serving.compilation.proofs import Proof
 from serving.deploy import baked_cache

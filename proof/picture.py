@@ -2,8 +2,8 @@
 
 from html import escape
 
+from config.selection import Asked
 from proof.report import budgets, parts, verdict
-from serving.asked import Asked
 from serving.compilation.proofs import Proof
 from serving.hardware.accelerators import GIB
 

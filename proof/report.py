@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from serving.asked import Asked
+from config.selection import Asked
+from proof.roofline import bound
 from serving.compilation.proofs import Program, Proof
 from serving.hardware.accelerators import GIB
 from serving.memory.budget import budget
 from serving.memory.terms import Memory
-from serving.roofline import bound
 
 MIB = 2**20
 

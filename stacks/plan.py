@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from agent import bundle
+from config.settings import Settings
 from serving import findings
 from serving.compilation import fingerprint, proofs
 from serving.compilation.fingerprint import Fingerprint
@@ -24,7 +25,6 @@ from serving.models.catalog import model
 from serving.models.spec import ModelSpec
 from serving.startup.cold_start import ColdStart, estimate
 from serving.startup.timeouts import Lifecycle, lifecycle
-from stacks.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The container stack of one server: `compose.yaml`, `vllm.env`, and the folder that they stand in.
 
-A TPU VM's boot writes exactly these files and systemd starts them; `python -m serving compose` prints
+A TPU VM's boot writes exactly these files and systemd starts them; `python -m explain compose` prints
 them for a machine that is run by hand. Paths are relative to the files' own folder:
 
     compose.yaml vllm.env    these two

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from agent import bundle, vm
+from config.settings import Settings
 from local.image import constants
 from serving.deploy import compose, container_layout, systemd_units, vm_boot
 from serving.deploy.release import Release
 from serving.deploy.vm_boot import Boot
 from serving.startup.timeouts import Lifecycle
 from stacks.plan import plan
-from stacks.settings import Settings
 from tests.boot import cloud, machine
 from tests.boot.machine import ADDRESS, Machine, wait_for
 from tests.boot.supplies import certificates, image

@@ -8,16 +8,16 @@ from components.compute_class import ComputeClassArgs, priority
 from components.gateway_policies import policies
 from components.purchase import Purchase, bought
 from components.weights_volume import annotations, cache_volume, weights_volume
+from config.provisioning import WAIT_MINUTES, node_wait_seconds
+from config.settings import Settings
+from config.targets import FoundationTarget, GkeTarget
 from serving.engine.phases import engine_for
 from serving.hardware.accelerators import accelerator
 from serving.models.catalog import model
 from serving.startup import cold_start
 from serving.startup.timeouts import lifecycle
-from stacks import foundation, gke_checks
-from stacks.capacity import WAIT_MINUTES, node_wait_seconds
-from stacks.gke_nodes import purchase
-from stacks.settings import Settings
-from stacks.targets import FoundationTarget, GkeTarget
+from stacks.gcp import checks, foundation
+from stacks.gcp.provisioning import purchase
 
 DIGEST = "vllm/vllm-tpu:v0.32.0@sha256:" + "ab" * 32
 REVISION = "4d7ae4984b7db7de8f8457170b3f1a419ee76d52"
@@ -143,14 +143,14 @@ def test_what_is_malformed(config: dict[str, Any], sentence: str) -> None:
 def test_what_is_impossible(config: dict[str, Any], sentence: str) -> None:
     settings, wanted = gke(config)
     found = list(
-        gke_checks.problems(settings, wanted, accelerator(settings.accelerator), model(settings.model_name))
+        checks.problems(settings, wanted, accelerator(settings.accelerator), model(settings.model_name))
     )
     assert len(found) == 1 and found[0].startswith(sentence), found
 
 
 def test_the_good_one_is_good() -> None:
     settings, wanted = gke(GOOD)
-    assert list(gke_checks.problems(settings, wanted, accelerator("v6e-4"), model(settings.model_name))) == []
+    assert list(checks.problems(settings, wanted, accelerator("v6e-4"), model(settings.model_name))) == []
 
 
 ENVIRONMENTS: list[tuple[dict[str, str], str]] = [

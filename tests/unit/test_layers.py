@@ -8,22 +8,18 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
+PULUMI = ("pulumi", "pulumi_kubernetes", "pulumi_gcp")
+RUN_ELSEWHERE = ("agent", "explain", "local", "policies", "proof", "tests", "tools")
+
 FORBIDDEN = {
-    "serving": (
-        "pulumi",
-        "pulumi_kubernetes",
-        "pulumi_gcp",
-        "components",
-        "stacks",
-        "agent",
-        "local",
-        "proof",
-        "tools",
-    ),
-    "components": ("stacks", "agent", "local", "proof", "tools"),
-    "stacks": ("proof", "policies", "tests", "tools"),
-    "proof": ("pulumi", "components", "stacks", "agent", "local", "policies", "tests", "tools"),
-    "agent": ("pulumi", "serving", "components", "stacks", "local", "proof", "tools"),
+    "serving": (*PULUMI, *RUN_ELSEWHERE, "components", "config", "stacks"),
+    "config": (*PULUMI, *RUN_ELSEWHERE, "components", "stacks"),
+    "components": (*RUN_ELSEWHERE, "config", "stacks"),
+    "stacks": ("explain", "policies", "proof", "tests", "tools"),
+    "explain": (*PULUMI, "agent", "components", "local", "policies", "proof", "stacks", "tests", "tools"),
+    "proof": (*PULUMI, "agent", "components", "explain", "local", "policies", "stacks", "tests", "tools"),
+    "agent": (*PULUMI, *(set(RUN_ELSEWHERE) - {"agent"}), "components", "config", "serving", "stacks"),
+    "policies": ("agent", "components", "config", "explain", "local", "proof", "stacks", "tests", "tools"),
     "local": ("pulumi", "components", "stacks"),
 }
 LANGUAGE_HOST = REPOSITORY / "local" / "toolchain" / "language_host"
@@ -87,6 +83,11 @@ def longest_chain(graph: dict[str, set[str]]) -> list[str]:
     return max(chains.values(), key=len)
 
 
+@pytest.mark.parametrize("layer", ["agent", "stacks"])
+def test_packages_of_a_layer_have_one_direction(layer: str) -> None:
+    assert longest_chain(packages(layer))
+
+
 def test_packages_of_serving_have_one_direction_and_few_floors() -> None:
     graph = packages("serving")
     assert len(graph) == 9
@@ -99,13 +100,16 @@ def test_a_cycle_between_packages_is_found() -> None:
         longest_chain({"a": {"b"}, "b": {"a"}})
 
 
-def test_only_settings_reads_the_configuration() -> None:
+def test_only_one_file_reads_the_configuration() -> None:
     readers = [
         str(path.relative_to(REPOSITORY))
-        for path in [*sources("components", "stacks", "serving"), REPOSITORY / "__main__.py"]
+        for path in [
+            *sources("components", "config", "explain", "stacks", "serving"),
+            REPOSITORY / "__main__.py",
+        ]
         if "pulumi.Config" in path.read_text("utf-8") or "runtime.config" in path.read_text("utf-8")
     ]
-    assert readers == ["stacks/settings.py"]
+    assert readers == ["stacks/load.py"]
 
 
 def test_components_know_no_environment() -> None:
@@ -124,8 +128,10 @@ def test_stacks_takes_from_local_only_where_things_are() -> None:
 def test_no_file_outgrows_its_room() -> None:
     folders = (
         "serving",
+        "config",
         "components",
         "stacks",
+        "explain",
         "agent",
         "local",
         "policies",

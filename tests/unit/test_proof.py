@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from config.selection import from_settings
+from config.settings import Settings
 from proof import __main__ as command
 from proof import bake, checkpoint, environment
 from proof.environment import Refused
 from proof.records import Record, WorkFolder
-from serving.asked import from_settings
 from serving.deploy import baked_cache
 from serving.hardware.accelerators import accelerator
 from serving.models.catalog import MODELS, model
 from stacks.plan import plan
-from stacks.settings import Settings
 from tests.unit.serving.proved import program, proved
 
 Usage = namedtuple("Usage", "total used free")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from serving.asked import from_name, from_settings, from_stack, overrides
+from config.selection import from_name, from_settings, from_stack, overrides
 from serving.engine.phases import PHASES, engine_for
 from serving.findings import findings
 from serving.hardware.accelerators import DEFAULT_ACCELERATOR, accelerator

@@ -1,8 +1,8 @@
 """What an engine's proof changes: the numbers, where they come from, and two findings."""
 
+from config.selection import from_settings, from_stack
 from proof.report import UTILISATIONS, budgets
-from serving import summary
-from serving.asked import from_settings, from_stack
+from proof.roofline import bound
 from serving.compilation import proofs
 from serving.compilation.proofs import Proof
 from serving.engine.phases import PHASES
@@ -10,8 +10,8 @@ from serving.findings import findings
 from serving.hardware.accelerators import GIB
 from serving.memory.budget import budget
 from serving.memory.weights import groups
-from serving.roofline import bound
 from serving.startup import cold_start
+from stacks import output_lines
 from tests.unit.serving.proved import program, proved
 from tests.unit.serving.strategies import GEMMA, STAND_IN, V6E_4, engine
 
@@ -35,11 +35,11 @@ def sentences(proof: Proof, code: str) -> list[str]:
 
 def test_capacity_and_cold_start_say_what_was_compiled_and_when() -> None:
     proof = as_the_formula_has_it()
-    capacity = summary.capacity(budget(V6E_4, GEMMA, engine(), proof), engine())
+    capacity = output_lines.capacity(budget(V6E_4, GEMMA, engine(), proof), engine())
     assert capacity.endswith("GiB a chip (compiled 2026-11-27, vllm-tpu 0.32.0)")
-    cold = summary.cold_start(cold_start.estimate(V6E_4, GEMMA, engine(), proof))
+    cold = output_lines.cold_start(cold_start.estimate(V6E_4, GEMMA, engine(), proof))
     assert "in place (compiled 2026-11-27, vllm-tpu 0.32.0); given up after" in cold
-    assert max(len(capacity), len(cold)) <= summary.LONGEST
+    assert max(len(capacity), len(cold)) <= output_lines.LONGEST
 
 
 def test_formula_and_compiler_apart_by_more_than_a_hundredth() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from serving.asked import from_settings
+from config.selection import from_settings
 from serving.compilation import proofs
 from serving.compilation.proofs import Calls, Proof
 from serving.compilation.resolved_config import resolve

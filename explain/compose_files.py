@@ -6,7 +6,8 @@ from typing import cast
 
 import yaml
 
-from serving.asked import PREFIX, from_stack
+from config.selection import from_stack
+from config.stack_file import PREFIX
 from serving.deploy import compose, release
 from serving.startup import cold_start
 from serving.startup.timeouts import lifecycle

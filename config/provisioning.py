@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.section import Section
+from config.strict_model import Section
 
 WAIT_MINUTES = 120
 """Assumed: what a stack waits for nodes that come when Google has some. No source promises a time."""

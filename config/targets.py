@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from stacks.capacity import Capacity, Rung
-from stacks.section import Section
+from config.provisioning import Capacity, Rung
+from config.strict_model import Section
 
 PLACEHOLDER_PROJECT = "my-project"
 """Stands in every stack file until you write your own; `preview` takes it, `up` does not."""

@@ -19,11 +19,11 @@ from components.image_mirror import ImageMirror, ImageMirrorArgs
 from components.network import Network, NetworkArgs
 from components.private_apis import PrivateApis, PrivateApisArgs
 from components.secret import Secret, SecretArgs
+from config.settings import Settings
+from config.targets import FoundationTarget
 from serving.deploy import container_layout
-from stacks import google
-from stacks.settings import Settings
-from stacks.shared import Environment, Foundation
-from stacks.targets import FoundationTarget
+from stacks.gcp import common
+from stacks.gcp.foundation_outputs import Environment, Foundation
 
 SERVICES = (
     "artifactregistry.googleapis.com",
@@ -55,8 +55,8 @@ NODE_ROLES = ("roles/container.defaultNodeServiceAccount",)
 
 def build(settings: Settings, target: FoundationTarget) -> None:
     """Declare the foundation and export what serving stacks need."""
-    google.refuse(problems(settings, target))
-    provider = google.provider(target.project, target.region)
+    common.refuse(problems(settings, target))
+    provider = common.provider(target.project, target.region)
     apis = Apis("apis", ApisArgs(services=SERVICES), pulumi.ResourceOptions(providers=[provider]))
     # All of it is protected, because serving stacks stand on it; an account that is made again under its
     # old name has none of its old rights.
@@ -165,7 +165,7 @@ def _secret(
 
 def problems(settings: Settings, target: FoundationTarget) -> Iterator[str]:
     """What Google would refuse, or what a foundation would ignore, one sentence each."""
-    yield from google.placeholders(target.project)
+    yield from common.placeholders(target.project)
     for name in sorted(settings.model_fields_set - {"target"}):
         yield f"{name} is set, but a foundation runs no server; move it to a serving stack's file."
     blocks = {

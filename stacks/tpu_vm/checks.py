@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from components.instance_group import MAX_INITIAL_DELAY_SECONDS
+from config.settings import Settings
+from config.targets import TpuVmTarget
 from serving.deploy import baked_cache
 from serving.hardware.accelerators import Accelerator
 from serving.models.spec import ModelSpec
 from serving.startup.cold_start import ColdStart
-from stacks import gke_checks
+from stacks.gcp import checks
 from stacks.plan import Plan
-from stacks.settings import Settings
-from stacks.targets import TpuVmTarget
 
 # Between the soft-off signal and the end (Compute API, `scheduling.skipGuestOsShutdown`).
 WINDOW_SECONDS = {"on-demand": 120, "reservation": 120, "flex-start": 120, "spot": 30}
@@ -22,7 +22,7 @@ def problems(
     settings: Settings, target: TpuVmTarget, accelerator: Accelerator, model: ModelSpec
 ) -> Iterator[str]:
     """One sentence for each thing that could not work, all of them at once."""
-    yield from gke_checks.problems(settings, target, accelerator, model)
+    yield from checks.problems(settings, target, accelerator, model)
     if target.other_zones:
         yield from _regional(target, accelerator)
     if target.endpoint is not None and target.endpoint.exposure == "public":

@@ -8,7 +8,7 @@ import pulumi
 import pulumi.runtime
 import pulumi_gcp as gcp
 
-from stacks.targets import PLACEHOLDER_PROJECT
+from config.targets import PLACEHOLDER_PROJECT
 
 
 def provider(project: str, region: str) -> gcp.Provider:

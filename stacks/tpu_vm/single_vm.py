@@ -8,15 +8,17 @@ import pulumi
 
 from components.apis import Apis, ApisArgs
 from components.cloud_tpu import CloudTpu, CloudTpuArgs
+from config.settings import Settings
+from config.targets import TpuVmTarget
 from serving.deploy import container_layout, vm_boot
 from serving.hardware.accelerators import accelerator
 from serving.models.catalog import model
-from stacks import google, outputs, stockout, tpu_vm_checks
+from stacks import outputs
+from stacks.gcp import common, stockout
 from stacks.plan import plan
-from stacks.settings import Settings
-from stacks.targets import TpuVmTarget
-from stacks.tpu_vm_boot import ATTRIBUTES, data_gb, digits, metadata
-from stacks.tpu_vm_site import site
+from stacks.tpu_vm import checks
+from stacks.tpu_vm.access import site
+from stacks.tpu_vm.boot_metadata import ATTRIBUTES, data_gb, digits, metadata
 
 DATA_DEVICE = "persistent-disk-1"
 """The API gives no name to a disk, so Compute Engine's own for the first after the boot disk."""
@@ -32,11 +34,11 @@ LIMITS = (
 def build(settings: Settings, target: TpuVmTarget) -> None:
     """Declare the stack and its outputs."""
     slice_, spec = accelerator(settings.accelerator), model(settings.model_name)
-    google.refuse(tpu_vm_checks.problems(settings, target, slice_, spec))
-    google.refuse(problems(settings, target))
+    common.refuse(checks.problems(settings, target, slice_, spec))
+    common.refuse(problems(settings, target))
     assert settings.image is not None
     resolved = plan(settings, settings.image)
-    google.refuse(tpu_vm_checks.baked_cache_pages(target, resolved))
+    common.refuse(checks.baked_cache_pages(target, resolved))
     assert slice_.tpu_type is not None and slice_.runtime_version is not None
     for limit in LIMITS:
         pulumi.log.warn(limit)
@@ -59,7 +61,7 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
             email=here.email,
             spot=target.capacity.kind == "spot",
             metadata={key: texts[key] for key in ATTRIBUTES},
-            labels=google.labels(),
+            labels=common.labels(),
             on_error=stockout.hook(target, slice_, target.capacity),
         ),
         pulumi.ResourceOptions.merge(here.ready, pulumi.ResourceOptions(depends_on=[api])),

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from serving.explain import Row
+from explain.rows import Row
 from serving.messages.finding import Finding
 
 WIDTH = 116

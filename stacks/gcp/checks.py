@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pulumi.runtime
 
+from config.provisioning import FlexStart, Ladder, Pool
+from config.settings import Settings
+from config.targets import GkeTarget, TpuVmTarget
 from serving.hardware.accelerators import Accelerator
 from serving.models.spec import ModelSpec
-from stacks import google
-from stacks.capacity import FlexStart, Ladder, Pool
-from stacks.settings import Settings
-from stacks.targets import GkeTarget, TpuVmTarget
+from stacks.gcp import common
 
 DIGEST = re.compile(r"^[a-z0-9][a-z0-9._/-]*(:[\w.-]+)?@sha256:[0-9a-f]{64}$")
 PLACEHOLDER_DIGEST = "0" * 64
@@ -25,7 +25,7 @@ def problems(
     settings: Settings, target: GkeTarget | TpuVmTarget, accelerator: Accelerator, model: ModelSpec
 ) -> Iterator[str]:
     """One sentence for each thing that could not work, all of them at once."""
-    yield from google.placeholders(target.project)
+    yield from common.placeholders(target.project)
     yield from _image(settings.image, target.kind)
     yield from _endpoint(settings, target)
     if accelerator.is_stand_in:

@@ -11,14 +11,14 @@ from dataclasses import replace
 import pulumi
 
 from agent import bundle, vm
+from config.settings import Settings
+from config.targets import TpuVmTarget
 from serving.deploy import baked_cache, compose, container_layout, systemd_units, vm_boot
 from serving.deploy.vm_boot import Boot
 from serving.hardware import host_resources
 from serving.models.spec import ModelSpec
+from stacks.gcp.foundation_outputs import Foundation
 from stacks.plan import Plan
-from stacks.settings import Settings
-from stacks.shared import Foundation
-from stacks.targets import TpuVmTarget
 
 ATTRIBUTES = ("startup-script", "tpuserve-files", "tpuserve-boot-seconds", "tpuserve-disk-gb")
 

@@ -10,7 +10,7 @@ from typing import cast
 
 from pydantic import BaseModel
 
-from serving.asked import Asked
+from config.selection import Asked
 from serving.compilation.fingerprint import fingerprint
 from serving.compilation.resolved_config import resolve
 from serving.deploy import container_layout

@@ -1,4 +1,4 @@
-"""A serving stack of TPU VMs: a group that heals itself, and a boot that ends in a server that answers."""
+"""A managed group of TPU VMs that heals itself, with a boot that ends in a server that answers."""
 
 from __future__ import annotations
 
@@ -13,17 +13,26 @@ from components.internal_load_balancer import InternalLoadBalancer, InternalLoad
 from components.purchase import Purchase
 from components.regional_group import RegionalGroup, RegionalGroupArgs
 from components.server_check import ServerCheck, ServerCheckArgs
+from config.provisioning import node_wait_seconds
+from config.settings import Settings
+from config.targets import Endpoint, TpuVmTarget
 from serving.deploy import container_layout, vm_boot
 from serving.hardware.accelerators import accelerator
 from serving.models.catalog import model
-from stacks import cloud_tpu, google, outputs, stockout, tpu_vm_checks
-from stacks.capacity import node_wait_seconds
-from stacks.gke_nodes import purchase
+from stacks import outputs
+from stacks.gcp import common, stockout
+from stacks.gcp.provisioning import purchase
 from stacks.plan import Plan, plan
-from stacks.settings import Settings
-from stacks.targets import Endpoint, TpuVmTarget
-from stacks.tpu_vm_boot import ATTRIBUTES, HEALTH_PERIOD_SECONDS, data_gb, digits, leave_seconds, metadata
-from stacks.tpu_vm_site import Site, site
+from stacks.tpu_vm import checks
+from stacks.tpu_vm.access import Site, site
+from stacks.tpu_vm.boot_metadata import (
+    ATTRIBUTES,
+    HEALTH_PERIOD_SECONDS,
+    data_gb,
+    digits,
+    leave_seconds,
+    metadata,
+)
 
 SYSTEM_GB = 30
 """Ubuntu, its packages and its logs; the accelerator image's own size is 10 GB."""
@@ -34,18 +43,13 @@ UNKNOWN_YET = ("subnetwork", "email")
 
 def build(settings: Settings, target: TpuVmTarget) -> None:
     """Declare the stack and its outputs."""
-    if target.api == "cloud-tpu":
-        cloud_tpu.build(settings, target)
-        return
-    google.refuse(
-        tpu_vm_checks.problems(
-            settings, target, accelerator(settings.accelerator), model(settings.model_name)
-        )
+    common.refuse(
+        checks.problems(settings, target, accelerator(settings.accelerator), model(settings.model_name))
     )
     assert settings.image is not None
     resolved = plan(settings, settings.image, node_wait_seconds(target.capacity))
-    google.refuse(tpu_vm_checks.too_slow(resolved.cold_start))
-    google.refuse(tpu_vm_checks.baked_cache_pages(target, resolved))
+    common.refuse(checks.too_slow(resolved.cold_start))
+    common.refuse(checks.baked_cache_pages(target, resolved))
     here = site(target, pulumi.get_stack())
     bought = purchase(target.capacity)
     template, mark = _template(settings, target, resolved, here, bought)
@@ -55,11 +59,11 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
         lambda made: tunnel(target, made)
     )
     if target.endpoint is not None:
-        endpoint = _door(here, target, target.endpoint, resolved, group)
+        endpoint = _load_balancer(here, target, target.endpoint, resolved, group)
     outputs.export(resolved, endpoint, target.region, target.capacity)
     pulumi.export("group", group_name)
-    window = tpu_vm_checks.WINDOW_SECONDS[target.capacity.kind]
-    pulumi.export("shutdown", tpu_vm_checks.shutdown(settings, leave_seconds(target), window))
+    window = checks.WINDOW_SECONDS[target.capacity.kind]
+    pulumi.export("shutdown", checks.shutdown(settings, leave_seconds(target), window))
 
 
 def tunnel(target: TpuVmTarget, group: str) -> str:
@@ -100,7 +104,7 @@ def _template(
         email=here.email,
         purchase=bought,
         metadata={},
-        labels=google.labels(),
+        labels=common.labels(),
     )
     plain = {key: value for key, value in vars(args).items() if key not in UNKNOWN_YET}
     plain["purchase"] = vars(bought)
@@ -184,7 +188,7 @@ def _group(
     return InstanceGroup("vllm", zonal, here.ready)
 
 
-def _door(
+def _load_balancer(
     here: Site,
     target: TpuVmTarget,
     wanted: Endpoint,

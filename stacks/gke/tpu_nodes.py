@@ -10,12 +10,14 @@ import pulumi_gcp as gcp
 from components.compute_class import ComputeClass, ComputeClassArgs
 from components.purchase import Purchase
 from components.tpu_pool import TpuPool, TpuPoolArgs
-from stacks import google, kubernetes, stockout
-from stacks.capacity import FlexStart, Ladder, OnDemand, Pool, Reservation, Spot
+from config.provisioning import Ladder
+from config.settings import Settings
+from config.targets import GkeTarget
+from stacks import workload
+from stacks.gcp import common, stockout
+from stacks.gcp.foundation_outputs import Foundation
+from stacks.gcp.provisioning import purchase
 from stacks.plan import Plan
-from stacks.settings import Settings
-from stacks.shared import Foundation
-from stacks.targets import GkeTarget
 
 
 def slices(
@@ -59,25 +61,12 @@ def slices(
             nodes=settings.replicas,
             max_nodes=settings.replicas,
             node_email=shared.node_email,
-            labels=google.labels(),
+            labels=common.labels(),
             on_error=stockout.hook(target, slice_, target.capacity),
         ),
         kept,
     )
-    return pool, {**kubernetes.slice_selector(slice_)}
-
-
-def purchase(capacity: Pool) -> Purchase:
-    """The settings' way to buy, as the components take it."""
-    match capacity:
-        case OnDemand():
-            return Purchase(way="on-demand")
-        case Spot():
-            return Purchase(way="spot")
-        case FlexStart():
-            return Purchase(way="flex-start", max_run_seconds=3600 * capacity.max_run_hours)
-        case Reservation():
-            return Purchase(way="reservation", reservation=capacity.path)
+    return pool, {**workload.slice_selector(slice_)}
 
 
 def pool_name(slice_name: str, zone: str, bought: Purchase) -> str:

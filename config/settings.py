@@ -1,4 +1,4 @@
-"""The whole configuration of a stack, typed: the only place that reads `pulumi.Config`.
+"""The whole configuration of a stack, typed.
 
 Every default is here and nowhere else; Pulumi.yaml declares only what has none. What a field
 means for the server is checked by serving/; here is only what can be asked.
@@ -9,19 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-import pulumi
-import pulumi.runtime
 from pydantic import Field, ValidationError
 
-from serving.asked import config_value
+from config.strict_model import Section
+from config.targets import Target
 from serving.engine.phases import DEFAULT_PHASE, named_phase
 from serving.hardware.accelerators import DEFAULT_ACCELERATOR
 from serving.messages.validation_errors import sentences
 from serving.startup.timeouts import DEFAULT_LONGEST_REQUEST_SECONDS
-from stacks.section import Section
-from stacks.targets import Target
-
-PROJECT = "tpuserve"
 
 
 class Settings(Section):
@@ -71,19 +66,3 @@ class Settings(Section):
             return Settings.model_validate(config)
         except ValidationError as error:
             raise ValueError("\n".join(sentences(error, "", Settings))) from None
-
-    @staticmethod
-    def load() -> Settings:
-        """Read the stack's configuration; a mistake ends the program with its sentences alone."""
-        try:
-            return Settings.parse(_configuration())
-        except ValueError as error:
-            raise pulumi.RunError(str(error)) from None
-
-
-def _configuration() -> dict[str, object]:
-    """Every `tpuserve:` key of the stack. `pulumi.Config` cannot list keys, and an unread typo is a trap."""
-    prefix = f"{PROJECT}:"
-    names = [key.removeprefix(prefix) for key in pulumi.runtime.config.CONFIG.get() if key.startswith(prefix)]
-    config = pulumi.Config(PROJECT)
-    return {name: config_value(config.require(name)) for name in sorted(names)}

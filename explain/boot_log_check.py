@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from serving.bootlog import BootLog
+from explain.boot_log import BootLog
 from serving.compilation.resolved_config import resolve
 from serving.engine.config import EngineConfig
 from serving.hardware.accelerators import GIB, Accelerator

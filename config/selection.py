@@ -1,15 +1,13 @@
 """What somebody asks to have explained: a phase with a scenario, or a stack's configuration file."""
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import cast
 
-import yaml
-
+from config.stack_file import PREFIX, config_value, configuration, yaml_value
 from serving.compilation import proofs
 from serving.compilation.proofs import Proof
 from serving.engine.config import EngineConfig
@@ -19,8 +17,6 @@ from serving.messages.suggest import nearest
 from serving.models.catalog import MODELS, model
 from serving.models.spec import ModelSpec
 from serving.startup.timeouts import DEFAULT_LONGEST_REQUEST_SECONDS
-
-PREFIX = "tpuserve:"
 
 
 @dataclass(frozen=True)
@@ -87,41 +83,13 @@ def from_stack(stack: str, folder: Path) -> Asked:
         raise ValueError(f"stack {stack!r} has no file {file.name}: there are {', '.join(stacks)}; {advice}.")
     settings = {
         key.removeprefix(PREFIX): config_value(value)
-        for key, value in _configuration(file).items()
+        for key, value in configuration(file).items()
         if key.startswith(PREFIX)
     }
     target = settings.get("target")
     if isinstance(target, Mapping) and cast(Mapping[str, object], target).get("kind") == "foundation":
         raise ValueError(f"stack {stack!r} is a foundation and serves nothing; name a stack with an engine.")
     return from_settings(stack, settings)
-
-
-def _configuration(file: Path) -> Mapping[str, object]:
-    """What stands under `config` in a stack's file. Raises ValueError when that is not names and values."""
-    try:
-        content = _yaml(file.read_text("utf-8"))
-    except UnicodeDecodeError:
-        raise ValueError(f"{file.name} is not text in UTF-8; save it as that.") from None
-    except ValueError as reason:
-        raise ValueError(f"{file.name} is not YAML ({reason}); mend it.") from None
-    values = cast(Mapping[str, object], content).get("config") if isinstance(content, Mapping) else None
-    if not isinstance(values, Mapping):
-        raise ValueError(
-            f"{file.name} has no names and values under `config:`; write each as `{PREFIX}NAME: VALUE` there."
-        )
-    return {str(key): value for key, value in cast(Mapping[object, object], values).items()}
-
-
-def _yaml(text: str) -> object:
-    """The value of `text`. Raises ValueError with the mistake and its line; the text itself, which may hold
-    a secret, is not shown."""
-    try:
-        return yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ValueError(f"{error.problem}{line}") from None
-    except yaml.YAMLError:
-        raise ValueError("it holds a character that YAML does not allow") from None
 
 
 def from_name(name: str, folder: Path) -> Asked:
@@ -185,19 +153,9 @@ def overrides(words: Sequence[str]) -> dict[str, object]:
         if not equals:
             raise ValueError(f"--set {word} has no value; write --set {word}=VALUE.")
         try:
-            result[field.removeprefix("engine.")] = _yaml(value)
+            result[field.removeprefix("engine.")] = yaml_value(value)
         except ValueError as reason:
             raise ValueError(
                 f"--set {field} has a value that is not YAML ({reason}); mend it, or write text in quotes."
             ) from None
     return result
-
-
-def config_value(value: object) -> object:
-    """Pulumi keeps what `pulumi config set` is given as text; stacks read numbers and objects from it."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value

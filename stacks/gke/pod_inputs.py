@@ -15,7 +15,7 @@ from components.vllm_volumes import ServerVolumes
 from components.weights_pod import Weights
 from serving.hardware import host_resources
 from serving.hardware.accelerators import GIB
-from stacks.kubernetes import Site
+from stacks.workload import Site
 
 CPU = "24"
 """Asked for: API server, engine and the threads that compile; nothing limits the rest of the machine."""

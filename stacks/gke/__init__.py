@@ -9,8 +9,6 @@ import pulumi_gcp as gcp
 import pulumi_kubernetes as k8s
 
 from agent import weights_job
-from components.certificate import Certificate, CertificateArgs
-from components.gateway import Gateway, GatewayArgs
 from components.gke_cluster import GkeCluster, GkeClusterArgs
 from components.kubeconfig import kubeconfig
 from components.metrics import Metrics, MetricsArgs
@@ -19,30 +17,32 @@ from components.system_pool import SystemPool, SystemPoolArgs
 from components.weights_job import ACCOUNT, WeightsJob, WeightsJobArgs
 from components.weights_pod import SCRIPT, Weights
 from components.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
+from config.provisioning import node_wait_seconds
+from config.settings import Settings
+from config.targets import ExistingCluster, GkeTarget, NewCluster
 from serving.deploy import container_layout
 from serving.hardware.accelerators import accelerator
 from serving.models.catalog import model
-from stacks import gke_checks, google, kubernetes, outputs
-from stacks.capacity import node_wait_seconds
-from stacks.gke_nodes import slices
-from stacks.gke_site import site
-from stacks.plan import Plan, plan
-from stacks.settings import Settings
-from stacks.shared import Foundation
-from stacks.targets import Endpoint, ExistingCluster, GkeTarget, NewCluster
+from stacks import outputs, workload
+from stacks.gcp import checks, common
+from stacks.gcp.foundation_outputs import Foundation
+from stacks.gke.load_balancer import load_balancer
+from stacks.gke.pod_inputs import site
+from stacks.gke.tpu_nodes import slices
+from stacks.plan import plan
 
 
 def build(settings: Settings, target: GkeTarget) -> None:
     """Declare the stack and its outputs."""
-    google.refuse(
-        gke_checks.problems(settings, target, accelerator(settings.accelerator), model(settings.model_name))
+    common.refuse(
+        checks.problems(settings, target, accelerator(settings.accelerator), model(settings.model_name))
     )
     assert settings.image is not None and settings.model_revision is not None
     resolved = plan(settings, settings.image, node_wait_seconds(target.capacity))
     stack = pulumi.get_stack()
     # The name is the stack's own: clusters of one project share their identities by namespace and account.
     namespace = f"tpuserve-{stack}"
-    provider = google.provider(target.project, target.region)
+    provider = common.provider(target.project, target.region)
     kept = pulumi.ResourceOptions(providers=[provider], protect=target.protect)
     shared = Foundation.read(target.foundation, stack, target.region)
     own = shared.environments[stack]
@@ -57,7 +57,7 @@ def build(settings: Settings, target: GkeTarget) -> None:
         opts=pulumi.ResourceOptions(depends_on=nodes_ready),
     )
     in_cluster = pulumi.ResourceOptions(providers=[kube])
-    space = kubernetes.namespace(namespace, kube)
+    space = workload.namespace(namespace, kube)
     image = pulumi.Output.concat(shared.image_prefix, "/", settings.image)
 
     def identity(account: str, email: pulumi.Input[str]) -> WorkloadIdentity:
@@ -99,7 +99,7 @@ def build(settings: Settings, target: GkeTarget) -> None:
             ),
             in_cluster,
         ).volume
-    server = kubernetes.workload(
+    server = workload.workload(
         settings,
         resolved,
         site(
@@ -118,7 +118,7 @@ def build(settings: Settings, target: GkeTarget) -> None:
     Metrics(container_layout.SERVER, MetricsArgs(namespace=space.metadata.name, labels=pods), in_cluster)
     endpoint: pulumi.Input[str] = server.endpoint
     if target.endpoint is not None:
-        endpoint = _door(target, target.endpoint, resolved, space, shared, server, provider, kube)
+        endpoint = load_balancer(target, target.endpoint, resolved, space, shared, server, provider, kube)
     outputs.export(resolved, endpoint, target.region, target.capacity, cache_outlives_pod=False)
     pulumi.export("cluster", cluster.id)
     pulumi.export("namespace", space.metadata.name)
@@ -141,7 +141,7 @@ def _cluster(
             cluster=made.cluster.id,
             location=target.region,
             node_email=shared.node_email,
-            labels=google.labels(),
+            labels=common.labels(),
         ),
         kept,
     )
@@ -171,41 +171,3 @@ def cluster_args(target: GkeTarget, wanted: NewCluster, shared: Foundation, name
         ],
         deletion_protection=target.protect,
     )
-
-
-def _door(
-    target: GkeTarget,
-    wanted: Endpoint,
-    resolved: Plan,
-    space: k8s.core.v1.Namespace,
-    shared: Foundation,
-    server: pulumi.Resource,
-    provider: gcp.Provider,
-    kube: k8s.Provider,
-) -> str:
-    """Certificate and load balancer; returns the URL that clients use."""
-    name = f"tpuserve-{pulumi.get_stack()}"
-    certificate = Certificate(
-        "certificate",
-        CertificateArgs(certificate=name, region=target.region, hostname=wanted.hostname),
-        pulumi.ResourceOptions(providers=[provider]),
-    )
-    gateway = Gateway(
-        "gateway",
-        GatewayArgs(
-            gateway=name,
-            region=target.region,
-            subnetwork=shared.subnetwork,
-            namespace=space.metadata.name,
-            service=container_layout.SERVER,
-            exposure=wanted.exposure,
-            hostname=wanted.hostname,
-            certificate=certificate.name,
-            lifecycle=resolved.lifecycle,
-        ),
-        # The policies name the server's Service; the load balancer goes before what it points at.
-        pulumi.ResourceOptions(providers=[provider, kube], depends_on=[server]),
-    )
-    address = gateway.address.apply(lambda address: f"{wanted.hostname} A {address}")
-    pulumi.export("dns_records", [address, certificate.dns_record])
-    return f"https://{wanted.hostname}/v1"

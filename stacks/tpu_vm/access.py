@@ -10,10 +10,10 @@ import pulumi_gcp as gcp
 
 from components.image_pull import ImagePull, ImagePullArgs
 from components.machine_firewall import MachineFirewall, MachineFirewallArgs
+from config.targets import TpuVmTarget
 from serving.deploy import container_layout
-from stacks import google
-from stacks.shared import Foundation
-from stacks.targets import TpuVmTarget
+from stacks.gcp import common
+from stacks.gcp.foundation_outputs import Foundation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Site:
 def site(target: TpuVmTarget, stack: str) -> Site:
     """Declare it."""
     name = f"tpuserve-{stack}"
-    provider = google.provider(target.project, target.region)
+    provider = common.provider(target.project, target.region)
     opts = pulumi.ResourceOptions(providers=[provider], protect=target.protect)
     shared = Foundation.read(target.foundation, stack, target.region)
     email = shared.environments[stack].server_email

@@ -13,9 +13,9 @@ from agent import bundle
 from components.vllm import Vllm, VllmArgs
 from components.vllm_pod import PodArgs
 from components.vllm_volumes import ServerVolumes
+from config.settings import Settings
 from serving.hardware.accelerators import Accelerator
 from stacks.plan import Plan
-from stacks.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
