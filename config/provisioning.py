@@ -4,25 +4,25 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.strict_model import Section
+from config.strict_model import StrictModel
 
 WAIT_MINUTES = 120
 """Assumed: what a stack waits for nodes that come when Google has some. No source promises a time."""
 
 
-class OnDemand(Section):
+class OnDemand(StrictModel):
     """Nodes at list price, as long as you like, when the zone has them."""
 
     kind: Literal["on-demand"]
 
 
-class Spot(Section):
+class Spot(StrictModel):
     """Cheaper nodes that Google takes back with 30 seconds' notice."""
 
     kind: Literal["spot"]
 
 
-class FlexStart(Section):
+class FlexStart(StrictModel):
     """Nodes that come when there are some and go after `max_run_hours`: not for an always-on server.
 
     Single-host TPU slices alone, at most seven days, GKE 1.33.0-gke.1712000 or later
@@ -34,7 +34,7 @@ class FlexStart(Section):
     wait_minutes: int = Field(default=WAIT_MINUTES, ge=1, description="How long a deployment waits for one.")
 
 
-class Reservation(Section):
+class Reservation(StrictModel):
     """Nodes that you have reserved; nothing else is used when they are taken."""
 
     kind: Literal["reservation"]
@@ -47,23 +47,27 @@ class Reservation(Section):
         return f"projects/{self.project}/reservations/{self.name}" if self.project else self.name
 
 
-Rung = Annotated[OnDemand | Spot | FlexStart | Reservation, Field(discriminator="kind")]
+ProvisioningOption = Annotated[OnDemand | Spot | FlexStart | Reservation, Field(discriminator="kind")]
 
 
-class Ladder(Section):
+class ProvisioningFallback(StrictModel):
     """A ComputeClass: the first of `rungs` that Google can give now makes the node."""
 
     kind: Literal["compute-class"]
-    rungs: tuple[Rung, ...] = Field(min_length=2, strict=False, description="Ways to buy, best first.")
+    rungs: tuple[ProvisioningOption, ...] = Field(
+        min_length=2, strict=False, description="Ways to buy, best first."
+    )
     wait_minutes: int = Field(default=WAIT_MINUTES, ge=1, description="How long a deployment waits for one.")
 
 
 Pool = OnDemand | Spot | FlexStart | Reservation
 """What a node pool of our own can be."""
 
-Capacity = Annotated[OnDemand | Spot | FlexStart | Reservation | Ladder, Field(discriminator="kind")]
+Capacity = Annotated[
+    OnDemand | Spot | FlexStart | Reservation | ProvisioningFallback, Field(discriminator="kind")
+]
 
 
-def node_wait_seconds(capacity: Pool | Ladder) -> int:
+def node_wait_seconds(capacity: Pool | ProvisioningFallback) -> int:
     """What a rollout waits for its node beyond the time in which a machine starts."""
-    return 60 * capacity.wait_minutes if isinstance(capacity, FlexStart | Ladder) else 0
+    return 60 * capacity.wait_minutes if isinstance(capacity, FlexStart | ProvisioningFallback) else 0

@@ -1,4 +1,4 @@
-"""What somebody asks to have explained: a phase with a scenario, or a stack's configuration file."""
+"""Which engine a command is about: a phase with a scenario, or a stack's configuration file."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ from serving.startup.timeouts import DEFAULT_LONGEST_REQUEST_SECONDS
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One engine on one slice, under the name that it was asked for by; `image` where a stack names one."""
+class Selection:
+    """One engine on one slice, and the name that selected it; `image` where a stack names one."""
 
     name: str
     accelerator: Accelerator
@@ -36,7 +36,7 @@ class Asked:
         return proofs.of(self.accelerator, self.model, self.engine)
 
 
-def from_settings(name: str, settings: Mapping[str, object]) -> Asked:
+def from_settings(name: str, settings: Mapping[str, object]) -> Selection:
     """From the keys model, model_revision, accelerator, phase, scenario, engine, image and
     longest_request_seconds; others are not looked at. A model that is not named is the phase's.
     Raises ValueError, one sentence a line."""
@@ -50,7 +50,7 @@ def from_settings(name: str, settings: Mapping[str, object]) -> Asked:
     )
     spec = model(str(settings.get("model", PHASES[phase].model)))
     revision, image = (settings.get(key) for key in ("model_revision", "image"))
-    return Asked(
+    return Selection(
         name=name,
         accelerator=accelerator(str(settings.get("accelerator", DEFAULT_ACCELERATOR))),
         model=spec if revision is None else replace(spec, revision=str(revision)),
@@ -72,7 +72,7 @@ def _seconds(value: object) -> int:
         ) from None
 
 
-def from_stack(stack: str, folder: Path) -> Asked:
+def from_stack(stack: str, folder: Path) -> Selection:
     """From `folder`/Pulumi.<stack>.yaml. Raises ValueError when there is no such file, with the ones that
     there are, or when its configuration is wrong."""
     file = folder / f"Pulumi.{stack}.yaml"
@@ -92,7 +92,7 @@ def from_stack(stack: str, folder: Path) -> Asked:
     return from_settings(stack, settings)
 
 
-def from_name(name: str, folder: Path) -> Asked:
+def from_name(name: str, folder: Path) -> Selection:
     """From `phase`, `phase+scenario`, `stack:NAME`, or a stack's name that is no phase."""
     if name.startswith("stack:"):
         return from_stack(name.removeprefix("stack:"), folder)
@@ -121,7 +121,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 _NAMES = ("compare", "stack", "phase", "scenario", "accelerator", "model", "engine")
 
 
-def from_options(options: argparse.Namespace, folder: Path) -> list[Asked]:
+def from_options(options: argparse.Namespace, folder: Path) -> list[Selection]:
     """What `add_options` took in, with the stacks in `folder`: one engine, or those of --compare where a
     command has it. Raises ValueError for names that go not together, and as the others here do."""
     given = {name: value for name in _NAMES if (value := getattr(options, name, None)) is not None}

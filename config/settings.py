@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from config.strict_model import Section
+from config.strict_model import StrictModel
 from config.targets import Target
 from serving.engine.phases import DEFAULT_PHASE, named_phase
 from serving.hardware.accelerators import DEFAULT_ACCELERATOR
@@ -19,7 +19,7 @@ from serving.messages.validation_errors import sentences
 from serving.startup.timeouts import DEFAULT_LONGEST_REQUEST_SECONDS
 
 
-class Settings(Section):
+class Settings(StrictModel):
     """One stack. Top-level keys of `Pulumi.<stack>.yaml`, without the `tpuserve:` prefix."""
 
     target: Target = Field(description="Where the server runs.")

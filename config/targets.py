@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from config.provisioning import Capacity, Rung
-from config.strict_model import Section
+from config.provisioning import Capacity, ProvisioningOption
+from config.strict_model import StrictModel
 
 PLACEHOLDER_PROJECT = "my-project"
 """Stands in every stack file until you write your own; `preview` takes it, `up` does not."""
@@ -19,7 +19,7 @@ Region = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+$", examples=["us-east5
 Zone = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+-[a-z]$", examples=["us-east5-b"])]
 
 
-class LocalTarget(Section):
+class LocalTarget(StrictModel):
     """A cluster that exists: the one that `make up` starts, or yours."""
 
     kind: Literal["local"]
@@ -33,7 +33,7 @@ class LocalTarget(Section):
     )
 
 
-class FoundationTarget(Section):
+class FoundationTarget(StrictModel):
     """What outlives the serving stacks of one project: one foundation a project, in one region."""
 
     kind: Literal["foundation"]
@@ -54,7 +54,7 @@ class FoundationTarget(Section):
     )
 
 
-class MaintenanceWindow(Section):
+class MaintenanceWindow(StrictModel):
     """When Google may upgrade: a first window and how it recurs (RFC 5545)."""
 
     start: str = Field(
@@ -66,7 +66,7 @@ class MaintenanceWindow(Section):
     recurrence: str = Field(default="FREQ=WEEKLY;BYDAY=SA,SU", description="An RFC 5545 rule.")
 
 
-class MaintenanceExclusion(Section):
+class MaintenanceExclusion(StrictModel):
     """A time without upgrades of nodes and minor versions, such as a launch."""
 
     name: str = Field(min_length=1)
@@ -74,7 +74,7 @@ class MaintenanceExclusion(Section):
     end: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="In UTC.")
 
 
-class NewCluster(Section):
+class NewCluster(StrictModel):
     """A regional cluster of this stack's own."""
 
     kind: Literal["new"] = "new"
@@ -89,7 +89,7 @@ class NewCluster(Section):
     )
 
 
-class ExistingCluster(Section):
+class ExistingCluster(StrictModel):
     """A cluster that somebody else keeps; it must have what docs/operations.md lists."""
 
     kind: Literal["existing"]
@@ -100,7 +100,7 @@ class ExistingCluster(Section):
 Cluster = Annotated[NewCluster | ExistingCluster, Field(discriminator="kind")]
 
 
-class Endpoint(Section):
+class Endpoint(StrictModel):
     """A load balancer with TLS in front of the server."""
 
     hostname: str = Field(
@@ -111,7 +111,7 @@ class Endpoint(Section):
     )
 
 
-class _ServingTarget(Section):
+class _ServingTarget(StrictModel):
     """What every target beside a foundation has."""
 
     project: Project = Field(description="Id of the Google Cloud project.")
@@ -148,7 +148,7 @@ class TpuVmTarget(_ServingTarget):
     other_zones: tuple[Zone, ...] = Field(
         default=(), strict=False, description="More zones of the region where Google may put a machine."
     )
-    capacity: Rung = Field(description="How the TPU is bought.")
+    capacity: ProvisioningOption = Field(description="How the TPU is bought.")
     api: Literal["compute-engine", "cloud-tpu"] = Field(
         default="compute-engine", description="cloud-tpu: one machine that nothing heals, for quota there."
     )

@@ -25,7 +25,7 @@ CAPACITY = (
     provisioning.Spot,
     provisioning.FlexStart,
     provisioning.Reservation,
-    provisioning.Ladder,
+    provisioning.ProvisioningFallback,
 )
 PARTS = (
     kinds.Endpoint,

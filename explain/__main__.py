@@ -16,7 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import get_args
 
-from config.selection import Asked, add_options, from_options
+from config.selection import Selection, add_options, from_options
 from explain import boot_log, boot_log_check, compose_files, rows, text
 from serving.engine.phases import PHASES, SCENARIOS
 from serving.findings import findings
@@ -83,12 +83,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _bootlog(options: argparse.Namespace) -> int:
-    (asked,) = from_options(options, Path.cwd())
+    (selection,) = from_options(options, Path.cwd())
     try:
         log = options.file.read_text("utf-8", "replace")
     except OSError as error:
         raise ValueError(f"{options.file} cannot be read ({error.strerror}); name a server's log.") from None
-    lines = boot_log_check.compare(boot_log.parse(log), asked.accelerator, asked.model, asked.engine)
+    lines = boot_log_check.compare(
+        boot_log.parse(log), selection.accelerator, selection.model, selection.engine
+    )
     print(boot_log_check.render(lines))
     return int(bool(boot_log_check.disagreements(lines)))
 
@@ -102,7 +104,9 @@ def _explain(options: argparse.Namespace) -> int:
     return int(any(finding.severity == "error" for each in found for finding in each))
 
 
-def _shown(subjects: Sequence[Asked], found: Sequence[Sequence[Finding]], options: argparse.Namespace) -> str:
+def _shown(
+    subjects: Sequence[Selection], found: Sequence[Sequence[Finding]], options: argparse.Namespace
+) -> str:
     when = (options.region, options.provisioning, date.today())
     if options.json:
         documents = [rows.document(subject, *when) for subject in subjects]

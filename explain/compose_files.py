@@ -21,24 +21,24 @@ def files(stack: str, folder: Path) -> Mapping[str, str]:
     The same that a TPU VM's boot writes for `folder`/Pulumi.<stack>.yaml, except that a VM pulls the image
     through its foundation's mirror. Raises ValueError when the stack does not exist or names no image.
     """
-    asked = from_stack(stack, folder)
+    selection = from_stack(stack, folder)
     content = cast(
         dict[str, dict[str, object]], yaml.safe_load((folder / f"Pulumi.{stack}.yaml").read_text("utf-8"))
     )
-    if asked.image is None:
+    if selection.image is None:
         raise ValueError(
             f"stack {stack!r} names no image; set {PREFIX}image to one with its digest, such as "
             f"vllm/vllm-tpu:v0.32.0@sha256:…"
         )
     life = lifecycle(
-        cold_start.estimate(asked.accelerator, asked.model, asked.engine, asked.proof),
-        asked.longest_request_seconds,
+        cold_start.estimate(selection.accelerator, selection.model, selection.engine, selection.proof),
+        selection.longest_request_seconds,
     )
     made = release.release(
-        engine=asked.engine,
-        model=asked.model,
-        accelerator=asked.accelerator,
-        image=asked.image,
+        engine=selection.engine,
+        model=selection.model,
+        accelerator=selection.accelerator,
+        image=selection.image,
         lifecycle=life,
         # Names the release, of which these files say nothing.
         agent_digest="",

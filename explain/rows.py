@@ -10,7 +10,7 @@ from typing import cast
 
 from pydantic import BaseModel
 
-from config.selection import Asked
+from config.selection import Selection
 from serving.compilation.fingerprint import fingerprint
 from serving.compilation.resolved_config import resolve
 from serving.deploy import container_layout
@@ -37,22 +37,22 @@ class Row:
     basis: str = ""
 
 
-def rows(asked: Asked, region: str, provisioning: Provisioning, today: date) -> tuple[Row, ...]:
+def rows(selection: Selection, region: str, provisioning: Provisioning, today: date) -> tuple[Row, ...]:
     """All rows, in reading order. A number that cannot be had is a row with the reason as its text."""
     return (
-        *_server(asked),
-        *_memory(asked),
-        *_programs(asked),
-        *_cold_start(asked),
-        *_life(asked),
-        *_cost(asked, region, provisioning, today),
+        *_server(selection),
+        *_memory(selection),
+        *_programs(selection),
+        *_cold_start(selection),
+        *_life(selection),
+        *_cost(selection, region, provisioning, today),
     )
 
 
-def _server(asked: Asked) -> Iterator[Row]:
-    slice_, engine = asked.accelerator, asked.engine
+def _server(selection: Selection) -> Iterator[Row]:
+    slice_, engine = selection.accelerator, selection.engine
     yield Row("server", "accelerator", slice_.name, f"{slice_.name}, {slice_.chips} chips")
-    yield Row("server", "model", asked.model.name, asked.model.name)
+    yield Row("server", "model", selection.model.name, selection.model.name)
     for field in type(engine).model_fields:
         value = getattr(engine, field)
         if value is not None and value != {}:
@@ -84,10 +84,10 @@ def _plain(value: object) -> str:
     return str(value)
 
 
-def _memory(asked: Asked) -> Iterator[Row]:
+def _memory(selection: Selection) -> Iterator[Row]:
     section = "memory of one chip"
     try:
-        terms = budget(asked.accelerator, asked.model, asked.engine, asked.proof)
+        terms = budget(selection.accelerator, selection.model, selection.engine, selection.proof)
     except ValueError as reason:
         yield Row(section, "budget", None, str(reason))
         return
@@ -111,22 +111,22 @@ def _memory(asked: Asked) -> Iterator[Row]:
         )
     yield Row(section, "left", terms.left_bytes, _gib(terms.left_bytes), terms.basis)
     yield Row(section, "fits", terms.fits, "yes" if terms.fits else "NO")
-    yield from _requests(asked, terms)
+    yield from _requests(selection, terms)
     yield Row("requests", "block size", pool.block_size, f"{pool.block_size} tokens", "computed")
 
 
-def _requests(asked: Asked, terms: Memory) -> Iterator[Row]:
+def _requests(selection: Selection, terms: Memory) -> Iterator[Row]:
     pool = terms.pool
     yield Row("requests", "KV tokens", pool.tokens, f"{pool.tokens:,}", "computed")
-    yield Row("requests", "slots", asked.engine.max_num_seqs, f"{asked.engine.max_num_seqs:,}")
-    for length in (TYPICAL_TOKENS, asked.engine.max_model_len):
-        if length <= asked.engine.max_model_len:
-            resident = min(pool.resident_requests(length), asked.engine.max_num_seqs)
+    yield Row("requests", "slots", selection.engine.max_num_seqs, f"{selection.engine.max_num_seqs:,}")
+    for length in (TYPICAL_TOKENS, selection.engine.max_model_len):
+        if length <= selection.engine.max_model_len:
+            resident = min(pool.resident_requests(length), selection.engine.max_num_seqs)
             yield Row("requests", f"at once, {length:,} tokens each", resident, f"{resident:,}", "computed")
 
 
-def _programs(asked: Asked) -> Iterator[Row]:
-    runtime = resolve(asked.model, asked.engine)
+def _programs(selection: Selection) -> Iterator[Row]:
+    runtime = resolve(selection.model, selection.engine)
     programs = runtime.programs
     buckets = programs.buckets.tokens
     shown = (
@@ -137,14 +137,16 @@ def _programs(asked: Asked) -> Iterator[Row]:
     yield Row("programs", "all", programs.total, f"{programs.total:,}", "computed")
     yield Row("programs", "whole models", programs.backbones, f"{programs.backbones:,}", "computed")
     yield Row("programs", "token buckets", list(buckets), f"{len(buckets)}: {shown}", "computed")
-    graph = fingerprint(image="", model=asked.model, accelerator=asked.accelerator, engine=asked.engine)
+    graph = fingerprint(
+        image="", model=selection.model, accelerator=selection.accelerator, engine=selection.engine
+    )
     yield Row("programs", "graph, of compile cache", graph.graph_digest, graph.graph_digest, "computed")
     yield Row("programs", "async scheduling", runtime.async_scheduling, _plain(runtime.async_scheduling))
     yield Row("programs", "images", runtime.multimodal, _plain(runtime.multimodal))
 
 
-def _cold_start(asked: Asked) -> Iterator[Row]:
-    estimate = cold_start.estimate(asked.accelerator, asked.model, asked.engine, asked.proof)
+def _cold_start(selection: Selection) -> Iterator[Row]:
+    estimate = cold_start.estimate(selection.accelerator, selection.model, selection.engine, selection.proof)
     for part in estimate.parts:
         yield Row(
             "cold start",
@@ -161,9 +163,11 @@ def _cold_start(asked: Asked) -> Iterator[Row]:
     )
 
 
-def _life(asked: Asked) -> Iterator[Row]:
-    estimate: ColdStart = cold_start.estimate(asked.accelerator, asked.model, asked.engine, asked.proof)
-    life = lifecycle(estimate, asked.longest_request_seconds)
+def _life(selection: Selection) -> Iterator[Row]:
+    estimate: ColdStart = cold_start.estimate(
+        selection.accelerator, selection.model, selection.engine, selection.proof
+    )
+    life = lifecycle(estimate, selection.longest_request_seconds)
     startup = life.startup_period_seconds * life.startup_failure_threshold
     section = "time-outs"
     yield Row(section, "startup probe", startup, _seconds(startup), "cold start, upper end")
@@ -190,9 +194,9 @@ def _life(asked: Asked) -> Iterator[Row]:
     )
 
 
-def _cost(asked: Asked, region: str, provisioning: Provisioning, today: date) -> Iterator[Row]:
+def _cost(selection: Selection, region: str, provisioning: Provisioning, today: date) -> Iterator[Row]:
     try:
-        price = prices.cost(asked.accelerator, region, provisioning, today)
+        price = prices.cost(selection.accelerator, region, provisioning, today)
     except ValueError as reason:
         yield Row("cost", "price", None, str(reason))
         return
@@ -202,32 +206,32 @@ def _cost(asked: Asked, region: str, provisioning: Provisioning, today: date) ->
     yield Row("cost", "a month", price.dollars_per_month, f"${price.dollars_per_month:,.0f}", "730 hours")
 
 
-def document(asked: Asked, region: str, provisioning: Provisioning, today: date) -> dict[str, object]:
+def document(selection: Selection, region: str, provisioning: Provisioning, today: date) -> dict[str, object]:
     """The same for machines: sections of labels of values, the command, the environment, the findings."""
     sections: dict[str, dict[str, object]] = {}
-    for row in rows(asked, region, provisioning, today):
+    for row in rows(selection, region, provisioning, today):
         sections.setdefault(row.section, {})[row.label] = {"value": row.value, "basis": row.basis}
     return {
-        "name": asked.name,
+        "name": selection.name,
         **sections,
-        "argv": list(command(asked)),
-        "environment": asked.engine.environment(),
+        "argv": list(command(selection)),
+        "environment": selection.engine.environment(),
         "findings": [
             {**vars(finding), "sentence": str(finding)}
-            for finding in findings(asked.accelerator, asked.model, asked.engine, asked.proof)
+            for finding in findings(selection.accelerator, selection.model, selection.engine, selection.proof)
         ],
     }
 
 
-def title(asked: Asked) -> str:
+def title(selection: Selection) -> str:
     """One line that says what the table is about."""
-    return f"{asked.name}: {asked.model.name} on {asked.accelerator.name}"
+    return f"{selection.name}: {selection.model.name} on {selection.accelerator.name}"
 
 
-def command(asked: Asked) -> tuple[str, ...]:
+def command(selection: Selection) -> tuple[str, ...]:
     """The command line as the workload runs it, without what the workload itself adds."""
-    return asked.engine.argv(
-        f"{container_layout.MODELS}/{asked.model.name}", asked.model.name, container_layout.PORT
+    return selection.engine.argv(
+        f"{container_layout.MODELS}/{selection.model.name}", selection.model.name, container_layout.PORT
     )
 
 

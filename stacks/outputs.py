@@ -5,7 +5,7 @@ from datetime import date
 
 import pulumi
 
-from config.provisioning import Ladder, Pool
+from config.provisioning import Pool, ProvisioningFallback
 from serving.hardware.prices import Provisioning
 from stacks import output_lines
 from stacks.plan import Plan
@@ -18,7 +18,7 @@ def export(
     plan: Plan,
     endpoint: pulumi.Input[str],
     region: str,
-    capacity: Pool | Ladder | None,
+    capacity: Pool | ProvisioningFallback | None,
     *,
     cache_outlives_pod: bool = True,
 ) -> None:
@@ -40,9 +40,9 @@ def export(
     pulumi.export("findings", [str(finding) for finding in plan.findings])
 
 
-def _provisioning(capacity: Pool | Ladder | None) -> Sequence[Provisioning]:
+def _provisioning(capacity: Pool | ProvisioningFallback | None) -> Sequence[Provisioning]:
     """Price lists that apply, in the order in which capacity is tried."""
-    if isinstance(capacity, Ladder):
+    if isinstance(capacity, ProvisioningFallback):
         return [way for rung in capacity.rungs for way in _provisioning(rung)]
     if capacity is None or capacity.kind == "reservation":
         # A reservation has no price of its own: it is billed on demand, less your commitment.

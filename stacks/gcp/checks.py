@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pulumi.runtime
 
-from config.provisioning import FlexStart, Ladder, Pool
+from config.provisioning import FlexStart, Pool, ProvisioningFallback
 from config.settings import Settings
 from config.targets import GkeTarget, TpuVmTarget
 from serving.hardware.accelerators import Accelerator
@@ -38,7 +38,7 @@ def problems(
             f"target.zone is {target.zone}, which has no {accelerator.name}: there are "
             f"{', '.join(accelerator.zones)}; choose one of them."
         )
-    for rung in _rungs(target):
+    for rung in _options(target):
         if isinstance(rung, FlexStart) and target.zone not in FLEX_START_ZONES:
             yield (
                 f"target.capacity flex-start in {target.zone} is not offered: there are "
@@ -89,5 +89,5 @@ def _endpoint(settings: Settings, target: GkeTarget | TpuVmTarget) -> Iterator[s
         )
 
 
-def _rungs(target: GkeTarget | TpuVmTarget) -> tuple[Pool, ...]:
-    return target.capacity.rungs if isinstance(target.capacity, Ladder) else (target.capacity,)
+def _options(target: GkeTarget | TpuVmTarget) -> tuple[Pool, ...]:
+    return target.capacity.rungs if isinstance(target.capacity, ProvisioningFallback) else (target.capacity,)

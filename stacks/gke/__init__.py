@@ -1,4 +1,4 @@
-"""A serving stack on GKE: cluster, TPU nodes, staged weights, the server, and its door."""
+"""A serving stack on GKE: cluster, TPU nodes, staged weights, the server, and its load balancer."""
 
 from __future__ import annotations
 

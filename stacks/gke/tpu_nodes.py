@@ -10,7 +10,7 @@ import pulumi_gcp as gcp
 from components.compute_class import ComputeClass, ComputeClassArgs
 from components.purchase import Purchase
 from components.tpu_pool import TpuPool, TpuPoolArgs
-from config.provisioning import Ladder
+from config.provisioning import ProvisioningFallback
 from config.settings import Settings
 from config.targets import GkeTarget
 from stacks import workload
@@ -33,7 +33,7 @@ def slices(
     slice_ = resolved.accelerator
     assert slice_.machine_type is not None
     disk = slice_.disk_types[0]
-    if isinstance(target.capacity, Ladder):
+    if isinstance(target.capacity, ProvisioningFallback):
         ladder = ComputeClass(
             "slices",
             ComputeClassArgs(

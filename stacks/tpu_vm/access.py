@@ -1,4 +1,4 @@
-"""What every TPU VM stands on, in a group or alone: identity, doors, and the right to pull its image."""
+"""What every TPU VM needs, in a group or alone: identity, firewall rules, the right to pull its image."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def site(target: TpuVmTarget, stack: str) -> Site:
         clients["clients"] = target.clients
     if target.endpoint is not None:
         clients["balancer"] = [shared.proxies]
-    doors = MachineFirewall(
+    firewall = MachineFirewall(
         "firewall",
         MachineFirewallArgs(
             prefix=name, network=shared.network, email=email, port=container_layout.PORT, clients=clients
@@ -56,6 +56,6 @@ def site(target: TpuVmTarget, stack: str) -> Site:
         opts=opts,
         shared=shared,
         email=email,
-        # Without its doors a group would never be stable: its health checks could not reach it.
-        ready=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[doors, pull])),
+        # The firewall rules come first: without them health checks fail and the group never becomes stable.
+        ready=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[firewall, pull])),
     )

@@ -95,13 +95,13 @@ def test_committed_proofs_are_of_engines_that_exist() -> None:
             continue
         assert " " not in proof.name, f"{file.name} has fields of its own; commit phases, scenarios, stacks"
         phase, _, scenario = proof.name.partition("+")
-        asked = from_settings(proof.name, {"phase": phase, "scenario": scenario or None})
-        assert asked.proof == proof, f"{file.name} is of an engine that {proof.name} no longer is"
-        left = [found.left_bytes / GIB for share, found in budgets(asked, proof) if share in UTILISATIONS]
-        tokens = budget(asked.accelerator, asked.model, asked.engine, proof).pool.tokens
+        selection = from_settings(proof.name, {"phase": phase, "scenario": scenario or None})
+        assert selection.proof == proof, f"{file.name} is of an engine that {proof.name} no longer is"
+        left = [found.left_bytes / GIB for share, found in budgets(selection, proof) if share in UTILISATIONS]
+        tokens = budget(selection.accelerator, selection.model, selection.engine, proof).pool.tokens
         row = (
             f"| {proof.name} | [{file.stem}](../proofs/{file.stem}.svg) | {len(proof.programs)} "
-            f"| {tokens:,} at {asked.engine.gpu_memory_utilization:g} "
+            f"| {tokens:,} at {selection.engine.gpu_memory_utilization:g} "
             f"| {'; '.join(f'{size:.2f}' for size in left)} |"
         )
         assert row in pages, row

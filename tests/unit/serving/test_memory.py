@@ -43,9 +43,10 @@ def test_the_formula_beside_every_proof_of_the_26b(file: Path) -> None:
     if phase not in PHASES or PHASES[phase].model != GEMMA.name:
         # A stack's own, or E4B, where a finding tells how far they are apart.
         return
-    asked = from_settings(phase, {"phase": phase, "scenario": scenario or None})
+    selection = from_settings(phase, {"phase": phase, "scenario": scenario or None})
     computed, compiled = (
-        budget(asked.accelerator, asked.model, asked.engine, proof) for proof in (None, asked.proof)
+        budget(selection.accelerator, selection.model, selection.engine, proof)
+        for proof in (None, selection.proof)
     )
     assert computed.code_bytes == pytest.approx(compiled.code_bytes, rel=0.03)
     assert computed.left_bytes / GIB == pytest.approx(compiled.left_bytes / GIB, abs=0.08)
