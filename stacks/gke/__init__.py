@@ -14,8 +14,7 @@ from components.kubeconfig import kubeconfig
 from components.metrics import Metrics, MetricsArgs
 from components.secret_mount import SecretMount, SecretMountArgs
 from components.system_pool import SystemPool, SystemPoolArgs
-from components.weights_job import ACCOUNT, WeightsJob, WeightsJobArgs
-from components.weights_pod import SCRIPT, Weights
+from components.weights_job import ACCOUNT, SCRIPT, Weights, WeightsJob, WeightsJobArgs
 from components.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
 from config.provisioning import node_wait_seconds
 from config.settings import Settings

@@ -11,8 +11,8 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicyPeerArgsDict
 from components import weights_volume
 from components.network import HEALTH_CHECK_RANGES
 from components.traffic import GOOGLE_APIS, METADATA, NAMES
-from components.vllm_volumes import ServerVolumes
-from components.weights_pod import Weights
+from components.vllm import ServerVolumes
+from components.weights_job import Weights
 from serving.hardware import host_resources
 from serving.hardware.accelerators import GIB
 from stacks.workload import Site

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from components.compute_class import ComputeClassArgs, priority
-from components.gateway_policies import policies
+from components.gateway import policies
 from components.purchase import Purchase, bought
 from components.weights_volume import annotations, cache_volume, weights_volume
 from config.provisioning import WAIT_MINUTES, node_wait_seconds

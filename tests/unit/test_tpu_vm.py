@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.machine_purchase import machine
-from components.purchase import Purchase
+from components.purchase import Purchase, machine
 from config.settings import Settings
 from config.targets import TpuVmTarget
 from serving.deploy import compose, container_layout, systemd_units, vm_boot
