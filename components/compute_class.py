@@ -8,7 +8,7 @@ import pulumi_kubernetes as k8s
 
 from components.purchase import Purchase
 from components.tpu_pool import DISK_GB
-from serving.accelerators import Accelerator
+from serving.hardware.accelerators import Accelerator
 
 RECYCLE_SECONDS = 3600
 """A flex-start node looks for its successor this long before it ends."""

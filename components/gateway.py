@@ -7,9 +7,8 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as k8s
 
-from components.gateway_policies import policies
-from serving import layout
-from serving.lifecycle import Lifecycle
+from serving.deploy import container_layout
+from serving.startup.timeouts import Lifecycle
 
 # https://cloud.google.com/kubernetes-engine/docs/concepts/gateway-api#gatewayclass - both regional, so both
 # take the same certificate and call from the same subnet of proxies.
@@ -87,7 +86,7 @@ class Gateway(pulumi.ComponentResource):
                 "rules": [
                     {
                         "matches": [{"path": {"type": "PathPrefix", "value": "/v1"}}],
-                        "backendRefs": [{"name": args.service, "port": layout.PORT}],
+                        "backendRefs": [{"name": args.service, "port": container_layout.PORT}],
                     }
                 ],
             },
@@ -115,3 +114,33 @@ class Gateway(pulumi.ComponentResource):
             spec=spec,
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+def policies(life: Lifecycle) -> dict[str, dict[str, object]]:
+    """The settings of the backend by kind of policy; both target the Service.
+
+    Fields: https://googlecloudplatform.github.io/gke-gateway-api
+    """
+    return {
+        "GCPBackendPolicy": {
+            # 30 seconds unless told, which cuts long answers off.
+            "timeoutSec": life.route_seconds,
+            "connectionDraining": {"drainingTimeoutSec": life.route_drain_seconds},
+            "logging": {"enabled": True, "sampleRate": 1000000},
+        },
+        "HealthCheckPolicy": {
+            "checkIntervalSec": life.readiness_period_seconds,
+            "timeoutSec": life.probe_timeout_seconds,
+            "healthyThreshold": 1,
+            "unhealthyThreshold": life.readiness_failure_threshold,
+            "config": {
+                "type": "HTTP",
+                # `/` is what Google asks unless told, and there is nothing.
+                "httpHealthCheck": {
+                    "portSpecification": "USE_FIXED_PORT",
+                    "port": container_layout.PORT,
+                    "requestPath": "/health",
+                },
+            },
+        },
+    }

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict, NetworkPolicyPeerArgsDict
 
-from serving import layout
+from serving.deploy import container_layout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Protection(pulumi.ComponentResource):
             spec={
                 "pod_selector": {"match_labels": labels},
                 "policy_types": ["Ingress", "Egress"],
-                "ingress": [{"from_": list(args.clients), "ports": [{"port": layout.PORT}]}],
+                "ingress": [{"from_": list(args.clients), "ports": [{"port": container_layout.PORT}]}],
                 "egress": list(args.egress),
             },
             opts=pulumi.ResourceOptions(parent=self),

@@ -4,7 +4,7 @@ from pulumi_gcp.compute import InstanceGroupManagerInstanceLifecyclePolicyArgsDi
 
 # A machine that fails (preempted, deleted, its host lost) is made anew. One whose server does not answer is
 # left alone: its boot has said why, a new one would fail alike, and on spot the capacity would be gone. A
-# server that hangs is restarted on the machine (serving/boot.py).
+# server that hangs is restarted on the machine (serving/deploy/vm_boot.py).
 FAILED_MACHINES_ONLY: InstanceGroupManagerInstanceLifecyclePolicyArgsDict = {
     "default_action_on_failure": "REPAIR",
     "on_failed_health_check": "DO_NOTHING",

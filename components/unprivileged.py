@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from serving import layout
+from serving.deploy import container_layout
 
 if TYPE_CHECKING:
     from pulumi_kubernetes.core.v1 import PodSecurityContextArgsDict, SecurityContextArgsDict
 
 POD: "PodSecurityContextArgsDict" = {
     "run_as_non_root": True,
-    "run_as_user": layout.USER,
-    "run_as_group": layout.USER,
+    "run_as_user": container_layout.USER,
+    "run_as_group": container_layout.USER,
     "seccomp_profile": {"type": "RuntimeDefault"},
 }
 

@@ -5,8 +5,9 @@ import math
 import pulumi
 from pulumi_kubernetes.core.v1 import VolumeArgsDict
 
-from serving import host, layout
-from serving.accelerators import GIB
+from serving.deploy import container_layout
+from serving.hardware import host_resources
+from serving.hardware.accelerators import GIB
 
 # As Google mounts the same model for the same server (github.com/GoogleCloudPlatform/accelerated-platforms,
 # online-inference-tpu/vllm/base/deployment.yaml): every file is fetched in parallel parts into memory, and
@@ -21,14 +22,14 @@ OPTIONS = (
     "file-cache:cache-file-for-range-read:true",
     "file-cache:enable-parallel-downloads:true",
     # The server is not root: https://cloud.google.com/kubernetes-engine/docs/how-to/cloud-storage-fuse-csi-driver-perf
-    f"uid={layout.USER}",
-    f"gid={layout.USER}",
+    f"uid={container_layout.USER}",
+    f"gid={container_layout.USER}",
 )
 
 
 def cache_gib(weight_bytes: int) -> int:
     """Memory of the file cache."""
-    return math.ceil(host.file_cache_bytes(weight_bytes) / GIB)
+    return math.ceil(host_resources.file_cache_bytes(weight_bytes) / GIB)
 
 
 def weights_volume(bucket: pulumi.Input[str], directory: str) -> VolumeArgsDict:
