@@ -1,5 +1,6 @@
 """Why an engine does not fit a slice, and which change makes it fit."""
 
+import bisect
 import math
 from dataclasses import replace
 
@@ -116,13 +117,15 @@ def _fewer_pages(memory: Memory, missing: int) -> str:
 def _smaller_share(
     accelerator: Accelerator, model: ModelSpec, engine: EngineConfig, runtime: Runtime, proof: Proof | None
 ) -> str:
-    for percent in range(math.ceil(100 * engine.gpu_memory_utilization) - 1, 0, -1):
+    def at(percent: int) -> Memory:
         smaller = engine.model_copy(update={"gpu_memory_utilization": percent / 100})
-        candidate = terms(accelerator, model, smaller, runtime, proof)
-        if not candidate.pool.serves_one:
-            break
-        if candidate.left_bytes >= 0:
-            return f"set it to {percent / 100:g} or less"
+        return terms(accelerator, model, smaller, runtime, proof)
+
+    percents = range(math.ceil(100 * engine.gpu_memory_utilization) - 1, 0, -1)
+    # A smaller share has fewer pages, so it leaves no less to the programs and serves no longer request.
+    found = bisect.bisect_left(percents, True, key=lambda percent: at(percent).left_bytes >= 0)
+    if found < len(percents) and at(percents[found]).pool.serves_one:
+        return f"set it to {percents[found] / 100:g} or less"
     return "take a larger slice"
 
 

@@ -137,21 +137,23 @@ def test_the_lists_name_everything(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_importing_serving_costs_little_beyond_pydantic() -> None:
-    """Measured in one fresh process after pydantic, so that a slow machine slows both alike."""
+    """Both measured in one fresh process, so that a slow machine slows both alike."""
     script = (
-        "import time, pydantic, yaml, json\n"
+        "import time\n"
+        "began = time.process_time()\n"
+        "import pydantic, yaml, json\n"
         "from pydantic import BaseModel, Field\n"
         "class Warm(BaseModel):\n    x: int = Field(0, ge=0)\n"
-        "began = time.process_time()\n"
+        "after = time.process_time()\n"
         "import serving.findings, serving.engine.phases, serving.deploy.release, serving.startup.timeouts\n"
-        "print(time.process_time() - began)\n"
+        "print((time.process_time() - after) / (after - began))\n"
     )
     run = [sys.executable, "-c", script]
-    best = min(
-        float(subprocess.run(run, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout)
-        for _ in range(3)
-    )
-    assert best < 0.15
+
+    def share() -> float:
+        return float(subprocess.run(run, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout)
+
+    assert any(share() < 0.75 for _ in range(3))
 
 
 def test_output_into_a_closed_pipe_ends_quietly() -> None:

@@ -221,8 +221,9 @@ def test_no_term_is_negative_except_what_is_left(config: EngineConfig) -> None:
 def test_kv_tokens_fall_when_headroom_grows(config: EngineConfig, percent: int) -> None:
     less = round(config.gpu_memory_utilization - percent / 100, 2)
     smaller = config.model_copy(update={"gpu_memory_utilization": less})
-    assert gemma_budget(smaller).pool.tokens <= gemma_budget(config).pool.tokens
-    assert gemma_budget(smaller).free_bytes >= gemma_budget(config).free_bytes
+    before, after = gemma_budget(config), gemma_budget(smaller)
+    assert after.pool.tokens <= before.pool.tokens
+    assert after.free_bytes >= before.free_bytes
 
 
 @given(engines())
