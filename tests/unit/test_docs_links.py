@@ -53,6 +53,7 @@ PLANNED = frozenset(
         "serving/models/catalog.py",
         "serving/models/spec.py",
         "serving/startup/cold_start.py",
+        "serving/startup/rates.py",
         "serving/startup/timeouts.py",
         "stacks/gcp/",
         "stacks/gke/",
