@@ -11,8 +11,9 @@ import pulumi_gcp as gcp
 class CloudTpuArgs:
     """`machine` is the physical name and changes with the metadata, which a machine reads at its start alone.
 
-    `tpu_type` and `runtime_version` are the Cloud TPU API's names. The disk is in GB and outlives the
-    machine. `on_error` is told why Google made no machine.
+    `tpu_type` and `runtime_version` are the Cloud TPU API's names. `disk` begins the data disk's name, which
+    ends in its size, `disk_gb`, in GB. The disk outlives the machine. `on_error` is told why Google made no
+    machine.
     """
 
     machine: pulumi.Input[str]
@@ -38,9 +39,11 @@ class CloudTpu(pulumi.ComponentResource):
     def __init__(self, name: str, args: CloudTpuArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:gcp:CloudTpu", name, None, opts)
         labels = dict(args.labels)
+        # Google can neither move nor shrink a disk, and deletes none that is attached. With zone and size in
+        # the name, a change makes another disk, and the old one is deleted after the machine that had it.
         disk = gcp.compute.Disk(
-            f"{name}-data",
-            name=args.disk,
+            f"{name}-data-{args.zone}-{args.disk_gb}",
+            name=f"{args.disk}-{args.disk_gb}",
             zone=args.zone,
             type=args.disk_type,
             size=args.disk_gb,
@@ -71,6 +74,8 @@ class CloudTpu(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 delete_before_replace=True,
+                # A machine mounts its data disk only when it starts.
+                replace_on_changes=["dataDisks"],
                 hooks=pulumi.ResourceHookBinding(on_error=[args.on_error]),
             ),
         )

@@ -25,7 +25,6 @@ class ImageMirror(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ImageMirrorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:gcp:ImageMirror", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
         repository = gcp.artifactregistry.Repository(
             f"{name}-repository",
             repository_id=name,
@@ -35,7 +34,9 @@ class ImageMirror(pulumi.ComponentResource):
             description="Images of the model server, from Docker Hub",
             remote_repository_config={"docker_repository": {"public_repository": "DOCKER_HUB"}},
             kms_key_name=args.kms_key,
-            opts=child,
+            # Google cannot change the key of a repository, and the new repository has the old one's name.
+            # The new one could not be created while the old one exists. Only cached images are lost.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
         # The repository may be protected; nobody's access to it should be.
         access = pulumi.ResourceOptions(parent=self, protect=False, retain_on_delete=False)

@@ -64,12 +64,9 @@ class TpuPool(pulumi.ComponentResource):
             # Flex-start nodes are never repaired, they end
             # (https://cloud.google.com/kubernetes-engine/docs/concepts/dws).
             management={"auto_repair": not flex, "auto_upgrade": True},
-            upgrade_settings=(
-                {"strategy": "SHORT_LIVED"}
-                if flex
-                # A spare slice to surge into is what nobody has.
-                else {"strategy": "SURGE", "max_surge": 0, "max_unavailable": 1}
-            ),
+            # GKE sets the strategy of flex-start pools itself, to SHORT_LIVED. The provider does not accept
+            # that value, so the block is left out for them. A spare slice to surge into is what nobody has.
+            upgrade_settings=(None if flex else {"strategy": "SURGE", "max_surge": 0, "max_unavailable": 1}),
             node_config={
                 **node_settings(args.node_email, args.labels),
                 "machine_type": args.machine_type,
