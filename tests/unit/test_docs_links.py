@@ -22,11 +22,6 @@ PATH = re.compile(r"(?<!VT )(?<!TI )`(\.?[\w-]+(?:/[\w.-]+)+/?)`")
 
 PLANNED = frozenset(
     {
-        "components/gcp/",
-        "components/gcp/node_config.py",
-        "components/gcp/tpu_pool.py",
-        "components/kubernetes/vllm.py",
-        "components/kubernetes/weights_job.py",
         "config/schema.json",
         "local/commands/",
         "policies/gcp.py",
