@@ -58,11 +58,15 @@ prove: .venv/complete ## compile an engine's TPU programs without a TPU: make pr
 bake: .venv/complete ## prove a stack's engine, and pack the compile cache: make bake STACK=dev
 	@$(MAKE) --no-print-directory prove ARGS='--bake $(ARGS)'
 
-test: .venv/complete ## everything: style, types, unit, engine, server and cluster tests
-	@$(PY) -m tests
+# Through the environment and unexpanded: a test's name may hold blanks, quotes, brackets and dollars.
+override export TIER := $(value TIER)
+override export ONLY := $(value ONLY)
+
+test: .venv/complete ## every tier, or a part: make test TIER=unit,inventory, or ONLY=tests/unit/test_gke.py::NAME
+	@$(PY) -m tests $${TIER:+--tier "$$TIER"} $${ONLY:+--only "$$ONLY"}
 
 check: .venv/complete ## style, types and fast tests only
-	@$(PY) -m tests fast
+	@$(PY) -m tests --fast
 
 bench: .venv/complete ## pulumi preview of prod beside a bare program's, in pairs
 	@$(PY) -m bench.preview

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,10 +42,13 @@ def call(
     this process alone. With `to_its_end` it is waited for, not ended. Raises FileNotFoundError.
     """
     group = 0 if own_group or to_its_end else None
-    started = subprocess.Popen(
-        [str(word) for word in words], stdin=subprocess.DEVNULL, process_group=group, **options
-    )
-    with started as child, _awaited(child) if to_its_end else ended(child, group=own_group):
+    with contextlib.ExitStack() as until:
+        with _held_back():
+            child = subprocess.Popen(
+                [str(word) for word in words], stdin=subprocess.DEVNULL, process_group=group, **options
+            )
+            until.enter_context(child)
+            until.enter_context(_awaited(child) if to_its_end else ended(child, group=own_group))
         return child.wait()
 
 
@@ -56,11 +60,12 @@ def call_together(commands: Sequence[Sequence[str | Path]], **options: Any) -> b
     with contextlib.ExitStack() as stack:
         running: list[subprocess.Popen[Any]] = []
         for words in commands:
-            child = subprocess.Popen(
-                [str(word) for word in words], stdin=subprocess.DEVNULL, process_group=0, **options
-            )
-            stack.enter_context(child)
-            stack.enter_context(ended(child, group=True))
+            with _held_back():
+                child = subprocess.Popen(
+                    [str(word) for word in words], stdin=subprocess.DEVNULL, process_group=0, **options
+                )
+                stack.enter_context(child)
+                stack.enter_context(ended(child, group=True))
             running.append(child)
         while running:
             codes = [child.poll() for child in running]
@@ -72,6 +77,29 @@ def call_together(commands: Sequence[Sequence[str | Path]], **options: Any) -> b
             running = [child for child, code in zip(running, codes, strict=True) if code is None]
             time.sleep(POLL_SECONDS)
     return True
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    """Deliver the signals that end this process only after the block.
+
+    One that came while Popen starts a child would raise before anybody knows the child, which then goes on.
+    """
+    if threading.current_thread() is not threading.main_thread():  # the only one that gets signals
+        yield
+        return
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 @contextlib.contextmanager

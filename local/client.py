@@ -5,7 +5,7 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -61,7 +61,7 @@ def wait_for_key() -> None:
         answered = False
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.TransportError):
-                answer = httpx.get(f"{endpoint()}/v1/models", headers=_headers(), timeout=10)
+                answer = _get("/v1/models", _headers())
                 if answer.status_code != httpx.codes.UNAUTHORIZED:
                     return
                 answered = True
@@ -78,7 +78,7 @@ def wait_until_serving() -> None:
     with step("the server answers"):
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{endpoint()}/health", timeout=10).status_code == httpx.codes.OK:
+                if _get("/health", {}).status_code == httpx.codes.OK:
                     return
             time.sleep(1)
     raise Refusal(
@@ -96,9 +96,9 @@ def ask(prompt: str, max_tokens: int) -> Iterator[str]:
         "stream": True,
     }
     url = f"{endpoint()}/v1/chat/completions"
-    timeout = httpx.Timeout(10, read=120)
+    request = {"json": body, "headers": _headers(), "timeout": httpx.Timeout(10, read=120)}
     try:
-        with httpx.stream("POST", url, json=body, headers=_headers(), timeout=timeout) as answer:
+        with httpx.stream("POST", url, trust_env=False, **request) as answer:
             if answer.status_code != httpx.codes.OK:
                 answer.read()
                 raise Refusal(f"The server answered {answer.status_code}: {_message(answer)}")
@@ -120,12 +120,18 @@ def ask(prompt: str, max_tokens: int) -> Iterator[str]:
 def model_name() -> str:
     """The name under which the server serves its one model."""
     try:
-        answer = httpx.get(f"{endpoint()}/v1/models", headers=_headers(), timeout=10)
+        answer = _get("/v1/models", _headers())
     except httpx.TransportError:
         raise Refusal("The server does not answer yet. `make up` waits for it.") from None
     if answer.status_code != httpx.codes.OK:
         raise Refusal(f"The server answered {answer.status_code}: {_message(answer)}")
     return answer.json()["data"][0]["id"]
+
+
+def _get(path: str, headers: Mapping[str, str]) -> httpx.Response:
+    """GET from the server itself: a proxy of the environment reaches no cluster address and is no place for
+    the key."""
+    return httpx.get(f"{endpoint()}{path}", headers=headers, timeout=10, trust_env=False)
 
 
 def _headers() -> dict[str, str]:

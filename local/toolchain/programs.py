@@ -66,10 +66,12 @@ class GoModule:
 
 
 COMMON = GoModule("programs")
-"""All programs but one: what several of them import is compiled once."""
+"""All programs but two: what several of them import is compiled once."""
 PROVIDER_MODULE = GoModule("provider")
 """The Kubernetes provider imports another version of Pulumi's packages than the CLI. Every other version is
 COMMON's, so that Go's build cache serves both; a test compares them."""
+LINTER_MODULE = GoModule("actionlint")
+"""actionlint needs an older go.yaml.in/yaml/v4 than the CLI; the two versions differ in exported names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,6 +224,7 @@ KWOK = GoFamily(name="kwok", requirement="sigs.k8s.io/kwok", programs={"kwok": "
 ACTIONLINT = GoFamily(
     name="actionlint",
     requirement="github.com/rhysd/actionlint",
+    module=LINTER_MODULE,
     programs={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"},
     version_variables=("github.com/rhysd/actionlint.version=v{version}",),
 )

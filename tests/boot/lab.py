@@ -4,7 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ class Lab:
             stdout=(folder / "cloud.log").open("wb"),
             stderr=subprocess.STDOUT,
         )
-        wait_for(lambda: (self.cloud / "serving").exists(), 20)
+        wait_for(lambda: (self.cloud / "serving").exists(), 120)
 
     def _furnish(self, authority: str, tree: Path) -> None:
         names = " ".join(cloud.API_NAMES)
@@ -185,7 +185,7 @@ class Lab:
         """Leave nothing running."""
         self.machine.scrap()
         self._server.terminate()
-        self._server.wait(20)
+        self._server.wait(120)
         for part in ("image", "objects"):
             shutil.rmtree(self.cloud / part, ignore_errors=True)
 
@@ -236,6 +236,12 @@ def furnish(lab: Lab) -> Lab:
     lab.template(simple_release(lab.image, MODEL), model=MODEL)
     lab.machine.start()
     return lab
+
+
+def first_lines(streams: Sequence[subprocess.Popen[str]]) -> list[str]:
+    """What each stream begins with, once all of them have begun."""
+    assert all(stream.stdout is not None for stream in streams)
+    return [stream.stdout.readline() for stream in streams if stream.stdout is not None]
 
 
 def stages(lab: Lab) -> dict[str, dict[str, object]]:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import time
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +12,7 @@ from local.image import constants
 from serving import boot, compose, layout
 from tests.boot.cloud import METADATA_ADDRESS
 from tests.boot.conftest import MakeLab
-from tests.boot.lab import BUCKET, CACHE, CANARY, Lab, vllm_release
+from tests.boot.lab import BUCKET, CACHE, CANARY, Lab, first_lines, vllm_release
 from tests.boot.machine import ADDRESS
 
 SECONDS = 900
@@ -35,7 +34,7 @@ def lab(make_lab: MakeLab) -> Lab:
 def ask(lab: Lab, path: str, body: object, key: str = CANARY) -> list[str]:
     """A command line that posts `body`; its last line of output is the status."""
     return lab.inside(
-        *("curl", "-sN", "--max-time", "120", "-w", "\n%{http_code}", f"{URL}{path}"),
+        *("curl", "-sN", "--max-time", "600", "-w", "\n%{http_code}", f"{URL}{path}"),
         *(
             "-H",
             f"Authorization: Bearer {key}",
@@ -89,8 +88,8 @@ def test_nothing_else_listens_to_the_network(lab: Lab) -> None:
 def test_a_stop_with_ten_streams_in_flight_loses_none(lab: Lab) -> None:
     words = ask(lab, "/v1/chat/completions", chat(80, stream=True, ignore_eos=True))
     streams = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(10)]
-    time.sleep(3)
-    lab.machine.run("systemctl", "stop", boot.UNIT, timeout=180)
+    first_lines(streams)
+    lab.machine.run("systemctl", "stop", boot.UNIT)
     answers = [stream.communicate()[0] for stream in streams]
     tails = [answer[-200:] for answer in answers if not answer.rstrip().endswith("data: [DONE]\n\n\n200")]
     assert tails == []
@@ -98,7 +97,7 @@ def test_a_stop_with_ten_streams_in_flight_loses_none(lab: Lab) -> None:
 
 def test_a_boot_from_the_published_cache_compiles_nothing(lab: Lab) -> None:
     lab.machine.run("rm", "-r", "/var/lib/tpuserve/cache/xla")
-    lab.machine.shut_down(60)
+    lab.machine.shut_down(180)
     lab.forget_requests()
     lab.machine.start()
     status = lab.machine.boot(SECONDS)

@@ -66,7 +66,7 @@ def read() -> list[dict[str, Any]]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=600,
     )
     assert result.returncode == 0, result.stderr[-3000:]
     return json.loads(result.stdout)
@@ -87,7 +87,7 @@ def test_jax_reads_what_the_engine_means(field: str, value: object, expected: ob
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=600,
     )
     assert result.stdout.strip() == repr(expected)
 
