@@ -12,7 +12,7 @@ import httpx
 
 from local.kubectl import get, kubectl
 from local.progress import Refusal, step
-from serving import layout
+from serving.deploy import container_layout
 
 KEY_PROPAGATION_SECONDS = 120.0
 """The kubelet refreshes mounted Secrets within its sync period, 60 s unless set, plus its cache's age."""
@@ -26,22 +26,22 @@ BOOT_SECONDS = 900.0
 
 def endpoint() -> str:
     """Base URL of the Service by its cluster address, which answers on the node as in a pod."""
-    service = get("service", layout.SERVER, layout.NAMESPACE)
+    service = get("service", container_layout.SERVER, container_layout.NAMESPACE)
     if service is None:
         raise Refusal("There is no server to ask yet. `make up` starts one.")
-    return f"http://{service['spec']['clusterIP']}:{layout.PORT}"
+    return f"http://{service['spec']['clusterIP']}:{container_layout.PORT}"
 
 
 def set_key() -> None:
     """Generate a new API key and store it as a Secret; the running server takes it without a restart."""
-    if get("namespace", layout.NAMESPACE, "") is None:
+    if get("namespace", container_layout.NAMESPACE, "") is None:
         raise Refusal("There is no namespace for the key yet. `make up` makes it.")
     value = base64.b64encode(secrets.token_urlsafe(32).encode()).decode()
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": layout.API_KEY, "namespace": layout.NAMESPACE},
-        "data": {layout.API_KEY: value},
+        "metadata": {"name": container_layout.API_KEY, "namespace": container_layout.NAMESPACE},
+        "data": {container_layout.API_KEY: value},
     }
     # By standard input, so that the value is in no argument list; server-side, so in no annotation.
     words = ("apply", "--server-side", "--field-manager", "tpuserve-key", "--force-conflicts", "-f", "-")
@@ -50,8 +50,8 @@ def set_key() -> None:
 
 def key() -> str | None:
     """The API key as the cluster holds it, or None before there is one."""
-    secret = get("secret", layout.API_KEY, layout.NAMESPACE)
-    return None if secret is None else base64.b64decode(secret["data"][layout.API_KEY]).decode()
+    secret = get("secret", container_layout.API_KEY, container_layout.NAMESPACE)
+    return None if secret is None else base64.b64decode(secret["data"][container_layout.API_KEY]).decode()
 
 
 def wait_for_key() -> None:

@@ -184,7 +184,10 @@ def stage(
     token = tmp_path / "token"
     if token_text is not None:
         token.write_text(token_text, "utf-8")
-    program = [image.environment() / "bin" / "python", REPOSITORY / "agent" / "stage_weights.py"]
+    program = [
+        image.environment() / "bin" / "python",
+        REPOSITORY / "agent" / "weights_job" / "stage_weights.py",
+    ]
     what = ["--repository", "google/tiny", "--revision", REVISION]
     where = ["--bucket", "bucket", "--prefix", PREFIX, "--token-file", token]
     return subprocess.run(
