@@ -44,7 +44,7 @@ def check(token: str, inputs: Mapping[str, Any], config: values.Config) -> list[
 
 
 def provider_problems(of: Kind, inputs: Mapping[str, Any]) -> Iterator[Problem]:
-    """What the provider refuses by its table: other words, inputs that it lacks, what only Google sets."""
+    """Yield what the provider refuses by its table: other words, unknown inputs, what only Google sets."""
     table = provider.of(of.token)
     for path, value in leaves(inputs):
         here = diff.plain(of, path)
@@ -63,7 +63,7 @@ def provider_problems(of: Kind, inputs: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Each plain value with its path."""
+    """Yield each plain value with its path."""
     if isinstance(value, Mapping):
         for name, item in value.items():
             if not name.startswith("__"):

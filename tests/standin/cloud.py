@@ -31,7 +31,7 @@ def create(of: Kind, inputs: dict[str, Any], config: values.Config, timeout: flo
             raise errors.google(409, f"The resource '{identity}' already exists", "alreadyExists")
         _references(of, inputs, memory, words["project"])
         _fits(of, inputs, memory)
-        entry = made(of, identity, inputs, config)
+        entry = new_entry(of, identity, inputs, config)
         memory["objects"][identity] = entry
         if of.token == SERVICE:
             memory["services"] = sorted({*memory["services"], inputs["service"]})
@@ -46,8 +46,8 @@ def create(of: Kind, inputs: dict[str, Any], config: values.Config, timeout: flo
     return entry
 
 
-def made(of: Kind, identity: str, inputs: dict[str, Any], config: values.Config) -> Entry:
-    """What the server would remember of a new thing."""
+def new_entry(of: Kind, identity: str, inputs: dict[str, Any], config: values.Config) -> Entry:
+    """Return what the server remembers of a new thing."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     entry: Entry = {
         "token": of.token,
@@ -126,7 +126,7 @@ def update(of: Kind, identity: str, inputs: dict[str, Any], config: values.Confi
         if entry is None:
             raise errors.google(404, f"The resource '{identity}' was not found", "notFound")
         _references(of, inputs, memory, words["project"])
-        inputs = diff.kept(of, entry["inputs"], inputs)
+        inputs = diff.with_filled(of, entry["inputs"], inputs)
         entry["inputs"] = inputs
         entry["request"] = request.build(of, inputs)[0]
         entry["outputs"] |= values.labels(of, inputs, config)

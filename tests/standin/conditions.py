@@ -1,4 +1,4 @@
-"""Changes that replace a resource only sometimes: the provider's code decides, and its schema does not say.
+"""Conditions under which a change replaces a resource, beyond the provider's schema.
 
 Each was seen with google-beta 8.0.0 on 2026-11-28; in its source they are `CustomizeDiff` functions.
 """
@@ -10,29 +10,29 @@ from typing import Any
 from tests.standin.kind import UNKNOWN
 
 Condition = Callable[[Any, Any, Mapping[str, Any]], bool]
-"""Whether the change from the old value to the new one replaces, given all new inputs."""
+"""A question to the old value, the new value and all new inputs: does the change replace?"""
 
 
 def smaller_range(old: Any, new: Any, inputs: Mapping[str, Any]) -> bool:
-    """The new range of addresses does not hold all of the old one."""
+    """Return whether the new range of addresses lacks a part of the old one."""
     del inputs
     return not ipaddress.IPv4Network(old).subnet_of(ipaddress.IPv4Network(new))
 
 
 def smaller(old: Any, new: Any, inputs: Mapping[str, Any]) -> bool:
-    """A disk shrinks."""
+    """Return whether a size, in GB, becomes less."""
     del inputs
     return new < old
 
 
 def turned_off(old: Any, new: Any, inputs: Mapping[str, Any]) -> bool:
-    """What was on is off."""
+    """Return whether a setting was on and is off."""
     del inputs
     return bool(old) and not new
 
 
 def managed_internally(old: Any, new: Any, inputs: Mapping[str, Any]) -> bool:
-    """A proxy of Google's stands behind the forwarding rule."""
+    """Return whether a managed proxy stands behind the forwarding rule."""
     del old, new
     return inputs.get("loadBalancingScheme") == "INTERNAL_MANAGED"
 
@@ -48,7 +48,7 @@ CONDITIONS: Mapping[tuple[str, str], Condition] = {
 
 
 def replaces(token: str, path: str, old: Any, new: Any, inputs: Mapping[str, Any]) -> bool:
-    """Whether a change of the input at `path` (without indexes) replaces for such a reason."""
+    """Return whether a change of the input at `path`, without indexes, replaces under such a condition."""
     condition = CONDITIONS.get((token, path))
     if condition is None or old is None or new is None or UNKNOWN in (old, new):
         return False

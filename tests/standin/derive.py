@@ -1,4 +1,4 @@
-"""Derive `provider.json` from the real provider's schema and from the SDK's text.
+"""Generator of `provider.json`, from the real provider's schema and the SDK's text.
 
     python -m tests.standin.derive SCHEMA.json --provider "google-beta 8.0.0" --read 2026-11-28
 
@@ -23,7 +23,7 @@ from tests.standin.provider import Groups
 from tests.standin.shape import join
 
 WORDS = re.compile(r"Possible values are: ((?:`[^`]+`(?:, )?)+)\.")
-"""The sentence that the provider's generator writes from the list that its validation takes."""
+"""Sentence that the provider's generator writes from the list that its validation takes."""
 
 TRIED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     # Lists of resources that no generator wrote; each was tried with google-beta 8.0.0 on 2026-11-28.
@@ -38,47 +38,47 @@ TRIED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 
 def inputs(of: Kind) -> Iterator[tuple[str, str]]:
-    """Each input's path without indexes, and its description in the SDK; not what the stand-in refuses."""
+    """Yield each input's path, without indexes, and its description; not what the stand-in refuses."""
 
     def walk(
         fields: Mapping[str, sdk.Field], texts: Mapping[str, str], path: str, above: tuple[str, ...]
     ) -> Iterator[tuple[str, str]]:
         for name, field in fields.items():
-            here = join(path, name)
-            if here in of.unsupported:
+            below = join(path, name)
+            if below in of.unsupported:
                 continue
-            yield here, texts.get(name, "")
+            yield below, texts.get(name, "")
             ref = sdk.innermost(field).ref
             if ref and ref not in above:
                 nested = sdk.nested(of.module, ref)
-                yield from walk(nested, sdk.nested_texts(of.module, ref), here, (*above, ref))
+                yield from walk(nested, sdk.nested_texts(of.module, ref), below, (*above, ref))
 
     yield from walk(sdk.resource(of.token) or {}, sdk.texts(of.token), "", ())
 
 
 def allowed(of: Kind) -> dict[str, str]:
-    """Words that the provider's validation takes, by input, as far as the SDK's text or `TRIED` states them.
+    """Return the words that the provider's validation takes, by input, from the SDK's text and `TRIED`.
 
     A list with a word that Google's own enum lacks is another input's: the SDK shares some descriptions.
     """
     google = request.enums(of)
-    found: dict[str, str] = {}
+    by_input: dict[str, str] = {}
     for path, text in inputs(of):
         listed = WORDS.search(text)
         if listed is None:
             continue
         words = re.findall(r"`([^`]+)`", listed[1])
         if path not in google or set(words) <= {*google[path], "UNSPECIFIED"}:
-            found[path] = " ".join(words)
-    return found | {path: " ".join(words) for path, words in TRIED.get(of.token, {}).items()}
+            by_input[path] = " ".join(words)
+    return by_input | {path: " ".join(words) for path, words in TRIED.get(of.token, {}).items()}
 
 
 def table(of: Kind, declared: Mapping[str, Any]) -> dict[str, Any]:
-    """One type's part of the table."""
+    """Return one type's part of the table, made from its entry in the schema file."""
     fields: Mapping[str, Mapping[str, Any]] = declared["fields"]
-    asked = [path for path, _ in inputs(of)]
+    declared_by_sdk = [path for path, _ in inputs(of)]
     given = {path for path, flags in fields.items() if flags.get("Opt") or flags.get("Req")}
-    known = [path for path in asked if path in given]
+    known = [path for path in declared_by_sdk if path in given]
 
     def those(wanted: Callable[[Mapping[str, Any]], Any]) -> Groups:
         return provider.grouped(path for path in known if wanted(fields[path]))
@@ -98,30 +98,30 @@ def table(of: Kind, declared: Mapping[str, Any]) -> dict[str, Any]:
             for path in fields
             if path not in given and not any(path.startswith(f"{each}.") for each in of.unsupported)
         ),
-        "newer": provider.grouped(path for path in asked if path not in fields),
+        "newer": provider.grouped(path for path in declared_by_sdk if path not in fields),
     }
     return {name: value for name, value in result.items() if value}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the table, or compare with it."""
+    """Write the table, or compare with it, and return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("schema", type=Path)
     parser.add_argument("--provider", required=True, help='name and version, such as "google-beta 8.0.0"')
     parser.add_argument("--read", required=True, help="day on which the schema was read, such as 2026-11-28")
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
-    given = parser.parse_args(arguments)
-    schema = json.loads(given.schema.read_text("utf-8"))
+    options = parser.parse_args(arguments)
+    schema = json.loads(options.schema.read_text("utf-8"))
     if lacking := sorted(set(kind.every()) - set(schema)):
-        parser.error(f"{given.schema} has no {', '.join(lacking)}; a schema with all types is needed.")
+        parser.error(f"{options.schema} has no {', '.join(lacking)}; a schema with all types is needed.")
     document = {
-        "provider": given.provider,
+        "provider": options.provider,
         "sdk": f"pulumi-gcp {sdk.version()}",
-        "read": given.read,
+        "read": options.read,
         "types": {token: table(of, schema[token]) for token, of in sorted(kind.every().items())},
     }
     text = json.dumps(document, indent=1) + "\n"
-    if given.check:
+    if options.check:
         return int(text != provider.FILE.read_text("utf-8"))
     provider.FILE.write_text(text, "utf-8")
     return 0

@@ -47,14 +47,14 @@ def _value(kind: Kind | None, old: Any, new: Any, path: str) -> Iterator[tuple[s
 
 
 def _default(kind: Kind | None, path: str, value: Any) -> bool:
-    """Whether a value is the provider's own default, which need not be stated."""
+    """Return whether a value is the provider's own default, which need not be stated."""
     defaults = provider.of(kind.token).defaults if kind else {}
     here = _bare(path)
     return here in defaults and defaults[here] == value
 
 
 def _stays(kind: Kind | None, path: str, value: Any) -> bool:
-    """Whether an input that the program no longer states keeps its value: Google's, or the default."""
+    """Return whether an input that is no longer stated has the same value: Google's, or the default."""
     if kind is None or path.endswith("]"):
         return False
     here, table = _bare(path), provider.of(kind.token)
@@ -64,12 +64,12 @@ def _stays(kind: Kind | None, path: str, value: Any) -> bool:
 
 
 def _bare(path: str) -> str:
-    """A path without its indexes."""
+    """Strip a path of its indexes."""
     return re.sub(r"\[\d+\]", "", path)
 
 
-def kept(kind: Kind, old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """New inputs and those of the old ones that Google keeps because the program no longer states them."""
+def with_filled(kind: Kind, old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """Add to the new inputs those of the old ones that Google keeps when they are no longer stated."""
     result = dict(new)
     for name, before in old.items():
         here, after = join(path, name), new.get(name)
@@ -79,7 +79,7 @@ def kept(kind: Kind, old: Mapping[str, Any], new: Mapping[str, Any], path: str =
             if here in provider.of(kind.token).filled:
                 result[name] = before
         elif isinstance(before, Mapping) and isinstance(after, Mapping):
-            result[name] = kept(kind, before, after, here)
+            result[name] = with_filled(kind, before, after, here)
     return result
 
 
@@ -109,14 +109,14 @@ def declared(kind: Kind, path: str) -> tuple[str, sdk.Field | None]:
 
 
 def plain(kind: Kind, path: str) -> str:
-    """The path of the input that a path belongs to, without indexes and keys of a map."""
+    """Return the path of the input that a path belongs to, without indexes and keys of a map."""
     return declared(kind, path)[0]
 
 
 def replaces(kind: Kind, path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether a change at `path` replaces the thing whose old and new inputs these are.
+    """Return whether a change at `path` replaces the thing whose old and new inputs these are.
 
-    Either the input itself does, or, where a whole group comes or goes, anything in it.
+    The input itself may replace, or, where a whole group comes or goes, anything in it.
     """
     table = provider.of(kind.token)
     here, before, after = plain(kind, path), look(old, path), look(new, path)

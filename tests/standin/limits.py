@@ -1,4 +1,4 @@
-"""The part of the README that lists, type by type, what the stand-in cannot know.
+"""Lists in the README, type by type, of what the stand-in cannot know.
 
 python -m tests.standin.limits      # write it again, after a new type or a new table
 """
@@ -18,12 +18,12 @@ BEGIN, END = "<!-- limits -->\n", "<!-- end of limits -->\n"
 
 
 def newer(of: Kind) -> Iterator[str]:
-    """Inputs of the SDK that the provider's schema lacks."""
+    """Yield inputs of the SDK that the provider's schema lacks."""
     yield from provider.of(of.token).newer
 
 
 def words(of: Kind) -> Iterator[str]:
-    """Inputs for which Google states words, and the table does not."""
+    """Yield inputs for which Google states words, and the table does not."""
     table = provider.of(of.token)
     for path in request.enums(of):
         if path not in table.values and path not in table.newer and path not in table.outputs:
@@ -31,10 +31,10 @@ def words(of: Kind) -> Iterator[str]:
 
 
 def outputs(of: Kind) -> Iterator[str]:
-    """Outputs of the real provider that the stand-in does not give."""
+    """Yield outputs of the real provider that the stand-in does not give."""
     declared = provider.of(of.token).outputs
     identity = values.identity(of, EXAMPLES[of.token], CONFIG) or ""
-    given = cloud.made(of, identity, EXAMPLES[of.token], CONFIG)["outputs"]
+    given = cloud.new_entry(of, identity, EXAMPLES[of.token], CONFIG)["outputs"]
     for path in declared:
         above = [path[:at] for at, letter in enumerate(path) if letter == "."]
         if look(given, path) is None and not declared.intersection(above):
@@ -49,7 +49,7 @@ SECTIONS: Mapping[str, Any] = {
 
 
 def text() -> str:
-    """The lists in Markdown."""
+    """Return the lists in Markdown."""
     lines: list[str] = []
     for title, section in SECTIONS.items():
         lines += [f"### {title}", ""]
@@ -63,7 +63,7 @@ def text() -> str:
 
 
 def parts() -> tuple[str, str, str]:
-    """The README before the lists, the lists, and what follows."""
+    """Split the README: the text before the lists, the lists, and the text after them."""
     before, _, rest = README.read_text("utf-8").partition(BEGIN)
     lists, _, after = rest.partition(END)
     return before, lists, after

@@ -187,7 +187,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def _labels(
         self, of: Kind, old: dict[str, Any], new: dict[str, Any], outputs: dict[str, Any]
     ) -> list[Found]:
-        """Other default labels of the provider change a thing whose own labels stay."""
+        """Return the change that other default labels of the provider make to a thing."""
         name, now = values.LABELS.get(of.token, "labels"), values.labels(of, new, self.config)
         before = outputs.get("effectiveLabels")
         if old.get(name) != new.get(name) or before is None or before == now.get("effectiveLabels"):

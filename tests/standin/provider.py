@@ -1,4 +1,4 @@
-"""What the real provider declares beyond the SDK: replacements, values that it fills in, sets, words.
+"""Table of what the real provider declares beyond the SDK: replacements, filled-in values, sets, words.
 
 `provider.json` is derived from the provider's own schema (`derive.py`); its head names version and day.
 """
@@ -17,16 +17,16 @@ Groups = dict[str, str]
 
 
 def grouped(paths: Iterable[str]) -> Groups:
-    """Paths as the file keeps them."""
-    found: dict[str, list[str]] = {}
+    """Group paths as the file keeps them."""
+    names: dict[str, list[str]] = {}
     for path in paths:
         above, _, name = path.rpartition(".")
-        found.setdefault(above, []).append(name)
-    return {above: " ".join(names) for above, names in found.items()}
+        names.setdefault(above, []).append(name)
+    return {above: " ".join(each) for above, each in names.items()}
 
 
 def paths(groups: Groups) -> frozenset[str]:
-    """The paths themselves."""
+    """Return the paths of a group."""
     return frozenset(
         f"{above}.{name}" if above else name for above, names in groups.items() for name in names.split()
     )
@@ -34,7 +34,7 @@ def paths(groups: Groups) -> frozenset[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Declared:
-    """One resource type; all paths are without indexes.
+    """Declarations of one resource type; all paths are without indexes.
 
     `replaces` are inputs whose change replaces the resource, `filled` those whose value the provider keeps
     when the program states none, and `sets` lists without an order. `defaults` are the provider's own,
@@ -59,38 +59,40 @@ class Declared:
 
 @functools.cache
 def document() -> dict[str, Any]:
-    """The whole file."""
+    """Read the whole file."""
     return json.loads(FILE.read_text("utf-8"))
 
 
 def version() -> str:
-    """The provider's name and version: `google-beta 8.0.0`."""
+    """Return the provider's name and version, such as `google-beta 8.0.0`."""
     return document()["provider"]
 
 
 @functools.cache
 def of(token: str) -> Declared:
-    """The table's entry for a type that the stand-in knows."""
-    found = document()["types"][token]
+    """Return the entry of a type. Raises KeyError for a type that the table lacks."""
+    entry = document()["types"][token]
     return Declared(
-        named=tuple(found.get("named", "").split()),
-        delete_first=found.get("deleteFirst", False),
-        unique=tuple(found.get("unique", "").split()),
-        labels_replace=found.get("labelsReplace", False),
-        replaces=paths(found.get("replaces", {})),
-        filled=paths(found.get("filled", {})),
-        sets=paths(found.get("sets", {})),
-        defaults=found.get("defaults", {}),
-        values={path: tuple(words.split()) for path, words in found.get("values", {}).items()},
-        outputs=paths(found.get("outputs", {})),
-        newer=paths(found.get("newer", {})),
+        named=tuple(entry.get("named", "").split()),
+        delete_first=entry.get("deleteFirst", False),
+        unique=tuple(entry.get("unique", "").split()),
+        labels_replace=entry.get("labelsReplace", False),
+        replaces=paths(entry.get("replaces", {})),
+        filled=paths(entry.get("filled", {})),
+        sets=paths(entry.get("sets", {})),
+        defaults=entry.get("defaults", {}),
+        values={path: tuple(words.split()) for path, words in entry.get("values", {}).items()},
+        outputs=paths(entry.get("outputs", {})),
+        newer=paths(entry.get("newer", {})),
     )
 
 
 def deletes_first(
     token: str, old: Mapping[str, Any], new: Mapping[str, Any], given_by_provider: Iterable[str]
 ) -> bool:
-    """Whether a replacement deletes the old thing before it makes the new one.
+    """Return whether a replacement deletes the old thing before it makes the new one.
+
+    `given_by_provider` are the fields of `named` whose value the provider chose.
 
     pulumi-terraform-bridge, pkg/tfbridge/schema.go, nameRequiresDeleteBeforeReplace.
     """

@@ -25,7 +25,7 @@ def build(kind: Kind, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[P
 
 
 def enums(kind: Kind) -> dict[str, tuple[str, ...]]:
-    """Google's words by input, for each input that becomes a field with an enum under a name of the table."""
+    """Return Google's words by input, for each input that becomes a field with an enum."""
     root = discovery.method(kind.method).get("request", {})
     start = _node(kind.api, root, kind.body) if kind.body else root
     assert start is not None
@@ -56,7 +56,7 @@ def _resolved(api: str, node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _node(api: str, schema: dict[str, Any], path: str) -> dict[str, Any] | None:
-    """The schema at `a.b[].c` inside another; None where Google has no such field."""
+    """Return the schema at `a.b[].c` inside another; None where Google has no such field."""
     for part in path.split("."):
         found = discovery.properties(api, schema).get(part.removesuffix("[]"))
         if found is None:

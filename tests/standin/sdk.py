@@ -109,14 +109,14 @@ def resource(token: str) -> dict[str, Field] | None:
 
 
 def innermost(field: Field) -> Field:
-    """The field itself, or what its lists and maps hold."""
+    """Return the field itself, or the one inside its lists and maps."""
     while field.item:
         field = field.item
     return field
 
 
 def texts(token: str) -> dict[str, str]:
-    """Descriptions of a type's inputs by name, as far as the SDK has them."""
+    """Return descriptions of a type's inputs by name, as far as the SDK has them."""
     module, middle, name = token.removeprefix("gcp:").replace("/", ":").split(":")
     text = _text(package() / module / f"{snake(middle)}.py")
     start = text.index('"""', text.index(f"\nclass {name}Args:\n")) + 3
@@ -126,7 +126,7 @@ def texts(token: str) -> dict[str, str]:
 
 
 def nested_texts(module: str, ref: str) -> dict[str, str]:
-    """Descriptions of a nested class's inputs by name."""
+    """Return descriptions of a nested class's inputs by name."""
     found = re.findall(r'^    (\w+): [^\n]*\n    """(.*?)"""', _nested_block(module, ref), re.S | re.M)
     return {camel(name): text for name, text in found}
 

@@ -21,13 +21,13 @@ PLAIN: Mapping[str, tuple[Any, Any]] = {
 
 
 def listed(token: str, name: str) -> set[str]:
-    """The paths of one entry of the table."""
+    """Return the paths of one entry of the table."""
     groups = TABLE["types"][token].get(name, {})
     return {f"{above}.{each}".lstrip(".") for above, names in groups.items() for each in names.split()}
 
 
 def fields(of: Kind) -> Iterator[tuple[str, list[sdk.Field]]]:
-    """Each input with the declarations on the way to it."""
+    """Yield each input with the declarations on the way to it."""
 
     def walk(
         found: Mapping[str, sdk.Field], path: str, way: list[sdk.Field], above: tuple[str, ...]
@@ -45,7 +45,7 @@ def fields(of: Kind) -> Iterator[tuple[str, list[sdk.Field]]]:
 
 
 def plain(of: Kind, field: sdk.Field, which: int) -> Any:
-    """One of two values of an input's type."""
+    """Return one of two values of an input's type."""
     if field.type == "list":
         assert field.item
         return [plain(of, field.item, which)]
@@ -61,7 +61,7 @@ def plain(of: Kind, field: sdk.Field, which: int) -> Any:
 
 
 def around(path: str, way: list[sdk.Field], value: Any) -> dict[str, Any]:
-    """Inputs in which only this path is set; None leaves the groups above it empty."""
+    """Return inputs in which only this path is set; None leaves the groups above it empty."""
     for name, field in reversed(list(zip(path.split("."), [None, *way[:-1]], strict=True))):
         value = {} if value is None else {name: value}
         while field and field.type == "list":

@@ -15,10 +15,10 @@ Steps = list[tuple[str, str, bool]]
 """Changed path, what happens to it, and whether that replaces the resource."""
 
 
-def asked(
+def answer_to(
     token: str, old: Mapping[str, Any], new: Mapping[str, Any], ignored: tuple[str, ...] = ()
 ) -> tuple[Steps, bool]:
-    """What the plugin answers, and whether the old thing would go first."""
+    """Ask the plugin for the steps of a change, and whether the old thing goes first."""
     urn = f"urn:pulumi:stack::project::{token}::name"
     answer = Provider("").Diff(
         provider_pb2.DiffRequest(
@@ -46,7 +46,7 @@ def test_another_value_of_each_input_does_what_the_provider_declares(token: str)
         if group or path in skipped or (token, path) in conditions.CONDITIONS:
             continue
         old, new = (around(path, way, plain(of, way[-1], which)) for which in (0, 1))
-        steps, _ = asked(token, old, new)
+        steps, _ = answer_to(token, old, new)
         [(shown, change, replacing)] = steps
         bare = shown.replace("[0]", "").removesuffix(".key" if way[-1].type == "map" else "")
         assert (bare, change, replacing) == (path, "update", path in replaces), path
@@ -66,7 +66,7 @@ def test_each_input_that_is_left_out_does_what_the_provider_declares(token: str)
         for value in (plain(of, way[-1], 0), default):
             if value in (None, [{}], {}):
                 continue
-            steps, _ = asked(token, around(path, way, value), around(path, way, None))
+            steps, _ = answer_to(token, around(path, way, value), around(path, way, None))
             in_set = any(path.startswith(f"{each}.") for each in sets)
             stays = (path in filled and not in_set) or value == default
             assert [change for _, change, _ in steps] == ([] if stays else ["delete"]), path
@@ -78,10 +78,10 @@ def test_a_replacement_deletes_first_where_the_provider_does(token: str) -> None
     named = {name: "mine" for name in entry.get("named", "").split()}
     texts = {path for path, way in fields(kind.every()[token]) if len(way) == 1 and way[0].type == "string"}
     [input_, *_] = sorted((texts & listed(token, "replaces")) - set(named))
-    _, first = asked(token, {**named, input_: "one"}, {**named, input_: "two"})
+    _, first = answer_to(token, {**named, input_: "one"}, {**named, input_: "two"})
     assert first == (entry.get("deleteFirst", False) or bool(named))
     by_provider = {**named, check.AUTONAMED: list(named)}
-    _, first = asked(token, {**by_provider, input_: "one"}, {**by_provider, input_: "two"})
+    _, first = answer_to(token, {**by_provider, input_: "one"}, {**by_provider, input_: "two"})
     assert first == entry.get("deleteFirst", False)
 
 
@@ -131,7 +131,7 @@ SEEN: tuple[tuple[str, dict[str, Any], dict[str, Any], str], ...] = (
 def test_what_was_seen_at_the_real_provider(
     token: str, old: dict[str, Any], new: dict[str, Any], expected: str
 ) -> None:
-    steps, first = asked(token, old, new)
+    steps, first = answer_to(token, old, new)
     if any(replaces for _, _, replaces in steps):
         assert expected == ("delete first" if first else "new first")
     else:
@@ -158,4 +158,4 @@ def test_an_update_keeps_what_the_program_no_longer_states() -> None:
     of = kind.every()["gcp:container/nodePool:NodePool"]
     old = {"upgradeSettings": {"strategy": "SURGE"}, "nodeCount": 2, "ignoreNodeCountChanges": True}
     kept = {"upgradeSettings": {"strategy": "SURGE"}, "nodeCount": 2}
-    assert diff.kept(of, old, {"version": "1.34"}) == {"version": "1.34", **kept}
+    assert diff.with_filled(of, old, {"version": "1.34"}) == {"version": "1.34", **kept}

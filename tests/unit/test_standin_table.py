@@ -57,7 +57,7 @@ def test_each_output_is_one_of_the_providers(token: str) -> None:
     inputs = EXAMPLES[token]
     identity = values.identity(of, inputs, CONFIG)
     assert identity
-    given = cloud.made(of, identity, inputs, CONFIG)["outputs"]
+    given = cloud.new_entry(of, identity, inputs, CONFIG)["outputs"]
     real = {path.split(".")[0] for path in listed(token, "outputs")} | set(sdk.resource(token) or {})
     assert set(given) <= real
 
@@ -155,7 +155,7 @@ def test_no_planned_resource_is_replaced_under_its_own_id_new_first(
 
 
 def meets_itself(token: str, entry: Mapping[str, Any]) -> list[str]:
-    """Inputs of a planned resource that replace it, new first, and are no part of its id."""
+    """Return inputs of a planned resource that replace it, new first, and are no part of its id."""
     of, inputs = kind.every()[token], entry.get("inputs", {})
     if "{serial}" in of.id or entry.get("deleteBeforeReplace"):
         return []

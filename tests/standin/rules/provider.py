@@ -1,4 +1,4 @@
-"""What the provider's own validation refuses beyond its lists of words.
+"""Rules of the provider's own validation, beyond its lists of words.
 
 Each was tried with google-beta 8.0.0 on 2026-11-28; Google's discovery documents do not state it.
 """
@@ -18,7 +18,7 @@ interconnect/how-to/partner/creating-vlan-attachments."""
 
 @rule("gcp:compute/subnetwork:Subnetwork")
 def range_names(case: Case) -> Iterator[Problem]:
-    """A secondary range's name is one of RFC 1035, like every name of Compute Engine."""
+    """Require a name of RFC 1035 for each secondary range, as for every name of Compute Engine."""
     for item in case.get("secondaryIpRanges", []):
         name = item.get("rangeName")
         if name not in (None, UNKNOWN) and not re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", name):
@@ -31,7 +31,7 @@ def range_names(case: Case) -> Iterator[Problem]:
 
 @rule("gcp:dns/recordSet:RecordSet")
 def record_set(case: Case) -> Iterator[Problem]:
-    """A full name, and something to answer."""
+    """Require a full name and one kind of answer."""
     name = case.get("name")
     if name is not None and not name.endswith("."):
         yield "name", f"The DNS name {name!r} must end with a dot."
@@ -40,7 +40,7 @@ def record_set(case: Case) -> Iterator[Problem]:
 
 @rule("gcp:compute/router:Router")
 def router(case: Case) -> Iterator[Problem]:
-    """RFC 6996: numbers of private autonomous systems."""
+    """Require a number of a private autonomous system (RFC 6996)."""
     number = case.get("bgp.asn")
     private = number is None or any(number in each for each in PRIVATE_ASN)
     if not private and number != CLOUD_ROUTER_ASN:
@@ -53,7 +53,7 @@ def router(case: Case) -> Iterator[Problem]:
 
 @rule("gcp:compute/reservation:Reservation")
 def reservation(case: Case) -> Iterator[Problem]:
-    """A reservation reserves something."""
+    """Require at least one machine."""
     count = case.get("specificReservation.count")
     if count is not None and count < 1:
         yield "specificReservation.count", f"specificReservation.count is at least 1, not {count:.0f}."
@@ -61,7 +61,7 @@ def reservation(case: Case) -> Iterator[Problem]:
 
 @rule("gcp:compute/regionUrlMap:RegionUrlMap")
 def url_map(case: Case) -> Iterator[Problem]:
-    """Requests that nothing matches go somewhere."""
+    """Require a default for requests that no rule matches."""
     ways = ("defaultService", "defaultUrlRedirect", "defaultRouteAction")
     if not case.given(*ways):
         yield "defaultService", f"A URL map needs one of {', '.join(ways)}."
@@ -69,7 +69,7 @@ def url_map(case: Case) -> Iterator[Problem]:
 
 @rule("gcp:container/cluster:Cluster")
 def maintenance(case: Case) -> Iterator[Problem]:
-    """A policy with exclusions alone is none."""
+    """Require a window; the provider takes no policy that has only exclusions."""
     ways = ("dailyMaintenanceWindow", "recurringWindow")
     if case.given("maintenancePolicy") and not case.given(*(f"maintenancePolicy.{way}" for way in ways)):
         yield "maintenancePolicy", f"maintenancePolicy needs {' or '.join(ways)}."
