@@ -6,8 +6,8 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import VolumeArgsDict
 
-from components.node_volume import NodeVolume, NodeVolumeArgs
-from components.vllm import ServerVolumes
+from components.kubernetes.node_volume import NodeVolume, NodeVolumeArgs
+from components.kubernetes.vllm import ServerVolumes
 from config.settings import Settings
 from config.targets import LocalTarget
 from local import image, paths

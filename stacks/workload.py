@@ -10,7 +10,7 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict, NetworkPolicyPeerArgsDict
 
 from agent import bundle
-from components.vllm import PodArgs, ServerVolumes, Vllm, VllmArgs
+from components.kubernetes.vllm import PodArgs, ServerVolumes, Vllm, VllmArgs
 from config.settings import Settings
 from serving.hardware.accelerators import Accelerator
 from stacks.plan import Plan

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 
 import pulumi
 
-from components.apis import Apis, ApisArgs
-from components.artifact_bucket import ArtifactBucket, ArtifactBucketArgs
-from components.identity import Identity, IdentityArgs
-from components.image_mirror import ImageMirror, ImageMirrorArgs
-from components.network import Network, NetworkArgs
-from components.private_apis import PrivateApis, PrivateApisArgs
-from components.secret import Secret, SecretArgs
+from components.gcp.artifact_bucket import ArtifactBucket, ArtifactBucketArgs
+from components.gcp.image_mirror import ImageMirror, ImageMirrorArgs
+from components.gcp.network import Network, NetworkArgs
+from components.gcp.private_google_access import PrivateApis, PrivateApisArgs
+from components.gcp.project_services import Apis, ApisArgs
+from components.gcp.secret import Secret, SecretArgs
+from components.gcp.service_account import Identity, IdentityArgs
 from config.settings import Settings
 from config.targets import FoundationTarget
 from serving.deploy import container_layout

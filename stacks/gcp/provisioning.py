@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.purchase import Purchase
+from components.gcp.provisioning import Purchase
 from config.provisioning import FlexStart, OnDemand, Pool, Reservation, Spot
 
 

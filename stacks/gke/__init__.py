@@ -9,13 +9,13 @@ import pulumi_gcp as gcp
 import pulumi_kubernetes as k8s
 
 from agent import weights_job
-from components.gke_cluster import GkeCluster, GkeClusterArgs
-from components.kubeconfig import kubeconfig
-from components.metrics import Metrics, MetricsArgs
-from components.secret_mount import SecretMount, SecretMountArgs
-from components.system_pool import SystemPool, SystemPoolArgs
-from components.weights_job import ACCOUNT, SCRIPT, Weights, WeightsJob, WeightsJobArgs
-from components.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
+from components.gcp.gke_cluster import GkeCluster, GkeClusterArgs
+from components.gcp.kubeconfig import kubeconfig
+from components.gcp.system_pool import SystemPool, SystemPoolArgs
+from components.gcp.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
+from components.kubernetes.pod_monitoring import Metrics, MetricsArgs
+from components.kubernetes.secret_mount import SecretMount, SecretMountArgs
+from components.kubernetes.weights_job import ACCOUNT, SCRIPT, Weights, WeightsJob, WeightsJobArgs
 from config.provisioning import node_wait_seconds
 from config.settings import Settings
 from config.targets import ExistingCluster, GkeTarget, NewCluster

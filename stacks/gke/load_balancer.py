@@ -6,8 +6,8 @@ import pulumi
 import pulumi_gcp as gcp
 import pulumi_kubernetes as k8s
 
-from components.certificate import Certificate, CertificateArgs
-from components.gateway import Gateway, GatewayArgs
+from components.gcp.certificate import Certificate, CertificateArgs
+from components.kubernetes.gateway import Gateway, GatewayArgs
 from config.targets import Endpoint, GkeTarget
 from serving.deploy import container_layout
 from stacks.gcp.foundation_outputs import Foundation

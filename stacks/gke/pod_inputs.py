@@ -8,11 +8,11 @@ import pulumi
 from pulumi_kubernetes.core.v1 import VolumeArgsDict
 from pulumi_kubernetes.networking.v1 import NetworkPolicyPeerArgsDict
 
-from components import weights_volume
-from components.network import HEALTH_CHECK_RANGES
-from components.traffic import GOOGLE_APIS, METADATA, NAMES
-from components.vllm import ServerVolumes
-from components.weights_job import Weights
+from components.gcp.network import HEALTH_CHECK_RANGES
+from components.kubernetes import weights_volume
+from components.kubernetes.egress_rules import GOOGLE_APIS, METADATA, NAMES
+from components.kubernetes.vllm import ServerVolumes
+from components.kubernetes.weights_job import Weights
 from serving.hardware import host_resources
 from serving.hardware.accelerators import GIB
 from stacks.workload import Site

@@ -7,9 +7,9 @@ import hashlib
 import pulumi
 import pulumi_gcp as gcp
 
-from components.compute_class import ComputeClass, ComputeClassArgs
-from components.purchase import Purchase
-from components.tpu_pool import TpuPool, TpuPoolArgs
+from components.gcp.provisioning import Purchase
+from components.gcp.tpu_pool import TpuPool, TpuPoolArgs
+from components.kubernetes.compute_class import ComputeClass, ComputeClassArgs
 from config.provisioning import ProvisioningFallback
 from config.settings import Settings
 from config.targets import GkeTarget

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from components.image_pull import ImagePull, ImagePullArgs
-from components.machine_firewall import MachineFirewall, MachineFirewallArgs
+from components.gcp.image_pull_grant import ImagePull, ImagePullArgs
+from components.gcp.vm_firewall import MachineFirewall, MachineFirewallArgs
 from config.targets import TpuVmTarget
 from serving.deploy import container_layout
 from stacks.gcp import common

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from components.instance_group import MAX_INITIAL_DELAY_SECONDS
+from components.gcp.instance_group import MAX_INITIAL_DELAY_SECONDS
 from config.settings import Settings
 from config.targets import TpuVmTarget
 from serving.deploy import baked_cache

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pulumi
 
-from components.certificate import Certificate, CertificateArgs
-from components.instance_group import InstanceGroup, InstanceGroupArgs
-from components.instance_template import InstanceTemplate, InstanceTemplateArgs
-from components.internal_load_balancer import InternalLoadBalancer, InternalLoadBalancerArgs
-from components.purchase import Purchase
-from components.regional_group import RegionalGroup, RegionalGroupArgs
-from components.server_check import ServerCheck, ServerCheckArgs
+from components.gcp.certificate import Certificate, CertificateArgs
+from components.gcp.health_check import ServerCheck, ServerCheckArgs
+from components.gcp.instance_group import InstanceGroup, InstanceGroupArgs
+from components.gcp.instance_template import InstanceTemplate, InstanceTemplateArgs
+from components.gcp.internal_load_balancer import InternalLoadBalancer, InternalLoadBalancerArgs
+from components.gcp.provisioning import Purchase
+from components.gcp.regional_instance_group import RegionalGroup, RegionalGroupArgs
 from config.provisioning import node_wait_seconds
 from config.settings import Settings
 from config.targets import Endpoint, TpuVmTarget

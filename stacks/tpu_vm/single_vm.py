@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pulumi
 
-from components.apis import Apis, ApisArgs
-from components.cloud_tpu import CloudTpu, CloudTpuArgs
+from components.gcp.project_services import Apis, ApisArgs
+from components.gcp.tpu_vm import CloudTpu, CloudTpuArgs
 from config.settings import Settings
 from config.targets import TpuVmTarget
 from serving.deploy import container_layout, vm_boot

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from components.compute_class import ComputeClassArgs, priority
-from components.gateway import policies
-from components.purchase import Purchase, bought
-from components.weights_volume import annotations, cache_volume, weights_volume
+from components.gcp.provisioning import Purchase, bought
+from components.kubernetes.compute_class import ComputeClassArgs, priority
+from components.kubernetes.gateway import policies
+from components.kubernetes.weights_volume import annotations, cache_volume, weights_volume
 from config.provisioning import WAIT_MINUTES, node_wait_seconds
 from config.settings import Settings
 from config.targets import FoundationTarget, GkeTarget

@@ -83,7 +83,7 @@ def longest_chain(graph: dict[str, set[str]]) -> list[str]:
     return max(chains.values(), key=len)
 
 
-@pytest.mark.parametrize("layer", ["agent", "stacks"])
+@pytest.mark.parametrize("layer", ["agent", "components", "stacks"])
 def test_packages_of_a_layer_have_one_direction(layer: str) -> None:
     assert longest_chain(packages(layer))
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.purchase import Purchase, machine
+from components.gcp.provisioning import Purchase, machine
 from config.settings import Settings
 from config.targets import TpuVmTarget
 from serving.deploy import compose, container_layout, systemd_units, vm_boot

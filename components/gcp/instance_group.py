@@ -6,7 +6,7 @@ import pulumi
 import pulumi_gcp as gcp
 from pulumi_gcp.compute import InstanceGroupManagerUpdatePolicyArgsDict
 
-from components.repairs import FAILED_MACHINES_ONLY, NOTHING
+from components.gcp.instance_lifecycle import FAILED_MACHINES_ONLY, NOTHING
 
 MAX_INITIAL_DELAY_SECONDS = 3600
 """Google's limit (https://cloud.google.com/compute/docs/reference/rest/v1/instanceGroupManagers)."""

@@ -2,7 +2,7 @@
 
 from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict
 
-from components.private_apis import RANGE
+from components.gcp.private_google_access import RANGE
 
 # With Dataplane V2 a pod's questions go to the cache pod on its node, not to kube-dns; both are allowed, and
 # the address that the cache has without Dataplane V2:

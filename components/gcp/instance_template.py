@@ -7,7 +7,7 @@ import pulumi
 import pulumi_gcp as gcp
 from pulumi_gcp.compute import InstanceTemplateDiskArgsDict
 
-from components.purchase import Purchase, machine
+from components.gcp.provisioning import Purchase, machine
 
 IMAGE = "projects/ubuntu-os-accelerator-images/global/images/family/ubuntu-accel-2204-amd64-tpu-v5e-v5p-v6e"
 """Google's Ubuntu with the TPU's kernel parts and without a container runtime."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from components.repairs import FAILED_MACHINES_ONLY
+from components.gcp.instance_lifecycle import FAILED_MACHINES_ONLY
 
 
 @dataclass(frozen=True, kw_only=True)

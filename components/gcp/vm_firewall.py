@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from components.network import HEALTH_CHECK_RANGES
+from components.gcp.network import HEALTH_CHECK_RANGES
 
 # https://cloud.google.com/iap/docs/using-tcp-forwarding#create-firewall-rule
 TUNNEL = ("35.235.240.0/20",)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from components.node_settings import node_settings
+from components.gcp.node_config import node_settings
 
 MACHINE = "e2-standard-4"
 

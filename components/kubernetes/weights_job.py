@@ -8,9 +8,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import PodSpecArgsDict, VolumeArgsDict, VolumeMountArgsDict
 
-from components import unprivileged
-from components.secret_mount import SecretMount, SecretMountArgs
-from components.traffic import GOOGLE_APIS, INTERNET, METADATA, NAMES
+from components.kubernetes import security_context
+from components.kubernetes.egress_rules import GOOGLE_APIS, INTERNET, METADATA, NAMES
+from components.kubernetes.secret_mount import SecretMount, SecretMountArgs
 from serving.deploy import container_layout
 
 TOKEN_FILE = "hugging-face-token"
@@ -61,7 +61,7 @@ def staging_pod(
         "service_account_name": account,
         "automount_service_account_token": False,
         "restart_policy": "Never",
-        "security_context": unprivileged.POD,
+        "security_context": security_context.POD,
         "containers": [
             {
                 "name": "stage",
@@ -73,7 +73,7 @@ def staging_pod(
                     "requests": {"cpu": "2", "memory": "4Gi"},
                     "limits": {"memory": "4Gi"},
                 },
-                "security_context": unprivileged.CONTAINER,
+                "security_context": security_context.CONTAINER,
                 "volume_mounts": mounts,
             }
         ],

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from components.node_settings import node_settings
-from components.purchase import Purchase, bought
+from components.gcp.node_config import node_settings
+from components.gcp.provisioning import Purchase, bought
 
 DISK_GB = 200
 """Boot disk: the image unpacks to 20 GB, and the compile cache has the rest."""

@@ -8,8 +8,8 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import PodSpecArgsDict, ProbeArgsDict, VolumeArgsDict, VolumeMountArgsDict
 from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict, NetworkPolicyPeerArgsDict
 
-from components import unprivileged
-from components.protection import Protection, ProtectionArgs
+from components.kubernetes import security_context
+from components.kubernetes.workload_protection import Protection, ProtectionArgs
 from serving.deploy import container_layout
 from serving.deploy.release import Release
 from serving.hardware.accelerators import Accelerator
@@ -104,7 +104,7 @@ def pod_spec(
             {"key": "google.com/tpu", "operator": "Equal", "value": "present", "effect": "NoSchedule"}
         ],
         "termination_grace_period_seconds": life.termination_grace_seconds,
-        "security_context": {**unprivileged.POD, "fs_group": container_layout.USER},
+        "security_context": {**security_context.POD, "fs_group": container_layout.USER},
         "containers": [
             {
                 "name": container_layout.SERVER,
@@ -126,7 +126,7 @@ def pod_spec(
                 ),
                 # Requests still arrive while endpoints and proxies learn of the stop: wait before SIGTERM.
                 "lifecycle": {"pre_stop": {"sleep": {"seconds": life.pre_stop_seconds}}},
-                "security_context": unprivileged.CONTAINER,
+                "security_context": security_context.CONTAINER,
                 "volume_mounts": mounts,
             }
         ],

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.purchase import Purchase
-from components.tpu_pool import DISK_GB
+from components.gcp.provisioning import Purchase
+from components.gcp.tpu_pool import DISK_GB
 from serving.hardware.accelerators import Accelerator
 
 RECYCLE_SECONDS = 3600
