@@ -23,11 +23,15 @@ from proof import bake, environment
 from proof.environment import Refused
 from serving.compilation import proofs
 from serving.compilation.fingerprint import fingerprint
-from serving.memory.budget import budget
+from serving.findings import findings, refuse_errors
 
 PARTIAL = (
     "(Not of the whole engine: --quick, --layers or --config. The code of what was left out is not counted.)"
 )
+
+FOR_THE_COMPILER = ("programs-do-not-fit",)
+"""Errors of an estimate that a proof replaces by the compiler's answer. All others end a proof before it
+starts, with the sentence of `pulumi preview`."""
 
 STACKS = Path(__file__).resolve().parent.parent
 """Folder of the stacks' files."""
@@ -139,9 +143,8 @@ def _selection(options: argparse.Namespace) -> Selection:
             f"{selection.accelerator.name} has {selection.accelerator.chips} chips: a proof is for all of "
             f"them; set it to that (--set tensor_parallel_size={selection.accelerator.chips})."
         )
-    problem = budget(selection.accelerator, selection.model, selection.engine).problem
-    if problem is not None and problem.code == "pages-beyond-memory":
-        raise Refused(str(problem))
+    found = findings(selection.accelerator, selection.model, selection.engine)
+    refuse_errors(finding for finding in found if finding.code not in FOR_THE_COMPILER)
     if options.bake:
         bake.check(selection, whole=_whole(options))
     if options.layers:

@@ -1,6 +1,6 @@
 """What an engine's proof changes: the numbers, where they come from, and two findings."""
 
-from config.selection import from_settings, from_stack
+from config.selection import from_phase, from_stack
 from proof.report import UTILISATIONS, budgets
 from proof.roofline import bound
 from serving.compilation import proofs
@@ -95,7 +95,7 @@ def test_committed_proofs_are_of_engines_that_exist() -> None:
             continue
         assert " " not in proof.name, f"{file.name} has fields of its own; commit phases, scenarios, stacks"
         phase, _, scenario = proof.name.partition("+")
-        selection = from_settings(proof.name, {"phase": phase, "scenario": scenario or None})
+        selection = from_phase(proof.name, phase=phase, scenario=scenario or None)
         assert selection.proof == proof, f"{file.name} is of an engine that {proof.name} no longer is"
         left = [found.left_bytes / GIB for share, found in budgets(selection, proof) if share in UTILISATIONS]
         tokens = budget(selection.accelerator, selection.model, selection.engine, proof).pool.tokens
