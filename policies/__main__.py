@@ -43,7 +43,6 @@ def resource(found: Any) -> Resource:
     return Resource(
         kind=found.resource_type,
         name=found.name,
-        stack=found.urn.split("::")[0].removeprefix("urn:pulumi:"),
         inputs=plain(found.props),
         protect=found.opts.protect,
         ignored=tuple(found.opts.ignore_changes),

@@ -34,7 +34,7 @@ RULES = (
         workload.whole_slices,
     ),
     Rule("startup-budget", "A boot has the time that it takes.", workload.startup_budget),
-    Rule("protected", "What holds data or capacity is not deleted by one command.", cloud.protected),
+    Rule("protected-data", "Data is not deleted by one command.", cloud.protected_data),
     Rule("no-placement-policy", "Slices of one host have no placement policy.", cloud.no_placement_policy),
     Rule("explicit-reservation", "Each pool says which reservation it uses.", cloud.explicit_reservation),
     Rule("pool-tells-its-shape", "Another shape is another pool.", cloud.pool_tells_its_shape),
@@ -51,5 +51,6 @@ STACK_RULES = (
         "guarded-servers", "Servers have disruption budget and network policy.", workload.guarded_servers
     ),
     StackRule("healed-groups", "A group replaces dead machines, not booting ones.", machines.healed_groups),
+    StackRule("protected-capacity", "A protected stack has no gap.", cloud.protected_capacity),
     StackRule("one-region", "All of a stack is in one region.", cloud.one_region),
 )

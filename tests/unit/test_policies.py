@@ -12,7 +12,17 @@ from policies.resource import UNKNOWN, Resource
 from policies.rules import RULES, STACK_RULES
 from tests.inventory.golden import STACKS, golden
 from tests.inventory.recorder import REPOSITORY
-from tests.unit.policy_mistakes import GATEWAY, MISTAKES, PUBLIC, Change, Plan, environment, put
+from tests.unit.policy_mistakes import (
+    BUCKET,
+    CLUSTER,
+    GATEWAY,
+    MISTAKES,
+    PUBLIC,
+    Change,
+    Plan,
+    environment,
+    put,
+)
 
 GOLDEN = {stack: golden(stack) for stack in STACKS}
 NAMES = [rule.name for rule in (*RULES, *STACK_RULES)]
@@ -32,7 +42,7 @@ def resources(stack: str, plan: Plan) -> list[Resource]:
             Resource(
                 kind=kind,
                 name=name,
-                stack=stack,
+                urn=f"urn:pulumi:{stack}::tpuserve::{kind}::{name}",
                 inputs=entry.get("inputs", {}),
                 protect=entry.get("protect", False),
                 ignored=tuple(entry.get("ignoreChanges", ())),
@@ -67,6 +77,26 @@ def test_a_mistake_gives_its_sentence(rule: str, stack: str, change: Change, sen
     change(plan)
     found = violations(rule, stack, plan)
     assert any(sentence in text for text in found), found
+
+
+@pytest.mark.parametrize("name", ["foundation", "foundation-prod", "prod-eu", "dev"])
+def test_data_is_protected_whatever_its_stack_is_called(name: str) -> None:
+    plan = copy.deepcopy(GOLDEN["foundation"]["resources"])
+    assert violations("protected-data", name, plan) == []
+    put(BUCKET, "protect", None)(plan)
+    put(BUCKET, "inputs.forceDestroy", True)(plan)
+    assert len(violations("protected-data", name, plan)) == 2
+
+
+@pytest.mark.parametrize("name", ["dev", "prod", "prod-eu"])
+def test_a_stack_without_data_may_choose_to_be_unprotected(name: str) -> None:
+    plan = copy.deepcopy(GOLDEN["prod"]["resources"])
+    for key, entry in plan.items():
+        if key.startswith(("gcp:container/cluster:", "gcp:container/nodePool:")):
+            entry["protect"] = False
+    assert violations("protected-capacity", name, plan) != []
+    put(CLUSTER, "inputs.deletionProtection", False)(plan)
+    assert violations("protected-capacity", name, plan) == []
 
 
 def test_every_rule_has_a_mistake() -> None:
