@@ -19,8 +19,8 @@ from pulumi_policy import proxy as unknowns
 # The engine runs this folder, not the package that it is.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from policies.registry import RULES, STACK_RULES, Rule, StackRule
 from policies.resource import UNKNOWN, Resource, short
-from policies.rules import RULES, STACK_RULES, Rule, StackRule
 
 NOT_KNOWN = {value for name, value in vars(unknowns).items() if name.startswith("UNKNOWN_")}
 

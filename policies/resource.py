@@ -14,7 +14,8 @@ UNKNOWN = Unknown("(not known yet)")
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """One resource. `kind` is its type token; `provider` has the provider's inputs, None when the resource has none of its own."""
+    """One resource. `kind` is its type token. `provider` has the provider's inputs, None when the resource has
+    only the default one."""
 
     kind: str
     name: str

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from policies.registry import RULES, STACK_RULES
 from policies.resource import UNKNOWN, Resource
-from policies.rules import RULES, STACK_RULES
 from tests.inventory.golden import STACKS, golden
 from tests.inventory.recorder import REPOSITORY
 from tests.unit.policy_mistakes import (

@@ -13,7 +13,7 @@ from config.settings import Settings
 from proof import __main__ as command
 from proof import bake, checkpoint, environment
 from proof.environment import Refused
-from proof.records import Record, WorkFolder
+from proof.work_folder import Record, WorkFolder
 from serving.deploy import baked_cache
 from serving.hardware.accelerators import accelerator
 from serving.models.catalog import MODELS, model

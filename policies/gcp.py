@@ -10,7 +10,7 @@ POOL = "gcp:container/nodePool:NodePool"
 SECRET = "gcp:secretmanager/secret:Secret"
 
 DATA = (BUCKET, SECRET)
-"""Kinds whose content nobody can make again quickly: hours of downloads, values that only their owners know."""
+"""Kinds whose content cannot be made again quickly: hours of downloads, values that only their owners know."""
 
 CAPACITY = (CLUSTER, POOL)
 """Kinds that hold machines and no data: `up` makes them again."""
@@ -29,8 +29,8 @@ def protected_data(resource: Resource) -> Iterator[str]:
     """Yields what could delete data by one command, in every stack.
 
     The kind of a resource decides, whatever its stack is called: a foundation of another name has the same
-    weights and secrets. So `target.protect: false` is a violation here; who takes a foundation down on purpose
-    does it without the policies.
+    weights and secrets. So `target.protect: false` is a violation here. To take a foundation down on purpose,
+    leave --policy-pack out.
     """
     if resource.kind not in DATA:
         return
@@ -44,8 +44,8 @@ def protected_capacity(resources: Sequence[Resource]) -> Iterator[tuple[Resource
     """Yields clusters and pools that lack the protection that their stack has elsewhere.
 
     They hold no data, so whether they are protected is the stack's own choice (`target.protect`, false for
-    development) and not a matter of its name. The choice holds for the whole stack: a single pool without it would
-    be deleted where the others are refused. A cluster carries it twice, as `protect` for Pulumi and as
+    development) and not a matter of its name. The choice holds for the whole stack: a single pool without it
+    would be deleted where the others are refused. A cluster carries it twice, as `protect` for Pulumi and as
     `deletionProtection` for Google.
     """
     held = [resource for resource in resources if resource.kind in CAPACITY]
