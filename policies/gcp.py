@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from policies.resource import Resource, Unknown, short
+from serving.hardware.accelerators import ACCELERATORS
 
 BUCKET = "gcp:storage/bucket:Bucket"
 CLUSTER = "gcp:container/cluster:Cluster"
@@ -10,13 +11,13 @@ POOL = "gcp:container/nodePool:NodePool"
 SECRET = "gcp:secretmanager/secret:Secret"
 
 DATA = (BUCKET, SECRET)
-"""Kinds whose content cannot be made again quickly: hours of downloads, values that only their owners know."""
+"""Kinds whose content takes hours of downloads to make again, or is known only to its owners."""
 
 CAPACITY = (CLUSTER, POOL)
 """Kinds that hold machines and no data: `up` makes them again."""
 
-TPU_MACHINES = ("ct6e-standard-1t", "ct6e-standard-4t", "ct6e-standard-8t")
-"""Hosts of whole v6e slices (https://cloud.google.com/tpu/docs/v6e)."""
+TPU_MACHINES = frozenset(row.machine_type for row in ACCELERATORS.values() if row.machine_type is not None)
+"""Hosts of whole slices."""
 
 # What a role on a whole project must not give here. Storage and secrets are granted on the one bucket, the
 # one secret.

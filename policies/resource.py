@@ -14,8 +14,8 @@ UNKNOWN = Unknown("(not known yet)")
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """One resource. `kind` is its type token. `provider` has the provider's inputs, None when the resource has
-    only the default one."""
+    """One resource. `kind` is its type token. `provider` has its provider's inputs, None when the
+    resource has only the default one."""
 
     kind: str
     name: str

@@ -2,6 +2,8 @@
 
 import copy
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import yaml
 
 from policies.registry import RULES, STACK_RULES
 from policies.resource import UNKNOWN, Resource
+from serving.hardware.accelerators import ACCELERATORS
 from tests.inventory.golden import STACKS, golden
 from tests.inventory.recorder import REPOSITORY
 from tests.unit.policy_mistakes import (
@@ -17,6 +20,7 @@ from tests.unit.policy_mistakes import (
     CLUSTER,
     GATEWAY,
     MISTAKES,
+    POOL,
     PUBLIC,
     Change,
     Plan,
@@ -147,6 +151,26 @@ def test_a_stack_without_its_cluster_is_not_judged(rule: str) -> None:
         for key, entry in GOLDEN["prod"]["resources"].items()
     }
     assert violations(rule, "prod", plan) == []
+
+
+def test_the_rules_import_only_the_standard_library_and_tables() -> None:
+    """The pack's environment has pulumi-policy, and nothing else that serving/ needs, such as pydantic."""
+    script = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); import policies.registry"
+    # Without the packages of this environment.
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_tpu_machine_of_the_table_is_judged() -> None:
+    """Machines of the accelerator table, so that a new row is under the rules of TPU pools at once."""
+    for row in ACCELERATORS.values():
+        if row.machine_type is not None:
+            plan = copy.deepcopy(GOLDEN["prod"]["resources"])
+            put(POOL, "inputs.nodeConfig.machineType", row.machine_type)(plan)
+            put(POOL, "inputs.placementPolicy", {"type": "COMPACT"})(plan)
+            assert violations("no-placement-policy", "prod", plan) != []
 
 
 def test_the_pack_names_its_own_environment() -> None:
