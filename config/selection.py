@@ -5,15 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from types import MappingProxyType
 
-from config.stack_file import PREFIX, config_value, configuration, yaml_value
+from config.checks import problems, refuse
+from config.settings import Settings
+from config.stack_file import read, yaml_value
+from config.targets import FoundationTarget
 from serving.compilation import proofs
 from serving.compilation.proofs import Proof
 from serving.engine.config import EngineConfig
-from serving.engine.phases import DEFAULT_PHASE, PHASES, SCENARIOS, engine_for
+from serving.engine.phases import DEFAULT_PHASE, PHASES, SCENARIOS, engine_for, named_phase
 from serving.hardware.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, Accelerator, accelerator
-from serving.messages.suggest import nearest
 from serving.models.catalog import MODELS, model
 from serving.models.spec import ModelSpec
 from serving.startup.timeouts import DEFAULT_LONGEST_REQUEST_SECONDS
@@ -27,7 +29,7 @@ class Selection:
     accelerator: Accelerator
     model: ModelSpec
     engine: EngineConfig
-    longest_request_seconds: int
+    longest_request_seconds: int = DEFAULT_LONGEST_REQUEST_SECONDS
     image: str | None = None
 
     @cached_property
@@ -36,60 +38,63 @@ class Selection:
         return proofs.of(self.accelerator, self.model, self.engine)
 
 
-def from_settings(name: str, settings: Mapping[str, object]) -> Selection:
-    """From the keys model, model_revision, accelerator, phase, scenario, engine, image and
-    longest_request_seconds; others are not looked at. A model that is not named is the phase's.
-    Raises ValueError, one sentence a line."""
-    phase = str(settings.get("phase", DEFAULT_PHASE))
-    scenario = settings.get("scenario")
-    overrides = settings.get("engine", {})
-    if not isinstance(overrides, Mapping):
-        raise ValueError("engine is not a set of names and values; write it as YAML, not as text.")
-    engine = engine_for(
-        phase, None if scenario is None else str(scenario), cast(Mapping[str, object], overrides)
+def from_settings(name: str, settings: Settings) -> Selection:
+    """Returns the engine that a stack's settings describe. Raises ValueError, one sentence a line."""
+    selection = from_phase(
+        name,
+        phase=settings.phase,
+        scenario=settings.scenario,
+        accelerator_name=settings.accelerator,
+        model_name=settings.model,
+        engine=settings.engine,
     )
-    spec = model(str(settings.get("model", PHASES[phase].model)))
-    revision, image = (settings.get(key) for key in ("model_revision", "image"))
+    spec, revision = selection.model, settings.model_revision
+    return replace(
+        selection,
+        model=spec if revision is None else replace(spec, revision=revision),
+        image=settings.image,
+        longest_request_seconds=settings.longest_request_seconds,
+    )
+
+
+def from_phase(
+    name: str,
+    *,
+    phase: str = DEFAULT_PHASE,
+    scenario: str | None = None,
+    accelerator_name: str = DEFAULT_ACCELERATOR,
+    model_name: str | None = None,
+    engine: Mapping[str, object] = MappingProxyType({}),
+) -> Selection:
+    """Returns the engine of a phase, with a scenario and single fields laid over it.
+
+    A model that is not named is the phase's. Raises ValueError, one sentence a line.
+    """
+    config = engine_for(phase, scenario, engine)
     return Selection(
         name=name,
-        accelerator=accelerator(str(settings.get("accelerator", DEFAULT_ACCELERATOR))),
-        model=spec if revision is None else replace(spec, revision=str(revision)),
-        image=None if image is None else str(image),
-        engine=engine,
-        longest_request_seconds=_seconds(
-            settings.get("longest_request_seconds", DEFAULT_LONGEST_REQUEST_SECONDS)
-        ),
+        accelerator=accelerator(accelerator_name),
+        model=model(model_name or named_phase(phase).model),
+        engine=config,
     )
-
-
-def _seconds(value: object) -> int:
-    try:
-        return int(str(value))
-    except ValueError:
-        raise ValueError(
-            f"longest_request_seconds is {value}, which is no whole number of seconds; set it to one, such "
-            f"as {DEFAULT_LONGEST_REQUEST_SECONDS}."
-        ) from None
 
 
 def from_stack(stack: str, folder: Path) -> Selection:
-    """From `folder`/Pulumi.<stack>.yaml. Raises ValueError when there is no such file, with the ones that
-    there are, or when its configuration is wrong."""
-    file = folder / f"Pulumi.{stack}.yaml"
-    if not file.is_file():
-        stacks = sorted(path.name.split(".")[1] for path in folder.glob("Pulumi.*.yaml"))
-        near = nearest(stack, stacks)
-        advice = f"the nearest is {near}" if near else "choose one of them"
-        raise ValueError(f"stack {stack!r} has no file {file.name}: there are {', '.join(stacks)}; {advice}.")
-    settings = {
-        key.removeprefix(PREFIX): config_value(value)
-        for key, value in configuration(file).items()
-        if key.startswith(PREFIX)
-    }
-    target = settings.get("target")
-    if isinstance(target, Mapping) and cast(Mapping[str, object], target).get("kind") == "foundation":
+    """Returns the engine of `folder`/Pulumi.<stack>.yaml, checked as `pulumi preview` checks it.
+
+    Raises ValueError, one sentence a line: for a file that does not exist or is wrong, for a foundation, and
+    for what could not work on its target.
+    """
+    return from_settings(stack, serving_settings(stack, folder))
+
+
+def serving_settings(stack: str, folder: Path) -> Settings:
+    """Returns the settings of a stack that serves. Raises ValueError as `from_stack` does."""
+    settings = read(stack, folder)
+    if isinstance(settings.target, FoundationTarget):
         raise ValueError(f"stack {stack!r} is a foundation and serves nothing; name a stack with an engine.")
-    return from_settings(stack, settings)
+    refuse(problems(settings, placeholders=True))
+    return settings
 
 
 def from_name(name: str, folder: Path) -> Selection:
@@ -98,7 +103,7 @@ def from_name(name: str, folder: Path) -> Selection:
         return from_stack(name.removeprefix("stack:"), folder)
     phase, plus, scenario = name.partition("+")
     if plus or phase in PHASES or not (folder / f"Pulumi.{phase}.yaml").is_file():
-        return from_settings(name, {"phase": phase, "scenario": scenario if plus else None})
+        return from_phase(name, phase=phase, scenario=scenario if plus else None)
     return from_stack(name, folder)
 
 
@@ -140,7 +145,14 @@ def from_options(options: argparse.Namespace, folder: Path) -> list[Selection]:
     name = "+".join([phase, *([given["scenario"]] if "scenario" in given else [])])
     named = [given[key] for key in ("model", "accelerator") if key in given]
     return [
-        from_settings(" ".join([name, *named, *words]), {**given, "phase": phase, "engine": overrides(words)})
+        from_phase(
+            " ".join([name, *named, *words]),
+            phase=phase,
+            scenario=given.get("scenario"),
+            accelerator_name=given.get("accelerator", DEFAULT_ACCELERATOR),
+            model_name=given.get("model"),
+            engine=overrides(words),
+        )
     ]
 
 

@@ -1,13 +1,63 @@
-"""Reads Pulumi.<stack>.yaml and single values as text."""
+"""The one reader of a stack's configuration, without Pulumi.
+
+`pulumi preview` hands over the values that it has read, every other command reads Pulumi.<stack>.yaml; both
+go through `parse`, so that all refuse the same file with the same sentence.
+"""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import cast
 
 import yaml
 
+from config.settings import Settings
+from serving.messages.suggest import nearest
+
 PREFIX = "tpuserve:"
+
+
+def read(stack: str, folder: Path) -> Settings:
+    """Returns the settings in `folder`/Pulumi.<stack>.yaml.
+
+    Raises ValueError, one sentence a line, when there is no such file, or when it cannot be what it says.
+    """
+    file = folder / f"Pulumi.{stack}.yaml"
+    if not file.is_file():
+        stacks = sorted(path.name.split(".")[1] for path in folder.glob("Pulumi.*.yaml"))
+        near = nearest(stack, stacks)
+        advice = f"the nearest is {near}" if near else "choose one of them"
+        raise ValueError(f"stack {stack!r} has no file {file.name}: there are {', '.join(stacks)}; {advice}.")
+    values = configuration(file)
+    return parse(values, [key for key, value in values.items() if _holds_secret(value)])
+
+
+def parse(values: Mapping[str, object], secret: Collection[str]) -> Settings:
+    """Returns the settings among `values`, whose keys have their namespace (`tpuserve:phase`).
+
+    Keys of other namespaces are ignored. `secret` names the keys whose values Pulumi encrypts. Raises
+    ValueError, one sentence a line, without the value of a secret.
+    """
+    encrypted = sorted(key for key in secret if key.startswith(PREFIX))
+    if encrypted:
+        raise ValueError("\n".join(_ENCRYPTED.format(key=key) for key in encrypted))
+    given = {key.removeprefix(PREFIX): values[key] for key in sorted(values) if key.startswith(PREFIX)}
+    return Settings.parse({key: config_value(value) for key, value in given.items()})
+
+
+_ENCRYPTED = (
+    "{key} is encrypted, but messages and outputs repeat settings, so none may be a secret; remove it with "
+    "`pulumi config rm {key}`, and set it again without --secret."
+)
+
+
+def _holds_secret(value: object) -> bool:
+    """Returns whether a value, or a part of it, is encrypted: Pulumi writes `secure: CIPHERTEXT` for it."""
+    if isinstance(value, Mapping):
+        parts = cast(Mapping[object, object], value)
+        return list(parts) == ["secure"] or any(_holds_secret(part) for part in parts.values())
+    return isinstance(value, list) and any(_holds_secret(part) for part in cast(list[object], value))
 
 
 def configuration(file: Path) -> Mapping[str, object]:
@@ -26,11 +76,26 @@ def configuration(file: Path) -> Mapping[str, object]:
     return {str(key): value for key, value in cast(Mapping[object, object], values).items()}
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as Pulumi reads it: `yes`, `no`, `on` and `off` are text (gopkg.in/yaml.v3, README)."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  (as in the base class)
+        first: [(tag, form) for tag, form in rows if tag != "tag:yaml.org,2002:bool"]
+        for first, rows in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+for _first in "tTfF":
+    _Loader.yaml_implicit_resolvers[_first].insert(
+        0, ("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"))
+    )
+
+
 def yaml_value(text: str) -> object:
     """The value of `text`. Raises ValueError with the mistake and its line; the text itself, which may hold
     a secret, is not shown."""
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ValueError(f"{error.problem}{line}") from None

@@ -19,7 +19,7 @@ from typing import get_args
 from config.selection import Selection, add_options, from_options
 from explain import boot_log, boot_log_check, compose_files, rows, text
 from serving.engine.phases import PHASES, SCENARIOS
-from serving.findings import findings
+from serving.findings import findings, refuse_errors
 from serving.hardware.accelerators import ACCELERATORS, GIB
 from serving.hardware.prices import Provisioning
 from serving.messages.finding import Finding
@@ -101,7 +101,15 @@ def _explain(options: argparse.Namespace) -> int:
         findings(subject.accelerator, subject.model, subject.engine, subject.proof) for subject in subjects
     ]
     print(_shown(subjects, found, options))
-    return int(any(finding.severity == "error" for each in found for finding in each))
+    code = 0
+    for each in found:
+        try:
+            refuse_errors(each)
+        except ValueError as refusal:
+            # The table shows why; the sentence is the one with which `pulumi preview` ends.
+            print(refusal, file=sys.stderr)
+            code = 1
+    return code
 
 
 def _shown(

@@ -7,10 +7,9 @@ import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import cast
 
-import yaml
-
+from config.stack_file import PREFIX, config_value, configuration
 from local import children, offline, paths, policies, prepare, progress, stack, toolchain
 from local.progress import Refusal, say
 
@@ -105,14 +104,13 @@ def foundations() -> list[str]:
     return [name for name in names if _target(name).get("kind") == "foundation"]
 
 
-def _target(name: str) -> dict[str, Any]:
+def _target(name: str) -> Mapping[str, object]:
     """The target in a stack's file, empty when there is none: the program has the sentence for that."""
     stack.require(name)
     file = paths.REPOSITORY / f"Pulumi.{name}.yaml"
     try:
-        found = yaml.safe_load(file.read_text("utf-8"))["config"]["tpuserve:target"]
-    except yaml.YAMLError as error:
-        raise Refusal(f"{file.name} is not YAML: {' '.join(str(error).split())}; mend it.") from None
-    except (KeyError, TypeError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        values = configuration(file)
+    except ValueError as mistake:
+        raise Refusal(str(mistake)) from None
+    target = config_value(values.get(f"{PREFIX}target"))
+    return cast(Mapping[str, object], target) if isinstance(target, Mapping) else {}

@@ -1,11 +1,13 @@
 """`make prove`: `python -m proof` in the model server's own Python, with the same arguments."""
 
+import argparse
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 
+from config.selection import add_options, from_options
 from local import children, image, paths
 from local.progress import Refusal, say
 
@@ -15,17 +17,23 @@ compiled. The engine's own are set in the stack or with --set."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Build what a proof runs in, then prove; the exit code is the proof's, or 1 for a refusal.
+    """Build what a proof runs in, then prove; the exit code is the proof's, 2 for a mistake in the
+    stack file or in an option, or 1 for a refusal.
 
     Any Gemma 4 tokenizer serves, so it is the tiny model's. Finished programs are kept below `paths.home()`.
     """
     children.end_in_order()
     try:
-        paths.instance()  # refused now rather than after a build
+        # Refused now rather than after a build.
+        paths.instance()
+        _check(arguments)
         tree, files = image.ensure_environment(), image.ensure_model()
     except Refusal as refusal:
         say(f"\n{refusal}")
         return 1
+    except ValueError as mistake:
+        say(f"\n{mistake}")
+        return 2
     except KeyboardInterrupt:
         say("\nInterrupted. The same command goes on from here.")
         return 130
@@ -36,6 +44,14 @@ def main(arguments: Sequence[str]) -> int:
         # An interrupt reaches both; the proof says what becomes of its work.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         return process.wait()
+
+
+def _check(arguments: Sequence[str]) -> None:
+    """Raises ValueError, one sentence a line, for an engine that the arguments name and that is wrong."""
+    parser = argparse.ArgumentParser(prog="make prove", add_help=False)
+    add_options(parser)
+    options, _ = parser.parse_known_args(arguments)
+    from_options(options, paths.REPOSITORY)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from pulumi_policy import proxy as unknowns
 # The engine runs this folder, not the package that it is.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from policies.registry import RULES, STACK_RULES, Rule, StackRule
 from policies.resource import UNKNOWN, Resource, short
-from policies.rules import RULES, STACK_RULES, Rule, StackRule
 
 NOT_KNOWN = {value for name, value in vars(unknowns).items() if name.startswith("UNKNOWN_")}
 
@@ -43,7 +43,6 @@ def resource(found: Any) -> Resource:
     return Resource(
         kind=found.resource_type,
         name=found.name,
-        stack=found.urn.split("::")[0].removeprefix("urn:pulumi:"),
         inputs=plain(found.props),
         protect=found.opts.protect,
         ignored=tuple(found.opts.ignore_changes),

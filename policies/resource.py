@@ -14,12 +14,11 @@ UNKNOWN = Unknown("(not known yet)")
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """One resource. `kind` is its type token, `stack` the stack's name; `provider` the provider's inputs,
-    None when the resource has none of its own."""
+    """One resource. `kind` is its type token. `provider` has its provider's inputs, None when the
+    resource has only the default one."""
 
     kind: str
     name: str
-    stack: str
     inputs: Mapping[str, Any]
     protect: bool = False
     ignored: tuple[str, ...] = ()

@@ -23,11 +23,15 @@ from proof import bake, environment
 from proof.environment import Refused
 from serving.compilation import proofs
 from serving.compilation.fingerprint import fingerprint
-from serving.memory.budget import budget
+from serving.findings import findings, refuse_errors
 
 PARTIAL = (
     "(Not of the whole engine: --quick, --layers or --config. The code of what was left out is not counted.)"
 )
+
+FOR_THE_COMPILER = ("programs-do-not-fit",)
+"""Errors of an estimate that a proof replaces by the compiler's answer. All others end a proof before it
+starts, with the sentence of `pulumi preview`."""
 
 STACKS = Path(__file__).resolve().parent.parent
 """Folder of the stacks' files."""
@@ -94,7 +98,7 @@ def _prove(options: argparse.Namespace) -> int:
         image="", model=selection.model, accelerator=selection.accelerator, engine=selection.engine
     ).graph_digest
     from proof import checkpoint
-    from proof.records import WorkFolder
+    from proof.work_folder import WorkFolder
 
     configuration = checkpoint.configuration(selection.model, options.files, options.config)
     folder = WorkFolder(options.work, graph, {"versions": versions, "config": configuration})
@@ -108,13 +112,13 @@ def _prove(options: argparse.Namespace) -> int:
         )
     if options.helper:
         return 0
-    from proof import picture, report
-    from proof.records import write_whole
+    from proof import memory_chart, report
+    from proof.work_folder import write_whole
 
     out = options.out if _whole(options) else folder.path / "reports"
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / f"{graph}.json", rendered(proof))
-    write_whole(out / f"{graph}.svg", picture.draw(selection, proof))
+    write_whole(out / f"{graph}.svg", memory_chart.draw(selection, proof))
     print(report.table(selection, proof))
     if not _whole(options):
         print(PARTIAL)
@@ -139,9 +143,8 @@ def _selection(options: argparse.Namespace) -> Selection:
             f"{selection.accelerator.name} has {selection.accelerator.chips} chips: a proof is for all of "
             f"them; set it to that (--set tensor_parallel_size={selection.accelerator.chips})."
         )
-    problem = budget(selection.accelerator, selection.model, selection.engine).problem
-    if problem is not None and problem.code == "pages-beyond-memory":
-        raise Refused(str(problem))
+    found = findings(selection.accelerator, selection.model, selection.engine)
+    refuse_errors(finding for finding in found if finding.code not in FOR_THE_COMPILER)
     if options.bake:
         bake.check(selection, whole=_whole(options))
     if options.layers:
@@ -159,20 +162,20 @@ def _whole(options: argparse.Namespace) -> bool:
 def _compiled(
     selection: Selection, folder: Any, graph: str, versions: dict[str, str], *, quick: bool, silent: bool
 ) -> tuple[proofs.Proof, list[Any]]:
-    from proof import boot, compiling, patches
+    from proof import compile_programs, engine_boot, patches
 
     began = time.monotonic()
     _say(f"-> booting vllm-tpu over the shapes of {selection.model.name}", silent)
     patches.name_the_chip(selection.accelerator)
     import tpu_inference  # noqa: F401  sets flags that libtpu reads when it is loaded
 
-    devices = boot.slice_devices(selection.accelerator)
-    booted = boot.boot(selection.engine, folder.checkpoint, selection.accelerator, devices)
+    devices = engine_boot.slice_devices(selection.accelerator)
+    booted = engine_boot.boot(selection.engine, folder.checkpoint, selection.accelerator, devices)
     _say(f"   {len(booted.requests)} programs asked for, {time.monotonic() - began:.0f} s", silent)
-    requests = compiling.choose(booted, quick=quick)
-    progress = compiling.Progress(requests, folder.records())
+    requests = compile_programs.choose(booted, quick=quick)
+    progress = compile_programs.Progress(requests, folder.records())
     show = (lambda _: None) if silent else progress.show
-    records = compiling.compile_all(booted, requests, folder, show)
+    records = compile_programs.compile_all(booted, requests, folder, show)
     programs = tuple(record.program for record in records if record.program)
     if not programs:
         raise Refused(f"The compiler refuses every program, the first for this reason: {records[0].refused}")
@@ -184,7 +187,7 @@ def _compiled(
         weights=dict(sorted(booted.weights.items(), key=lambda group: -group[1])),
         pages=booted.pages,
         kv_bytes=booted.kv_bytes,
-        calls=tuple(compiling.calls(booted, records)),
+        calls=tuple(compile_programs.calls(booted, records)),
         programs=programs,
         refused=tuple(
             f"{record.kind} ({record.shape}): {record.refused}" for record in records if record.refused

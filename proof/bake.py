@@ -15,7 +15,7 @@ from pathlib import Path
 
 from config.selection import Selection
 from proof.environment import WRITTEN_FOR, Refused
-from proof.records import Record, WorkFolder, write_whole
+from proof.work_folder import Record, WorkFolder, write_whole
 from serving.compilation.fingerprint import fingerprint
 from serving.compilation.proofs import Proof
 from serving.deploy import baked_cache

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from proof.environment import Refused
-from proof.records import write_whole
+from proof.work_folder import write_whole
 from serving.models.spec import ModelSpec
 
 _VISION_DEFAULTS: Mapping[str, Any] = {

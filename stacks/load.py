@@ -6,19 +6,14 @@ import pulumi
 import pulumi.runtime
 
 from config.settings import Settings
-from config.stack_file import PREFIX, config_value
+from config.stack_file import parse
 
 
 def load() -> Settings:
-    """Read the stack's configuration; a mistake ends the program with its sentences alone."""
+    """Read the stack's configuration; a mistake ends the program with only its sentences."""
+    # `pulumi.Config` cannot list keys, and an unread typo is a trap.
+    values: dict[str, object] = {**pulumi.runtime.config.CONFIG.get()}
     try:
-        return Settings.parse(_configuration())
+        return parse(values, [key for key in values if pulumi.runtime.is_config_secret(key)])
     except ValueError as error:
         raise pulumi.RunError(str(error)) from None
-
-
-def _configuration() -> dict[str, object]:
-    """Every `tpuserve:` key of the stack. `pulumi.Config` cannot list keys, and an unread typo is a trap."""
-    names = [key.removeprefix(PREFIX) for key in pulumi.runtime.config.CONFIG.get() if key.startswith(PREFIX)]
-    config = pulumi.Config(PREFIX.removesuffix(":"))
-    return {name: config_value(config.require(name)) for name in sorted(names)}

@@ -54,9 +54,7 @@ def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
         spec = replace(spec, revision=settings.model_revision)
     proof = proofs.of(slice_, spec, engine)
     found = findings.findings(slice_, spec, engine, proof)
-    errors = [finding for finding in found if finding.severity == "error"]
-    if errors:
-        raise ValueError("\n".join(str(finding) for finding in errors))
+    findings.refuse_errors(found)
     cold_start = estimate(slice_, spec, engine, proof)
     life = lifecycle(cold_start, settings.longest_request_seconds, node_wait_seconds)
     return Plan(

@@ -1,4 +1,4 @@
-"""What the compiler itself said about a configuration: proofs/<graph digest>.json, typed.
+"""What the compiler itself said about a configuration: proof/results/<graph digest>.json, typed.
 
 proof/ compiles the real programs for the slice without a TPU and writes such a file. Where one exists for
 the very graph of a plan, its sizes replace the scaled ones of serving/memory/program_buffers.py, and its
@@ -14,7 +14,7 @@ from serving.engine.config import EngineConfig
 from serving.hardware.accelerators import Accelerator
 from serving.models.spec import ModelSpec
 
-FOLDER = Path(__file__).resolve().parents[2] / "proofs"
+FOLDER = Path(__file__).resolve().parents[2] / "proof" / "results"
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True)
 

@@ -87,8 +87,9 @@ def env_file(environment: Mapping[str, str]) -> str:
     for name, value in environment.items():
         if not _SAME_FOR_BOTH.fullmatch(value):
             raise ValueError(
-                f"The value of {name} is {value!r}; an env file can hold no line break, $, ` or \\, no quote "
-                f"or blank at its beginning, no blank at its end and no # after a blank; write it without."
+                f"The value of {name} cannot stand in an env file, which holds no line break, $, ` or \\, no "
+                "quote or blank at its beginning, no blank at its end and no # after a blank; write it "
+                "without."
             )
     return "".join(f"{name}={value}\n" for name, value in sorted(environment.items()))
 

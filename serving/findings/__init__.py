@@ -1,5 +1,7 @@
 """What is wrong, risky or surprising about an engine on a slice, before anything is paid for."""
 
+from collections.abc import Iterable
+
 from serving.compilation.candidate import Subject
 from serving.compilation.proofs import Proof
 from serving.engine.config import EngineConfig
@@ -19,7 +21,7 @@ from serving.hardware.accelerators import Accelerator
 from serving.messages.finding import SEVERITIES, Finding
 from serving.models.spec import ModelSpec
 
-__all__ = ["Finding", "findings"]
+__all__ = ["Finding", "findings", "refuse_errors"]
 
 _MODULES = (
     parallelism,
@@ -33,6 +35,13 @@ _MODULES = (
     compiled,
     environment,
 )
+
+
+def refuse_errors(found: Iterable[Finding]) -> None:
+    """Raises ValueError with the errors among the findings, one sentence a line, when there are any."""
+    errors = [str(finding) for finding in found if finding.severity == "error"]
+    if errors:
+        raise ValueError("\n".join(errors))
 
 
 def findings(

@@ -15,9 +15,22 @@ def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str | None:
     return near[0] if near else None
 
 
+LONGEST_QUOTED = 32
+"""Characters of a user's text that a message may repeat.
+
+Names and choices are shorter, and every token that somebody may have pasted into the wrong place is longer:
+Hugging Face's has 37 characters, a Google API key 39, and a key that `make key` made 43.
+"""
+
+
+def quoted(text: str) -> str:
+    """Returns a user's text as a message may show it: in quotes, or its length where it may be a secret."""
+    return repr(text) if len(text) <= LONGEST_QUOTED else f"of {len(text)} characters"
+
+
 def unknown(kind: str, name: str, names: Iterable[str]) -> str:
     """The sentence for a `name` that no table row of this `kind` has."""
     known = list(names)
     near = nearest(name.lower(), known)
     advice = f"set {kind} to {near}" if near else "choose one of them"
-    return f"{kind} {name!r} does not exist: there are {', '.join(known)}; {advice}."
+    return f"{kind} {quoted(name)} does not exist: there are {', '.join(known)}; {advice}."

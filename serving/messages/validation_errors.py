@@ -8,7 +8,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from serving.messages.suggest import nearest
+from serving.messages.suggest import nearest, quoted
 from serving.messages.unsupported_options import FOREIGN
 
 _NOUNS = {
@@ -42,9 +42,8 @@ def _sentence(details: ErrorDetails, where: str, root: type[BaseModel] | None) -
         return f"{path}.kind is not set and has no default; set it."
     if kind == "union_tag_invalid":
         tag, expected = (str(details.get("ctx", {}).get(word, "")) for word in ("tag", "expected_tags"))
-        return (
-            f"{path}.kind is the text '{tag}'; possible are {expected.replace("'", '')}; write one of them."
-        )
+        possible = expected.replace("'", "")
+        return f"{path}.kind is the text {quoted(tag)}; possible are {possible}; write one of them."
     if "extra_environment" in loc and kind == "string_type":
         # The value may be a secret that landed in the wrong place, so it is not repeated.
         return f"{path} is not text; write it in quotes."
@@ -156,7 +155,7 @@ def _models(annotation: Any) -> Sequence[type[BaseModel]]:
 
 def _quoted(value: object) -> str:
     if isinstance(value, str):
-        return f"the text {value!r}"
+        return f"the text {quoted(value)}"
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:

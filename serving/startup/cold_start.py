@@ -15,7 +15,7 @@ from serving.compilation.resolved_config import resolve
 from serving.engine.config import EngineConfig
 from serving.hardware.accelerators import Accelerator
 from serving.models.spec import ModelSpec
-from serving.startup.rates import STAND_IN_RATES, V6E_RATES, Rates, Source
+from serving.startup.rates import MIN_BUDGET_SECONDS, STAND_IN_RATES, V6E_RATES, Rates, Source
 
 BEFORE_CONTAINER = ("node", "image")
 """Parts that pass before the container starts: a deployment's deadline sees them, a probe does not."""
@@ -28,9 +28,6 @@ CALLED_TO_COMPILE = (
     "random_rejection_sampler",
 )
 """Kinds beside the whole models that have no `lower` ("AOT lower skipped" in the log)."""
-
-MIN_BUDGET_SECONDS = 600
-"""No budget is smaller: on a loaded machine even the tiny model has taken 160 s."""
 
 
 @dataclass(frozen=True)

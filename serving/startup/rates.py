@@ -11,6 +11,10 @@ from typing import Literal
 
 from serving.hardware.host_resources import IMAGE_BYTES
 
+MIN_BUDGET_SECONDS = 600
+"""Seconds that every start is given at least: on a loaded machine even the tiny model has taken 160 s. The
+policies refuse a startup probe that gives less."""
+
 Source = Literal["measured", "compiled", "computed", "assumed"]
 
 

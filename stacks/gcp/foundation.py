@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterator
 
 import pulumi
+import pulumi.runtime
 
 from components.gcp.artifact_bucket import ArtifactBucket, ArtifactBucketArgs
 from components.gcp.image_mirror import ImageMirror, ImageMirrorArgs
@@ -19,6 +20,7 @@ from components.gcp.private_google_access import PrivateApis, PrivateApisArgs
 from components.gcp.project_services import Apis, ApisArgs
 from components.gcp.secret import Secret, SecretArgs
 from components.gcp.service_account import Identity, IdentityArgs
+from config.checks import project_problems, refuse
 from config.settings import Settings
 from config.targets import FoundationTarget
 from serving.deploy import container_layout
@@ -55,7 +57,7 @@ NODE_ROLES = ("roles/container.defaultNodeServiceAccount",)
 
 def build(settings: Settings, target: FoundationTarget) -> None:
     """Declare the foundation and export what serving stacks need."""
-    common.refuse(problems(settings, target))
+    refuse(problems(settings, target))
     provider = common.provider(target.project, target.region)
     apis = Apis("apis", ApisArgs(services=SERVICES), pulumi.ResourceOptions(providers=[provider]))
     # All of it is protected, because serving stacks stand on it; an account that is made again under its
@@ -165,7 +167,7 @@ def _secret(
 
 def problems(settings: Settings, target: FoundationTarget) -> Iterator[str]:
     """What Google would refuse, or what a foundation would ignore, one sentence each."""
-    yield from common.placeholders(target.project)
+    yield from project_problems(target.project, placeholders=pulumi.runtime.is_dry_run())
     for name in sorted(settings.model_fields_set - {"target"}):
         yield f"{name} is set, but a foundation runs no server; move it to a serving stack's file."
     blocks = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pulumi
 
+from config.checks import FLEX_START_ZONES
 from config.provisioning import Pool
 from config.targets import GkeTarget, TpuVmTarget
 from serving.hardware.accelerators import Accelerator
-from stacks.gcp.checks import FLEX_START_ZONES
 
 # How Google says it: GKE (github.com/hashicorp/terraform-provider-google, issue 10121), Compute Engine
 # (https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-resource-availability) and the Cloud

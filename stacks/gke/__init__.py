@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pulumi
+import pulumi.runtime
 import pulumi_gcp as gcp
 import pulumi_kubernetes as k8s
 
@@ -16,14 +17,13 @@ from components.gcp.workload_identity import WorkloadIdentity, WorkloadIdentityA
 from components.kubernetes.pod_monitoring import Metrics, MetricsArgs
 from components.kubernetes.secret_mount import SecretMount, SecretMountArgs
 from components.kubernetes.weights_job import ACCOUNT, SCRIPT, Weights, WeightsJob, WeightsJobArgs
+from config.checks import problems, refuse
 from config.provisioning import node_wait_seconds
 from config.settings import Settings
 from config.targets import ExistingCluster, GkeTarget, NewCluster
 from serving.deploy import container_layout
-from serving.hardware.accelerators import accelerator
-from serving.models.catalog import model
 from stacks import outputs, workload
-from stacks.gcp import checks, common
+from stacks.gcp import common
 from stacks.gcp.foundation_outputs import Foundation
 from stacks.gke.load_balancer import load_balancer
 from stacks.gke.pod_inputs import site
@@ -33,9 +33,7 @@ from stacks.plan import plan
 
 def build(settings: Settings, target: GkeTarget) -> None:
     """Declare the stack and its outputs."""
-    common.refuse(
-        checks.problems(settings, target, accelerator(settings.accelerator), model(settings.model_name))
-    )
+    refuse(problems(settings, placeholders=pulumi.runtime.is_dry_run()))
     assert settings.image is not None and settings.model_revision is not None
     resolved = plan(settings, settings.image, node_wait_seconds(target.capacity))
     stack = pulumi.get_stack()

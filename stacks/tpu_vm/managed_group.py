@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pulumi
+import pulumi.runtime
 
 from components.gcp.certificate import Certificate, CertificateArgs
 from components.gcp.health_check import ServerCheck, ServerCheckArgs
@@ -13,12 +14,11 @@ from components.gcp.instance_template import InstanceTemplate, InstanceTemplateA
 from components.gcp.internal_load_balancer import InternalLoadBalancer, InternalLoadBalancerArgs
 from components.gcp.provisioning import Purchase
 from components.gcp.regional_instance_group import RegionalGroup, RegionalGroupArgs
+from config.checks import problems, refuse
 from config.provisioning import node_wait_seconds
 from config.settings import Settings
 from config.targets import Endpoint, TpuVmTarget
 from serving.deploy import container_layout, vm_boot
-from serving.hardware.accelerators import accelerator
-from serving.models.catalog import model
 from stacks import outputs
 from stacks.gcp import common, stockout
 from stacks.gcp.provisioning import purchase
@@ -43,13 +43,11 @@ UNKNOWN_YET = ("subnetwork", "email")
 
 def build(settings: Settings, target: TpuVmTarget) -> None:
     """Declare the stack and its outputs."""
-    common.refuse(
-        checks.problems(settings, target, accelerator(settings.accelerator), model(settings.model_name))
-    )
+    refuse(problems(settings, placeholders=pulumi.runtime.is_dry_run()))
     assert settings.image is not None
     resolved = plan(settings, settings.image, node_wait_seconds(target.capacity))
-    common.refuse(checks.too_slow(resolved.cold_start))
-    common.refuse(checks.baked_cache_pages(target, resolved))
+    refuse(checks.too_slow(resolved.cold_start))
+    refuse(checks.baked_cache_pages(target, resolved))
     here = site(target, pulumi.get_stack())
     bought = purchase(target.capacity)
     template, mark = _template(settings, target, resolved, here, bought)

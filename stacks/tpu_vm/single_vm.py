@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pulumi
+import pulumi.runtime
 
 from components.gcp.project_services import Apis, ApisArgs
 from components.gcp.tpu_vm import CloudTpu, CloudTpuArgs
+from config.checks import problems, refuse
 from config.settings import Settings
 from config.targets import TpuVmTarget
 from serving.deploy import container_layout, vm_boot
-from serving.hardware.accelerators import accelerator
-from serving.models.catalog import model
 from stacks import outputs
 from stacks.gcp import common, stockout
 from stacks.plan import plan
@@ -33,12 +31,11 @@ LIMITS = (
 
 def build(settings: Settings, target: TpuVmTarget) -> None:
     """Declare the stack and its outputs."""
-    slice_, spec = accelerator(settings.accelerator), model(settings.model_name)
-    common.refuse(checks.problems(settings, target, slice_, spec))
-    common.refuse(problems(settings, target))
+    refuse(problems(settings, placeholders=pulumi.runtime.is_dry_run()))
     assert settings.image is not None
     resolved = plan(settings, settings.image)
-    common.refuse(checks.baked_cache_pages(target, resolved))
+    slice_ = resolved.accelerator
+    refuse(checks.baked_cache_pages(target, resolved))
     assert slice_.tpu_type is not None and slice_.runtime_version is not None
     for limit in LIMITS:
         pulumi.log.warn(limit)
@@ -77,31 +74,3 @@ def tunnel(target: TpuVmTarget, machine: str) -> str:
         f"{machine} --zone={target.zone} --project={target.project} --tunnel-through-iap -- "
         f"-N -L {container_layout.PORT}:$(hostname -i):{container_layout.PORT}"
     )
-
-
-def problems(settings: Settings, target: TpuVmTarget) -> Iterator[str]:
-    """What this API cannot do, one sentence each."""
-    why = "and target.api is cloud-tpu"
-    if target.capacity.kind not in ("on-demand", "spot"):
-        yield (
-            f"target.capacity is {target.capacity.kind} {why}, which has on-demand and spot alone for "
-            "machines that boot by themselves; choose one of them, or target.api compute-engine."
-        )
-    if settings.replicas != 1:
-        yield (
-            f"replicas is {settings.replicas} {why}, which makes single machines; set it to 1, or target.api "
-            "to compute-engine."
-        )
-    if target.endpoint is not None:
-        yield (
-            f"target.endpoint is set {why}, whose machines stand in no group; leave it out, or set "
-            "target.api to compute-engine."
-        )
-    if not target.keep_data:
-        yield (
-            f"target.keep_data is false {why}, whose boot disk has 100 GB and no other size; set it to true."
-        )
-    if target.other_zones:
-        yield f"target.other_zones is set {why}, whose machines are in one zone; leave it out."
-    if target.second_slice:
-        yield f"target.second_slice is true {why}, which makes single machines; set it to false."

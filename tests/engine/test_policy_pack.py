@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from local import paths, toolchain
+from policies.registry import RULES, STACK_RULES
 from policies.resource import short
-from policies.rules import RULES, STACK_RULES
 from tests import cli
 from tests.engine.deployment import PACK
 from tests.standin.install import launcher

@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from proof import boot, compiling, environment
+from proof import compile_programs, engine_boot, environment
 from serving.engine.config import parse
 from serving.hardware.accelerators import accelerator
 
@@ -25,9 +25,9 @@ def main() -> None:
 
     answers = []
     for engine in engines:
-        booted = boot.boot(engine, model, accelerator("local-v6e-4"), jax.devices("cpu")[:4])
+        booted = engine_boot.boot(engine, model, accelerator("local-v6e-4"), jax.devices("cpu")[:4])
         names = [f"{request.number} {request.kind} {request.shape}" for request in booted.requests]
-        keys = [compiling.key_of(booted, request) for request in booted.requests]
+        keys = [compile_programs.key_of(booted, request) for request in booted.requests]
         answers.append(dict(zip(names, keys, strict=True)))
     print("\n" + json.dumps(answers))
 

@@ -10,7 +10,13 @@ import json
 import sys
 from pathlib import Path
 
-from proof import boot, checkpoint, compiling, environment, patches
+from proof import (
+    checkpoint,
+    compile_programs,
+    engine_boot,
+    environment,
+    patches,
+)
 from serving.engine.config import parse
 from serving.hardware.accelerators import accelerator
 from serving.models.catalog import model
@@ -29,7 +35,7 @@ def main() -> None:
     patches.name_the_chip(slice_)
     import tpu_inference  # noqa: F401
 
-    booted = boot.boot(engine, folder / "checkpoint", slice_, boot.slice_devices(slice_))
+    booted = engine_boot.boot(engine, folder / "checkpoint", slice_, engine_boot.slice_devices(slice_))
     answer = {
         "weights": booted.weights,
         "pages": booted.pages,
@@ -39,7 +45,7 @@ def main() -> None:
         "attention": list(booted.runner.attn_num_reqs_paddings),
         "logits": list(booted.runner.num_logits_paddings or ()),
         "programs": dict(collections.Counter(request.kind for request in booted.requests)),
-        "held": {calls.kind: calls.held_bytes for calls in compiling.calls(booted, [])},
+        "held": {calls.kind: calls.held_bytes for calls in compile_programs.calls(booted, [])},
     }
     # Libraries print to stdout; the answer is the last line.
     print("\n" + json.dumps(answer))

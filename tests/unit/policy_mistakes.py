@@ -66,6 +66,7 @@ POOL = "gcp:container/nodePool:NodePool::slices-"
 CONTAINER = "inputs.spec.template.spec.containers.0"
 GATEWAY = "kubernetes:gateway.networking.k8s.io/v1:Gateway::"
 BUCKET = "gcp:storage/bucket:Bucket::"
+SECRET = "gcp:secretmanager/secret:Secret::hugging-face-token"
 ZERO = {"consumeReservationType": "SPECIFIC_RESERVATION", "key": "k", "values": []}
 
 
@@ -212,10 +213,17 @@ MISTAKES: list[tuple[str, str, Change, str]] = [
         put(SERVER, "inputs.spec.progressDeadlineSeconds", 600),
         "the rollout must outlast the boot",
     ),
-    ("protected", "prod", put(POOL, "protect", False), "is not protected"),
-    ("protected", "prod", put(CLUSTER, "inputs.deletionProtection", False), "has no deletionProtection"),
-    ("protected", "foundation", put(BUCKET, "inputs.forceDestroy", True), "has forceDestroy"),
-    ("protected", "foundation", put(BUCKET, "protect", None), "is not protected"),
+    ("protected-capacity", "prod", put(POOL, "protect", False), "is not protected"),
+    ("protected-capacity", "prod", put(CLUSTER, "protect", False), "is not protected"),
+    (
+        "protected-capacity",
+        "prod",
+        put(CLUSTER, "inputs.deletionProtection", False),
+        "has no deletionProtection",
+    ),
+    ("protected-data", "foundation", put(BUCKET, "inputs.forceDestroy", True), "has forceDestroy"),
+    ("protected-data", "foundation", put(BUCKET, "protect", None), "is not protected"),
+    ("protected-data", "foundation", put(SECRET, "protect", None), "is not protected"),
     (
         "no-placement-policy",
         "prod",

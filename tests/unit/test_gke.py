@@ -8,6 +8,7 @@ from components.gcp.provisioning import Purchase, bought
 from components.kubernetes.compute_class import ComputeClassArgs, priority
 from components.kubernetes.gateway import policies
 from components.kubernetes.weights_volume import annotations, cache_volume, weights_volume
+from config.checks import problems
 from config.provisioning import WAIT_MINUTES, node_wait_seconds
 from config.settings import Settings
 from config.targets import FoundationTarget, GkeTarget
@@ -16,7 +17,7 @@ from serving.hardware.accelerators import accelerator
 from serving.models.catalog import model
 from serving.startup import cold_start
 from serving.startup.timeouts import lifecycle
-from stacks.gcp import checks, foundation
+from stacks.gcp import foundation
 from stacks.gcp.provisioning import purchase
 
 DIGEST = "vllm/vllm-tpu:v0.32.0@sha256:" + "ab" * 32
@@ -141,16 +142,14 @@ def test_what_is_malformed(config: dict[str, Any], sentence: str) -> None:
 
 @pytest.mark.parametrize(("config", "sentence"), IMPOSSIBLE, ids=[sentence for _, sentence in IMPOSSIBLE])
 def test_what_is_impossible(config: dict[str, Any], sentence: str) -> None:
-    settings, wanted = gke(config)
-    found = list(
-        checks.problems(settings, wanted, accelerator(settings.accelerator), model(settings.model_name))
-    )
+    settings, _ = gke(config)
+    found = list(problems(settings, placeholders=False))
     assert len(found) == 1 and found[0].startswith(sentence), found
 
 
 def test_the_good_one_is_good() -> None:
-    settings, wanted = gke(GOOD)
-    assert list(checks.problems(settings, wanted, accelerator("v6e-4"), model(settings.model_name))) == []
+    settings, _ = gke(GOOD)
+    assert list(problems(settings, placeholders=False)) == []
 
 
 ENVIRONMENTS: list[tuple[dict[str, str], str]] = [

@@ -2,17 +2,31 @@
 
 import copy
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from policies.registry import RULES, STACK_RULES
 from policies.resource import UNKNOWN, Resource
-from policies.rules import RULES, STACK_RULES
+from serving.hardware.accelerators import ACCELERATORS
 from tests.inventory.golden import STACKS, golden
 from tests.inventory.recorder import REPOSITORY
-from tests.unit.policy_mistakes import GATEWAY, MISTAKES, PUBLIC, Change, Plan, environment, put
+from tests.unit.policy_mistakes import (
+    BUCKET,
+    CLUSTER,
+    GATEWAY,
+    MISTAKES,
+    POOL,
+    PUBLIC,
+    Change,
+    Plan,
+    environment,
+    put,
+)
 
 GOLDEN = {stack: golden(stack) for stack in STACKS}
 NAMES = [rule.name for rule in (*RULES, *STACK_RULES)]
@@ -32,7 +46,7 @@ def resources(stack: str, plan: Plan) -> list[Resource]:
             Resource(
                 kind=kind,
                 name=name,
-                stack=stack,
+                urn=f"urn:pulumi:{stack}::tpuserve::{kind}::{name}",
                 inputs=entry.get("inputs", {}),
                 protect=entry.get("protect", False),
                 ignored=tuple(entry.get("ignoreChanges", ())),
@@ -67,6 +81,26 @@ def test_a_mistake_gives_its_sentence(rule: str, stack: str, change: Change, sen
     change(plan)
     found = violations(rule, stack, plan)
     assert any(sentence in text for text in found), found
+
+
+@pytest.mark.parametrize("name", ["foundation", "foundation-prod", "prod-eu", "dev"])
+def test_data_is_protected_whatever_its_stack_is_called(name: str) -> None:
+    plan = copy.deepcopy(GOLDEN["foundation"]["resources"])
+    assert violations("protected-data", name, plan) == []
+    put(BUCKET, "protect", None)(plan)
+    put(BUCKET, "inputs.forceDestroy", True)(plan)
+    assert len(violations("protected-data", name, plan)) == 2
+
+
+@pytest.mark.parametrize("name", ["dev", "prod", "prod-eu"])
+def test_a_stack_without_data_may_choose_to_be_unprotected(name: str) -> None:
+    plan = copy.deepcopy(GOLDEN["prod"]["resources"])
+    for key, entry in plan.items():
+        if key.startswith(("gcp:container/cluster:", "gcp:container/nodePool:")):
+            entry["protect"] = False
+    assert violations("protected-capacity", name, plan) != []
+    put(CLUSTER, "inputs.deletionProtection", False)(plan)
+    assert violations("protected-capacity", name, plan) == []
 
 
 def test_every_rule_has_a_mistake() -> None:
@@ -117,6 +151,26 @@ def test_a_stack_without_its_cluster_is_not_judged(rule: str) -> None:
         for key, entry in GOLDEN["prod"]["resources"].items()
     }
     assert violations(rule, "prod", plan) == []
+
+
+def test_the_rules_import_only_the_standard_library_and_tables() -> None:
+    """The pack's environment has pulumi-policy, and nothing else that serving/ needs, such as pydantic."""
+    script = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); import policies.registry"
+    # Without the packages of this environment.
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_tpu_machine_of_the_table_is_judged() -> None:
+    """Machines of the accelerator table, so that a new row is under the rules of TPU pools at once."""
+    for row in ACCELERATORS.values():
+        if row.machine_type is not None:
+            plan = copy.deepcopy(GOLDEN["prod"]["resources"])
+            put(POOL, "inputs.nodeConfig.machineType", row.machine_type)(plan)
+            put(POOL, "inputs.placementPolicy", {"type": "COMPACT"})(plan)
+            assert violations("no-placement-policy", "prod", plan) != []
 
 
 def test_the_pack_names_its_own_environment() -> None:

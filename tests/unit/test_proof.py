@@ -13,7 +13,7 @@ from config.settings import Settings
 from proof import __main__ as command
 from proof import bake, checkpoint, environment
 from proof.environment import Refused
-from proof.records import Record, WorkFolder
+from proof.work_folder import Record, WorkFolder
 from serving.deploy import baked_cache
 from serving.hardware.accelerators import accelerator
 from serving.models.catalog import MODELS, model
@@ -170,6 +170,7 @@ def test_an_engine_s_environment_has_its_flags_as_a_server_has_them(
 
 IMAGE = "vllm/vllm-tpu:v0.32.0@sha256:" + "a" * 64
 STACK = {
+    "target": {"kind": "tpu-vm", "project": "my-project", "zone": "us-east5-b", "capacity": {"kind": "spot"}},
     "phase": "tuned",
     "image": IMAGE,
     "model_revision": "4" * 40,
@@ -195,21 +196,20 @@ STACK = {
     ],
 )
 def test_what_cannot_be_baked(change: dict[str, object], sentence: str) -> None:
-    bake.check(from_settings("dev", STACK), whole=True)
+    bake.check(from_settings("dev", Settings.parse(STACK)), whole=True)
     with pytest.raises(Refused, match=sentence):
-        bake.check(from_settings("dev", STACK | change), whole=True)
+        bake.check(from_settings("dev", Settings.parse(STACK | change)), whole=True)
 
 
 def test_what_is_baked_is_marked_and_holds_every_program(tmp_path: Path) -> None:
-    selection = from_settings("dev", STACK)
+    selection = from_settings("dev", Settings.parse(STACK))
     folder = WorkFolder(tmp_path / "work", "graph", {})
     built = Record(number=1, kind="sample", shape="num_reqs=8", key="jit_sample-1", program=program("sample"))
     (folder.cache / "jit_sample-1-cache").write_bytes(b"a program")
     (folder.cache / "jit_of_another_run-2-cache").write_bytes(b"another")
     archive = bake.pack(selection, proved(program("sample")), [built], folder, tmp_path)
     # The name that a machine of such a stack looks for.
-    target = {"kind": "tpu-vm", "project": "my-project", "zone": "us-east5-b", "capacity": {"kind": "spot"}}
-    stack = plan(Settings.parse(STACK | {"target": target}), IMAGE)
+    stack = plan(Settings.parse(STACK), IMAGE)
     assert f"xla/{archive.name}" == baked_cache.name(stack.fingerprint)
     unpacked = tmp_path / "unpacked"
     unpacked.mkdir()

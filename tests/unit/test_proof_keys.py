@@ -10,9 +10,9 @@ from types import ModuleType
 
 import pytest
 
-from proof import keys
-from proof.keys import Known, WatchedKeys, must_be_whole
-from proof.records import Record, WorkFolder
+from proof import cache_keys
+from proof.cache_keys import Known, WatchedKeys, must_be_whole
+from proof.work_folder import Record, WorkFolder
 from tests.unit.serving.proved import program
 
 SECONDS = 30
@@ -104,7 +104,7 @@ def test_what_a_process_that_died_has_left_is_compiled_again(jax: ModuleType, fo
 def test_two_processes_that_want_two_keys_in_two_orders_both_get_them(
     jax: ModuleType, folder: WorkFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "RECORD_SECONDS", 0.1)
+    monkeypatch.setattr(cache_keys, "RECORD_SECONDS", 0.1)
     held, wanted = events(2)
 
     def first() -> None:

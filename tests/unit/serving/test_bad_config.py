@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from config.selection import from_name, from_settings, from_stack, overrides
+from config.selection import from_name, from_stack, overrides
 from serving.engine.phases import PHASES, engine_for
 from serving.findings import findings
 from serving.hardware.accelerators import DEFAULT_ACCELERATOR, accelerator
@@ -33,11 +33,6 @@ NAMES = (
         "; set model to gemma-4-26b-a4b-it.",
     ),
     (lambda: model("llama"), "model 'llama' does not exist: ", "; choose one of them."),
-    (
-        lambda: from_settings("x", {"engine": "fast"}),
-        "engine is not a set of names and values",
-        "; write it as YAML, not as text.",
-    ),
     (lambda: from_stack("nowhere", HERE), "stack 'nowhere' has no file Pulumi.nowhere.yaml: ", "them."),
     (lambda: from_name("tuned+chat", HERE), "scenario 'chat' does not exist: ", "; choose one of them."),
 )
@@ -82,12 +77,12 @@ STACK_FILES = (
     ),
     (b"config: \xff\n", "Pulumi.odd.yaml is not text in UTF-8; save it as that."),
     (
-        b"config:\n  tpuserve:longest_request_seconds: ten\n",
-        "longest_request_seconds is ten, which is no whole number of seconds; set it to one, such as 300.",
+        b"config:\n  tpuserve:target: {kind: local}\n  tpuserve:longest_request_seconds: ten\n",
+        "longest_request_seconds is the text 'ten'; it must be a whole number; write a whole number.",
     ),
     (
-        b"config:\n  tpuserve:longest_request_seconds: 60.5\n",
-        "longest_request_seconds is 60.5, which is no whole number of seconds; set it to one, such as 300.",
+        b"config:\n  tpuserve:target: {kind: local}\n  tpuserve:longest_request_seconds: 60.5\n",
+        "longest_request_seconds is 60.5; it must be a whole number; write a whole number.",
     ),
 )
 

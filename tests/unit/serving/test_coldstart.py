@@ -7,7 +7,8 @@ from serving.compilation.buckets import token_buckets
 from serving.engine.config import EngineConfig
 from serving.hardware import host_resources
 from serving.startup import cold_start
-from serving.startup.cold_start import BEFORE_CONTAINER, MIN_BUDGET_SECONDS, ColdStart, Part
+from serving.startup.cold_start import BEFORE_CONTAINER, ColdStart, Part
+from serving.startup.rates import MIN_BUDGET_SECONDS
 from tests.unit.serving.proved import program, proved
 from tests.unit.serving.strategies import GEMMA, STAND_IN, TINY, V6E_4, engine, engines
 

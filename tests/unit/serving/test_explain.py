@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from config.selection import from_name, from_settings
+from config.selection import from_name, from_phase
 from explain.__main__ import main
 from serving.engine.phases import PHASES, SCENARIOS
 
@@ -106,6 +106,7 @@ def test_what_does_not_exist_is_one_sentence(
 def test_a_stack_file_is_read_as_pulumi_reads_it(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.mine.yaml").write_text(
         "config:\n"
+        "  tpuserve:target: {kind: local}\n"
         "  tpuserve:phase: tuned\n"
         "  tpuserve:accelerator: v6e-8\n"
         '  tpuserve:longest_request_seconds: "60"\n'
@@ -119,14 +120,16 @@ def test_a_stack_file_is_read_as_pulumi_reads_it(tmp_path: Path) -> None:
 
 
 def test_a_stack_named_like_a_phase_is_reached_by_its_prefix(tmp_path: Path) -> None:
-    (tmp_path / "Pulumi.peak.yaml").write_text("config:\n  tpuserve:phase: baseline\n", "utf-8")
+    (tmp_path / "Pulumi.peak.yaml").write_text(
+        "config:\n  tpuserve:target: {kind: local}\n  tpuserve:phase: baseline\n", "utf-8"
+    )
     assert from_name("peak", tmp_path).model.name == "gemma-4-26b-a4b-it"
     assert from_name("stack:peak", tmp_path).model.name == "gemma-4-e4b-it"
 
 
 def test_the_model_is_the_phases_unless_named() -> None:
-    assert from_settings("x", {"phase": "baseline"}).model.name == "gemma-4-e4b-it"
-    assert from_settings("x", {"phase": "baseline", "model": "gemma-4-e2b-it"}).model.name == "gemma-4-e2b-it"
+    assert from_phase("x", phase="baseline").model.name == "gemma-4-e4b-it"
+    assert from_phase("x", phase="baseline", model_name="gemma-4-e2b-it").model.name == "gemma-4-e2b-it"
 
 
 def test_the_lists_name_everything(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,6 @@
 """What an engine's proof changes: the numbers, where they come from, and two findings."""
 
-from config.selection import from_settings, from_stack
+from config.selection import from_phase, from_stack
 from proof.report import UTILISATIONS, budgets
 from proof.roofline import bound
 from serving.compilation import proofs
@@ -12,6 +12,7 @@ from serving.memory.budget import budget
 from serving.memory.weights import groups
 from serving.startup import cold_start
 from stacks import output_lines
+from tests.inventory.recorder import REPOSITORY
 from tests.unit.serving.proved import program, proved
 from tests.unit.serving.strategies import GEMMA, STAND_IN, V6E_4, engine
 
@@ -87,20 +88,20 @@ def test_roofline() -> None:
 
 
 def test_committed_proofs_are_of_engines_that_exist() -> None:
-    pages = (proofs.FOLDER.parent / "docs" / "proof.md").read_text("utf-8")
+    pages = (REPOSITORY / "docs" / "proof.md").read_text("utf-8")
     for file in proofs.FOLDER.glob("*.json"):
         proof = Proof.model_validate_json(file.read_bytes())
-        if (proofs.FOLDER.parent / f"Pulumi.{proof.name}.yaml").is_file() and proof.name not in PHASES:
-            assert from_stack(proof.name, proofs.FOLDER.parent).proof == proof
+        if (REPOSITORY / f"Pulumi.{proof.name}.yaml").is_file() and proof.name not in PHASES:
+            assert from_stack(proof.name, REPOSITORY).proof == proof
             continue
         assert " " not in proof.name, f"{file.name} has fields of its own; commit phases, scenarios, stacks"
         phase, _, scenario = proof.name.partition("+")
-        selection = from_settings(proof.name, {"phase": phase, "scenario": scenario or None})
+        selection = from_phase(proof.name, phase=phase, scenario=scenario or None)
         assert selection.proof == proof, f"{file.name} is of an engine that {proof.name} no longer is"
         left = [found.left_bytes / GIB for share, found in budgets(selection, proof) if share in UTILISATIONS]
         tokens = budget(selection.accelerator, selection.model, selection.engine, proof).pool.tokens
         row = (
-            f"| {proof.name} | [{file.stem}](../proofs/{file.stem}.svg) | {len(proof.programs)} "
+            f"| {proof.name} | [{file.stem}](../proof/results/{file.stem}.svg) | {len(proof.programs)} "
             f"| {tokens:,} at {selection.engine.gpu_memory_utilization:g} "
             f"| {'; '.join(f'{size:.2f}' for size in left)} |"
         )

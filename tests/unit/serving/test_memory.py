@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from config.selection import from_settings
+from config.selection import from_phase
 from serving.compilation import proofs
 from serving.compilation.proofs import Calls, Proof
 from serving.compilation.resolved_config import resolve
@@ -43,7 +43,7 @@ def test_the_formula_beside_every_proof_of_the_26b(file: Path) -> None:
     if phase not in PHASES or PHASES[phase].model != GEMMA.name:
         # A stack's own, or E4B, where a finding tells how far they are apart.
         return
-    selection = from_settings(phase, {"phase": phase, "scenario": scenario or None})
+    selection = from_phase(phase, phase=phase, scenario=scenario or None)
     computed, compiled = (
         budget(selection.accelerator, selection.model, selection.engine, proof)
         for proof in (None, selection.proof)

@@ -99,7 +99,7 @@ def boot(engine: EngineConfig, folder: Path, accelerator: Accelerator, devices: 
 
     The environment must be prepared and the chip named (environment.py, patches.name_the_chip).
     """
-    from proof import loading
+    from proof import abstract_weights
 
     patches.offer_devices(devices)
     patches.move_no_data()
@@ -107,7 +107,7 @@ def boot(engine: EngineConfig, folder: Path, accelerator: Accelerator, devices: 
     booted = Boot(config)
 
     def load(*arguments: Any, **named: Any) -> Any:
-        model = loading.abstract_model(*arguments, **named)
+        model = abstract_weights.abstract_model(*arguments, **named)
         for path, size in weights(model):
             group = _group(path)
             booted.weights[group] = booted.weights.get(group, 0) + size

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from proof.environment import Refused
-from proof.records import WorkFolder
+from proof.work_folder import WorkFolder
 
 RECORD_SECONDS = 5.0
 """A process that has checked its entry writes the program's record at once; this outlasts a busy disk."""

@@ -3,17 +3,21 @@
 from collections.abc import Iterator, Sequence
 
 from policies.resource import Resource, Unknown, short
+from serving.hardware.accelerators import ACCELERATORS
 
 BUCKET = "gcp:storage/bucket:Bucket"
 CLUSTER = "gcp:container/cluster:Cluster"
 POOL = "gcp:container/nodePool:NodePool"
 SECRET = "gcp:secretmanager/secret:Secret"
 
-PROTECTED_STACKS = ("prod", "foundation")
-"""Where nothing that holds data or capacity may be deleted by one command."""
+DATA = (BUCKET, SECRET)
+"""Kinds whose content takes hours of downloads to make again, or is known only to its owners."""
 
-TPU_MACHINES = ("ct6e-standard-1t", "ct6e-standard-4t", "ct6e-standard-8t")
-"""Hosts of whole v6e slices (https://cloud.google.com/tpu/docs/v6e)."""
+CAPACITY = (CLUSTER, POOL)
+"""Kinds that hold machines and no data: `up` makes them again."""
+
+TPU_MACHINES = frozenset(row.machine_type for row in ACCELERATORS.values() if row.machine_type is not None)
+"""Hosts of whole slices."""
 
 # What a role on a whole project must not give here. Storage and secrets are granted on the one bucket, the
 # one secret.
@@ -22,16 +26,39 @@ TOO_WIDE_ON_PROJECT = ("roles/storage.", "roles/secretmanager.", "roles/iam.serv
 EVERYBODY = ("allUsers", "allAuthenticatedUsers")
 
 
-def protected(resource: Resource) -> Iterator[str]:
-    """Deletion protection and `protect` in the stacks that keep data or capacity."""
-    if resource.stack not in PROTECTED_STACKS or resource.kind not in (BUCKET, CLUSTER, POOL, SECRET):
+def protected_data(resource: Resource) -> Iterator[str]:
+    """Yields what could delete data by one command, in every stack.
+
+    The kind of a resource decides, whatever its stack is called: a foundation of another name has the same
+    weights and secrets. So `target.protect: false` is a violation here. To take a foundation down on purpose,
+    leave --policy-pack out.
+    """
+    if resource.kind not in DATA:
         return
     if not resource.protect:
         yield "is not protected: `pulumi destroy` would delete it; set target.protect to true"
-    if resource.kind == CLUSTER and resource.at("deletionProtection") is not True:
-        yield "has no deletionProtection; set target.protect to true"
     if resource.kind == BUCKET and resource.at("forceDestroy"):
         yield "has forceDestroy: deleting it deletes the weights; leave forceDestroy out"
+
+
+def protected_capacity(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    """Yields clusters and pools that lack the protection that their stack has elsewhere.
+
+    They hold no data, so whether they are protected is the stack's own choice (`target.protect`, false for
+    development) and not a matter of its name. The choice holds for the whole stack: a single pool without it
+    would be deleted where the others are refused. A cluster carries it twice, as `protect` for Pulumi and as
+    `deletionProtection` for Google.
+    """
+    held = [resource for resource in resources if resource.kind in CAPACITY]
+    chosen = [each for each in held if each.protect or each.at("deletionProtection") is True]
+    if not chosen:
+        return
+    other = f"{short(chosen[0].kind)} {chosen[0].name} of the same stack is protected"
+    for resource in held:
+        if not resource.protect:
+            yield resource, f"is not protected, but {other}; set target.protect to true, or to false for all"
+        if resource.kind == CLUSTER and resource.at("deletionProtection") is not True:
+            yield resource, f"has no deletionProtection, but {other}; set target.protect to true"
 
 
 def no_placement_policy(resource: Resource) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from policies.resource import Resource, Unknown, strings
+from serving.startup.rates import MIN_BUDGET_SECONDS
 
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 JOB = "kubernetes:batch/v1:Job"
@@ -20,8 +21,6 @@ SECRET_VALUES = {
 CHIPS = "google.com/tpu"
 TOPOLOGY = "cloud.google.com/gke-tpu-topology"
 COMPUTE_CLASS = "cloud.google.com/compute-class"
-LEAST_STARTUP_SECONDS = 600
-"""No cold start that anybody has measured is sure to be shorter: the compile alone takes minutes."""
 
 DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 # Built on the machine that runs it, under a tag that is a hash of what went in.
@@ -96,10 +95,10 @@ def startup_budget(resource: Resource) -> Iterator[str]:
             continue
         budget = int(probe.get("periodSeconds", 10)) * int(probe.get("failureThreshold", 3))
         environment = {item.get("name"): item.get("value") for item in container.get("env") or ()}
-        estimate = int(environment.get("VLLM_ENGINE_READY_TIMEOUT_S") or LEAST_STARTUP_SECONDS)
-        if budget < max(estimate, LEAST_STARTUP_SECONDS):
+        estimate = int(environment.get("VLLM_ENGINE_READY_TIMEOUT_S") or MIN_BUDGET_SECONDS)
+        if budget < max(estimate, MIN_BUDGET_SECONDS):
             yield (
-                f"gives its boot {budget} s and expects up to {max(estimate, LEAST_STARTUP_SECONDS)} s; "
+                f"gives its boot {budget} s and expects up to {max(estimate, MIN_BUDGET_SECONDS)} s; "
                 "raise failureThreshold"
             )
         deadline = int(resource.at("spec.progressDeadlineSeconds") or 600)

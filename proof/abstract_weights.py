@@ -59,8 +59,8 @@ def _process(experts: JaxRoutedExperts, mesh: Mesh) -> None:
     one array, all padded for the grouped matmul, and scales stand beside weights that were quantised anew."""
     if experts.moe_backend not in (MoEBackend.GMM_EP, MoEBackend.GMM_TP):
         raise Refused(
-            f"The experts would run on {experts.moe_backend.name}, whose weights proof/loading.py cannot lay "
-            "out: unset the variable that chose it."
+            f"The experts would run on {experts.moe_backend.name}, whose weights "
+            "proof/abstract_weights.py cannot lay out: unset the variable that chose it."
         )
 
     def stored(name: str) -> jax.ShapeDtypeStruct:

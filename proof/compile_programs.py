@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from proof.boot import Boot, Request, on_chip
+from proof.cache_keys import Known, WatchedKeys, must_be_whole
+from proof.engine_boot import Boot, Request, on_chip
 from proof.environment import Refused
-from proof.keys import Known, WatchedKeys, must_be_whole
-from proof.records import Record, WorkFolder
+from proof.work_folder import Record, WorkFolder
 from serving.compilation.proofs import Calls, Program
 
 NOTHING: dict[str, Any] = {
@@ -176,7 +176,9 @@ def jitted(boot: Boot, request: Request) -> tuple[Any, tuple[Any, ...], dict[str
             for key, tensor in template.items()
         }
         return type(model).encoder_cudagraph_forward, (model, inputs), {}
-    raise NotImplementedError(f"{request.kind} is a {name}, in which proof/compiling.py finds no program")
+    raise NotImplementedError(
+        f"{request.kind} is a {name}, in which proof/compile_programs.py finds no program"
+    )
 
 
 def _measured(compiled: Any, seconds: float) -> dict[str, Any]:

@@ -1,0 +1,118 @@
+"""Checks of a whole stack file that no single field can make, without Pulumi.
+
+Every command runs them before it uses a stack: `pulumi preview`, explain, compose, prove and bake.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from config.provisioning import FlexStart, Pool, ProvisioningFallback
+from config.settings import Settings
+from config.targets import PLACEHOLDER_PROJECT, GkeTarget, TpuVmTarget
+from config.tpu_vm_checks import tpu_vm_problems
+from serving.hardware.accelerators import accelerator
+from serving.models.catalog import model
+
+DIGEST = re.compile(r"^[a-z0-9][a-z0-9._/-]*(:[\w.-]+)?@sha256:[0-9a-f]{64}$")
+PLACEHOLDER_DIGEST = "0" * 64
+
+# Where flex-start is documented for v6e (https://cloud.google.com/kubernetes-engine/docs/concepts/dws).
+FLEX_START_ZONES = ("asia-northeast1-b", "us-east5-a", "us-east5-b")
+
+
+def problems(settings: Settings, *, placeholders: bool) -> Iterator[str]:
+    """Yields one sentence for each setting that could not work on Google Cloud; none for other targets.
+
+    `placeholders` accepts the placeholders of the committed stack files, which `preview` takes and `up` does
+    not. Raises ValueError for an accelerator, a model or a phase that does not exist.
+    """
+    target = settings.target
+    if not isinstance(target, GkeTarget | TpuVmTarget):
+        return
+    slice_, spec = accelerator(settings.accelerator), model(settings.model_name)
+    yield from project_problems(target.project, placeholders=placeholders)
+    yield from _image(settings.image, target.kind, placeholders)
+    yield from _endpoint(settings, target, placeholders)
+    if slice_.is_stand_in:
+        yield (
+            f"accelerator {slice_.name} is a processor that plays a slice, which Google does not rent; "
+            "set accelerator to v6e-4, or target.kind to local."
+        )
+    elif target.zone not in slice_.zones:
+        yield (
+            f"target.zone is {target.zone}, which has no {slice_.name}: there are "
+            f"{', '.join(slice_.zones)}; choose one of them."
+        )
+    for rung in _options(target):
+        if isinstance(rung, FlexStart) and target.zone not in FLEX_START_ZONES:
+            yield (
+                f"target.capacity flex-start in {target.zone} is not offered: there are "
+                f"{', '.join(FLEX_START_ZONES)}; choose one of them or another way to buy."
+            )
+    if spec.revision == "local":
+        yield (
+            f"model {spec.name} is made on the local machine and is in no repository; "
+            "choose a model of the Gemma family."
+        )
+    elif settings.model_revision is None:
+        yield (
+            f"model_revision is not set, and what {spec.hf_repo} holds may be another model tomorrow; set "
+            f"it to a commit of https://huggingface.co/{spec.hf_repo}/commits/main."
+        )
+    if isinstance(target, TpuVmTarget):
+        yield from tpu_vm_problems(settings, target, slice_)
+
+
+def refuse(problems: Iterator[str]) -> None:
+    """Raises ValueError with all problems, one sentence a line, when there are any."""
+    sentences = list(problems)
+    if sentences:
+        raise ValueError("\n".join(sentences))
+
+
+def project_problems(project: str, *, placeholders: bool) -> Iterator[str]:
+    """Yields a sentence for the placeholder project, which belongs to nobody, unless `placeholders`."""
+    if project == PLACEHOLDER_PROJECT and not placeholders:
+        yield (
+            f"target.project is still the placeholder {project}, which `preview` takes and `up` does not; "
+            "set target.project to the id of your project."
+        )
+
+
+def _image(image: str | None, kind: str, placeholders: bool) -> Iterator[str]:
+    if image is None:
+        yield (
+            f"image is not set and has no default on {kind}; set it to an image of Docker Hub with its "
+            "digest, such as vllm/vllm-tpu:v0.32.0@sha256:…"
+        )
+    elif not DIGEST.match(image):
+        yield (
+            f"image is {image}, which can be another image tomorrow; name it with its digest: "
+            "`crane digest IMAGE` prints it."
+        )
+    elif image.endswith(PLACEHOLDER_DIGEST) and not placeholders:
+        yield (
+            "image still has the placeholder digest of zeros, which `preview` takes and `up` does not; set "
+            f"it to what `crane digest {image.partition('@')[0]}` prints."
+        )
+
+
+def _endpoint(settings: Settings, target: GkeTarget | TpuVmTarget, placeholders: bool) -> Iterator[str]:
+    if target.endpoint is None:
+        return
+    if target.endpoint.exposure == "public" and settings.authentication == "none":
+        yield (
+            "target.endpoint.exposure is public and authentication is none, so anybody could use the TPU; "
+            "set authentication to api-key or exposure to internal."
+        )
+    if target.endpoint.hostname.endswith("example.com") and not placeholders:
+        yield (
+            f"target.endpoint.hostname is still the placeholder {target.endpoint.hostname}, which `preview` "
+            "takes and `up` does not; set it to a name in your zone."
+        )
+
+
+def _options(target: GkeTarget | TpuVmTarget) -> tuple[Pool, ...]:
+    return target.capacity.rungs if isinstance(target.capacity, ProvisioningFallback) else (target.capacity,)

@@ -1,0 +1,84 @@
+"""Checks of a stack of TPU VMs that no single field can make, without Pulumi."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from config.settings import Settings
+from config.targets import TpuVmTarget
+from serving.hardware.accelerators import Accelerator
+
+
+def tpu_vm_problems(settings: Settings, target: TpuVmTarget, accelerator: Accelerator) -> Iterator[str]:
+    """Yields one sentence for each setting that a TPU VM could not have."""
+    if target.other_zones:
+        yield from _regional(target, accelerator)
+    if target.endpoint is not None and target.endpoint.exposure == "public":
+        yield (
+            "target.endpoint.exposure is public, and TPU VMs are offered only inside the VPC; set it to "
+            "internal, or target.kind to gke."
+        )
+    if target.capacity.kind == "flex-start" and target.keep_data:
+        yield (
+            "target.keep_data is true and target.capacity is flex-start, whose machines are deleted at their "
+            "end and never repaired; set target.keep_data to false."
+        )
+    if target.second_slice and target.keep_data:
+        yield (
+            "target.second_slice and target.keep_data are both true, but two groups at once cannot have one "
+            "disk; set target.keep_data to false: each machine then fetches the weights again."
+        )
+    if target.api == "cloud-tpu":
+        yield from cloud_tpu_problems(settings, target)
+
+
+def _regional(target: TpuVmTarget, accelerator: Accelerator) -> Iterator[str]:
+    """Yields one sentence for each setting that a group over several zones cannot have."""
+    near = [
+        zone for zone in accelerator.zones if zone != target.zone and zone.startswith(f"{target.region}-")
+    ]
+    for zone in target.other_zones:
+        if zone not in near:
+            offered = f"there are {', '.join(near)}" if near else "there is none"
+            yield (
+                f"target.other_zones has {zone}, which is no other zone of {target.region} with "
+                f"{accelerator.name}: {offered}; leave {zone} out."
+            )
+    if target.keep_data:
+        yield (
+            "target.other_zones is set and target.keep_data is true, but a disk stays in its zone; set "
+            "target.keep_data to false, or leave target.other_zones out."
+        )
+    if target.capacity.kind == "flex-start":
+        yield (
+            "target.other_zones is set and target.capacity is flex-start, which Google requests in one zone; "
+            "leave target.other_zones out."
+        )
+
+
+def cloud_tpu_problems(settings: Settings, target: TpuVmTarget) -> Iterator[str]:
+    """Yields one sentence for each setting that the Cloud TPU API cannot do."""
+    why = "and target.api is cloud-tpu"
+    if target.capacity.kind not in ("on-demand", "spot"):
+        yield (
+            f"target.capacity is {target.capacity.kind} {why}, which has only on-demand and spot for "
+            "machines that boot by themselves; choose one of them, or target.api compute-engine."
+        )
+    if settings.replicas != 1:
+        yield (
+            f"replicas is {settings.replicas} {why}, which makes single machines; set it to 1, or target.api "
+            "to compute-engine."
+        )
+    if target.endpoint is not None:
+        yield (
+            f"target.endpoint is set {why}, whose machines stand in no group; leave it out, or set "
+            "target.api to compute-engine."
+        )
+    if not target.keep_data:
+        yield (
+            f"target.keep_data is false {why}, whose boot disk has 100 GB and no other size; set it to true."
+        )
+    if target.other_zones:
+        yield f"target.other_zones is set {why}, whose machines are in one zone; leave it out."
+    if target.second_slice:
+        yield f"target.second_slice is true {why}, which makes single machines; set it to false."
