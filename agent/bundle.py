@@ -12,9 +12,14 @@ MODULES = (
     "server/__init__.py",
     "server/api_keys.py",
     "server/compile_cache_events.py",
+    "server/cors.py",
     "server/error_responses.py",
     "server/guard.py",
+    "server/media.py",
+    "server/messages_tables.py",
+    "server/request_fields.py",
     "server/request_rules.py",
+    "server/request_tables.py",
 )
 METADATA = "tpuserve_agent.dist-info"
 """Python finds entry points of any folder on its path that holds such a folder; no installation is needed."""
