@@ -59,7 +59,7 @@ ANTHROPIC_TOOLS = front_end(
 )
 
 ANTHROPIC_CHOICE = front_end(
-    "Whether a tool must be called; see below.",
+    "Whether a tool must be called; see Tool calls.",
     parts={
         "type": front_end("`auto`, `any`, `tool` or `none`."),
         "name": front_end("The function's name, with `tool`."),
@@ -69,11 +69,11 @@ ANTHROPIC_CHOICE = front_end(
 
 COUNT_TOKENS: Table = {
     "model": MODEL,
-    "messages": front_end("The conversation. Media as `data:` URLs; see below."),
+    "messages": front_end("The conversation. Media as `data:` URLs; see Images."),
     "system": front_end("The system message."),
     "thinking": THINKING,
     "output_config": OUTPUT_CONFIG,
-    "tool_choice": ANTHROPIC_CHOICE,
+    "tool_choice": label("The prompt is the same for each choice, and so is the count."),
     "tools": ANTHROPIC_TOOLS,
     "chat_template_kwargs": TEMPLATE_KWARGS,
     "cache_control": label("The prefix cache works by itself."),
@@ -85,6 +85,7 @@ COUNT_TOKENS: Table = {
 
 MESSAGES: Table = {
     **COUNT_TOKENS,
+    "tool_choice": ANTHROPIC_CHOICE,
     "max_tokens": front_end("The longest answer, in tokens."),
     "metadata": label("Kept by nobody here."),
     "stop_sequences": front_end("Ends the answer at the first of these texts."),

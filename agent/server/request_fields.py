@@ -99,8 +99,9 @@ SAMPLING_MORE: Table = {
     "prompt_logprobs": refused("the runner on TPU has none for a model that takes images"),
     "thinking_token_budget": refused(NO_SAMPLER + ", so nothing ends a thought", -1),
     "repetition_detection": scheduler("Ends the answer when its last tokens repeat a pattern."),
-    "use_beam_search": front_end("Searches with `n` beams; see the rules below."),
-    "length_penalty": front_end("Weighs the length of a beam; has no effect without use_beam_search."),
+    "use_beam_search": front_end("Searches with `n` beams; see Fields that depend on each other."),
+    "length_penalty": refused("it could not be shown to change an answer here", 1),
+    "spaces_between_special_tokens": refused("the detokenizer does not read it", True),
 }
 """Of chat and completions."""
 
@@ -109,8 +110,8 @@ STOPPING: Table = {
     "stop_token_ids": scheduler("Ends the answer at one of these tokens."),
     "ignore_eos": scheduler("Goes on after the end token, up to the limit of tokens."),
     "include_stop_str_in_output": front_end("Leaves the stop text in the answer."),
-    "skip_special_tokens": front_end(
-        "Leaves special tokens out of the answer. With a tool or reasoning parser the parser decides."
+    "skip_special_tokens": refused(
+        "the parser of thoughts and tool calls decides about special tokens", True
     ),
 }
 
@@ -166,7 +167,7 @@ LOGIT_FREE: Table = {
     "ec_transfer_params": refused(NO_TRANSFER, {}),
     "vllm_xargs": refused("no extension that reads such arguments is installed here", {}),
     "return_mm_kwargs": refused(RENDER_ONLY, True),
-    "priority": scheduler("Lower goes first; needs --scheduling-policy priority, else 400."),
+    "priority": refused("requests are served in the order in which they come", 0),
     "cache_salt": scheduler("Separates this request's prefix cache from that of others."),
     "request_id": label("The id of this request in the answer and the log."),
     "session_id": label("Joins requests of one conversation; no connector here uses it."),

@@ -80,8 +80,6 @@ def _beam_search(path: str, body: dict[str, Any]) -> str | None:
         ignored = [name for name in BEAM_IGNORES if body.get(name) not in (None, False, [])]
         if ignored:
             return f"This server's beam search does not use {', '.join(map(repr, ignored))}; leave it out."
-    elif body.get("length_penalty") not in (None, 1):
-        return "This server uses 'length_penalty' only with 'use_beam_search'; leave it out."
     return None
 
 

@@ -41,12 +41,11 @@ TOOLS = front_end(
 )
 
 CHAT: Table = {
-    "messages": front_end("The conversation. Media as `data:` URLs; see below."),
+    "messages": front_end("The conversation. Media as `data:` URLs; see Images."),
     "model": MODEL,
     **SAMPLING,
     **SAMPLING_MORE,
     **STOPPING,
-    "spaces_between_special_tokens": front_end("Needs skip_special_tokens false."),
     "logprobs": front_end("Log-probabilities of the answer's tokens; needs top_logprobs from 1."),
     "top_logprobs": front_end("How many likeliest tokens to give for each one."),
     "max_tokens": front_end("The older name of max_completion_tokens."),
@@ -57,7 +56,7 @@ CHAT: Table = {
     "stream": STREAM,
     "stream_options": front_end("What a stream carries.", parts=STREAM_OPTIONS),
     "tools": TOOLS,
-    "tool_choice": front_end("`none`, `auto`, `required` or a named function; see below."),
+    "tool_choice": front_end("`none`, `auto`, `required` or a named function; see Tool calls."),
     "parallel_tool_calls": PARALLEL,
     "reasoning_effort": front_end("`none`: no thinking. Every other level turns thinking on, all alike."),
     "include_reasoning": front_end("false: leaves the thoughts out of the answer."),
@@ -87,7 +86,7 @@ ONE_ANSWER = "the batch endpoint gives one whole answer for each conversation"
 
 BATCH: Table = {
     **CHAT,
-    "messages": front_end("A list of conversations. Media as `data:` URLs; see below."),
+    "messages": front_end("A list of conversations. Media as `data:` URLs; see Images."),
     "n": refused(ONE_ANSWER, 1),
     "best_of": refused(ONE_ANSWER, 1),
     "stream": refused(ONE_ANSWER, False),
@@ -109,7 +108,7 @@ COMPLETIONS: Table = {
     **SAMPLING_MORE,
     **STOPPING,
     "logprob_token_ids": refused("the sampler on TPU gives the likeliest tokens only; use 'logprobs'", []),
-    "spaces_between_special_tokens": front_end("Needs skip_special_tokens false."),
+    "skip_special_tokens": front_end("false: leaves special tokens in the answer."),
     "echo": front_end("Puts the prompt before the answer; not together with logprobs."),
     "logprobs": front_end("How many likeliest tokens to give for each one, from 1."),
     "max_tokens": front_end("The longest answer, in tokens."),
@@ -149,7 +148,7 @@ RESPONSES_TOOLS = front_end(
 
 RESPONSES: Table = {
     "model": MODEL,
-    "input": front_end("Text, or the items of the conversation. Media as `data:` URLs; see below."),
+    "input": front_end("Text, or the items of the conversation. Media as `data:` URLs; see Images."),
     "instructions": front_end("The system message."),
     **SAMPLING,
     **STOPPING,
@@ -189,7 +188,7 @@ RESPONSES: Table = {
     "structured_outputs": CONSTRAINT,
     "tools": RESPONSES_TOOLS,
     "tool_choice": front_end(
-        "`none`, `auto`, `required` or a named function; see below.",
+        "`none`, `auto`, `required` or a named function; see Tool calls.",
         parts={
             "type": front_end("`function` or `custom`.", "function", "custom"),
             "name": front_end("The function's name."),
@@ -198,15 +197,15 @@ RESPONSES: Table = {
     "parallel_tool_calls": PARALLEL,
     "max_tool_calls": refused("it limits tools that the server runs, and this one runs none"),
     "stream": STREAM,
-    "stream_options": front_end(
-        "What a stream carries.", parts={"include_obfuscation": STREAM_OPTIONS["include_obfuscation"]}
+    "stream_options": refused(
+        "this server does not pad the chunks of a stream", {"include_obfuscation": False}
     ),
     "truncation": front_end("`auto`: cuts a prompt that is too long, instead of 400."),
     "chat_template_kwargs": TEMPLATE_KWARGS,
     "enable_response_messages": front_end("Adds prompt and answer as the model sees them."),
     **MEDIA_KWARGS,
     **LOGIT_FREE,
-    **OPENAI_CLOUD,
+    **{name: field for name, field in OPENAI_CLOUD.items() if name != "verbosity"},
     "metadata": label("Repeated in the answer."),
     "conversation": refused("conversations are not stored here; send them in 'input'"),
     "context_management": refused("conversations are not shortened here", []),

@@ -71,7 +71,6 @@ DEPENDS = [
     (CHAT, {"use_beam_search": True, "n": 2, "top_p": 0.5}, "'top_p'"),
     (CHAT, {"use_beam_search": True, "stop": ["a"], "response_format": {"type": "text"}}, "'stop', 'resp"),
     (COMPLETIONS, {"use_beam_search": True, "structured_outputs": {"regex": "a"}}, "'structured_outputs'"),
-    (COMPLETIONS, {"length_penalty": 2.0}, "only with 'use_beam_search'"),
     (CHAT, {"temprature": 1}, "did you mean 'temperature'?"),
     (CHAT, {"guided_json": {}}, "does not know the field 'guided_json'"),
     (CHAT, {"x" * 1_000_000: 1}, f"'{'x' * 80}'"),
@@ -107,7 +106,7 @@ def test_the_sentence_names_the_field_and_what_to_change(
 ORDINARY = [
     (CHAT, {"temperature": 0.5, "top_p": 0.9, "top_k": 40, "stop": "x", "n": 2, "stream": False}),
     (CHAT, {"stream": True, "stream_options": {"include_usage": True}, "user": "u", "metadata": {"a": "b"}}),
-    (CHAT, {"use_beam_search": True, "n": 2, "length_penalty": 0.5, "max_tokens": 4, "ignore_eos": True}),
+    (CHAT, {"use_beam_search": True, "n": 2, "max_tokens": 4, "ignore_eos": True}),
     (CHAT, {"use_beam_search": False, "top_p": 0.5, "length_penalty": 1.0}),
     (CHAT, {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}}}),
     (CHAT, {"logit_bias": None, "no_such_field": None, "presence_penalty": 0, "frequency_penalty": 0.0}),
