@@ -1,15 +1,15 @@
-"""The commands behind the Makefile: `python -m local up|preview|ask|status|logs|key|env|down|clean`."""
+"""The commands behind the Makefile: `python -m local COMMAND` (`--help` lists them)."""
 
 import argparse
 import shlex
 import shutil
 import sys
 
-from local import children, client, cluster, machine, paths, toolchain
+from local import children, client, cluster, machine, paths, prepare, toolchain
 from local.preview import preview
 from local.progress import Refusal, say
 from local.up import up
-from serving import layout
+from serving.deploy import container_layout
 
 
 def main() -> int:
@@ -17,6 +17,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("up", help="build what is missing, start the cluster, pulumi up, ask once")
+    part = commands.add_parser("prepare", help="make one part of what `up` makes before the cluster")
+    part.add_argument("part", choices=list(prepare.PARTS))
     planned = commands.add_parser("preview", help="what pulumi up would change, and what the policies say")
     planned.add_argument("stack")
     ask = commands.add_parser("ask", help="ask the running server through its Service")
@@ -47,6 +49,8 @@ def _run(chosen: argparse.Namespace) -> None:
     match chosen.command:
         case "up":
             up()
+        case "prepare":
+            prepare.PARTS[chosen.part].make()
         case "preview":
             preview(chosen.stack)
         case "ask":
@@ -77,13 +81,17 @@ def _status() -> None:
     status = cluster.status()
     print(status)
     if status.healthy:
-        print(client.kubectl("get", "pods,service,pdb", "-n", layout.NAMESPACE, "-o", "wide"), end="")
+        print(
+            client.kubectl("get", "pods,service,pdb", "-n", container_layout.NAMESPACE, "-o", "wide"), end=""
+        )
 
 
 def _logs(component: str) -> None:
     if component == "vllm":
         selector = "app.kubernetes.io/name=vllm"
-        print(client.kubectl("logs", "-n", layout.NAMESPACE, "-l", selector, "--tail", "200"), end="")
+        print(
+            client.kubectl("logs", "-n", container_layout.NAMESPACE, "-l", selector, "--tail", "200"), end=""
+        )
     else:
         print(cluster.logs(component), end="")
 

@@ -8,12 +8,15 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 GRACE_SECONDS = 10.0
 """Between SIGTERM and SIGKILL."""
+POLL_SECONDS = 0.05
 
 
 def end_in_order() -> None:
@@ -39,11 +42,64 @@ def call(
     this process alone. With `to_its_end` it is waited for, not ended. Raises FileNotFoundError.
     """
     group = 0 if own_group or to_its_end else None
-    started = subprocess.Popen(
-        [str(word) for word in words], stdin=subprocess.DEVNULL, process_group=group, **options
-    )
-    with started as child, _awaited(child) if to_its_end else ended(child, group=own_group):
+    with contextlib.ExitStack() as until:
+        with _held_back():
+            child = subprocess.Popen(
+                [str(word) for word in words], stdin=subprocess.DEVNULL, process_group=group, **options
+            )
+            until.enter_context(child)
+            until.enter_context(_awaited(child) if to_its_end else ended(child, group=own_group))
         return child.wait()
+
+
+def call_together(commands: Sequence[Sequence[str | Path]], **options: Any) -> bool:
+    """Run commands side by side, each in its own process group; report whether all of them succeeded.
+
+    The first that fails ends the others, and so does the end of this process. Raises FileNotFoundError.
+    """
+    with contextlib.ExitStack() as stack:
+        running: list[subprocess.Popen[Any]] = []
+        for words in commands:
+            with _held_back():
+                child = subprocess.Popen(
+                    [str(word) for word in words], stdin=subprocess.DEVNULL, process_group=0, **options
+                )
+                stack.enter_context(child)
+                stack.enter_context(ended(child, group=True))
+            running.append(child)
+        while running:
+            codes = [child.poll() for child in running]
+            if any(codes):
+                for child, code in zip(running, codes, strict=True):
+                    if code is None:
+                        _end_group(child)
+                return False
+            running = [child for child, code in zip(running, codes, strict=True) if code is None]
+            time.sleep(POLL_SECONDS)
+    return True
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[None]:
+    """Deliver the signals that end this process only after the block.
+
+    One that came while Popen starts a child would raise before anybody knows the child, which then goes on.
+    """
+    if threading.current_thread() is not threading.main_thread():  # the only one that gets signals
+        yield
+        return
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 @contextlib.contextmanager
@@ -63,11 +119,20 @@ def ended(child: subprocess.Popen[Any], *, group: bool = False) -> Iterator[None
     except BaseException as error:
         if group or not isinstance(error, KeyboardInterrupt):  # the terminal has told the child as well
             _signal(child, signal.SIGTERM, group)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(GRACE_SECONDS)
-        _signal(child, signal.SIGKILL, group)
-        child.wait()
+        _await_or_kill(child, group)
         raise
+
+
+def _end_group(child: subprocess.Popen[Any]) -> None:
+    _signal(child, signal.SIGTERM, group=True)
+    _await_or_kill(child, group=True)
+
+
+def _await_or_kill(child: subprocess.Popen[Any], group: bool) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(GRACE_SECONDS)
+    _signal(child, signal.SIGKILL, group)
+    child.wait()
 
 
 def _signal(child: subprocess.Popen[Any], number: signal.Signals, group: bool) -> None:

@@ -5,14 +5,14 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
 
 from local.kubectl import get, kubectl
 from local.progress import Refusal, step
-from serving import layout
+from serving.deploy import container_layout
 
 KEY_PROPAGATION_SECONDS = 120.0
 """The kubelet refreshes mounted Secrets within its sync period, 60 s unless set, plus its cache's age."""
@@ -26,22 +26,22 @@ BOOT_SECONDS = 900.0
 
 def endpoint() -> str:
     """Base URL of the Service by its cluster address, which answers on the node as in a pod."""
-    service = get("service", layout.SERVER, layout.NAMESPACE)
+    service = get("service", container_layout.SERVER, container_layout.NAMESPACE)
     if service is None:
         raise Refusal("There is no server to ask yet. `make up` starts one.")
-    return f"http://{service['spec']['clusterIP']}:{layout.PORT}"
+    return f"http://{service['spec']['clusterIP']}:{container_layout.PORT}"
 
 
 def set_key() -> None:
     """Generate a new API key and store it as a Secret; the running server takes it without a restart."""
-    if get("namespace", layout.NAMESPACE, "") is None:
+    if get("namespace", container_layout.NAMESPACE, "") is None:
         raise Refusal("There is no namespace for the key yet. `make up` makes it.")
     value = base64.b64encode(secrets.token_urlsafe(32).encode()).decode()
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": layout.API_KEY, "namespace": layout.NAMESPACE},
-        "data": {layout.API_KEY: value},
+        "metadata": {"name": container_layout.API_KEY, "namespace": container_layout.NAMESPACE},
+        "data": {container_layout.API_KEY: value},
     }
     # By standard input, so that the value is in no argument list; server-side, so in no annotation.
     words = ("apply", "--server-side", "--field-manager", "tpuserve-key", "--force-conflicts", "-f", "-")
@@ -50,8 +50,8 @@ def set_key() -> None:
 
 def key() -> str | None:
     """The API key as the cluster holds it, or None before there is one."""
-    secret = get("secret", layout.API_KEY, layout.NAMESPACE)
-    return None if secret is None else base64.b64decode(secret["data"][layout.API_KEY]).decode()
+    secret = get("secret", container_layout.API_KEY, container_layout.NAMESPACE)
+    return None if secret is None else base64.b64decode(secret["data"][container_layout.API_KEY]).decode()
 
 
 def wait_for_key() -> None:
@@ -61,7 +61,7 @@ def wait_for_key() -> None:
         answered = False
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.TransportError):
-                answer = httpx.get(f"{endpoint()}/v1/models", headers=_headers(), timeout=10)
+                answer = _get("/v1/models", _headers())
                 if answer.status_code != httpx.codes.UNAUTHORIZED:
                     return
                 answered = True
@@ -78,7 +78,7 @@ def wait_until_serving() -> None:
     with step("the server answers"):
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{endpoint()}/health", timeout=10).status_code == httpx.codes.OK:
+                if _get("/health", {}).status_code == httpx.codes.OK:
                     return
             time.sleep(1)
     raise Refusal(
@@ -96,9 +96,9 @@ def ask(prompt: str, max_tokens: int) -> Iterator[str]:
         "stream": True,
     }
     url = f"{endpoint()}/v1/chat/completions"
-    timeout = httpx.Timeout(10, read=120)
+    request = {"json": body, "headers": _headers(), "timeout": httpx.Timeout(10, read=120)}
     try:
-        with httpx.stream("POST", url, json=body, headers=_headers(), timeout=timeout) as answer:
+        with httpx.stream("POST", url, trust_env=False, **request) as answer:
             if answer.status_code != httpx.codes.OK:
                 answer.read()
                 raise Refusal(f"The server answered {answer.status_code}: {_message(answer)}")
@@ -120,12 +120,18 @@ def ask(prompt: str, max_tokens: int) -> Iterator[str]:
 def model_name() -> str:
     """The name under which the server serves its one model."""
     try:
-        answer = httpx.get(f"{endpoint()}/v1/models", headers=_headers(), timeout=10)
+        answer = _get("/v1/models", _headers())
     except httpx.TransportError:
         raise Refusal("The server does not answer yet. `make up` waits for it.") from None
     if answer.status_code != httpx.codes.OK:
         raise Refusal(f"The server answered {answer.status_code}: {_message(answer)}")
     return answer.json()["data"][0]["id"]
+
+
+def _get(path: str, headers: Mapping[str, str]) -> httpx.Response:
+    """GET from the server itself: a proxy of the environment reaches no cluster address and is no place for
+    the key."""
+    return httpx.get(f"{endpoint()}{path}", headers=headers, timeout=10, trust_env=False)
 
 
 def _headers() -> dict[str, str]:

@@ -26,7 +26,7 @@ from tests.standin.install import install
 NOBODY = "pretended-project"
 """Foundations are brought up under this project's id: the program refuses `up` for the placeholder."""
 
-SOURCES = ("stacks", "components", "serving", "tests/standin")
+SOURCES = ("stacks", "config", "components", "serving", "tests/standin")
 
 
 @dataclass(frozen=True)

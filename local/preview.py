@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from local import children, offline, paths, progress, stack, toolchain
+from local import children, offline, paths, policies, prepare, progress, stack, toolchain
 from local.progress import Refusal, say
 
 CREDENTIALS = (
@@ -29,16 +29,14 @@ BEFORE = """\
 AFTER = """\
 == OFFLINE: that was the pretended Google Cloud. With credentials (`gcloud auth application-default login`)
    the same command asks Google."""
-POLICIES = paths.REPOSITORY / "policies"
 
 
 def preview(name: str) -> None:
     """Show what `pulumi up` of a stack would change, and what the policies say. Raises Refusal."""
     target = _target(name)
     toolchain.ensure("pulumi")
-    policies()
+    prepare.ensure("provider", "policies")
     if target.get("kind") == "local":
-        toolchain.ensure("provider-kubernetes")
         stack.select(name)
         _run(name, {}, {**os.environ, **toolchain.pulumi_environment()})
         return
@@ -58,24 +56,6 @@ def preview(name: str) -> None:
             say(AFTER)
 
 
-def policies() -> None:
-    """The policies' own Python environment, which `pulumi install` makes."""
-    made = POLICIES / "venv" / "complete"
-    wanted = paths.REPOSITORY / "requirements" / "policy.txt"
-    with progress.exclusive("policies"):
-        if made.exists() and made.stat().st_mtime > wanted.stat().st_mtime:
-            return
-        progress.run(
-            "Install the policies' Python environment (policies/venv): pulumi install",
-            ["pulumi", "install"],
-            log="policies",
-            env=toolchain.pulumi_environment(),
-            cwd=POLICIES,
-            advice="Make PyPI reachable and run the same command again.",
-        )
-        made.touch()
-
-
 def credentials() -> str | None:
     """What says that Google's provider could log in, as a clause; None when nothing does.
 
@@ -91,7 +71,7 @@ def credentials() -> str | None:
 
 def _run(name: str, shown: Mapping[str, str], environment: Mapping[str, str], *options: str) -> None:
     """Say the command, with the variables that are `shown`, and run it."""
-    words = ["pulumi", "preview", "--stack", name, *options, "--policy-pack", POLICIES.name, "--diff"]
+    words = ["pulumi", "preview", "--stack", name, *options, "--policy-pack", policies.FOLDER.name, "--diff"]
     say(" ".join(["$", *(f"{key}={shlex.quote(value)}" for key, value in shown.items()), shlex.join(words)]))
     code = children.call(words, cwd=paths.REPOSITORY, env={**environment})
     if code != 0:

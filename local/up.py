@@ -5,9 +5,9 @@ import shutil
 import time
 from collections.abc import Callable
 
-from local import client, cluster, image, machine, paths, stack, toolchain
+from local import client, cluster, image, machine, paths, prepare, stack
 from local.progress import exclusive, say
-from serving import layout
+from serving.deploy import container_layout
 
 CACHE_ROOM = 16 * 2**20
 """Bytes that the programs of the tiny model take in the compile cache, a few times over."""
@@ -19,8 +19,7 @@ def up() -> None:
     """Bring everything up, ask one question through the Service, and print each stage's seconds."""
     machine.require()
     stages: list[tuple[str, Callable[[], None]]] = [
-        ("toolchain", lambda: toolchain.ensure(*toolchain.EVERYTHING)),
-        ("server environment and image", _image),
+        ("programs, packages, server environment", _prepare),
         ("cluster", _cluster),
         ("pulumi up", stack.up),
         ("server", client.wait_until_serving),
@@ -35,20 +34,18 @@ def up() -> None:
             seconds.append((title, time.monotonic() - began))
     say("\nWhere the time went:")
     for title, spent in [*seconds, ("total", sum(spent for _, spent in seconds))]:
-        say(f"  {title:<30}{spent:>8.1f} s")
+        say(f"  {title:<40}{spent:>8.1f} s")
     say("\nAsk more: make ask PROMPT='…'.  Look: make status, make logs.  Stop: make down.")
 
 
-def _image() -> None:
-    image.ensure_environment()
-    image.ensure_image()
-    image.ensure_model()
+def _prepare() -> None:
+    prepare.ensure("programs", "packages", "server")
 
 
 def _cluster() -> None:
     cache = paths.node_data() / "compile-cache"
     cache.mkdir(parents=True, exist_ok=True)
-    os.chown(cache, layout.USER, layout.USER)
+    os.chown(cache, container_layout.USER, container_layout.USER)
     if shutil.disk_usage(cache).free < CACHE_ROOM:
         say(
             f"   The compile cache's folder {cache} is full: the server runs, but every boot compiles "

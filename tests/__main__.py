@@ -4,105 +4,162 @@ A tier that this machine cannot run is skipped with its reason; under CI=true a 
 there a silent skip would look like a pass.
 """
 
+import argparse
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from xml.etree import ElementTree
+from typing import TextIO
 
-from local import cluster, image, machine, paths, toolchain
+from local import cluster, machine, paths, prepare
 from local.progress import Refusal, say
-from tests.boot.tree import ensure_tree
-
-BIN = Path(sys.executable).parent
-
-
-@dataclass
-class Result:
-    """Counts of one tier; `notes` holds the reasons of skips and the names of failures."""
-
-    name: str
-    passed: int = 0
-    failed: int = 0
-    skipped: int = 0
-    seconds: float = 0.0
-    notes: list[str] = field(default_factory=list[str])
+from tests import results
+from tests.results import Result
+from tests.tiers import TIERS, Tier, named, tier_of
 
 
 def main() -> int:
-    """Run the fast tiers, and unless asked for those alone, the real ones; 0 when nothing failed."""
+    """Run what was asked for; 0 when nothing failed, 2 for a request that cannot be met."""
     os.environ["TPUSERVE_INSTANCE"] = "test"
-    results = [
-        _command("style", [BIN / "ruff", "check", "."]),
-        _command("format", [BIN / "ruff", "format", "--check", "."]),
-        _command("types", [BIN / "pyright"]),
-        _pytest("unit", "tests/unit"),
-        _pytest("inventory", "tests/inventory"),
-    ]
-    if sys.argv[1:] != ["fast"]:
+    parser = argparse.ArgumentParser(prog="python -m tests", description=main.__doc__)
+    parser.add_argument("--fast", action="store_true", help="only what needs nothing to be built")
+    parser.add_argument("--tier", help="only these tiers, with commas between them")
+    parser.add_argument("--only", help="only this test file, folder or FILE::TEST")
+    asked = parser.parse_args()
+    try:
+        tiers = _tiers(asked)
+    except Refusal as refusal:
+        say(str(refusal))
+        return 2
+    found = [_run(tier, asked.only) for tier in tiers if tier.fast]
+    real = [tier for tier in tiers if not tier.fast]
+    if real:
         # The instance `test` is the tests' own; an earlier run's state would describe a cluster that is gone.
         shutil.rmtree(paths.pulumi_home(), ignore_errors=True)
-        results += [
-            _real("engine", "tests/engine", lambda: toolchain.ensure(*toolchain.EVERYTHING)),
-            _real("server", "tests/server", lambda: (image.ensure_environment(), image.ensure_model())),
-            _real("boot", "tests/boot", lambda: (ensure_tree(), image.ensure_image(), image.ensure_model())),
-            _real("cluster", "tests/cluster", image.ensure_image),
-        ]
+        found += _all_real(real, asked.only)
         if paths.cluster().exists():
             cluster.stop()
-    return _report(results)
+    return results.report(found)
 
 
-def _command(name: str, words: list[str | Path]) -> Result:
+def _all_real(tiers: Sequence[Tier], only: str | None) -> list[Result]:
+    """Prepare all tiers, then run those that may share the machine in lanes side by side, and then the rest.
+
+    The results are in the order of `tiers`.
+    """
+    if len(tiers) > 1:
+        # The programs compile while the server's environment is downloaded. What cannot be made fails again,
+        # with its sentence, in the tier that needs it.
+        with contextlib.suppress(Refusal):
+            prepare.ensure("programs", "packages", "server")
+    ready = {tier.name: _prepare(tier) for tier in tiers}
+    runnable = [tier for tier in tiers if not ready[tier.name].notes]
+    lanes = [[tier for tier in runnable if tier.lane == lane] for lane in (1, 2)]
+    if not all(lanes) or not _has_room():
+        lanes = []
+    shared = [tier for lane in lanes for tier in lane]
+    finished: dict[str, Result] = {}
+    if lanes:
+        say(
+            f"\n{' and '.join(' then '.join(tier.name for tier in lane) for lane in lanes)} run side by side;"
+        )
+        say(f"their output is printed when they end, and until then it is in {paths.logs()}/tests-*.log")
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            for lane in pool.map(lambda lane: [_twice(tier, only, quiet=True) for tier in lane], lanes):
+                finished |= {result.name: result for result in lane}
+    finished |= {tier.name: _twice(tier, only) for tier in runnable if tier not in shared}
+    for name, result in finished.items():
+        result.seconds += ready[name].seconds
+    return [finished.get(tier.name, ready[tier.name]) for tier in tiers]
+
+
+def _has_room() -> bool:
+    """Whether two tiers fit side by side: a server takes 5 GB, a boot's server as much, and one core each."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    return memory >= 20 and (os.cpu_count() or 1) >= 2
+
+
+def _tiers(asked: argparse.Namespace) -> list[Tier]:
+    """The tiers that the options mean. Raises Refusal."""
+    if sum(map(bool, (asked.fast, asked.tier is not None, asked.only is not None))) > 1:
+        raise Refusal(
+            "More than one of --fast, TIER and ONLY was given: give one of them, ONLY finds its tier itself."
+        )
+    if asked.only is not None:
+        return [tier_of(asked.only)]
+    if asked.tier is not None:
+        return named(asked.tier)
+    return [tier for tier in TIERS if tier.fast or not asked.fast]
+
+
+def _run(tier: Tier, only: str | None, *options: str, quiet: bool = False) -> Result:
+    """Run a tier's command or its tests, as far as they are asked for; `quiet` prints their output later."""
     began = time.monotonic()
-    say(f"\n== {name}")
-    good = subprocess.run([str(word) for word in words], check=False).returncode == 0
-    return Result(name, passed=int(good), failed=int(not good), seconds=time.monotonic() - began)
-
-
-def _pytest(name: str, folder: str, *options: str) -> Result:
-    began = time.monotonic()
-    say(f"\n== {name}")
-    with tempfile.TemporaryDirectory() as scratch:
-        report = Path(scratch) / "junit.xml"
-        words = [sys.executable, "-m", "pytest", "-q", folder, f"--junitxml={report}", *options]
-        code = subprocess.run(words, stdin=subprocess.DEVNULL, check=False).returncode
-        result = _read(name, report) if report.exists() else Result(name, failed=1)
-    if code not in (0, 1) and not result.failed:
-        result.failed += 1
-        result.notes.append(f"pytest ended with {code}")
+    if not quiet:
+        say(f"\n== {tier.name}")
+    if tier.command:
+        words = [str(word) for word in tier.command]
+        good = subprocess.run(words, cwd=paths.REPOSITORY, check=False).returncode == 0
+        result = Result(tier.name, passed=int(good), failed=int(not good))
+    elif quiet:
+        log = paths.logs() / f"tests-{tier.name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("w", encoding="utf-8") as output:
+            result = run_tests(tier, only or tier.folder, *options, output=output)
+        say(f"\n== {tier.name}\n{log.read_text('utf-8', 'replace')}")
+    else:
+        result = run_tests(tier, only or tier.folder, *options)
     result.seconds = time.monotonic() - began
     return result
 
 
-def _real(name: str, folder: str, prepare: Callable[[], object]) -> Result:
-    """A tier on the real thing: what it needs is built first, or its absence is the reason of the skip."""
+def run_tests(tier: Tier, tests: str, *options: str, output: TextIO | None = None) -> Result:
+    """Run pytest on `tests`; when it ends without a report, that is a failure of the tier."""
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch) / "junit.xml"
+        words = [sys.executable, "-m", "pytest", "-q", tests, f"--junitxml={report}"]
+        # Each tier remembers its own failures: tiers that run side by side would overwrite each other's.
+        words += ["-o", "junit_family=xunit1", "-o", f"cache_dir=.pytest_cache/{tier.name}", *options]
+        code = subprocess.run(
+            words, cwd=paths.REPOSITORY, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+        ).returncode
+        result = results.read(tier.name, report) if report.exists() else Result(tier.name)
+    if code not in (0, 1) and not result.failed:
+        result.failed += 1
+        result.notes.append(f"pytest ended with {code}")
+    return result
+
+
+def _prepare(tier: Tier) -> Result:
+    """Build what a tier on the real thing needs; `notes` has the reason why it cannot run."""
+    assert tier.prepare is not None
     began = time.monotonic()
     try:
         machine.require()
     except Refusal as refusal:
-        return Result(name, skipped=1, notes=[str(refusal)])
+        return Result(tier.name, skipped=1, notes=[str(refusal)])
     try:
-        prepare()
+        tier.prepare()
     except Refusal as refusal:
-        return Result(name, failed=1, seconds=time.monotonic() - began, notes=[str(refusal)])
-    result = _twice(name, folder)
-    result.seconds = time.monotonic() - began
-    return result
+        return Result(tier.name, failed=1, seconds=time.monotonic() - began, notes=[str(refusal)])
+    return Result(tier.name, seconds=time.monotonic() - began)
 
 
-def _twice(name: str, folder: str) -> Result:
-    """Real processes on a shared machine fail now and then for reasons of the machine. What fails runs once
-    more, and what passes then is named in the table: it is never hidden, and twice failed is failed."""
-    first = _pytest(name, folder)
+def _twice(tier: Tier, only: str | None, *, quiet: bool = False) -> Result:
+    """Run a tier, and what failed in it once more: real processes on a shared machine fail now and then.
+
+    What passes at the second try is named in the table, and what fails twice is failed.
+    """
+    first = _run(tier, only, quiet=quiet)
     if not first.failed:
         return first
-    second = _pytest(name, folder, "--last-failed", "--last-failed-no-failures=none")
+    second = _run(tier, only, "--last-failed", "--last-failed-no-failures=none", quiet=quiet)
     if not second.passed + second.failed:
         return first
     names = [note.removeprefix("failed: ") for note in first.notes if note.startswith("failed: ")]
@@ -111,40 +168,9 @@ def _twice(name: str, folder: str) -> Result:
     second.passed += first.passed
     second.skipped += first.skipped
     second.seconds += first.seconds
+    second.cases = first.cases + second.cases
     return second
 
 
-def _read(name: str, report: Path) -> Result:
-    result = Result(name)
-    for case in ElementTree.parse(report).iter("testcase"):
-        label = f"{case.get('classname')}::{case.get('name')}"
-        skip = case.find("skipped")
-        if case.find("failure") is not None or case.find("error") is not None:
-            result.failed += 1
-            result.notes.append(f"failed: {label}")
-        elif skip is not None:
-            result.skipped += 1
-            result.notes.append(f"skipped: {label}: {skip.get('message')}")
-        else:
-            result.passed += 1
-    return result
-
-
-def _report(results: list[Result]) -> int:
-    say("\ntier         passed  failed  skipped   seconds")
-    for result in results:
-        counts = f"{result.passed:>8}{result.failed:>8}{result.skipped:>9}{result.seconds:>10.1f}"
-        say(f"{result.name:<11}{counts}")
-        for note in result.notes:
-            say(f"    {note}")
-    passed, failed, skipped = (
-        sum(getattr(result, what) for result in results) for what in ("passed", "failed", "skipped")
-    )
-    strict = os.environ.get("CI") == "true"
-    if strict and skipped:
-        say("CI=true: a skipped test counts as a failure here.")
-    print(f"{passed} passed, {failed} failed, {skipped} skipped", flush=True)
-    return int(bool(failed or (strict and skipped)))
-
-
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

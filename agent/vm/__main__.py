@@ -1,4 +1,5 @@
-"""`python3 -m agent.vm COMMAND …`, for serving/boot.sh. A problem is one line on stderr and exit 1."""
+"""`python3 -m agent.vm COMMAND …`, for serving/deploy/vm_boot.sh. A problem is one line on stderr and exit
+1."""
 
 import sys
 import time

@@ -7,7 +7,7 @@ pods can reach.
 from pathlib import Path
 
 from local import paths
-from serving.accelerators import STAND_IN, accelerator
+from serving.hardware.accelerators import STAND_IN, accelerator
 
 NODE = "tpu-node"
 CONTEXT = "tpuserve-local"

@@ -1,6 +1,6 @@
 """What the local image and those who compute with it must agree on."""
 
-from serving.accelerators import STAND_IN, accelerator
+from serving.hardware.accelerators import STAND_IN, accelerator
 
 _ROW = accelerator(STAND_IN)
 

@@ -30,12 +30,20 @@ def ensure(*names: str) -> None:
     if missing:
         debian.install(missing)
         _check_installed(missing)
-    for program in programs:
-        if isinstance(program, Built):
-            if program.family is PROVIDER:
-                ensure_provider()
-            elif find(program) is None:
-                golang.build(program.family)
+    built = [program for program in programs if isinstance(program, Built)]
+    missing_families = {
+        program.family.name: program.family
+        for program in built
+        if program.family is not PROVIDER and find(program) is None
+    }
+    golang.build(missing_families.values())
+    if any(program.family is PROVIDER for program in built):
+        ensure_provider()
+
+
+def missing(*names: str) -> list[str]:
+    """Those of the named programs that `ensure` would build or install. Raises Refusal."""
+    return [name for name in names if find(_program(name)) is None]
 
 
 def path(name: str) -> Path:
@@ -83,7 +91,7 @@ def ensure_provider(pulumi_home: Path | None = None) -> None:
             "CLI and provider are then built from their Go modules.",
         )
         return
-    golang.build(PROVIDER)
+    golang.build([PROVIDER])
     built = golang.folder(PROVIDER) / "pulumi-resource-kubernetes"
     # A real folder with a link in it: `pulumi plugin ls` passes over folders that are links themselves.
     home = pulumi_home or paths.pulumi_home()

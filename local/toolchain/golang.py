@@ -1,4 +1,4 @@
-"""Building a Go family into its cache folder: whole or not there at all."""
+"""Building Go programs into the cache folders of their families: a folder is whole or does not exist."""
 
 import hashlib
 import json
@@ -7,75 +7,103 @@ import platform
 import re
 import shutil
 import subprocess
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
 
 from local import paths, progress, staging
 from local.progress import Refusal
-from local.toolchain.programs import GO_FOLDER, GoFamily, ModuleFile, parse_version
+from local.toolchain.programs import GoFamily, GoModule, ModuleFile, parse_version
 
 _FLAGS = ("-trimpath", "-buildvcs=false", "-mod=readonly")
 _SETTINGS = {"CGO_ENABLED": "0", "GOWORK": "off"}
-"""No C compiler is needed and the programs run on any libc; a go.work of the user's is not looked at."""
+"""No C compiler is needed and the programs run on any libc; a go.work of the user's is not read."""
 
 
 def folder(family: GoFamily) -> Path:
-    """Where the family's programs are or will be: changes with its version, its go folder and its flags."""
-    settings = (family.programs, _linker(family), family.sources, family.installs, family.scripts)
+    """Where the family's programs are or will be: changes with its version, its Go module and its flags."""
+    settings = (family.programs, _linker([family]), family.sources, family.installs, family.scripts)
     recipe = hashlib.sha256(repr((settings, _FLAGS, platform.machine())).encode())
-    for file in _files(family):
-        recipe.update(file.name.encode() + b"\0" + file.read_bytes())
+    for file in _files(family.module):
+        name = str(file.relative_to(family.module.folder))
+        recipe.update(name.encode() + b"\0" + file.read_bytes())
     return paths.toolchain() / f"{family.name}-{family.version}-{recipe.hexdigest()[:12]}"
 
 
-def build(family: GoFamily) -> None:
-    """Build the family unless its folder is there. Safe to kill at any moment and to run twice at once."""
-    target = folder(family)
-    if target.is_dir():
+def build(families: Iterable[GoFamily]) -> None:
+    """Build the families whose folders do not exist yet, those of one Go module by one `go build`.
+
+    One command for several programs keeps all processors busy: one program links while the next compiles.
+    Safe to kill at any moment and to run twice at once. Raises Refusal.
+    """
+    groups: dict[GoModule, list[GoFamily]] = {}
+    for family in families:
+        groups.setdefault(family.module, []).append(family)
+    for module, group in groups.items():
+        if _missing(group):
+            with progress.exclusive(f"toolchain-{module.name}"):
+                # Another run may have built them while this one waited for the lock.
+                _build(module, _missing(group))
+
+
+def _missing(families: Iterable[GoFamily]) -> list[GoFamily]:
+    return [family for family in families if not folder(family).is_dir()]
+
+
+def _build(module: GoModule, families: Sequence[GoFamily]) -> None:
+    if not families:
         return
-    with progress.exclusive(f"toolchain-{family.name}"):
-        if target.is_dir():
-            return
-        begun = staging.folder(target, f"building-{family.name}")
-        programs = begun / "programs"
-        source = begun / "source"
-        programs.mkdir(parents=True)
-        source.mkdir()
-        _require_go(family)
-        for file in _files(family):
-            shutil.copy(file, source)
-        for wanted in (*family.sources, *family.installs):
-            laid = _module_file(family, wanted, source)
-            if wanted in family.installs:
-                shutil.move(laid, programs)
-                (programs / laid.name).chmod(0o755)
+    _require_go(module, families)
+    begun = staging.folder(paths.toolchain() / module.name, f"building-{module.name}")
+    source = begun / "source"
+    source.parent.mkdir(parents=True)
+    shutil.copytree(module.folder, source)
+    for family in families:
+        programs = begun / family.name
+        programs.mkdir()
+        for wanted in family.sources:
+            _module_file(family, wanted, source)
+        for wanted in family.installs:
+            shutil.move(_module_file(family, wanted, source), programs)
+            (programs / Path(wanted.path).name).chmod(0o755)
         for name, text in family.scripts.items():
             (programs / name).write_text(text, "utf-8")
             (programs / name).chmod(0o755)
+    output = begun / "output"
+    output.mkdir()
+    packages = [package for family in families for package in family.programs.values()]
+    progress.run(
+        f"Build {', '.join(f'{family.name} {family.version}' for family in families)} from Go modules",
+        ["go", "build", *_FLAGS, "-ldflags", _linker(families), "-o", f"{output}/", *packages],
+        log=f"toolchain-{module.name}",
+        env=_SETTINGS,
+        cwd=source,
+        advice="What is compiled already stays in Go's cache: run the same command again to go on.",
+    )
+    for family in families:
         for name, package in family.programs.items():
-            progress.run(
-                f"Build {name} {family.version} from its Go module",
-                ["go", "build", *_FLAGS, "-ldflags", _linker(family), "-o", programs / name, package],
-                log=f"toolchain-{family.name}",
-                env=_SETTINGS,
-                cwd=source,
-                advice="What is compiled already stays in Go's cache: run the same command again to go on.",
-            )
-        programs.rename(target)
-        shutil.rmtree(begun)
+            (output / _built_name(package, module)).rename(begun / family.name / name)
+        (begun / family.name).rename(folder(family))
+    shutil.rmtree(begun)
 
 
-def _files(family: GoFamily) -> list[Path]:
-    return sorted(
-        file for file in (GO_FOLDER / family.name).iterdir() if file.suffix in {".mod", ".sum", ".go"}
-    )
+def _built_name(package: str, module: GoModule) -> str:
+    """File name that `go build` gives a package's program: the path's last part that is no version."""
+    parts = PurePosixPath(module.name, package).parts
+    return next(part for part in reversed(parts) if not re.fullmatch(r"v\d+", part))
 
 
-def _linker(family: GoFamily) -> str:
-    major, minor, *_ = parse_version(family.version)
-    variables = (
-        f"-X {variable.format(version=family.version, major=major, minor=minor)}"
-        for variable in family.version_variables
-    )
+def _files(module: GoModule) -> list[Path]:
+    return sorted(file for file in module.folder.rglob("*") if file.suffix in {".mod", ".sum", ".go"})
+
+
+def _linker(families: Iterable[GoFamily]) -> str:
+    variables: list[str] = []
+    for family in families:
+        major, minor, *_ = parse_version(family.version)
+        variables += (
+            f"-X {variable.format(version=family.version, major=major, minor=minor)}"
+            for variable in family.version_variables
+        )
     # Without symbol tables: they double the provider's 200 MB.
     return " ".join(["-s -w", *variables])
 
@@ -95,7 +123,7 @@ def _module_file(family: GoFamily, wanted: ModuleFile, source: Path) -> Path:
             check=False,
         )
     if done.returncode != 0:
-        # With -json Go tells why in the answer, or on stderr when it did not come so far.
+        # With -json, Go writes the reason to stdout once it has read go.mod, and to stderr before that.
         reason = json.loads(done.stdout)["Error"] if done.stdout else done.stderr
         raise Refusal(
             f"{title} failed: {' '.join(reason.split())}. Make Go's module proxy reachable "
@@ -104,7 +132,7 @@ def _module_file(family: GoFamily, wanted: ModuleFile, source: Path) -> Path:
     origin = Path(json.loads(done.stdout)["Dir"]) / wanted.path
     laid = source / origin.name
     if wanted.version is None:
-        # Not shutil.copy: the module cache is read-only and its mode would come along.
+        # Not shutil.copy: files of the module cache are read-only, and the copy must not be.
         shutil.copyfile(origin, laid)
     else:
         document = json.loads(origin.read_text("utf-8"))
@@ -112,14 +140,16 @@ def _module_file(family: GoFamily, wanted: ModuleFile, source: Path) -> Path:
     return laid
 
 
-def _require_go(family: GoFamily) -> None:
-    """Refuse in one sentence where Go is missing, or too old and forbidden to fetch a newer one of itself."""
-    needed = ".".join(map(str, family.minimum_go))
-    task = f"Building {family.name} {family.version} needs Go {needed} or newer"
+def _require_go(module: GoModule, families: Iterable[GoFamily]) -> None:
+    """Refuse in one sentence where Go is missing, or too old and forbidden to fetch a newer Go."""
+    needed = ".".join(map(str, module.minimum_go))
+    names = ", ".join(f"{family.name} {family.version}" for family in families)
+    task = f"Building {names} needs Go {needed} or newer"
     way_out = f"install Go {needed} or newer (`go` on PATH) and run the same command again."
     if shutil.which("go") is None:
         raise Refusal(f"{task}, and there is no `go` on PATH: {way_out}")
-    # Asked outside any module and with the switch off: what is installed, not what go.mod would fetch.
+    # Outside any module and with the switch off, Go reports the version that is installed, not the one that
+    # go.mod would fetch.
     asked = subprocess.run(
         ["go", "version"],
         cwd="/",
@@ -132,7 +162,7 @@ def _require_go(family: GoFamily) -> None:
     if found is None:
         raise Refusal(f"{task}, and `go version` failed: {' '.join(asked.stderr.split())}; {way_out}")
     version = parse_version(found.group(1))
-    if version >= family.minimum_go:
+    if version >= module.minimum_go:
         return
     # Go 1.21 and newer fetches the toolchain that go.mod asks for, unless GOTOOLCHAIN says local or path.
     switch = subprocess.run(

@@ -1,6 +1,6 @@
 """The table of programs: which version, where it comes from, how its version is asked.
 
-A version that a Go module pins stands in that module folder's go.mod alone.
+The version of a program that is built stands only in go/programs/go.mod or go/provider/go.mod.
 """
 
 import functools
@@ -28,7 +28,7 @@ def parse_version(text: str) -> Version:
 
 @dataclass(frozen=True, kw_only=True)
 class ModuleFile:
-    """A file that the build takes out of a Go module's folder, so that no copy is kept in the repository."""
+    """A file that the build takes from a Go module, so that the repository keeps no copy of it."""
 
     module: str
     path: str
@@ -36,37 +36,20 @@ class ModuleFile:
     """Written into the JSON file's top-level `version` when given."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class GoFamily:
-    """Programs that are built from one go.mod, and so share one version and one cache folder."""
+@dataclass(frozen=True)
+class GoModule:
+    """A folder under go/ with a go.mod: one set of versions for every program that is built from it."""
 
     name: str
-    """Also the folder's name under go/."""
-    module: str
-    """The requirement in go.mod whose version is the programs' version."""
-    programs: Mapping[str, str]
-    """Executable's name -> Go package."""
-    version_variables: tuple[str, ...] = ()
-    """Linker settings; `{version}` is replaced."""
-    release: str = ""
-    """Version that the programs report, where the module is served as a commit's snapshot only."""
-    sources: tuple[ModuleFile, ...] = ()
-    """Laid beside main.go before the build."""
-    installs: tuple[ModuleFile, ...] = ()
-    """Laid beside the built programs, executable."""
-    scripts: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Name -> text of shell scripts laid beside the built programs."""
+    """The folder's name."""
+
+    @property
+    def folder(self) -> Path:
+        return GO_FOLDER / self.name
 
     @functools.cached_property
     def go_mod(self) -> str:
-        return (GO_FOLDER / self.name / "go.mod").read_text("utf-8")
-
-    @property
-    def version(self) -> str:
-        """Without the leading v."""
-        found = re.search(rf"^\s*(?:require )?{re.escape(self.module)} v(\S+)", self.go_mod, re.MULTILINE)
-        assert found is not None, f"go/{self.name}/go.mod does not require {self.module}"
-        return self.release or found.group(1)
+        return (self.folder / "go.mod").read_text("utf-8")
 
     @property
     def minimum_go(self) -> Version:
@@ -74,6 +57,49 @@ class GoFamily:
         found = re.search(r"^go (\S+)", self.go_mod, re.MULTILINE)
         assert found is not None, f"go/{self.name}/go.mod has no go line"
         return parse_version(found.group(1))
+
+    def version(self, requirement: str) -> str:
+        """Version of a required Go module, without the leading v."""
+        found = re.search(rf"^\s*(?:require )?{re.escape(requirement)} v(\S+)", self.go_mod, re.MULTILINE)
+        assert found is not None, f"go/{self.name}/go.mod does not require {requirement}"
+        return found.group(1)
+
+
+COMMON = GoModule("programs")
+"""All programs but two: what several of them import is compiled once."""
+PROVIDER_MODULE = GoModule("provider")
+"""The Kubernetes provider imports another version of Pulumi's packages than the CLI. Every other version is
+COMMON's, so that Go's build cache serves both; a test compares them."""
+LINTER_MODULE = GoModule("actionlint")
+"""actionlint needs an older go.yaml.in/yaml/v4 than the CLI; the two versions differ in exported names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoFamily:
+    """Programs of one release, which share a cache folder."""
+
+    name: str
+    """Also the beginning of the cache folder's name."""
+    requirement: str
+    """The requirement in go.mod whose version is the programs' version."""
+    programs: Mapping[str, str]
+    """Executable's name -> Go package."""
+    module: GoModule = COMMON
+    version_variables: tuple[str, ...] = ()
+    """Linker settings; `{version}` is replaced."""
+    release: str = ""
+    """Version that the programs report, where the module is served as a commit's snapshot only."""
+    sources: tuple[ModuleFile, ...] = ()
+    """Copied beside main.go before the build."""
+    installs: tuple[ModuleFile, ...] = ()
+    """Copied beside the built programs, executable."""
+    scripts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Name -> text of shell scripts written beside the built programs."""
+
+    @property
+    def version(self) -> str:
+        """Without the leading v."""
+        return self.release or self.module.version(self.requirement)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +145,7 @@ type Program = Built | Packaged
 
 KUBERNETES = GoFamily(
     name="kubernetes",
-    module="k8s.io/kubernetes",
+    requirement="k8s.io/kubernetes",
     programs={
         name: f"k8s.io/kubernetes/cmd/{name}"
         for name in (
@@ -139,7 +165,7 @@ KUBERNETES = GoFamily(
 )
 ETCD = GoFamily(
     name="etcd",
-    module="go.etcd.io/etcd/server/v3",
+    requirement="go.etcd.io/etcd/server/v3",
     programs={"etcd": "go.etcd.io/etcd/server/v3"},
 )
 # The CLI warns of a language host that is on PATH and not beside it.
@@ -150,7 +176,7 @@ exec "${CLONE_VARIABLE}/.venv/bin/python" "${CLONE_VARIABLE}/local/toolchain/lan
 """
 PULUMI = GoFamily(
     name="pulumi",
-    module="github.com/pulumi/pulumi/pkg/v3",
+    requirement="github.com/pulumi/pulumi/pkg/v3",
     programs={"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
     version_variables=("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{version}",),
     installs=(
@@ -166,34 +192,39 @@ PROVIDER_RELEASE = "4.25.0"
 """The release that pulumi-kubernetes' commit f47bc2d6f199 became: the Python SDK built from that commit
 (4.25.0a1768448096 on PyPI) has the same files as 4.25.0 but for the version. requirements/program.in pins
 the same number; a test compares them."""
-_PROVIDER_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+_PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 PROVIDER = GoFamily(
     name="provider-kubernetes",
-    module=_PROVIDER_MODULE,
+    requirement=_PROVIDER,
+    module=PROVIDER_MODULE,
     release=PROVIDER_RELEASE,
     programs={"pulumi-resource-kubernetes": "."},
-    version_variables=(f"{_PROVIDER_MODULE}/pkg/version.Version={{version}}",),
+    version_variables=(f"{_PROVIDER}/pkg/version.Version={{version}}",),
     sources=(
         ModuleFile(
-            module=_PROVIDER_MODULE,
+            module=_PROVIDER,
             path="cmd/pulumi-resource-kubernetes/schema.json",
             version=PROVIDER_RELEASE,
         ),
-        ModuleFile(module=_PROVIDER_MODULE, path="cmd/pulumi-resource-kubernetes/terraform-mapping.json"),
+        ModuleFile(module=_PROVIDER, path="cmd/pulumi-resource-kubernetes/terraform-mapping.json"),
     ),
 )
 COREDNS = GoFamily(
-    name="coredns", module="github.com/coredns/coredns", programs={"coredns": "github.com/coredns/coredns"}
+    name="coredns",
+    requirement="github.com/coredns/coredns",
+    # A main of ours: upstream's links 50 plugins and three clouds' SDKs, and the Corefile names six plugins.
+    programs={"coredns": "./coredns"},
 )
 NETWORK_POLICIES = GoFamily(
     name="network-policies",
-    module="sigs.k8s.io/kube-network-policies",
+    requirement="sigs.k8s.io/kube-network-policies",
     programs={"kube-network-policies": "sigs.k8s.io/kube-network-policies/cmd"},
 )
-KWOK = GoFamily(name="kwok", module="sigs.k8s.io/kwok", programs={"kwok": "sigs.k8s.io/kwok/cmd/kwok"})
+KWOK = GoFamily(name="kwok", requirement="sigs.k8s.io/kwok", programs={"kwok": "sigs.k8s.io/kwok/cmd/kwok"})
 ACTIONLINT = GoFamily(
     name="actionlint",
-    module="github.com/rhysd/actionlint",
+    requirement="github.com/rhysd/actionlint",
+    module=LINTER_MODULE,
     programs={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"},
     version_variables=("github.com/rhysd/actionlint.version=v{version}",),
 )

@@ -4,19 +4,19 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from agent import bundle, vm
+from config.settings import Settings
 from local.image import constants
-from serving import boot, compose, layout
-from serving.boot import Boot
-from serving.lifecycle import Lifecycle
-from serving.release import Release
+from serving.deploy import compose, container_layout, systemd_units, vm_boot
+from serving.deploy.release import Release
+from serving.deploy.vm_boot import Boot
+from serving.startup.timeouts import Lifecycle
 from stacks.plan import plan
-from stacks.settings import Settings
 from tests.boot import cloud, machine
 from tests.boot.machine import ADDRESS, Machine, wait_for
 from tests.boot.supplies import certificates, image
@@ -81,7 +81,7 @@ class Lab:
             stdout=(folder / "cloud.log").open("wb"),
             stderr=subprocess.STDOUT,
         )
-        wait_for(lambda: (self.cloud / "serving").exists(), 20)
+        wait_for(lambda: (self.cloud / "serving").exists(), 120)
 
     def _furnish(self, authority: str, tree: Path) -> None:
         names = " ".join(cloud.API_NAMES)
@@ -134,12 +134,12 @@ class Lab:
         **changes: Any,
     ) -> str:
         """Set the instance's metadata as the stack's template would; returns the script."""
-        script = boot.script(
+        script = vm_boot.script(
             replace(
                 Boot(
                     release=release.name,
                     image=release.image,
-                    disk=boot.data_disk(),
+                    disk=vm_boot.data_disk(),
                     secret=SECRET,
                     bucket=BUCKET,
                     model=model,
@@ -153,7 +153,7 @@ class Lab:
         files = {
             "compose.yaml": compose.compose(release, lifecycle),
             "vllm.env": compose.env_file(dict(release.environment)),
-            **boot.units(release.name, lifecycle, LEAVE_SECONDS),
+            **systemd_units.units(release.name, lifecycle, LEAVE_SECONDS),
             **{f"agent/{path}": text for path, text in bundle.files().items()},
             **{f"boot/{path}": text for path, text in vm.files().items()},
         }
@@ -184,7 +184,7 @@ class Lab:
         """Leave nothing running."""
         self.machine.scrap()
         self._server.terminate()
-        self._server.wait(20)
+        self._server.wait(120)
         for part in ("image", "objects"):
             shutil.rmtree(self.cloud / part, ignore_errors=True)
 
@@ -198,9 +198,9 @@ def simple_release(image: str, model: str) -> Release:
         argv=(
             "vllm",
             "serve",
-            f"{layout.MODELS}/{model}",
+            f"{container_layout.MODELS}/{model}",
             "--port",
-            str(layout.PORT),
+            str(container_layout.PORT),
             "--host",
             "0.0.0.0",
             "--additional-config",
@@ -235,6 +235,12 @@ def furnish(lab: Lab) -> Lab:
     lab.template(simple_release(lab.image, MODEL), model=MODEL)
     lab.machine.start()
     return lab
+
+
+def first_lines(streams: Sequence[subprocess.Popen[str]]) -> list[str]:
+    """What each stream begins with, once all of them have begun."""
+    assert all(stream.stdout is not None for stream in streams)
+    return [stream.stdout.readline() for stream in streams if stream.stdout is not None]
 
 
 def stages(lab: Lab) -> dict[str, dict[str, object]]:

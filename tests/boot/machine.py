@@ -170,7 +170,7 @@ class Machine:
             assert self._process.poll() is None, (self.folder / "power.log").read_text()
             return self.run("systemctl", "is-system-running").stdout.strip() in ("running", "degraded")
 
-        wait_for(answers, 60)
+        wait_for(answers, 300)
 
     @property
     def init(self) -> int:
@@ -194,7 +194,7 @@ class Machine:
             *words,
         ]
 
-    def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         """Run a command in the machine; its exit code is the caller's business."""
         try:
             command = self.command(*words)
@@ -232,9 +232,9 @@ class Machine:
         if self._process is not None and self._process.poll() is None:
             with contextlib.suppress(IndexError, ProcessLookupError):
                 os.kill(self.init, signal.SIGKILL)
-            self._process.wait(60)
+            self._process.wait(300)
         self._process = None
-        wait_for(lambda: _removed(self.name), 30)
+        wait_for(lambda: _removed(self.name), 120)
 
     def scrap(self) -> None:
         """Power off and leave nothing behind but logs."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.vm import baked_cache_trial
-from serving import boot
-from serving.compose import CONTAINER
+from serving.deploy import systemd_units
+from serving.deploy.compose import CONTAINER
 from tests.boot.conftest import MakeLab
 from tests.boot.lab import BUCKET, MODEL, Lab, furnish, simple_release, stages
 from tests.boot.machine import wait_for
@@ -235,7 +235,7 @@ def lab(make_lab: MakeLab) -> Lab:
 def test_a_machine_serves_whatever_was_baked(
     lab: Lab, tmp_path: Path, text: str, starts: int, note: str
 ) -> None:
-    lab.machine.run("systemctl", "stop", boot.UNIT)
+    lab.machine.run("systemctl", "stop", systemd_units.UNIT)
     lab.machine.run("rm", "-rf", f"{CACHE}/xla", f"{CACHE}/.baked")
     for published in (lab.cloud / "objects" / BUCKET / "xla").glob("*"):
         published.unlink()
@@ -244,17 +244,17 @@ def test_a_machine_serves_whatever_was_baked(
     lab.machine.boot(300)
     assert lab.machine.status["state"] == "serving"
     assert stages(lab)["cache"]["note"] == note
-    restarts = lab.machine.run("systemctl", "show", "--property=NRestarts", "--value", boot.UNIT)
+    restarts = lab.machine.run("systemctl", "show", "--property=NRestarts", "--value", systemd_units.UNIT)
     assert int(restarts.stdout) == starts - 1
 
 
 def test_systemd_tells_a_stop_from_an_end(lab: Lab) -> None:
-    lab.machine.run("systemctl", "stop", boot.UNIT)
+    lab.machine.run("systemctl", "stop", systemd_units.UNIT)
     lab.machine.run("sh", "-c", f"echo new >{CACHE}/.baked")
-    lab.machine.run("systemctl", "start", boot.UNIT)
+    lab.machine.run("systemctl", "start", systemd_units.UNIT)
     assert lab.machine.read(f"{CACHE}/.baked") == "tried\n"
-    lab.machine.run("systemctl", "stop", boot.UNIT)
+    lab.machine.run("systemctl", "stop", systemd_units.UNIT)
     assert lab.machine.read(f"{CACHE}/.baked") == "new\n"
-    lab.machine.run("systemctl", "start", boot.UNIT)
+    lab.machine.run("systemctl", "start", systemd_units.UNIT)
     wait_for(lambda: lab.machine.run("docker", "kill", CONTAINER).returncode == 0, 10)
     wait_for(lambda: lab.machine.read(f"{CACHE}/.baked") == "dropped\n", 60)

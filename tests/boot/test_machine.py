@@ -40,7 +40,7 @@ def neighbour() -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
     for group in groups:
         for folder in (group / "empty", group):
-            wait_for(lambda folder=folder: removed(folder), 10)
+            wait_for(lambda folder=folder: removed(folder), 60)
 
 
 def removed(folder: Path) -> bool:
@@ -109,7 +109,7 @@ def test_a_neighbour_outlives_a_machine(neighbour: subprocess.Popen[bytes], tmp_
     assert made.run("sysctl", "--write", "kernel.panic=77").returncode != 0
     # It has systemd look for empty groups to remove.
     made.run("systemctl", "daemon-reexec")
-    assert made.shut_down(60)
+    assert made.shut_down(180)
     made.scrap()
     assert neighbour.poll() is None
     assert Path(f"/proc/{neighbour.pid}/cgroup").read_text() == before
@@ -136,6 +136,6 @@ def test_a_killed_run_leaves_nothing_that_runs(tmp_path: Path) -> None:
         left = traces(name, tmp_path)
         return not [trace for trace in left if trace.startswith(("/dev/loop", "process"))]
 
-    wait_for(only_the_network, 20)
+    wait_for(only_the_network, 120)
     sweep()
     assert traces(name, tmp_path) == []

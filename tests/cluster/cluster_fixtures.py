@@ -20,9 +20,9 @@ from local.cluster.files import attempt, output
 from local.kubectl import kubectl
 
 PROBE_SOURCE = Path(__file__).resolve().parent / "probe" / "main.go"
-POD_SECONDS = 60.0
+POD_SECONDS = 300.0
 # A kubelet that has just started learns its pods from the API server and refuses exec until then.
-SAY_SECONDS = 10.0
+SAY_SECONDS = 60.0
 DAEMONS = (
     "etcd",
     "containerd",
@@ -44,7 +44,7 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
 
 
@@ -107,12 +107,27 @@ def probe_archive(cluster_instance: None, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture
 def probes(probe_archive: tuple[str, Path], started: None) -> Iterator["Probes"]:
     """Pods that serve and ask, in a namespace of their own that goes with the test."""
-    reference, archive = probe_archive
+    with namespace(*probe_archive) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def tpu_server(probe_archive: tuple[str, Path]) -> Iterator["Probes"]:
+    """A probe's server on all four chips that tests of a module share: each finds and leaves it serving."""
+    cluster.start()
+    with namespace(*probe_archive) as made:
+        made.deploy("server", tpu=4)
+        yield made
+
+
+@contextlib.contextmanager
+def namespace(image: str, archive: Path) -> Iterator["Probes"]:
+    """A new namespace for probes on the running cluster."""
     cluster.import_image(archive)
     name = f"probe-{time.monotonic_ns()}"
     kubectl("create", "namespace", name)
     try:
-        yield Probes(name, reference)
+        yield Probes(name, image)
     finally:
         cluster.start()
         kubectl("delete", "namespace", name, "--wait=false")
@@ -185,7 +200,7 @@ class Probes:
 
         base = [str(toolchain.path("kubectl")), "--kubeconfig", str(paths.kubeconfig()), "exec"]
         target = ["-n", self.namespace, f"deployment/{name}", "--", "/probe", *words]
-        return subprocess.run([*base, *target], capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run([*base, *target], capture_output=True, text=True, check=False, timeout=300)
 
     def says(self, name: str, *words: str) -> str:
         """What the probe in the Deployment's pod prints; it must succeed, soon if not at once."""
@@ -203,7 +218,7 @@ def kill(name: str) -> None:
     eventually(lambda: name not in processes.daemons())
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 30.0) -> None:
+def eventually(holds: Callable[[], bool], seconds: float = 120.0) -> None:
     """Poll until `holds`, or fail."""
     deadline = time.monotonic() + seconds
     while not holds():

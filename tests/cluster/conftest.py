@@ -15,6 +15,7 @@ from tests.cluster.cluster_fixtures import cluster_instance as cluster_instance
 from tests.cluster.cluster_fixtures import probe_archive as probe_archive
 from tests.cluster.cluster_fixtures import probes as probes
 from tests.cluster.cluster_fixtures import started as started
+from tests.cluster.cluster_fixtures import tpu_server as tpu_server
 
 REPOSITORY = paths.REPOSITORY
 UP_SECONDS = 1800
@@ -81,7 +82,9 @@ class Server:
     def client(self, **options: object) -> httpx.Client:
         """An HTTP client that sends the API key."""
         headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60, **options)  # pyright: ignore
+        return httpx.Client(  # pyright: ignore
+            base_url=self.url, headers=headers, timeout=300, trust_env=False, **options
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -25,7 +25,9 @@ def test_names_and_cluster_addresses_answer_in_a_pod(probes: Probes) -> None:
     assert probes.says("client", "get", f"http://{address}") == f"200 served by {pod}"
     assert probes.says("server", "get", "http://server") == f"200 served by {pod}", "a pod reaches itself"
     assert probes.says("client", "dial", f"{site.KUBERNETES_SERVICE}:443") == ""
-    assert httpx.get(f"http://{address}", trust_env=False).text == f"served by {pod}", "and so does the node"
+    assert httpx.get(f"http://{address}", timeout=60, trust_env=False).text == f"served by {pod}", (
+        "and so does the node"
+    )
 
 
 def test_pods_reach_nothing_outside_and_no_unknown_name(probes: Probes) -> None:
@@ -105,7 +107,7 @@ def test_gateway_types_are_served(started: None) -> None:
 
 
 def test_anonymous_requests_see_health_only(started: None) -> None:
-    with httpx.Client(verify=False, trust_env=False) as client:
+    with httpx.Client(verify=False, timeout=60, trust_env=False) as client:
         assert client.get(f"{site.api_url()}/readyz").status_code == httpx.codes.OK
         for path in ("/api", "/version", "/metrics", "/api/v1/secrets"):
             assert client.get(f"{site.api_url()}{path}").status_code == httpx.codes.UNAUTHORIZED

@@ -28,9 +28,8 @@ from tests.cluster.cluster_fixtures import (
 
 
 @pytest.mark.parametrize("name", DAEMONS)
-def test_a_killed_daemon_is_repaired_and_the_pods_go_on(probes: Probes, name: str) -> None:
-    probes.deploy("server", tpu=4)
-    before = probes.pods("server")[0]
+def test_a_killed_daemon_is_repaired_and_the_pods_go_on(tpu_server: Probes, started: None, name: str) -> None:
+    before = tpu_server.pods("server")[0]
     others = {n: p.pid for n, p in processes.daemons().items() if n != name}
     kill(name)
     broken = run("status")
@@ -38,24 +37,24 @@ def test_a_killed_daemon_is_repaired_and_the_pods_go_on(probes: Probes, name: st
     cluster.start()
     assert all_healthy()
     assert {n: p.pid for n, p in processes.daemons().items() if n != name} == others
-    after = probes.pods("server")[0]
+    after = tpu_server.pods("server")[0]
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert after["status"]["containerStatuses"][0]["restartCount"] == 0
-    assert probes.says("server", "get", "http://server").startswith("200")
+    assert tpu_server.says("server", "get", "http://server").startswith("200")
 
 
-def test_all_daemons_killed_at_once(probes: Probes) -> None:
-    probes.deploy("server", tpu=4)
+def test_all_daemons_killed_at_once(tpu_server: Probes, started: None) -> None:
     for process in processes.daemons().values():
         os.kill(process.pid, signal.SIGKILL)
     cluster.start()
     assert all_healthy()
-    probes.await_ready("server")
-    assert probes.says("server", "get", "http://server").startswith("200")
+    tpu_server.await_ready("server")
+    assert tpu_server.says("server", "get", "http://server").startswith("200")
 
 
-def test_everything_killed_and_the_kernel_state_gone_as_after_a_reboot(probes: Probes) -> None:
-    probes.deploy("server", tpu=4)
+def test_everything_killed_and_the_kernel_state_gone_as_after_a_reboot(
+    tpu_server: Probes, started: None
+) -> None:
     for process in processes.daemons().values():
         os.kill(process.pid, signal.SIGKILL)
     leftovers.kill_containers()
@@ -65,8 +64,8 @@ def test_everything_killed_and_the_kernel_state_gone_as_after_a_reboot(probes: P
     network.remove()
     cluster.start()
     assert all_healthy()
-    probes.await_ready("server")
-    assert probes.says("server", "get", "http://server").startswith("200")
+    tpu_server.await_ready("server")
+    assert tpu_server.says("server", "get", "http://server").startswith("200")
 
 
 def test_a_deleted_bridge_comes_back_with_the_pods_on_it(probes: Probes) -> None:
@@ -86,16 +85,15 @@ def test_deleted_rules_come_back(probes: Probes) -> None:
     assert probes.says("server", "get", "http://server").startswith("200")
 
 
-@pytest.mark.parametrize("seconds", [0.3, 1.0, 2.0, 3.5, 5.0])
-def test_a_start_that_was_killed_half_way_is_finished_by_the_next(
-    cluster_instance: None, seconds: float
-) -> None:
+def test_a_start_that_was_killed_at_any_moment_is_finished_by_the_next(cluster_instance: None) -> None:
+    """Each killed start goes on from what the one before it left, a little further; the last one finishes."""
     cluster.stop()
     command = [sys.executable, "-m", "local.cluster", "start"]
-    first = subprocess.Popen(command, cwd=paths.REPOSITORY, stderr=subprocess.DEVNULL)
-    time.sleep(seconds + random.uniform(0, 0.3))
-    first.kill()
-    first.wait()
+    for seconds in (0.3, 1.0, 2.0, 3.5, 5.0):
+        killed = subprocess.Popen(command, cwd=paths.REPOSITORY, stderr=subprocess.DEVNULL)
+        time.sleep(seconds + random.uniform(0, 0.3))
+        killed.kill()
+        killed.wait()
     cluster.start()
     assert all_healthy()
     assert sorted(p.name for p in processes.marked() if p.leader) == sorted(DAEMONS)
@@ -111,31 +109,23 @@ def test_a_stop_that_was_killed_half_way_is_finished_by_the_next(started: None) 
     assert not processes.marked() and not site.runtime().exists()
 
 
-def _halve(name: str) -> Callable[[], None]:
-    def damage() -> None:
-        file = pki.certificate(name)
-        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-
-    return damage
-
-
 def _foreign_authority() -> None:
     key, certificate = pki.key("ca"), pki.certificate("ca")
     key.unlink()
     certificate.unlink()
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        pytest.param(_halve("apiserver"), id="half a server certificate"),
-        pytest.param(_halve("admin"), id="half a client certificate"),
-        pytest.param(lambda: pki.key("kubelet").unlink(), id="a key without its certificate's pair"),
-        pytest.param(_foreign_authority, id="no authority, certificates of a lost one"),
-        pytest.param(lambda: pki.key("service-accounts").write_text("half"), id="half a token key"),
-    ],
-)
-def test_a_damaged_pki_is_mended(probes: Probes, damage: Callable[[], None]) -> None:
+def _damage_everything_else() -> None:
+    """What tests/unit/test_cluster_pki.py damages one by one, all at once."""
+    for name in ("apiserver", "admin"):
+        file = pki.certificate(name)
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    pki.key("kubelet").unlink()
+    pki.key("service-accounts").write_text("half")
+
+
+@pytest.mark.parametrize("damage", [_damage_everything_else, _foreign_authority])
+def test_a_damaged_pki_is_made_whole(probes: Probes, damage: Callable[[], None]) -> None:
     probes.deploy("server")
     cluster.stop()
     damage()

@@ -12,11 +12,11 @@ from typing import Any
 
 from local import paths
 from local.kubectl import kubectl
-from serving import layout
+from serving.deploy import container_layout
 from tests.cluster.conftest import Server
 
 INIT = re.compile(r"init engine \(profile, create kv cache, warmup model\) took ([\d.]+) s")
-WARM_SHARE = 0.25
+WARM_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def restart() -> Boot:
     """Delete the pod, wait until its successor serves, and read what that says."""
     old = pod()["metadata"]["name"]
     kubectl("delete", "pod", old, "-n", "tpuserve", "--wait", "--timeout", "300s")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         items = json.loads(kubectl("get", "pods", "-n", "tpuserve", "-o", "json"))["items"]
         if items and items[0]["metadata"]["name"] != old:
@@ -50,7 +50,7 @@ def restart() -> Boot:
     log = kubectl("logs", name, "-n", "tpuserve")
     found = INIT.search(log)
     assert found, log[-3000:]
-    read = f"print(open({layout.CACHE_EVENTS_FILE!r}).read())"
+    read = f"print(open({container_layout.CACHE_EVENTS_FILE!r}).read())"
     events = kubectl("exec", name, "-n", "tpuserve", "--", "python3", "-c", read)
     return Boot(float(found.group(1)), json.loads(events))
 

@@ -26,7 +26,7 @@ def stream(server: Server, started: threading.Semaphore, results: list[str]) -> 
     try:
         with (
             server.client() as client,
-            client.stream("POST", "/v1/chat/completions", json=body, timeout=120) as answer,
+            client.stream("POST", "/v1/chat/completions", json=body, timeout=600) as answer,
         ):
             if answer.status_code != 200:
                 started.release()
@@ -56,15 +56,15 @@ def test_deleting_the_pod_under_load_leaves_no_stream_hanging(server: Server) ->
         thread.start()
     # The tiny server runs 8 sequences at once: wait for those, the other two are queued.
     for _ in range(8):
-        assert started.acquire(timeout=120)
+        assert started.acquire(timeout=600)
     pods = json.loads(kubectl("get", "pods", "-n", "tpuserve", "-o", "json"))["items"]
     grace = pods[0]["spec"]["terminationGracePeriodSeconds"]
     began = time.monotonic()
     kubectl("delete", "pod", pods[0]["metadata"]["name"], "-n", "tpuserve", "--wait=false")
     for thread in threads:
-        thread.join(timeout=grace + 30)
+        thread.join(timeout=grace + 120)
     assert not any(thread.is_alive() for thread in threads), "a stream hangs"
-    assert time.monotonic() - began < grace + 30
+    assert time.monotonic() - began < grace + 120
     assert len(results) == STREAMS and set(results) <= {"complete", "clean error"}, results
     # The two that had to queue may meet the end of the drain; those that were being answered do not.
     assert results.count("complete") >= STREAMS - 2, results

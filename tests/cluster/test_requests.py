@@ -46,12 +46,12 @@ def test_requests_that_hurt_the_server_get_a_sentence(
 @pytest.mark.parametrize("path", ["/v1/models", CHAT, "/tokenize", "/invocations"])
 def test_without_the_key_nothing_is_served(server: Server, header: dict[str, str], path: str) -> None:
     call = httpx.get if path == "/v1/models" else httpx.post
-    assert call(f"{server.url}{path}", headers=header, timeout=30).status_code == 401
+    assert call(f"{server.url}{path}", headers=header, timeout=120, trust_env=False).status_code == 401
 
 
 def test_health_and_metrics_are_open_and_real(server: Server) -> None:
-    assert httpx.get(f"{server.url}/health", timeout=30).status_code == 200
-    metrics = httpx.get(f"{server.url}/metrics", timeout=30).text
+    assert httpx.get(f"{server.url}/health", timeout=120, trust_env=False).status_code == 200
+    metrics = httpx.get(f"{server.url}/metrics", timeout=120, trust_env=False).text
     for name in ("vllm:num_requests_running", "vllm:kv_cache_usage_perc", "vllm:time_to_first_token_seconds"):
         assert name in metrics
 
@@ -76,7 +76,7 @@ def test_a_client_in_the_cluster_reaches_the_service_by_name(server: Server) -> 
     ][0]["image"]
     script = (
         "import urllib.request as u;"
-        "print(u.urlopen('http://vllm.tpuserve.svc.cluster.local:8000/metrics', timeout=20).read().decode())"
+        "print(u.urlopen('http://vllm.tpuserve.svc.cluster.local:8000/metrics', timeout=120).read().decode())"
     )
     kubectl("delete", "pod", "client", "-n", "default", "--ignore-not-found", "--wait")
     text = kubectl(

@@ -17,7 +17,17 @@ from tests.standin.install import install, install_auth
 from tests.standin.program import Program
 
 PACK = paths.REPOSITORY / "policies"
-LINKED = ("Pulumi.yaml", "__main__.py", "agent", "components", "local", "serving", "stacks", ".venv")
+LINKED = (
+    "Pulumi.yaml",
+    "__main__.py",
+    "agent",
+    "components",
+    "config",
+    "local",
+    "serving",
+    "stacks",
+    ".venv",
+)
 
 
 @dataclass

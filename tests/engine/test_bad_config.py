@@ -1,7 +1,5 @@
 """A mistake in a stack file, met by the real CLI: one sentence, no traceback, nothing touched."""
 
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +7,7 @@ import pytest
 import yaml
 
 from local import paths, stack, toolchain
+from tests import cli
 
 GOOD: dict[str, Any] = yaml.safe_load((paths.REPOSITORY / "Pulumi.local.yaml").read_text("utf-8"))
 
@@ -27,18 +26,12 @@ def test_the_cli_shows_the_sentence_alone(change: dict[str, Any], sentence: str,
     file = tmp_path / "Pulumi.local.yaml"
     file.write_text(yaml.safe_dump({**GOOD, "config": {**GOOD["config"], **change}}), "utf-8")
     stack.select()
-    done = subprocess.run(
+    code, text = cli.run(
         ["pulumi", "preview", "--stack", "local", "--config-file", str(file), "--non-interactive"],
-        cwd=paths.REPOSITORY,
-        env={**os.environ, **toolchain.pulumi_environment()},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
+        paths.REPOSITORY,
+        {**cli.neutral(), **toolchain.pulumi_environment()},
     )
-    text = done.stdout + done.stderr
-    assert done.returncode != 0
+    assert code != 0
     assert sentence in text, text
     assert "Traceback" not in text and 'File "' not in text, text
     assert "kubernetes:" not in text, text

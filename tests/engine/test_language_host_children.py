@@ -13,6 +13,10 @@ import yaml
 
 from local import paths
 from tests.engine.small_project import COMPONENT, Project, new_project
+from tests.signals import ordinary
+
+SECONDS = 300
+"""Bounds a failure, well below the 600 s after which the programs end by themselves."""
 
 
 @pytest.fixture
@@ -32,22 +36,22 @@ def test_an_interrupted_run_leaves_no_process_and_no_traceback(
         "pathlib.Path('pids').write_text(f'{os.getpid()} {os.getppid()} {child.pid}')\n"
         "time.sleep(600)\n",
     )
-    cli = subprocess.Popen(
-        ["pulumi", "preview", "--non-interactive"],
-        cwd=project.folder,
-        env=project.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    with ordinary():
+        cli = subprocess.Popen(
+            ["pulumi", "preview", "--non-interactive"],
+            cwd=project.folder,
+            env=project.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
     _until(
         lambda: (
             (project.folder / "pids").exists()
             and (project.folder / "pids").read_text("utf-8").count(" ") == 2
-        ),
-        120,
+        )
     )
     pids = [int(word) for word in (project.folder / "pids").read_text("utf-8").split()]
     assert all(_runs(pid) for pid in pids)
@@ -55,13 +59,13 @@ def test_an_interrupted_run_leaves_no_process_and_no_traceback(
         os.killpg(cli.pid, number)
     else:
         os.kill(cli.pid, number)
-    shown, _ = cli.communicate(timeout=60)
-    _until(lambda: not any(_runs(pid) for pid in pids), 30)
+    shown, _ = cli.communicate(timeout=SECONDS)
+    _until(lambda: not any(_runs(pid) for pid in pids))
     assert "Traceback" not in shown and "KeyboardInterrupt" not in shown, shown
 
 
-def _until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
@@ -115,7 +119,11 @@ def test_a_policy_pack_is_installed_and_judges(project: Project, tmp_path: Path)
 
     project.program(COMPONENT.replace('Box("box", 3)', 'Box("box", 2)'))
     assert "tiny-rules" in project.pulumi("preview", "--policy-pack", str(pack))
-    assert not [file for file in Path("/proc").glob("[0-9]*/cmdline") if str(pack).encode() in _words(file)]
+    _until(
+        lambda: (
+            not [file for file in Path("/proc").glob("[0-9]*/cmdline") if str(pack).encode() in _words(file)]
+        )
+    )
 
 
 def _words(file: Path) -> bytes:

@@ -1,6 +1,5 @@
 """`make preview` of a Google stack: offline and loud without credentials, Google's own with them."""
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -23,8 +22,7 @@ def without_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
     """An environment of somebody who never logged in, with the instance and the programs of the tests."""
     monkeypatch.setenv("TPUSERVE_INSTANCE", "test")
     toolchain.ensure("pulumi", "provider-kubernetes")
-    ours = (*CREDENTIALS, "PULUMI_HOME", "PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN", "CLOUDSDK_CONFIG")
-    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    kept = {name: value for name, value in cli.neutral().items() if name not in CREDENTIALS}
     return {**kept, "HOME": str(tmp_path), "TPUSERVE_CACHE": str(paths.home())}
 
 

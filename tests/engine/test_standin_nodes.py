@@ -38,7 +38,7 @@ def pod(name: str, topology: str = "2x2", chips: int = 4) -> dict[str, Any]:
     }
 
 
-def until(holds: Callable[[], bool], what: str, seconds: float = 90) -> None:
+def until(holds: Callable[[], bool], what: str, seconds: float = 300) -> None:
     """Wait for something."""
     deadline = time.monotonic() + seconds
     while not holds():

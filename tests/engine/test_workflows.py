@@ -26,7 +26,7 @@ def lint(folder: Path) -> list[str]:
     words = [toolchain.path("actionlint"), "-oneline", "-no-color", "-shellcheck", shellcheck]
     files = sorted((folder / ".github" / "workflows").glob("*.yml"))
     done = subprocess.run(
-        [*words, *files], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        [*words, *files], cwd=folder, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == int(bool(done.stdout)), done.stderr
     return done.stdout.splitlines()

@@ -13,7 +13,6 @@ import socket
 import ssl
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from cryptography.x509.oid import NameOID
 from local import toolchain
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kubectl")
-READY_SECONDS = 90.0
+READY_SECONDS = 300.0
 DAYS = datetime.timedelta(days=2)
 LOOPBACK = "127.0.0.1"
 STAGES = Path(__file__).parent / "stages.yaml"
@@ -137,10 +136,11 @@ class ControlPlane:
         while time.monotonic() < deadline:
             assert all(process.poll() is None for process in self.processes), self._tail()
             try:
-                with urllib.request.urlopen(f"https://{LOOPBACK}:{port}/readyz", context=context) as answer:
+                url = f"https://{LOOPBACK}:{port}/readyz"
+                with urllib.request.urlopen(url, context=context, timeout=30) as answer:
                     if answer.status == 200:
                         return
-            except (urllib.error.URLError, ConnectionError):
+            except OSError:
                 time.sleep(0.2)
         raise AssertionError(f"the API server is not ready after {READY_SECONDS:.0f} s:\n{self._tail()}")
 
@@ -156,7 +156,7 @@ class ControlPlane:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=600,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -67,7 +67,7 @@ class Server:
             pair.write(self.certificate + b"\n" + self.key)
             pair.flush()
             context.load_cert_chain(pair.name)
-        return httpx.Client(base_url=f"https://{self.address}", verify=context, timeout=30)
+        return httpx.Client(base_url=f"https://{self.address}", verify=context, timeout=120)
 
     def place(self, entry: dict[str, Any]) -> None:
         """Make the API server's nodes of a pool those that the pool asks for."""

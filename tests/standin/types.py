@@ -218,4 +218,4 @@ def install(plane: ControlPlane) -> None:
     plane.kubectl("create", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
     for file in gateway_types():
         plane.kubectl("create", "-f", str(file))
-    plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+    plane.kubectl("wait", "--for=condition=Established", "--timeout=300s", "crd", "--all")

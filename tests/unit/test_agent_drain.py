@@ -15,6 +15,9 @@ from agent.server import guard as guard_module
 from agent.server.guard import KEY_FILE_VARIABLE, Guard, Message, Receive, Scope, Send
 from tests.unit.agent_stand_in import CHAT, KEY, Inner, ask
 
+SECONDS = 60
+"""Bounds a failure; a busy machine takes its time."""
+
 
 @pytest.fixture
 def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -38,6 +41,8 @@ def signals() -> Iterator[None]:
 
 
 def test_a_stopping_server_refuses_new_requests_and_ends_open_streams(key_file: Path, signals: None) -> None:
+    begun = asyncio.Semaphore(0)
+
     async def never_ends(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return
@@ -45,6 +50,7 @@ def test_a_stopping_server_refuses_new_requests_and_ends_open_streams(key_file: 
             headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": b"data: {}\n\n", "more_body": True})
+        begun.release()
         await asyncio.Event().wait()
 
     async def go() -> None:
@@ -73,16 +79,17 @@ def test_a_stopping_server_refuses_new_requests_and_ends_open_streams(key_file: 
 
         stream = asyncio.create_task(post({"stream": True}))
         plain = asyncio.create_task(post({}))
-        await asyncio.sleep(0.05)
+        for _ in (stream, plain):
+            await asyncio.wait_for(begun.acquire(), SECONDS)
         os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(handled.wait(), 2)  # vLLM's own handler still runs
+        await asyncio.wait_for(handled.wait(), SECONDS)  # vLLM's own handler still runs
         refused = await post({})
         assert refused[0]["status"] == 503 and (b"connection", b"close") in refused[0]["headers"]
         assert not stream.done() and not plain.done()
         server.should_exit = True
-        chunks = await asyncio.wait_for(stream, 2)
+        chunks = await asyncio.wait_for(stream, SECONDS)
         assert b"shut down before" in chunks[-1]["body"] and not chunks[-1]["more_body"]
-        assert (await asyncio.wait_for(plain, 2))[0]["status"] == 503
+        assert (await asyncio.wait_for(plain, SECONDS))[0]["status"] == 503
 
     asyncio.run(go())
 

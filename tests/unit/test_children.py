@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from local import children, machine, paths
+from tests.signals import ordinary
 
 PROGRAM = """
 from local import children, progress
@@ -20,7 +21,10 @@ children.end_in_order()
 with progress.exclusive("thing"):
     progress.run("work", {words!r}, log="work", to_its_end={to_its_end})
 """
-WORK = "echo $$ >> pids; sleep 60 & echo $! >> pids; wait"
+SECONDS = 120
+"""Bounds a failure; a busy machine takes its time."""
+
+WORK = "echo $$ >> pids; sleep 600 & echo $! >> pids; wait"
 DEAF = f"trap '' TERM; {WORK}; while true; do sleep 1; done"
 
 
@@ -45,7 +49,7 @@ def pids(folder: Path) -> list[int]:
 
 def gone(folder: Path) -> bool:
     """Whether all of them are; the kernel buries what is killed in its own time."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + SECONDS
     while any(machine.alive(pid) for pid in pids(folder)):
         if time.monotonic() > deadline:
             return False
@@ -57,10 +61,11 @@ def started(home: Path, work: str, *, to_its_end: bool = False, number: int = 2)
     """A process that runs `work` as a step, once the work has begun."""
     words = ["sh", "-c", f"cd {home}; {work}"]
     code = PROGRAM.format(words=words, to_its_end=to_its_end)
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=paths.REPOSITORY, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 30
+    with ordinary():
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], cwd=paths.REPOSITORY, stderr=subprocess.PIPE, text=True
+        )
+    deadline = time.monotonic() + SECONDS
     while len(pids(home)) < number:
         assert time.monotonic() < deadline and process.poll() is None, process.communicate()
         time.sleep(0.02)
@@ -71,7 +76,7 @@ def started(home: Path, work: str, *, to_its_end: bool = False, number: int = 2)
 def test_what_a_step_has_started_is_gone_before_the_process_is(home: Path, number: signal.Signals) -> None:
     process = started(home, WORK)
     process.send_signal(number)
-    said = process.communicate(timeout=30)[1]
+    said = process.communicate(timeout=SECONDS)[1]
     assert process.returncode == (-number if number == signal.SIGINT else 128 + number)
     assert gone(home)
     assert "work: stopped after" in said
@@ -80,7 +85,7 @@ def test_what_a_step_has_started_is_gone_before_the_process_is(home: Path, numbe
 def test_a_child_that_does_not_listen_is_killed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(children, "GRACE_SECONDS", 0.2)
     child = subprocess.Popen(["sh", "-c", f"cd {home}; {DEAF}"], process_group=0)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + SECONDS
     with pytest.raises(Reached), children.ended(child, group=True):
         while len(pids(home)) < 2:
             assert time.monotonic() < deadline
@@ -89,11 +94,38 @@ def test_a_child_that_does_not_listen_is_killed(home: Path, monkeypatch: pytest.
     assert gone(home)
 
 
+def test_told_while_the_child_starts_it_ends_the_child(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signal comes when the child runs and Popen has not returned."""
+    real = subprocess.Popen
+
+    def told(*words: object, **options: object) -> subprocess.Popen[bytes]:
+        child = real(*words, **options)  # pyright: ignore
+        (home / "pids").write_text(str(child.pid))
+        signal.raise_signal(signal.SIGINT)
+        return child
+
+    def reached(*_: object) -> None:
+        raise Reached
+
+    before = signal.signal(signal.SIGINT, reached)
+    monkeypatch.setattr(subprocess, "Popen", told)
+    try:
+        with pytest.raises(Reached):
+            children.call(["sleep", "600"], own_group=True)
+        assert signal.getsignal(signal.SIGINT) is reached
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert pids(home) and gone(home)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_step_that_must_not_be_broken_off_is_waited_for(home: Path, number: signal.Signals) -> None:
-    process = started(home, "echo $$ >> pids; sleep 0.3; touch done", to_its_end=True, number=1)
+    work = "echo $$ >> pids; while [ ! -e go ]; do sleep 0.02; done; touch done"
+    process = started(home, work, to_its_end=True, number=1)
     process.send_signal(number)
-    process.communicate(timeout=30)
+    time.sleep(0.2)  # a command that is broken off ends meanwhile
+    (home / "go").touch()
+    process.communicate(timeout=SECONDS)
     assert process.returncode != 0 and (home / "done").exists()
 
 
@@ -124,3 +156,28 @@ def test_what_nohup_has_switched_off_stays_off() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=paths.REPOSITORY, capture_output=True, text=True)
     assert done.stdout.split() == ["SIG_IGN"]
+
+
+def test_commands_side_by_side_all_run_and_the_first_failure_ends_the_others(home: Path) -> None:
+    meet = "touch {me}; while [ ! -e {other} ]; do sleep 0.02; done"
+    both = [["sh", "-c", f"cd {home}; " + meet.format(me=me, other=other)] for me, other in ("ab", "ba")]
+    assert children.call_together(both), "each waits for the other: one after the other would never end"
+
+    failing = ["sh", "-c", f"cd {home}; while [ $(cat pids | wc -l) -lt 2 ]; do sleep 0.02; done; exit 3"]
+    assert not children.call_together([["sh", "-c", f"cd {home}; {WORK}"], failing])
+    assert len(pids(home)) == 2 and gone(home)
+
+
+def test_what_runs_side_by_side_ends_with_the_process_that_started_it(home: Path) -> None:
+    code = (
+        "from local import children; children.end_in_order();"
+        f"children.call_together([['sh', '-c', 'cd {home}; {WORK}'], ['sleep', '60']])"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=paths.REPOSITORY)
+    deadline = time.monotonic() + 60
+    while len(pids(home)) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(60) == 128 + signal.SIGTERM
+    assert gone(home)

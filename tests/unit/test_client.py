@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
@@ -95,3 +97,38 @@ def test_waiting_for_the_key_ends(
     monkeypatch.setattr(client.time, "monotonic", clock)
     with pytest.raises(Refusal, match=sentence):
         client.wait_for_key()
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Answers every GET, and one word to every POST."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        self.do_GET()
+        self.wfile.write(f"data: {json.dumps(BEGINNING)}\n\n".encode())
+
+
+def test_no_proxy_stands_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a proxy for everything that nobody runs: who would ask it gets no answer."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True).start()
+    monkeypatch.setattr(client, "endpoint", lambda: f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(client, "BOOT_SECONDS", 60.0)
+    monkeypatch.setattr(client, "KEY_PROPAGATION_SECONDS", 60.0)
+    try:
+        client.wait_until_serving()
+        client.wait_for_key()
+        assert [*client.ask("Hello", 8)] == ["Hel"]
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -38,17 +38,21 @@ def daemon(program: str = SLEEPER, **options: object) -> processes.Daemon:
 
 
 def test_a_daemon_is_launched_once_and_found_again() -> None:
+    began = time.monotonic()
     assert processes.launch(daemon()) is True
     found = processes.daemons()["kubelet"]
-    assert found.leader and found.folder == paths.cluster() and 0 <= found.uptime_seconds < 5
+    assert found.leader and found.folder == paths.cluster()
+    # The kernel notes the start in hundredths of a second, rounded down.
+    assert 0 <= found.uptime_seconds < time.monotonic() - began + 0.02
     assert processes.launch(daemon()) is False
     assert processes.daemons()["kubelet"].pid == found.pid
 
 
 def test_a_killed_daemon_is_gone_even_while_it_is_a_zombie() -> None:
     processes.launch(daemon())
-    os.kill(processes.daemons()["kubelet"].pid, signal.SIGKILL)
-    time.sleep(0.2)
+    pid = processes.daemons()["kubelet"].pid
+    os.kill(pid, signal.SIGKILL)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # leaves the zombie
     assert processes.daemons() == {}
     assert processes.launch(daemon()) is True
 
@@ -80,8 +84,9 @@ def test_another_instances_daemon_is_seen_and_not_taken_for_ours(monkeypatch: py
 def test_children_of_a_daemon_are_found_but_are_no_daemons() -> None:
     processes.launch(daemon(f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEPER!r}])"))
     children: list[processes.Process] = []
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while not children and time.monotonic() < deadline:
+        time.sleep(0.02)
         children = [p for p in processes.marked() if not p.leader and p.folder == paths.cluster()]
     assert len(children) == 1 and children[0].pid != processes.daemons()["kubelet"].pid
     os.kill(children[0].pid, signal.SIGKILL)

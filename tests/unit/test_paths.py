@@ -57,7 +57,7 @@ def test_no_command_takes_another_folder_for_an_instance(words: list[str], tmp_p
         env={"PATH": "", "TPUSERVE_CACHE": str(tmp_path), "TPUSERVE_INSTANCE": "toolchain"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 1
     assert "Traceback" not in done.stderr

@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from local import paths, toolchain
+from local.cluster.manifests import COREFILE
 from local.progress import Refusal
 from local.toolchain import debian, golang
 from local.toolchain.find import find
 from local.toolchain.programs import (
+    COMMON,
     GO_FOLDER,
     KUBERNETES,
     PROGRAMS,
+    PROVIDER_MODULE,
     PROVIDER_RELEASE,
     Built,
     Packaged,
@@ -44,23 +47,60 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Mappin
     return with_programs
 
 
+MODULES = {family.module.name: family.module for family in FAMILIES.values()}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_each_go_module_is_pinned_by_its_go_mod_and_go_sum(name: str) -> None:
+    module = MODULES[name]
+    assert (module.folder / "go.sum").stat().st_size > 0
+    assert module.go_mod.startswith(f"module tpuserve/toolchain/{name}\n"), (
+        "its last part names the program `.`"
+    )
+    assert module.minimum_go >= (1, 21), "older Go cannot fetch its own newer self"
+
+
 @pytest.mark.parametrize("name", FAMILIES)
-def test_each_family_is_pinned_by_a_committed_go_mod_and_go_sum(name: str) -> None:
+def test_each_family_and_its_files_have_a_version_in_its_go_module(name: str) -> None:
     family = FAMILIES[name]
-    assert (GO_FOLDER / name / "go.sum").stat().st_size > 0
     assert parse_version(family.version) > (0,)
-    assert family.minimum_go >= (1, 21), "older Go cannot fetch its own newer self"
     for wanted in (*family.sources, *family.installs):
-        assert re.search(rf"^\s*(require )?{re.escape(wanted.module)} v", family.go_mod, re.MULTILINE)
+        assert family.module.version(wanted.module)
 
 
 def test_every_go_folder_belongs_to_a_family() -> None:
-    assert {folder.name for folder in GO_FOLDER.iterdir()} == set(FAMILIES)
+    assert {folder.name for folder in GO_FOLDER.iterdir()} == set(MODULES)
+
+
+def _versions(text: str) -> dict[str, str]:
+    """Required modules and their versions, replacements by a version included."""
+    required = dict(re.findall(r"^\s*(?:require )?(\S+) (v\S+)(?: // indirect)?$", text, re.MULTILINE))
+    return required | dict(re.findall(r"^\s*(?:replace )?(\S+) => \S+ (v\S+)$", text, re.MULTILINE))
+
+
+def test_the_providers_versions_are_the_common_ones_so_that_packages_compile_once() -> None:
+    common, provider = (_versions(module.go_mod) for module in (COMMON, PROVIDER_MODULE))
+    different = {name for name in common.keys() & provider.keys() if common[name] != provider[name]}
+    # The provider calls functions that newer packages of Pulumi no longer have; controller-runtime is only
+    # named in the module graph and compiled by neither.
+    assert different <= {
+        "github.com/pulumi/pulumi/pkg/v3",
+        "github.com/pulumi/pulumi/sdk/v3",
+        "sigs.k8s.io/controller-runtime",
+    }
+
+
+def test_coredns_has_the_plugins_that_the_corefile_names() -> None:
+    source = (COMMON.folder / "coredns" / "main.go").read_text("utf-8")
+    compiled = set(re.findall(r"coredns/plugin/(\w+)", source))
+    named = set(re.findall(r"^    (\w+)", COREFILE, re.MULTILINE))
+    assert named == compiled
 
 
 def test_the_staging_modules_of_kubernetes_are_of_its_own_release() -> None:
-    staged = set(re.findall(r"=> k8s\.io/\S+ (v\S+)", KUBERNETES.go_mod))
-    assert staged == {f"v0.{KUBERNETES.version.partition('.')[2]}"}
+    for module in (COMMON, PROVIDER_MODULE):
+        staged = set(re.findall(r"=> k8s\.io/\S+ (v\S+)", module.go_mod))
+        assert staged == {f"v0.{KUBERNETES.version.partition('.')[2]}"}
 
 
 def test_the_provider_is_the_release_that_the_python_sdk_asks_for() -> None:
@@ -178,7 +218,7 @@ def test_the_built_provider_is_linked_into_the_instance_and_moves_with_its_build
     machine({})
     plugin = paths.pulumi_home() / "plugins" / f"resource-kubernetes-v{PROVIDER_RELEASE}"
     for build in ("first", "second"):
-        monkeypatch.setattr(golang, "build", lambda family: None)
+        monkeypatch.setattr(golang, "build", lambda families: None)
         monkeypatch.setattr(golang, "folder", lambda family, build=build: tmp_path / build)
         for _ in range(2):
             toolchain.ensure("provider-kubernetes")
@@ -187,24 +227,24 @@ def test_the_built_provider_is_linked_into_the_instance_and_moves_with_its_build
             ]
 
 
-NEEDS = r"kubernetes 1\.34\.\d+ needs Go 1\.24\.0 or newer"
+NEEDS = r"kubernetes 1\.34\.\d+ needs Go 1\.26\.6 or newer"
 
 
 @pytest.mark.parametrize(
     ("scripts", "root", "program", "sentence"),
     [
-        ({}, True, "kubelet", NEEDS + r".*no `go` on PATH: install Go 1\.24\.0 or newer .* run the same"),
+        ({}, True, "kubelet", NEEDS + r".*no `go` on PATH: install Go 1\.26\.6 or newer .* run the same"),
         (
             {"go": "case $1 in version) echo go version go1.22.5 linux/amd64;; env) echo local;; esac"},
             True,
             "kubelet",
-            NEEDS + r".*`go` on PATH is 1\.22\.5 with GOTOOLCHAIN=local.*: install Go 1\.24\.0",
+            NEEDS + r".*`go` on PATH is 1\.22\.5 with GOTOOLCHAIN=local.*: install Go 1\.26\.6",
         ),
         (
             {"go": "case $1 in version) echo go version go1.19.8 linux/amd64;; env) echo;; esac"},
             True,
             "kubelet",
-            NEEDS + r".*`go` on PATH is 1\.19\.8: install Go 1\.24\.0",
+            NEEDS + r".*`go` on PATH is 1\.19\.8: install Go 1\.26\.6",
         ),
         (
             {"go": "echo cannot find GOROOT directory >&2; exit 2"},

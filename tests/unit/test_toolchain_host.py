@@ -12,6 +12,7 @@ import pytest
 from local.toolchain.language_host import processes as processes_module
 from local.toolchain.language_host.environment import Environment, Unusable
 from local.toolchain.language_host.processes import Processes
+from tests.signals import ordinary
 
 
 @pytest.fixture
@@ -107,5 +108,5 @@ def test_a_child_that_ignores_the_polite_signal_is_ended_all_the_same(
 def test_nothing_starts_to_run_after_the_end(tmp_path: Path) -> None:
     processes = Processes()
     processes.end_all()
-    with processes.start(["sleep", "60"], cwd=tmp_path, env=os.environ) as child:
-        assert child.wait(10) == -15
+    with ordinary(), processes.start(["sleep", "600"], cwd=tmp_path, env=os.environ) as child:
+        assert child.wait(60) == -15

@@ -1,0 +1,28 @@
+"""The policy pack's own Python environment, which the Pulumi CLI makes."""
+
+from local import paths, progress, toolchain
+
+FOLDER = paths.REPOSITORY / "policies"
+_REQUIREMENTS = paths.REPOSITORY / "requirements" / "policy.txt"
+_COMPLETE = FOLDER / "venv" / "complete"
+
+
+def missing() -> bool:
+    """Whether there is no environment for today's requirements."""
+    return not (_COMPLETE.exists() and _COMPLETE.stat().st_mtime > _REQUIREMENTS.stat().st_mtime)
+
+
+def ensure() -> None:
+    """Make the environment by `pulumi install`, which reads PulumiPolicy.yaml. Raises Refusal."""
+    with progress.exclusive("policies"):
+        if not missing():
+            return
+        progress.run(
+            "Install the policies' Python environment (policies/venv): pulumi install",
+            ["pulumi", "install"],
+            log="policies",
+            env=toolchain.pulumi_environment(),
+            cwd=FOLDER,
+            advice="Make PyPI reachable and run the same command again.",
+        )
+        _COMPLETE.touch()
