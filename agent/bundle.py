@@ -12,9 +12,16 @@ MODULES = (
     "server/__init__.py",
     "server/api_keys.py",
     "server/compile_cache_events.py",
+    "server/cors.py",
     "server/error_responses.py",
+    "server/gemma4_tool_calls.py",
+    "server/gemma4_tool_parser.py",
     "server/guard.py",
+    "server/media.py",
+    "server/messages_tables.py",
+    "server/request_fields.py",
     "server/request_rules.py",
+    "server/request_tables.py",
 )
 METADATA = "tpuserve_agent.dist-info"
 """Python finds entry points of any folder on its path that holds such a folder; no installation is needed."""
@@ -27,7 +34,9 @@ def files() -> dict[str, str]:
         **{f"agent/{name}": (here / name).read_text("utf-8") for name in MODULES},
         f"{METADATA}/METADATA": "Metadata-Version: 2.1\nName: tpuserve-agent\nVersion: 1\n",
         f"{METADATA}/entry_points.txt": (
-            "[vllm.general_plugins]\ntpuserve_cache_events = agent.server.compile_cache_events:register\n"
+            "[vllm.general_plugins]\n"
+            "tpuserve_cache_events = agent.server.compile_cache_events:register\n"
+            "tpuserve_tool_calls = agent.server.gemma4_tool_calls:register\n"
         ),
     }
 

@@ -1,9 +1,12 @@
 """`--middleware agent.server.guard.Guard`: what may reach vLLM on TPU, and a clean end for all of it.
 
 A pure ASGI class: it lets streams and disconnects through as they are. It
-- asks for an API key (`TPUSERVE_API_KEY_FILE`), closed when there is none;
-- offers a list of endpoints and refuses requests that end or break this server
-  (`agent.server.request_rules`);
+- asks for an API key (`TPUSERVE_API_KEY_FILE`), closed when there is none. The key is a bearer token, or in
+  x-api-key, as Anthropic's SDK sends it;
+- lets pages in browsers call the server from the origins that the operator allows (`agent.server.cors`);
+- offers a list of endpoints and refuses requests that end or break this server or that it cannot honor
+  (`agent.server.request_rules`, `agent.server.media`);
+- gives every error a message and the form of its API (`agent.server.error_responses`);
 - once the server is told to stop, turns new requests away with 503 and, when vLLM gives up on requests in
   flight, ends them with an error. vLLM 0.32 alone answers new ones 500 and leaves open streams hanging until
   it is killed.
@@ -19,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from agent.server import request_rules
+from agent.server import cors, media, request_rules
 from agent.server.api_keys import KeyFile
 from agent.server.error_responses import Answer, Message, Send, error
 
@@ -52,6 +55,8 @@ class Guard:
         self.keys = KeyFile(Path(path)) if path else None
         drain_file = os.environ.get(DRAIN_FILE_VARIABLE)
         self.drain_file = Path(drain_file) if drain_file else None
+        self.origins = cors.origins()
+        self.media_domains = media.domains()
         if self.keys is None:
             logger.warning("%s is not set: this server answers anyone who reaches it.", KEY_FILE_VARIABLE)
 
@@ -61,7 +66,11 @@ class Guard:
             self._follow_shutdown(scope)
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._http(scope, receive, send)
+            browser = cors.Cors(self.origins, scope["headers"])
+            if browser.is_preflight(scope["method"]):
+                await browser.preflight(send)
+            else:
+                await self._http(scope, receive, browser.around(send))
         else:
             # A websocket; vLLM 0.32 has one only for speech.
             await send({"type": "websocket.close", "code": 1008})
@@ -72,21 +81,19 @@ class Guard:
             await self.app(scope, receive, send)
             return
         if self.stopping:
-            await error(
-                send, 503, "This server is shutting down; send the request again, another one takes it."
-            )
+            sentence = "This server is shutting down; send the request again, another one takes it."
+            await error(send, path, 503, sentence)
             return
         if (method, path) == ("GET", "/health") and self.drain_file and self.drain_file.exists():
-            await error(send, 503, "This server is about to stop; it still answers requests.")
+            await error(send, path, 503, "This server is about to stop; it still answers requests.")
             return
         if (method, path) not in request_rules.OPEN and not self._admitted(scope):
-            await error(send, 401, self._how_to_get_in())
+            await error(send, path, 401, self._how_to_get_in())
             return
         if (method, path) not in request_rules.OFFERED:
             offered = ", ".join(sorted(path for verb, path in request_rules.OFFERED if verb == method))
-            await error(
-                send, 404, f"This server does not offer {method} {path}. It offers: {offered or 'GET, POST'}."
-            )
+            sentence = f"This server does not offer {method} {path}. It offers: {offered or 'GET, POST'}."
+            await error(send, path, 404, sentence)
             return
         if method == "POST":
             await self._post(path, scope, receive, send)
@@ -97,9 +104,11 @@ class Guard:
         if self.keys is None:
             return True
         for name, value in scope["headers"]:
-            if name == b"authorization":
-                scheme, _, key = value.partition(b" ")
-                return scheme.lower() == b"bearer" and self.keys.admits(key.strip())
+            scheme, _, key = value.partition(b" ")
+            if name == b"authorization" and scheme.lower() == b"bearer" and self.keys.admits(key.strip()):
+                return True
+            if name == b"x-api-key" and self.keys.admits(value.strip()):
+                return True
         return False
 
     def _how_to_get_in(self) -> str:
@@ -108,7 +117,9 @@ class Guard:
                 "No API key is set on this server, so it lets nobody in. The operator writes one to the file "
                 f"named by {KEY_FILE_VARIABLE} (on Kubernetes: the API key Secret), without a restart."
             )
-        return "This server wants its API key: send the header 'Authorization: Bearer KEY'."
+        return (
+            "This server wants its API key: send the header 'Authorization: Bearer KEY' or 'x-api-key: KEY'."
+        )
 
     async def _post(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _read(receive)
@@ -116,27 +127,27 @@ class Guard:
             return
         if len(body) > MAX_BODY_BYTES:
             limit = f"{MAX_BODY_BYTES // 1024**2} MiB"
-            await error(send, 413, f"The request is larger than {limit}; send smaller or fewer images.")
+            await error(send, path, 413, f"The request is larger than {limit}; send smaller or fewer images.")
             return
         try:
-            refused = request_rules.refusal(path, json.loads(body))
+            asked = json.loads(body)
+            refused = request_rules.refusal(path, asked) or await media.refusal(asked, self.media_domains)
         except RecursionError:
             refused = request_rules.Refused("body", "The request's JSON is nested too deeply.")
         except ValueError:
             refused = None  # Not JSON: vLLM's own answer says what it wants.
         if refused is not None:
-            await error(send, 400, refused.sentence, refused.field)
+            await error(send, path, 400, refused.sentence, refused.field)
             return
         replay: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive_again() -> Message:
             return replay.pop() if replay else await receive()
 
-        await self._until_engine_gone(scope, receive_again, send)
+        await self._until_engine_gone(scope, receive_again, Answer(send, path, lambda: self.stopping))
 
-    async def _until_engine_gone(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _until_engine_gone(self, scope: Scope, receive: Receive, answer: Answer) -> None:
         """Run the application; when the engine goes first, end the answer with an error."""
-        answer = Answer(send, lambda: self.stopping)
         work = asyncio.ensure_future(self.app(scope, receive, answer.send))
         gone = asyncio.ensure_future(self.engine_gone.wait())
         try:

@@ -1,32 +1,38 @@
 """Which requests may reach vLLM 0.32 on TPU, and the sentence for those that may not.
 
-Each rule was found on the running server: it says what happens without it (tests/server/test_guard.py shows
-that). The rules look at parsed JSON, as vLLM does, not at bytes: `"\\u0073eed"` is `"seed"`.
+`agent.server.request_tables` decides on single fields; the rules here are about fields that depend on each
+other. They look at parsed JSON, as vLLM does, not at bytes: `"\\u0073eed"` is `"seed"`.
 """
 
+import difflib
+import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from agent.server.request_fields import By, Field, Table
+from agent.server.request_tables import TABLES
 
 CHAT = ("/v1/chat/completions", "/v1/chat/completions/batch")
 COMPLETIONS = ("/v1/completions",)
 RESPONSES = ("/v1/responses",)
-GENERATION = (*CHAT, *COMPLETIONS, *RESPONSES)
 
 OPEN = frozenset({("GET", "/health"), ("GET", "/metrics")})
 """Answered without a key: what probes and the metrics collector ask."""
 
-OFFERED = OPEN | {
-    ("GET", "/v1/models"),
-    ("GET", "/version"),
-    *(("POST", path) for path in GENERATION),
-    ("POST", "/v1/messages"),
-    ("POST", "/v1/messages/count_tokens"),
-    ("POST", "/tokenize"),
-    ("POST", "/detokenize"),
-}
+OFFERED = OPEN | {("GET", "/v1/models"), ("GET", "/version"), *(("POST", path) for path in TABLES)}
 """All else that vLLM 0.32 registers is refused: /scale_elastic_ep changes the server, /invocations repeats
 endpoints above by another name, /generative_scoring answers 500 on TPU, /v1/decisions and /v1/systemone are
 not for this model, /inference/v1/* and (de)render want --enable-scale-out, /v1/responses/{id} a store."""
+
+BEAM_IGNORES = (
+    *("top_p", "top_k", "stop", "stop_token_ids", "logprobs", "repetition_detection", "tools"),
+    *("response_format", "structured_outputs"),
+)
+"""Fields that vllm/entrypoints/generate/beam_search/online.py does not pass on."""
+
+
+NAME_CHARACTERS = 80
+"""Of an unknown field's name, how much an answer repeats."""
 
 
 class Refused(NamedTuple):
@@ -48,45 +54,10 @@ def _positive_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def _seed(path: str, body: dict[str, Any]) -> str | None:
-    """Otherwise HTTP 500 with an empty message: tpu_platform.validate_request raises in the engine client."""
-    if _given(body, "seed"):
-        return "This server runs on TPU, where a request cannot bring its own 'seed'; leave the field out."
-    return None
-
-
-def _prompt_logprobs(path: str, body: dict[str, Any]) -> str | None:
-    """Otherwise the whole server ends: tpu_runner raises "not supported for multimodal models"."""
-    if _given(body, "prompt_logprobs"):
-        return (
-            "This server cannot give 'prompt_logprobs'; leave the field out ('logprobs' are for the answer)."
-        )
-    return None
-
-
 def _echo(path: str, body: dict[str, Any]) -> str | None:
-    """Otherwise the whole server ends: vLLM makes it prompt_logprobs; in completions only with logprobs."""
-    if path in CHAT and _true(body, "echo"):
-        return "This server cannot 'echo' a chat's last message; leave the field out."
+    """Otherwise the whole server ends: vLLM makes it prompt_logprobs."""
     if path in COMPLETIONS and _true(body, "echo") and _given(body, "logprobs"):
         return "This server cannot 'echo' the prompt together with 'logprobs'; leave one of them out."
-    return None
-
-
-def _allowed_token_ids(path: str, body: dict[str, Any]) -> str | None:
-    """Otherwise the whole server ends: tpu_inference's input_batch builds the mask by a wrong call."""
-    if _true(body, "allowed_token_ids"):
-        return (
-            "This server cannot restrict 'allowed_token_ids'; use 'structured_outputs' (choice, regex, json) "
-            "to constrain the answer."
-        )
-    return None
-
-
-def _logprob_token_ids(path: str, body: dict[str, Any]) -> str | None:
-    """Otherwise HTTP 500 "list index out of range": the TPU sampler knows no chosen tokens."""
-    if _true(body, "logprob_token_ids"):
-        return "This server cannot give 'logprob_token_ids'; use 'top_logprobs' (1 to 20)."
     return None
 
 
@@ -103,22 +74,72 @@ def _logprobs_of_none(path: str, body: dict[str, Any]) -> str | None:
     return None
 
 
+def _beam_search(path: str, body: dict[str, Any]) -> str | None:
+    """Otherwise HTTP 200, and the other field has no effect."""
+    if _true(body, "use_beam_search"):
+        ignored = [name for name in BEAM_IGNORES if body.get(name) not in (None, False, [])]
+        if ignored:
+            return f"This server's beam search does not use {', '.join(map(repr, ignored))}; leave it out."
+    return None
+
+
 RULES: dict[str, Callable[[str, dict[str, Any]], str | None]] = {
-    "seed": _seed,
-    "prompt_logprobs": _prompt_logprobs,
     "echo": _echo,
-    "allowed_token_ids": _allowed_token_ids,
-    "logprob_token_ids": _logprob_token_ids,
     "logprobs": _logprobs_of_none,
+    "use_beam_search": _beam_search,
 }
 
 
 def refusal(path: str, body: object) -> Refused | None:
-    """The first rule that the JSON `body` of a POST to `path` breaks; None when vLLM may have it."""
-    if path not in GENERATION or not isinstance(body, dict):
+    """Return what this server cannot honor in the JSON `body` of a POST to `path`; None when it can."""
+    table = TABLES.get(path)
+    if table is None or not isinstance(body, dict):
         return None
+    found = _check(table, body, "")
+    if found is not None:
+        return found
     for field, rule in RULES.items():
         sentence = rule(path, body)
         if sentence is not None:
             return Refused(field, sentence)
     return None
+
+
+def _check(table: Table, body: dict[str, Any], above: str) -> Refused | None:
+    for name, value in body.items():
+        if value is None:
+            continue
+        where, field = f"{above}{name}", table.get(name)
+        if field is None:
+            return _unknown(where[:NAME_CHARACTERS], name[:NAME_CHARACTERS], table)
+        if field.only is not None and not _accepted(field, value):
+            return Refused(where, _cannot(where, field))
+        if field.parts is not None:
+            for part in value if isinstance(value, list) else (value,):
+                found = _check(field.parts, part, f"{where}.") if isinstance(part, dict) else None
+                if found is not None:
+                    return found
+    return None
+
+
+def _accepted(field: Field, value: Any) -> bool:
+    if field.by is not By.NOBODY and isinstance(value, list):
+        return all(element in (field.only or ()) for element in value)
+    return value in (field.only or ())
+
+
+def _unknown(where: str, name: str, table: Table) -> Refused:
+    """Refuse a field that vLLM does not know either; it would answer 200 as if the field were not there."""
+    near = difflib.get_close_matches(name, table, n=1, cutoff=0.8)
+    hint = f"; did you mean '{near[0]}'?" if near else "."
+    return Refused(
+        where, f"This server does not know the field '{where}', so it has no effect. Leave it out{hint}"
+    )
+
+
+def _cannot(where: str, field: Field) -> str:
+    values = " or ".join(json.dumps(value) for value in field.only or ())
+    if field.by is not By.NOBODY:
+        return f"This server cannot honor '{where}' with this value: {field.text} Accepted: {values}."
+    neutral = f" or set it to {values}" if values else ""
+    return f"This server cannot honor '{where}': {field.text}. Leave it out{neutral}."

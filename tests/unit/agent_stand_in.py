@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
@@ -14,6 +14,10 @@ CHAT = "/v1/chat/completions"
 
 class Inner:
     """Records what reached it; answers as told."""
+
+    status = 200
+    headers: ClassVar[list[tuple[bytes, bytes]]] = []
+    chunks: tuple[bytes, ...] = (b"answered",)
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
@@ -27,8 +31,10 @@ class Inner:
             if not message.get("more_body"):
                 break
         self.bodies.append(body)
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"answered"})
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        for chunk in self.chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
 
 def ask(
@@ -39,12 +45,13 @@ def ask(
     key: str | None = KEY,
     content: bytes | None = None,
     body: Any = None,
+    headers: dict[str, str] | None = None,
 ) -> httpx.Response:
     async def go() -> httpx.Response:
         transport = httpx.ASGITransport(app=app)  # pyright: ignore[reportArgumentType]
-        headers = {"authorization": f"Bearer {key}"} if key is not None else {}
+        sent = {"authorization": f"Bearer {key}"} if key is not None else {}
         data = content if content is not None else json.dumps(body).encode() if body is not None else None
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
-            return await client.request(method, path, headers=headers, content=data)
+            return await client.request(method, path, headers={**sent, **(headers or {})}, content=data)
 
     return asyncio.run(go())

@@ -31,11 +31,15 @@ def test_python_finds_the_plugin_and_the_middleware_in_the_mounted_folder(tmp_pa
     """Without site-packages: what is carried needs the standard library alone."""
     program = (
         "from importlib.metadata import entry_points\n"
-        "[found] = entry_points(group='vllm.general_plugins')\n"
+        "found = sorted(entry_points(group='vllm.general_plugins'), key=lambda point: point.name)\n"
         "from agent.server.guard import Guard\n"
-        "print(found.name, found.load().__name__, Guard.__name__)"
+        "print(*((point.name, point.load().__module__) for point in found), Guard.__name__, sep='\\n')"
     )
-    assert run(unpack(tmp_path), program).split() == ["tpuserve_cache_events", "register", "Guard"]
+    assert run(unpack(tmp_path), program).splitlines() == [
+        "('tpuserve_cache_events', 'agent.server.compile_cache_events')",
+        "('tpuserve_tool_calls', 'agent.server.gemma4_tool_calls')",
+        "Guard",
+    ]
 
 
 def test_every_module_that_the_carried_ones_import_is_carried() -> None:

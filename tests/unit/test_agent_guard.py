@@ -57,6 +57,7 @@ REFUSED = [
     ("/v1/completions", {"allowed_token_ids": [1]}, "allowed_token_ids"),
     ("/v1/responses", {"seed": 1}, "seed"),
     ("/v1/responses", {"include": ["message.output_text.logprobs"]}, "logprobs"),
+    ("/v1/responses", {"include": 5}, "include"),
 ]
 
 PASSED = [
@@ -70,9 +71,7 @@ PASSED = [
     (CHAT, {"metadata": {"seed": 1}, "messages": [{"role": "user", "content": '{"seed": 1}'}]}),
     ("/v1/completions", {"echo": True}),
     ("/v1/completions", {"logprobs": 3}),
-    ("/v1/responses", {"include": 5}),
     ("/v1/responses", {"include": ["message.output_text.logprobs"], "top_logprobs": 2}),
-    ("/v1/messages", {"seed": 1}),
     ("/tokenize", {"prompt": "seed"}),
     (CHAT, ["seed"]),
     (CHAT, "seed"),
