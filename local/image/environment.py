@@ -133,12 +133,10 @@ def install(tree: Path) -> None:
             "--break-system-packages",
             "--no-deps",
             "--require-hashes",
-            "--compile-bytecode",
             "--requirements",
             LOCK,
         ],
         log="environment",
-        env={"UV_COMPILE_BYTECODE_TIMEOUT": "600"},
         advice="Check that the package index answers (uv's settings are used) and that the disk has room.",
     )
     relink = interpreter.relink_command(tree)
@@ -161,12 +159,43 @@ def install(tree: Path) -> None:
         advice="The copied interpreter does not run: use another Python 3.12 for .venv.",
     )
     run(
+        "compiling what the server imports",
+        [python, "-I", "-c", IMPORTS],
+        log="environment",
+        env={
+            "JAX_PLATFORMS": "cpu",
+            "TPU_ACCELERATOR_TYPE": "cpu",
+            "TPU_NAME": "local",
+            "TPU_WORKER_ID": "0",
+        },
+        advice="The packages do not work together: look at the last lines of the log.",
+    )
+    run(
         "checking that the copy stands alone",
         [python, "-I", "-c", STANDS_ALONE, tree],
         log="environment",
         advice="Use a Python 3.12 for .venv that was built with all standard modules.",
     )
 
+
+IMPORTS = """
+import importlib
+for name in (
+    "vllm.entrypoints.cli.serve",
+    "vllm.entrypoints.openai.api_server",
+    "vllm.v1.engine.async_llm",
+    "vllm.v1.engine.core",
+    "tpu_inference.platforms.tpu_platform",
+    "tpu_inference.worker.tpu_worker",
+    "tpu_inference.runner.tpu_runner",
+    "tpu_inference.models.common.model_loader",
+    "transformers.models.gemma4",
+    "xgrammar",
+):
+    importlib.import_module(name)
+"""
+"""What a server imports at boot: 7,400 of the 30,000 modules that are installed, with 31 % of their source text.
+Importing them while the folder can still be written keeps their compiled form."""
 
 STANDS_ALONE = """
 import sys, bz2, ctypes, hashlib, lzma, readline, sqlite3, ssl, uuid, zlib

@@ -1,10 +1,11 @@
 """Check: would the real provider and Google accept these inputs?"""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.standin import kind, request, rules, sdk, shape, values
+from tests.standin import diff, kind, provider, request, rules, sdk, shape, values
+from tests.standin.kind import UNKNOWN, Kind
 from tests.standin.shape import Problem
 
 AUTONAMED = "__defaults"
@@ -32,6 +33,7 @@ def check(token: str, inputs: Mapping[str, Any], config: values.Config) -> list[
         ]
     fields = sdk.resource(token) or {}
     found = list(shape.object_problems(of.module, token, fields, inputs))
+    found += provider_problems(of, inputs)
     if found:
         return found
     inputs = values.physical(inputs)
@@ -39,6 +41,38 @@ def check(token: str, inputs: Mapping[str, Any], config: values.Config) -> list[
     found += request.build(of, inputs)[1]
     found += rules.problems(of, inputs, config)
     return found
+
+
+def provider_problems(of: Kind, inputs: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what the provider refuses by its table: other words, unknown inputs, what only Google sets."""
+    table = provider.of(of.token)
+    for path, value in leaves(inputs):
+        here = diff.plain(of, path)
+        if here in table.newer:
+            yield (
+                path,
+                f"{path} of {of.token} is not in the schema of {provider.version()}, from which the stand-in "
+                "learns what a change does; derive tests/standin/provider.json from a newer one "
+                "(tests/standin/README.md).",
+            )
+        elif here in table.outputs:
+            yield path, f"{path} of {of.token} is set by Google; the provider does not take it."
+        words = table.values.get(here)
+        if words and value != UNKNOWN and isinstance(value, str) and value not in words:
+            yield path, f"{path} of {of.token}: the provider accepts {', '.join(words)}; {value!r} was given."
+
+
+def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each plain value with its path."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if not name.startswith("__"):
+                yield from leaves(item, shape.join(path, name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from leaves(item, f"{path}[{index}]")
+    elif value is not None:
+        yield path, value
 
 
 def named(

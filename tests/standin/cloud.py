@@ -5,7 +5,7 @@ import datetime
 import time
 from typing import Any
 
-from tests.standin import errors, faults, gke, groups, kind, request, store, values
+from tests.standin import diff, errors, faults, gke, groups, kind, request, store, values
 from tests.standin.errors import GoogleError, Unfinished
 from tests.standin.kind import Kind, at
 
@@ -31,7 +31,7 @@ def create(of: Kind, inputs: dict[str, Any], config: values.Config, timeout: flo
             raise errors.google(409, f"The resource '{identity}' already exists", "alreadyExists")
         _references(of, inputs, memory, words["project"])
         _fits(of, inputs, memory)
-        entry = _entry(of, identity, inputs, config)
+        entry = new_entry(of, identity, inputs, config)
         memory["objects"][identity] = entry
         if of.token == SERVICE:
             memory["services"] = sorted({*memory["services"], inputs["service"]})
@@ -46,7 +46,8 @@ def create(of: Kind, inputs: dict[str, Any], config: values.Config, timeout: flo
     return entry
 
 
-def _entry(of: Kind, identity: str, inputs: dict[str, Any], config: values.Config) -> Entry:
+def new_entry(of: Kind, identity: str, inputs: dict[str, Any], config: values.Config) -> Entry:
+    """Return what the server remembers of a new thing."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     entry: Entry = {
         "token": of.token,
@@ -125,6 +126,7 @@ def update(of: Kind, identity: str, inputs: dict[str, Any], config: values.Confi
         if entry is None:
             raise errors.google(404, f"The resource '{identity}' was not found", "notFound")
         _references(of, inputs, memory, words["project"])
+        inputs = diff.with_filled(of, entry["inputs"], inputs)
         entry["inputs"] = inputs
         entry["request"] = request.build(of, inputs)[0]
         entry["outputs"] |= values.labels(of, inputs, config)

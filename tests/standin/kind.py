@@ -1,4 +1,4 @@
-"""What the stand-in knows of one resource type, beyond what the SDK and the discovery documents say."""
+"""What the stand-in knows of one resource type, beyond the SDK, the documents and the provider's table."""
 
 import functools
 import importlib
@@ -32,19 +32,16 @@ class Kind:
     where inputs go (empty: the request itself). `rename` says where an input goes when its name differs:
     an empty text means "not in the body", `a.b` nests, `a[]` makes a list of one, a leading `/` counts
     from the request's root, and a function builds the part itself. `url` gives the method's parameters.
-    `replace` lists the inputs that Google cannot change, as paths without indexes: `a.**` is everything
-    below `a`, and `-a` an exception. `refs` names inputs that point at another type. `computed` are
-    outputs that Google sets, as templates over the inputs, `{project}`, `{number}` and `{id}`. `defaults`
-    stand in for URL parts that neither the resource nor the provider sets. `unsupported` inputs are refused
-    with a reason. `minutes` is how long the real provider waits for the creation,
-    `known` the computed outputs that it already knows in a preview, and `outlives` says that Google keeps the
-    thing, and its name, after a deletion.
+    `refs` names inputs that point at another type. `computed` are outputs that Google sets, as templates over
+    the inputs, `{project}`, `{number}` and `{id}`. `defaults` stand in for URL parts that neither resource
+    nor provider sets. `unsupported` inputs are refused with a reason. `minutes` is how long the real
+    provider waits for the creation, `known` the computed outputs that it already knows in a preview, and
+    `outlives` says that Google keeps the thing, and its name, after a deletion.
     """
 
     token: str
     method: str
     id: str
-    replace: str = ""
     body: str = ""
     rename: Mapping[str, str | Translate] = field(default_factory=dict)
     url: Mapping[str, str] = field(default_factory=dict)
@@ -69,25 +66,6 @@ class Kind:
     def target(self, path: str) -> str | Translate | None:
         """Where the input at `path` goes; None when the names agree or it is unknown."""
         return self.rename.get(path, OWN.get(path) if "." not in path else None)
-
-    def replaces(self, path: str) -> bool:
-        """Whether a change of the input at `path` (without indexes) replaces the resource."""
-        answer = False
-        for word in self.replace.split():
-            rule = word.lstrip("-")
-            if rule.endswith("**"):
-                stem = rule[:-2].rstrip(".")
-                hit = not stem or path == stem or path.startswith(stem + ".")
-            else:
-                hit = path == rule
-            if hit:
-                answer = not word.startswith("-")
-        return answer
-
-
-def words(prefix: str, names: str) -> str:
-    """`words("a", "b c")` is `a.b a.c`: the replace lists stay readable."""
-    return " ".join(f"{prefix}.{name}" for name in names.split())
 
 
 KINDS: dict[str, Kind] = {}

@@ -7,10 +7,9 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from tests.standin import check, cloud, diff, gke, kind, lookups, sdk, store, values, wire
+from tests.standin import check, cloud, diff, gke, kind, lookups, provider, sdk, store, values, wire
 from tests.standin.errors import GoogleError, Unfinished
 from tests.standin.kind import Kind
-from tests.standin.kinds.instances import TEMPLATE
 
 KINDS = {
     ("add", False): provider_pb2.PropertyDiff.ADD,
@@ -103,17 +102,13 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         old, new = wire.plain(request.old_inputs) or wire.plain(request.olds), wire.plain(request.news)
         skipped = tuple(request.ignoreChanges)
         found: list[Found] = [
-            (path, change, diff.replaces(of, path, diff.look(old, path), diff.look(new, path)))
+            (path, change, diff.replaces(of, path, old, new))
             for path, change in diff.changes(of, old, new)
             if not any(path == each or path.startswith((f"{each}.", f"{each}[")) for each in skipped)
         ]
-        # The real bridge deletes first whatever has a name of the program's own, even when it is another
-        # (pulumi-terraform-bridge, pkg/tfbridge/schema.go, nameRequiresDeleteBeforeReplace); only of an
-        # instance template does pulumi-gcp say that another name is another thing (UniqueNameFields).
-        field = (sdk.resource(of.token) or {}).get("name")
-        own = field is not None and not field.required and check.AUTONAMED not in new
-        renamed = of.token == TEMPLATE and old.get("name") != new.get("name")
-        return _difference(found, before=own and not renamed and "namePrefix" not in new)
+        found += self._labels(of, old, new, wire.plain(request.olds))
+        before = provider.deletes_first(of.token, old, new, new.get(check.AUTONAMED, ()))
+        return _difference(found, before=before)
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:
         of, inputs = self._kind(request.urn, context), wire.plain(request.properties)
@@ -188,6 +183,16 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return response
 
     # -- helpers ----------------------------------------------------------------------------------
+
+    def _labels(
+        self, of: Kind, old: dict[str, Any], new: dict[str, Any], outputs: dict[str, Any]
+    ) -> list[Found]:
+        """Return the change that other default labels of the provider make to a thing."""
+        name, now = values.LABELS.get(of.token, "labels"), values.labels(of, new, self.config)
+        before = outputs.get("effectiveLabels")
+        if old.get(name) != new.get(name) or before is None or before == now.get("effectiveLabels"):
+            return []
+        return [("effectiveLabels", "update", provider.of(of.token).labels_replace)]
 
     def _kind(self, urn: str, context: grpc.ServicerContext) -> Kind:
         found = kind.find(_token(urn))

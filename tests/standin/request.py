@@ -24,6 +24,49 @@ def build(kind: Kind, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[P
     return body, [(_pulumi_path(kind, path), text) for path, text in found]
 
 
+def enums(kind: Kind) -> dict[str, tuple[str, ...]]:
+    """Return Google's words by input, for each input that becomes a field with an enum."""
+    root = discovery.method(kind.method).get("request", {})
+    start = _node(kind.api, root, kind.body) if kind.body else root
+    assert start is not None
+    return dict(_enums(kind, sdk.resource(kind.token) or {}, "", start, root))
+
+
+def _enums(
+    kind: Kind, fields: Mapping[str, sdk.Field], path: str, schema: dict[str, Any], root: dict[str, Any]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for name, field in fields.items():
+        here = join(path, name)
+        target = kind.target(here)
+        if here in kind.unsupported or target == "" or callable(target):
+            continue
+        word = target or name
+        node = _node(kind.api, root if word.startswith("/") else schema, word.lstrip("/"))
+        while node and node.get("type") == "array":
+            node = _resolved(kind.api, node["items"])
+        inner = sdk.innermost(field)
+        if node and inner.type == "object":
+            yield from _enums(kind, sdk.nested(kind.module, inner.ref), here, node, root)
+        elif node and "enum" in node:
+            yield here, tuple(node["enum"])
+
+
+def _resolved(api: str, node: dict[str, Any]) -> dict[str, Any]:
+    return discovery.schema(api, node["$ref"]) if "$ref" in node else node
+
+
+def _node(api: str, schema: dict[str, Any], path: str) -> dict[str, Any] | None:
+    """Return the schema at `a.b[].c` inside another; None where Google has no such field."""
+    for part in path.split("."):
+        found = discovery.properties(api, schema).get(part.removesuffix("[]"))
+        if found is None:
+            return None
+        schema = _resolved(api, found)
+        if part.endswith("[]"):
+            schema = _resolved(api, schema.get("items", schema))
+    return schema
+
+
 def _fill(
     kind: Kind,
     fields: Mapping[str, sdk.Field],

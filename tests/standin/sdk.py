@@ -108,6 +108,29 @@ def resource(token: str) -> dict[str, Field] | None:
     return fields
 
 
+def innermost(field: Field) -> Field:
+    """Return the field itself, or the one inside its lists and maps."""
+    while field.item:
+        field = field.item
+    return field
+
+
+def texts(token: str) -> dict[str, str]:
+    """Return descriptions of a type's inputs by name, as far as the SDK has them."""
+    module, middle, name = token.removeprefix("gcp:").replace("/", ":").split(":")
+    text = _text(package() / module / f"{snake(middle)}.py")
+    start = text.index('"""', text.index(f"\nclass {name}Args:\n")) + 3
+    parts = re.split(r"\n +:param ", text[start : text.index('"""', start)])[1:]
+    found = (re.match(r"pulumi\.Input\[.*?\] (\w+): (.*)", part, re.S) for part in parts)
+    return {camel(each[1]): each[2] for each in found if each}
+
+
+def nested_texts(module: str, ref: str) -> dict[str, str]:
+    """Return descriptions of a nested class's inputs by name."""
+    found = re.findall(r'^    (\w+): [^\n]*\n    """(.*?)"""', _nested_block(module, ref), re.S | re.M)
+    return {camel(name): text for name, text in found}
+
+
 @functools.cache
 def settings() -> frozenset[str]:
     """Names of the provider's own settings: project, region, defaultLabels ..."""
@@ -123,10 +146,14 @@ def settings() -> frozenset[str]:
 @functools.cache
 def nested(module: str, ref: str) -> dict[str, Field]:
     """Inputs by name of the nested class `ref` (without `Args`) of a service such as `container`."""
-    text = _text(package() / module / "_inputs.py")
-    start = text.index(f"\nclass {ref}ArgsDict(TypedDict):\n")
-    block = re.sub(r'""".*?"""', "", text[start : text.index("\n@pulumi.input_type", start)], flags=re.S)
+    block = re.sub(r'""".*?"""', "", _nested_block(module, ref), flags=re.S)
     return {
         camel(name): _parse(declared, not declared.startswith("NotRequired["))
         for name, declared in re.findall(r"^    (\w+): (.*)$", block, re.M)
     }
+
+
+def _nested_block(module: str, ref: str) -> str:
+    text = _text(package() / module / "_inputs.py")
+    start = text.index(f"\nclass {ref}ArgsDict(TypedDict):\n")
+    return text[start : text.index("\n@pulumi.input_type", start)]

@@ -249,7 +249,7 @@ DIFFS: list[tuple[str, dict[str, Any], list[tuple[str, str, bool]]]] = [
     (MIG, {"targetSize": 2}, [("targetSize", "update", False)]),
     (MIG, {"zone": "us-east5-a"}, [("zone", "update", True)]),
     (TEMPLATE, {"metadata": {"enable-oslogin": "FALSE"}}, [("metadata.enable-oslogin", "update", True)]),
-    (TEMPLATE, {"labels": {"phase": "base"}}, [("labels.phase", "update", False)]),
+    (TEMPLATE, {"labels": {"phase": "base"}}, [("labels.phase", "update", True)]),
     (BUCKET, {"location": "US"}, [("location", "update", True)]),
     (SECRET, {"replication": None}, [("replication", "delete", True)]),
     ("gcp:compute/firewall:Firewall", {"sourceRanges": ["130.211.0.0/22", "35.191.0.0/16"]}, []),
@@ -261,10 +261,7 @@ def test_diff(token: str, changes: dict[str, Any], expected: list[tuple[str, str
     of = kind.find(token)
     assert of
     old, new = EXAMPLES[token], {**EXAMPLES[token], **changes}
-    found = [
-        (path, change, diff.replaces(of, path, diff.look(old, path), diff.look(new, path)))
-        for path, change in diff.changes(of, old, new)
-    ]
+    found = [(path, change, diff.replaces(of, path, old, new)) for path, change in diff.changes(of, old, new)]
     assert found == expected
 
 

@@ -116,7 +116,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("gcp:monitoring/dashboard:Dashboard", {"dashboardJson": "{"}, "cannot be read"),
     ("gcp:monitoring/dashboard:Dashboard", {"dashboardJson": '{"titel": 1}'}, "has no field 'titel'"),
     ("gcp:kms/cryptoKey:CryptoKey", {"keyRing": "tpu"}, "and 'tpu' does not"),
-    (FIREWALL, {"direction": "IN"}, "accepts EGRESS, INGRESS"),
+    (FIREWALL, {"direction": "IN"}, "the provider accepts INGRESS, EGRESS"),
     # Everything: labels, projects, places.
     (BUCKET, {"labels": {"Phase": "peak"}}, "the label key 'Phase' must be"),
     (BUCKET, {"labels": {"phase": "Peak 1"}}, "the value 'Peak 1' of label 'phase'"),

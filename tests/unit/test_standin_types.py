@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.standin import check, discovery, kind, sdk
+from tests.standin import check, discovery, kind, provider, sdk
 from tests.standin.example_parts import CONFIG, POOL
 from tests.standin.examples import EXAMPLES
 from tests.standin.kind import UNKNOWN, Kind
@@ -104,6 +104,15 @@ def test_each_value_of_another_type_is_refused(token: str) -> None:
 
 
 @pytest.mark.parametrize("token", TOKENS)
+def test_no_text_ends_the_stand_in(token: str) -> None:
+    """Whatever a program writes is judged, even where a number was meant."""
+    for path, value in leaves(EXAMPLES[token]):
+        for strange in ("", "NO SUCH WORD", "-1", "\N{SNOWMAN}") if isinstance(value, str) else (-1, 0):
+            for _, text in check.check(token, changed(EXAMPLES[token], path, strange), CONFIG):
+                assert text.endswith("."), path
+
+
+@pytest.mark.parametrize("token", TOKENS)
 def test_each_enum_refuses_a_word_that_it_lacks(token: str) -> None:
     """A text of the example that the request holds where Google's document has an enum or a pattern."""
     of = kind.find(token)
@@ -134,9 +143,9 @@ def test_unknown_values_of_a_preview_are_no_reason_to_refuse(token: str) -> None
 def test_the_table_names_only_inputs_that_exist(token: str) -> None:
     of = kind.find(token)
     assert of
-    paths = [*of.rename, *of.refs, *of.unsupported]
-    paths += [word.lstrip("-").removesuffix("**").rstrip(".") for word in of.replace.split()]
-    for path in filter(None, paths):
+    table = provider.of(token)
+    paths = {*of.rename, *of.refs, *of.unsupported, *table.replaces, *table.filled, *table.sets}
+    for path in sorted({*paths, *table.defaults, *table.values, *table.newer}):
         fields = sdk.resource(token) or {}
         for part in path.split("."):
             field = fields.get(part)
@@ -148,8 +157,7 @@ def test_the_table_names_only_inputs_that_exist(token: str) -> None:
 
 def test_grants_cannot_change_in_place() -> None:
     for token in filter(GRANT.search, TOKENS):
-        of = kind.find(token)
-        assert of and of.replaces("role") and of.replaces("condition.expression")
+        assert {"role", "condition.expression"} <= provider.of(token).replaces
 
 
 def test_an_unknown_type_is_refused_with_a_sentence() -> None:

@@ -16,22 +16,18 @@ add(
         CHECK,
         "compute.healthChecks.insert",
         f"{GLOBAL}/healthChecks/{{name}}",
-        replace="name project",
         computed=STAMPED,
     ),
     Kind(
         REGION_CHECK,
         "compute.regionHealthChecks.insert",
         f"{REGIONAL}/healthChecks/{{name}}",
-        replace="name project region",
         computed={**STAMPED, "region": "{region}"},
     ),
     Kind(
         BACKEND,
         "compute.regionBackendServices.insert",
         f"{REGIONAL}/backendServices/{{name}}",
-        replace="dynamicForwarding.forwardProxy.enabled dynamicForwarding.ipPortSelection.enabled "
-        "haPolicy.fastIpMove loadBalancingScheme name network params.** project",
         rename={
             "connectionDrainingTimeoutSec": "connectionDraining.drainingTimeoutSec",
             "enableCdn": "enableCDN",
@@ -45,9 +41,6 @@ add(
         "gcp:compute/forwardingRule:ForwardingRule",
         "compute.forwardingRules.insert",
         f"{REGIONAL}/forwardingRules/{{name}}",
-        replace="allPorts backendService description ipAddress ipCollection ipProtocol ipVersion "
-        "isMirroringCollector loadBalancingScheme name network networkTier noAutomateDnsZone portRange "
-        "ports project region serviceDirectoryRegistrations.** serviceLabel sourceIpRanges subnetwork",
         rename={
             "ipAddress": "IPAddress",
             "ipProtocol": "IPProtocol",
@@ -61,7 +54,6 @@ add(
         URL_MAP,
         "compute.regionUrlMaps.insert",
         f"{REGIONAL}/urlMaps/{{name}}",
-        replace="name project",
         refs={"defaultService": BACKEND},
         computed={**STAMPED, "region": "{region}", "fingerprint": "Zm9v", "mapId": "{serial}"},
     ),
@@ -69,7 +61,6 @@ add(
         PROXY,
         "compute.regionTargetHttpsProxies.insert",
         f"{REGIONAL}/targetHttpsProxies/{{name}}",
-        replace="description httpKeepAliveTimeoutSec name project region",
         rename={"certificateManagerCertificates": "sslCertificates"},
         refs={"urlMap": URL_MAP},
         computed={**STAMPED, "region": "{region}", "proxyId": "{serial}"},

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.standin.kind import Kind, add, words
+from tests.standin.kind import Kind, add
 from tests.standin.kinds.network import NETWORK, SUBNETWORK
 
 CLUSTER = "gcp:container/cluster:Cluster"
@@ -49,19 +49,6 @@ NODE_CONFIG = {
         "certificateAuthorityDomainConfig"
     ),
 }
-NODE_CONFIG_REPLACES = (
-    "advancedMachineFeatures.** -nodeConfig.advancedMachineFeatures.performanceMonitoringUnit "
-    "bootDiskKmsKey confidentialNodes.confidentialInstanceType enableConfidentialStorage "
-    "ephemeralStorageConfig.** ephemeralStorageLocalSsdConfig.** flexStart guestAccelerators.** "
-    "hostMaintenancePolicy.** localNvmeSsdBlockConfig.** localSsdCount localSsdEncryptionMode "
-    "maxRunDuration metadata.** minCpuPlatform nodeGroup oauthScopes preemptible reservationAffinity.** "
-    "sandboxConfig.** -nodeConfig.sandboxConfig.sandboxType -nodeConfig.sandboxConfig.type "
-    "secondaryBootDisks.** serviceAccount shieldedInstanceConfig.** soleTenantConfig.** "
-    "-nodeConfig.soleTenantConfig.minNodeCpus spot"
-)
-NODE_REPLACES = "nodeConfig " + " ".join(
-    word if word.startswith("-") else f"nodeConfig.{word}" for word in NODE_CONFIG_REPLACES.split()
-)
 IN_NETWORK_CONFIG = {
     name: f"networkConfig.{target}"
     for name, target in {
@@ -87,20 +74,6 @@ add(
         CLUSTER,
         "container.projects.locations.clusters.create",
         f"{PARENT}/clusters/{{name}}",
-        replace="clusterAutoscaling.autoProvisioningDefaults.bootDiskKmsKey clusterIpv4Cidr "
-        "confidentialNodes.** datapathProvider dataplaneOptimizationMode defaultMaxPodsPerNode description "
-        "enableAutopilot enableKubernetesAlpha enableTpu initialNodeCount ipAllocationPolicy "
-        + words(
-            "ipAllocationPolicy",
-            "clusterIpv4CidrBlock clusterSecondaryRangeName podCidrOverprovisionConfig "
-            "servicesIpv4CidrBlock servicesSecondaryRangeName",
-        )
-        + " location masterAuth.clientCertificateConfig.** name network networkingMode nodePools project "
-        "privateClusterConfig.masterIpv4CidrBlock privateClusterConfig.privateEndpointSubnetwork subnetwork "
-        "tpuConfig.enabled tpuConfig.useServiceNetworking "
-        + words("userManagedKeysConfig", "aggregationCa clusterCa etcdApiCa etcdPeerCa ")
-        + " "
-        + NODE_REPLACES,
         body="cluster",
         url={"parent": PARENT},
         rename={
@@ -151,14 +124,6 @@ add(
         POOL,
         "container.projects.locations.clusters.nodePools.create",
         f"{PARENT}/clusters/{{cluster}}/nodePools/{{name}}",
-        replace="cluster initialNodeCount location maxPodsPerNode name namePrefix project "
-        + words(
-            "networkConfig",
-            "acceleratorNetworkProfile additionalNodeNetworkConfigs.** additionalPodNetworkConfigs.** "
-            "createPodRange podCidrOverprovisionConfig podIpv4CidrBlock podRange subnetwork",
-        )
-        + " placementPolicy placementPolicy.policyName queuedProvisioning.** "
-        + NODE_REPLACES,
         body="nodePool",
         url={"parent": f"{PARENT}/clusters/{{cluster}}"},
         rename={

@@ -28,8 +28,6 @@ add(
         BUCKET,
         "storage.buckets.insert",
         "{name}",
-        replace="customPlacementConfig.dataLocations enableObjectRetention hierarchicalNamespace.** "
-        "location name project",
         rename={
             "location": "location",
             "enableObjectRetention": "",
@@ -58,8 +56,6 @@ add(
         "gcp:storage/bucketObject:BucketObject",
         "storage.objects.insert",
         "{bucket}-{name}",
-        replace="bucket name content source contentType cacheControl contentDisposition contentEncoding "
-        "contentLanguage storageClass kmsKeyName metadata.**",
         rename={"bucket": "", "content": "", "source": "", "detectMd5hash": "", "sourceMd5hash": ""},
         refs={"bucket": BUCKET},
         computed={
@@ -71,10 +67,6 @@ add(
         SECRET,
         "secretmanager.projects.secrets.create",
         "projects/{project}/secrets/{secretId}",
-        replace="project replication.** -replication.auto.customerManagedEncryption "
-        "-replication.auto.customerManagedEncryption.kmsKeyName "
-        "-replication.userManaged.replicas.customerManagedEncryption "
-        "-replication.userManaged.replicas.customerManagedEncryption.kmsKeyName secretId tags.**",
         rename={"secretId": "", "deletionProtection": "", "replication.auto": "automatic"},
         url={"parent": "projects/{project}"},
         computed={"name": "projects/{number}/secrets/{secretId}", "createTime": "{time}"},
@@ -83,10 +75,6 @@ add(
         REPOSITORY,
         "artifactregistry.projects.locations.repositories.create",
         "projects/{project}/locations/{location}/repositories/{repositoryId}",
-        replace="format kmsKeyName location mavenConfig.allowSnapshotOverwrites mavenConfig.versionPolicy "
-        "mode project remoteRepositoryConfig.** "
-        "-remoteRepositoryConfig.disableUpstreamValidation "
-        "-remoteRepositoryConfig.upstreamCredentials.** repositoryId",
         rename={"repositoryId": "", "cleanupPolicies": cleanup_policies},
         url={"parent": "projects/{project}/locations/{location}"},
         computed={
@@ -101,7 +89,6 @@ add(
         KEY_RING,
         "cloudkms.projects.locations.keyRings.create",
         "projects/{project}/locations/{location}/keyRings/{name}",
-        replace="location name project",
         rename={"name": ""},
         url={"parent": "projects/{project}/locations/{location}"},
         # Key rings and keys cannot be deleted: https://cloud.google.com/kms/docs/resource-hierarchy
@@ -111,8 +98,6 @@ add(
         KEY,
         "cloudkms.projects.locations.keyRings.cryptoKeys.create",
         "{keyRing}/cryptoKeys/{name}",
-        replace="cryptoKeyBackend destroyScheduledDuration importOnly keyRing name purpose "
-        "versionTemplate.protectionLevel",
         rename={"keyRing": "", "name": "", "skipInitialVersionCreation": ""},
         url={"parent": "{keyRing}"},
         outlives=True,

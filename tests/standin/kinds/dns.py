@@ -9,7 +9,6 @@ add(
         ZONE,
         "dns.managedZones.create",
         "projects/{project}/managedZones/{name}",
-        replace="dnsName name project reverseLookup serviceDirectoryConfig visibility",
         rename={
             "forceDestroy": "",
             "reverseLookup": "",
@@ -25,7 +24,6 @@ add(
         "gcp:dns/recordSet:RecordSet",
         "dns.resourceRecordSets.create",
         "projects/{project}/managedZones/{managedZone}/rrsets/{name}/{type}",
-        replace="managedZone name project routingPolicy.healthCheck",
         rename={"managedZone": ""},
         refs={"managedZone": ZONE},
     ),

@@ -28,7 +28,6 @@ def grant(
         token,
         method,
         key + "/{role}/{member}",
-        replace="**",
         rename={
             "role": f"/{policy}bindings[].role",
             "member": f"/{policy}bindings[].members[]",
@@ -46,7 +45,6 @@ add(
         "gcp:projects/service:Service",
         "serviceusage.services.enable",
         "{project}/{service}",
-        replace="project service",
         rename={
             "service": "",
             "disableDependentServices": "",
@@ -59,7 +57,6 @@ add(
         ACCOUNT,
         "iam.projects.serviceAccounts.create",
         f"projects/{{project}}/serviceAccounts/{EMAIL}",
-        replace="accountId project",
         rename={
             "createIgnoreAlreadyExists": "",
             "disabled": "",
@@ -80,7 +77,6 @@ add(
         "gcp:projects/iAMCustomRole:IAMCustomRole",
         "iam.projects.roles.create",
         "projects/{project}/roles/{roleId}",
-        replace="project roleId",
         rename={
             "description": "role.description",
             "permissions": "role.includedPermissions",
@@ -94,7 +90,6 @@ add(
         POOL,
         "iam.projects.locations.workloadIdentityPools.create",
         "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}",
-        replace="project workloadIdentityPoolId",
         rename={"workloadIdentityPoolId": ""},
         url={"parent": "projects/{project}/locations/global"},
         computed={
@@ -110,7 +105,6 @@ add(
         "iam.projects.locations.workloadIdentityPools.providers.create",
         "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}"
         "/providers/{workloadIdentityPoolProviderId}",
-        replace="project workloadIdentityPoolId workloadIdentityPoolProviderId",
         rename={"workloadIdentityPoolId": "", "workloadIdentityPoolProviderId": ""},
         url={"parent": "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}"},
         refs={"workloadIdentityPoolId": POOL},

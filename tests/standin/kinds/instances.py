@@ -80,13 +80,6 @@ TEMPLATE_NAMES = {
     "disks.diskEncryptionKey.kmsKeySelfLink": "kmsKeyName",
     **{f"disks.{name}": f"initializeParams.{name}" for name in INITIAL.split()},
 }
-TEMPLATE_REPLACES = (
-    "** -labels -partnerMetadata -advancedMachineFeatures.turboMode "
-    "-networkInterfaces.igmpQuery -networkInterfaces.parentNicName "
-    "-scheduling.gracefulShutdown.maxDuration -scheduling.preemptionNoticeDuration.** "
-    "-scheduling.skipGuestOsShutdown -scheduling.nodeAffinities.key -scheduling.nodeAffinities.operator "
-    "-scheduling.nodeAffinities.values"
-)
 GROUP_NAMES = {
     "autoHealingPolicies": "autoHealingPolicies[]",
     "allInstancesConfig.labels": "properties.labels",
@@ -112,7 +105,6 @@ GROUP_COMPUTED = {
 }
 TEMPLATE_COMPUTED = {
     "selfLink": LINK,
-    "selfLinkUnique": LINK + "?uniqueId={serial}",
     "metadataFingerprint": "Zm9v",
     "creationTimestamp": "{time}",
 }
@@ -123,17 +115,15 @@ add(
         TEMPLATE,
         "compute.instanceTemplates.insert",
         f"{GLOBAL}/instanceTemplates/{{name}}",
-        replace=TEMPLATE_REPLACES,
         body="properties",
         rename=TEMPLATE_NAMES,
         refs=TEMPLATE_REFS,
-        computed=TEMPLATE_COMPUTED,
+        computed={**TEMPLATE_COMPUTED, "selfLinkUnique": LINK + "?uniqueId={serial}"},
     ),
     Kind(
         REGION_TEMPLATE,
         "compute.regionInstanceTemplates.insert",
         f"{REGIONAL}/instanceTemplates/{{name}}",
-        replace=TEMPLATE_REPLACES + " -deletionPolicy",
         body="properties",
         rename=TEMPLATE_NAMES,
         refs=TEMPLATE_REFS,
@@ -143,7 +133,6 @@ add(
         GROUP,
         "compute.instanceGroupManagers.insert",
         f"{ZONAL}/instanceGroupManagers/{{name}}",
-        replace="baseInstanceName name params.** project targetSizePolicies.mode zone",
         rename=GROUP_NAMES,
         refs={"versions.instanceTemplate": TEMPLATE},
         computed={
@@ -157,8 +146,6 @@ add(
         REGION_GROUP,
         "compute.regionInstanceGroupManagers.insert",
         f"{REGIONAL}/instanceGroupManagers/{{name}}",
-        replace="baseInstanceName description distributionPolicyZones name params.** project region "
-        "targetSizePolicies.mode",
         rename={
             **GROUP_NAMES,
             "distributionPolicyZones": "distributionPolicy.zones[].zone",
@@ -177,7 +164,6 @@ add(
         "gcp:compute/resizeRequest:ResizeRequest",
         "compute.instanceGroupManagerResizeRequests.insert",
         f"{ZONAL}/instanceGroupManagers/{{instanceGroupManager}}/resizeRequests/{{name}}",
-        replace="** -deletionPolicy",
         rename={"instanceGroupManager": ""},
         refs={"instanceGroupManager": GROUP},
         computed={"state": "ACCEPTED", "creationTimestamp": "{time}"},
@@ -186,12 +172,6 @@ add(
         DISK,
         "compute.disks.insert",
         f"{ZONAL}/disks/{{name}}",
-        replace="architecture asyncPrimaryDisk.** description diskEncryptionKey.** "
-        "-diskEncryptionKey.sha256 enableConfidentialCompute eraseWindowsVssSignature guestOsFeatures.** "
-        "image interface licenses multiWriter name params.** physicalBlockSizeBytes project "
-        "resourcePolicies snapshot sourceDisk sourceImageEncryptionKey.** sourceInstantSnapshot "
-        "-sourceImageEncryptionKey.sha256 sourceSnapshotEncryptionKey.** sourceStorageObject "
-        "-sourceSnapshotEncryptionKey.sha256 storagePool type zone",
         rename={
             "image": "sourceImage",
             "size": "sizeGb",
@@ -206,20 +186,12 @@ add(
         "gcp:compute/reservation:Reservation",
         "compute.reservations.insert",
         f"{ZONAL}/reservations/{{name}}",
-        replace="deleteAfterDuration.nanos deleteAfterDuration.seconds deleteAtTime description "
-        "enableEmergentMaintenance name params.** -params.resourceManagerTags project "
-        "reservationSharingPolicy.serviceShareType shareSettings.shareType "
-        "specificReservation.instanceProperties.** -specificReservation.instanceProperties.locationHint "
-        "specificReservationRequired zone",
         computed={"selfLink": LINK, "status": "READY", "creationTimestamp": "{time}"},
     ),
     Kind(
         "gcp:compute/resourcePolicy:ResourcePolicy",
         "compute.resourcePolicies.insert",
         f"{REGIONAL}/resourcePolicies/{{name}}",
-        replace="diskConsistencyGroupPolicy.enabled groupPlacementPolicy.gpuTopology "
-        "groupPlacementPolicy.tpuTopology project region workloadPolicy.acceleratorTopology "
-        "workloadPolicy.acceleratorTopologyMode workloadPolicy.maxTopologyDistance workloadPolicy.type",
         computed={"selfLink": LINK, "region": "{region}"},
     ),
 )

@@ -16,7 +16,10 @@ CLEAR_SECRET = "it would put a secret value into the state; set it out of band."
 
 def dashboard(text: str) -> dict[str, Any]:
     """The provider takes the whole dashboard as JSON."""
-    return json.loads(text)
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"it holds {found!r}, and a dashboard is an object")
+    return found
 
 
 def rolling_period(days: float) -> dict[str, Any]:
@@ -29,8 +32,6 @@ add(
         "gcp:certificatemanager/certificate:Certificate",
         "certificatemanager.projects.locations.certificates.create",
         "projects/{project}/locations/{location}/certificates/{name}",
-        replace="location managed managed.dnsAuthorizations managed.domains managed.issuanceConfig name "
-        "project scope",
         rename={"name": ""},
         url={"parent": "projects/{project}/locations/{location}"},
         defaults={"location": "global"},
@@ -40,7 +41,6 @@ add(
         MAP,
         "certificatemanager.projects.locations.certificateMaps.create",
         f"{GLOBAL}/certificateMaps/{{name}}",
-        replace="name project",
         rename={"name": ""},
         url={"parent": GLOBAL},
         computed={"createTime": "{time}"},
@@ -49,7 +49,6 @@ add(
         "gcp:certificatemanager/certificateMapEntry:CertificateMapEntry",
         "certificatemanager.projects.locations.certificateMaps.certificateMapEntries.create",
         f"{GLOBAL}/certificateMaps/{{map}}/certificateMapEntries/{{name}}",
-        replace="hostname map matcher name project",
         rename={"map": "", "name": ""},
         url={"parent": f"{GLOBAL}/certificateMaps/{{map}}"},
         refs={"map": MAP},
@@ -59,7 +58,6 @@ add(
         "gcp:certificatemanager/dnsAuthorization:DnsAuthorization",
         "certificatemanager.projects.locations.dnsAuthorizations.create",
         "projects/{project}/locations/{location}/dnsAuthorizations/{name}",
-        replace="domain location name project type",
         rename={"name": ""},
         url={"parent": "projects/{project}/locations/{location}"},
         defaults={"location": "global"},
@@ -77,8 +75,6 @@ add(
         "gcp:tpu/v2Vm:V2Vm",
         "tpu.projects.locations.nodes.create",
         f"{ZONE}/nodes/{{name}}",
-        replace="acceleratorConfig.** acceleratorType cidrBlock name networkConfig.** networkConfigs.** "
-        "project runtimeVersion schedulingConfig.** serviceAccount.** shieldedInstanceConfig.** zone",
         rename={"name": "", "serviceAccount.scopes": "scope"},
         url={"parent": ZONE},
         refs={"dataDisks.sourceDisk": DISK},
@@ -88,7 +84,6 @@ add(
         "gcp:tpu/v2QueuedResource:V2QueuedResource",
         "tpu.projects.locations.queuedResources.create",
         f"{ZONE}/queuedResources/{{name}}",
-        replace="name project tpu.** zone",
         rename={"name": "", "tpu.nodeSpecs": "nodeSpec"},
         url={"parent": ZONE},
     ),
@@ -96,7 +91,6 @@ add(
         "gcp:monitoring/alertPolicy:AlertPolicy",
         "monitoring.projects.alertPolicies.create",
         f"{PROJECT}/alertPolicies/{{serial}}",
-        replace="project",
         rename={"alertStrategy.notificationChannelStrategies": "notificationChannelStrategy"},
         url={"name": PROJECT},
         computed={"name": f"{PROJECT}/alertPolicies/{{serial}}"},
@@ -105,7 +99,6 @@ add(
         "gcp:monitoring/notificationChannel:NotificationChannel",
         "monitoring.projects.notificationChannels.create",
         f"{PROJECT}/notificationChannels/{{serial}}",
-        replace="project",
         rename={"forceDelete": ""},
         url={"name": PROJECT},
         unsupported={"sensitiveLabels": CLEAR_SECRET},
@@ -115,8 +108,6 @@ add(
         "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig",
         "monitoring.projects.uptimeCheckConfigs.create",
         f"{PROJECT}/uptimeCheckConfigs/{{serial}}",
-        replace="checkerType httpCheck.authInfo.passwordWoVersion httpCheck.requestMethod "
-        "monitoredResource.** project resourceGroup.** syntheticMonitor.**",
         url={"parent": PROJECT},
         unsupported={"httpCheck.authInfo.password": CLEAR_SECRET},
         computed={"name": f"{PROJECT}/uptimeCheckConfigs/{{serial}}", "uptimeCheckId": "{serial}"},
@@ -125,7 +116,6 @@ add(
         SERVICE,
         "monitoring.services.create",
         "projects/{number}/services/{serviceId}",
-        replace="project serviceId",
         rename={"serviceId": ""},
         url={"parent": PROJECT},
         computed={"name": "projects/{number}/services/{serviceId}"},
@@ -134,7 +124,6 @@ add(
         "gcp:monitoring/slo:Slo",
         "monitoring.services.serviceLevelObjectives.create",
         "projects/{number}/services/{service}/serviceLevelObjectives/{sloId}",
-        replace="project service sloId",
         rename={
             "service": "",
             "sloId": "",
@@ -151,7 +140,6 @@ add(
         "gcp:monitoring/dashboard:Dashboard",
         "monitoring:v1.projects.dashboards.create",
         f"{PROJECT}/dashboards/{{serial}}",
-        replace="project",
         rename={"dashboardJson": dashboard},
         url={"parent": PROJECT},
     ),
@@ -159,7 +147,6 @@ add(
         "gcp:logging/metric:Metric",
         "logging.projects.metrics.create",
         "{name}",
-        replace="metricDescriptor.labels.key metricDescriptor.labels.valueType project",
         url={"parent": PROJECT},
     ),
 )

@@ -5,11 +5,32 @@ from typing import Any
 
 from tests.standin import values
 from tests.standin.kind import Kind
-from tests.standin.rules import common, container, data, groups, identity, network, others, templates
+from tests.standin.rules import (
+    common,
+    container,
+    data,
+    groups,
+    identity,
+    network,
+    others,
+    provider,
+    templates,
+)
 from tests.standin.rules.base import RULES, Case
 from tests.standin.shape import Problem
 
-__all__ = ["common", "container", "data", "groups", "identity", "network", "others", "problems", "templates"]
+__all__ = [
+    "common",
+    "container",
+    "data",
+    "groups",
+    "identity",
+    "network",
+    "others",
+    "problems",
+    "provider",
+    "templates",
+]
 
 
 def problems(of: Kind, inputs: Mapping[str, Any], config: values.Config) -> list[Problem]:

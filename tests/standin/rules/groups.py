@@ -92,7 +92,8 @@ def waiting(case: Case) -> Iterator[Problem]:
 def resize(case: Case) -> Iterator[Problem]:
     """10 minutes to 7 days: https://cloud.google.com/compute/docs/instance-groups/create-resize-requests-mig"""
     seconds = case.get("requestedRunDuration.seconds")
-    if seconds is not None and not 600 <= int(seconds) <= WEEK:
+    # What is no number is Google's own refusal, not this one's.
+    if seconds is not None and seconds.isdigit() and not 600 <= int(seconds) <= WEEK:
         yield "requestedRunDuration.seconds", f"A resize request runs 600 to {WEEK} seconds, not {seconds}."
     if case.get("resizeBy", 1) < 1:
         yield "resizeBy", "resizeBy is at least 1."

@@ -24,13 +24,13 @@ GRANTS = tuple(token for token in kind.every() if re.search(r"[iI][aA][mM]Member
 def grant(case: Case) -> Iterator[Problem]:
     """https://cloud.google.com/iam/docs/principal-identifiers and /iam/docs/roles-overview"""
     member, role = case.get("member"), case.get("role")
-    if member and not re.fullmatch(MEMBER, member):
+    if member is not None and not re.fullmatch(MEMBER, member):
         yield (
             "member",
             f"{member!r} is no principal: write serviceAccount:NAME@PROJECT.iam.gserviceaccount.com, "
             "user:, group:, domain:, principal:// or principalSet://.",
         )
-    if role and not re.fullmatch(ROLE, role):
+    if role is not None and not re.fullmatch(ROLE, role):
         yield "role", f"{role!r} is no role: roles are named like roles/storage.objectViewer."
     if member in ("allUsers", "allAuthenticatedUsers") and case.kind.module in ("projects", "secretmanager"):
         yield "member", f"{member} cannot be granted a role on a {case.kind.module} resource."
@@ -40,7 +40,7 @@ def grant(case: Case) -> Iterator[Problem]:
 def account(case: Case) -> Iterator[Problem]:
     """https://cloud.google.com/iam/docs/service-accounts-create and the discovery document's descriptions."""
     name = case.get("accountId")
-    if name and not re.fullmatch(r"[a-z]([-a-z0-9]{4,28}[a-z0-9])", name):
+    if name is not None and not re.fullmatch(r"[a-z]([-a-z0-9]{4,28}[a-z0-9])", name):
         yield (
             "accountId",
             f"The service account id {name!r} has {len(name)} characters: it must be 6 to 30 lower-case "
@@ -56,7 +56,7 @@ def account(case: Case) -> Iterator[Problem]:
 def custom_role(case: Case) -> Iterator[Problem]:
     """https://cloud.google.com/iam/docs/creating-custom-roles"""
     name = case.get("roleId")
-    if name and not re.fullmatch(r"[A-Za-z0-9_.]{3,64}", name):
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9_.]{3,64}", name):
         yield "roleId", f"The role id {name!r} must be 3 to 64 letters, digits, '_' or '.'."
     for item in case.get("permissions", []):
         if not re.fullmatch(r"[a-zA-Z0-9]+(\.[a-zA-Z0-9]+){2,}|04da.*", item):
