@@ -184,7 +184,7 @@ def test_a_lost_encryption_key_is_refused_not_replaced(started: None) -> None:
     kept = credentials.encryption().read_bytes()
     credentials.encryption().unlink()
     done = run("start")
-    assert done.returncode == 1 and "put the file back from a copy" in done.stderr
+    assert done.returncode == 1 and "restore the file from a copy" in done.stderr
     assert "Traceback" not in done.stderr
     credentials.encryption().write_bytes(kept)
     cluster.start()

@@ -115,15 +115,15 @@ BAD_OPTIONS = {
     "no environment": (
         {"virtualenv": "nowhere"},
         "The virtual environment 'nowhere' that the runtime options name is not in {project}: "
-        "run `pulumi install` there to make it.",
+        "run `pulumi install` there to create it.",
     ),
     "another toolchain": (
         {"virtualenv": ".venv", "toolchain": "poetry"},
-        "The runtime option toolchain: 'poetry' is not served by the language host of local/toolchain",
+        "The runtime option toolchain: 'poetry' is not supported by the language host of local/toolchain",
     ),
     "unknown option": (
         {"virtualenv": ".venv", "virtalenv": "x"},
-        "The runtime option virtalenv: 'x' is not served by the language host of local/toolchain",
+        "The runtime option virtalenv: 'x' is not supported by the language host of local/toolchain",
     ),
 }
 
