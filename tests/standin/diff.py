@@ -11,7 +11,7 @@ from tests.standin.shape import join
 Change = Literal["add", "delete", "update"]
 
 UNORDERED = {
-    # Sets in the provider's schema: an order of their own is no change.
+    # Sets in the provider's schema: a different order is not a change.
     "allows",
     "cidrBlocks",
     "denies",
@@ -31,7 +31,8 @@ UNORDERED = {
 def changes(
     kind: Kind | None, old: Mapping[str, Any], new: Mapping[str, Any], path: str = ""
 ) -> Iterator[tuple[str, Change]]:
-    """Paths such as `nodeConfig.taints[0].key` whose values differ; no kind: settings of the provider."""
+    """Returns paths such as `nodeConfig.taints[0].key` whose values differ; without a kind, settings of the
+    provider."""
     for name in sorted({*old, *new}):
         if name.startswith("__"):
             continue
@@ -61,7 +62,7 @@ def _value(kind: Kind | None, old: Any, new: Any, path: str, name: str) -> Itera
 
 
 def _empty(kind: Kind | None, path: str, value: Any) -> bool:
-    """Whether a value is as good as none: an empty group of inputs is a thing, an empty map is not."""
+    """Returns whether a value counts as unset: an empty map does, an empty group of inputs does not."""
     if value == {} and kind:
         plain, field = declared(kind, path)
         return field is not None and field.type == "map" and plain == re.sub(r"\[\d+\]", "", path)
@@ -69,7 +70,7 @@ def _empty(kind: Kind | None, path: str, value: Any) -> bool:
 
 
 def declared(kind: Kind, path: str) -> tuple[str, sdk.Field | None]:
-    """The input that a path belongs to, without indexes and keys of a map, and its declaration."""
+    """Returns the input that a path belongs to, without indexes and keys of a map, and its declaration."""
     fields, found, taken = sdk.resource(kind.token) or {}, None, []
     for part in re.sub(r"\[\d+\]", "", path).split("."):
         found = fields.get(part)
@@ -86,7 +87,8 @@ def declared(kind: Kind, path: str) -> tuple[str, sdk.Field | None]:
 
 
 def replaces(kind: Kind, path: str, old: Any, new: Any) -> bool:
-    """Whether a change replaces the thing: itself, or (a whole group comes or goes) anything in it."""
+    """Returns whether a change replaces the resource: by this input, or, when a group comes or goes, by any
+    input in it."""
     if kind.replaces(declared(kind, path)[0]):
         return True
     group = new if isinstance(new, Mapping | list) else old
@@ -104,7 +106,7 @@ def _inside(value: Any, path: str) -> Iterator[str]:
 
 
 def look(values: Any, path: str) -> Any:
-    """The value at a path with indexes; None where nothing is."""
+    """Returns the value at a path with indexes; None where there is none."""
     for part in path.replace("[", ".").replace("]", "").split("."):
         if isinstance(values, list) and part.isdigit():
             values = values[int(part)] if int(part) < len(values) else None
@@ -116,7 +118,7 @@ def look(values: Any, path: str) -> Any:
 
 
 def live(kind: Kind, old: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """The server's values of those inputs that the program had set: what a refresh brings home.
+    """Returns the server's values of the inputs that the program had set, for a refresh.
 
     The real provider leaves out what the program never set, and labels that others added.
     """

@@ -1,4 +1,4 @@
-"""What the stand-in knows of one resource type, beyond what the SDK and the discovery documents say."""
+"""Facts about one resource type beyond what the SDK and the discovery documents say."""
 
 import functools
 import importlib
@@ -9,13 +9,13 @@ from typing import Any
 
 Values = Mapping[str, Any]
 Translate = Callable[[Any], dict[str, Any]]
-"""From one Pulumi input to the part of the API's message that it becomes."""
+"""Function from one Pulumi input to the part of the API's message that it becomes."""
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""How the engine writes a value that is not known during a preview (sdk/go/common/resource/plugin/rpc.go)."""
+"""Value by which the engine writes what a preview does not know (sdk/go/common/resource/plugin/rpc.go)."""
 
 OWN: Mapping[str, str | Translate] = {
-    # Inputs of the provider itself, or parts of the URL; no message of Google's holds them.
+    # Inputs of the provider itself, or parts of the URL; no Google message has them.
     "deletionPolicy": "",
     "project": "",
     "location": "",
@@ -29,16 +29,15 @@ class Kind:
     """One resource type.
 
     `method` is the id of the API method that creates it, and `body` the path inside that method's request
-    where inputs go (empty: the request itself). `rename` says where an input goes when its name differs:
-    an empty text means "not in the body", `a.b` nests, `a[]` makes a list of one, a leading `/` counts
-    from the request's root, and a function builds the part itself. `url` gives the method's parameters.
-    `replace` lists the inputs that Google cannot change, as paths without indexes: `a.**` is everything
-    below `a`, and `-a` an exception. `refs` names inputs that point at another type. `computed` are
-    outputs that Google sets, as templates over the inputs, `{project}`, `{number}` and `{id}`. `defaults`
-    stand in for URL parts that neither the resource nor the provider sets. `unsupported` inputs are refused
-    with a reason. `minutes` is how long the real provider waits for the creation,
-    `known` the computed outputs that it already knows in a preview, and `outlives` says that Google keeps the
-    thing, and its name, after a deletion.
+    where inputs go (empty: the request itself). `rename` gives the field of an input whose name differs: an
+    empty text means "not in the body", `a.b` nests, `a[]` makes a list of one, a leading `/` counts from the
+    request's root, and a function builds the part itself. `url` gives the method's parameters. `replace`
+    lists the inputs that Google cannot change, as paths without indexes: `a.**` is everything below `a`, and
+    `-a` an exception. `refs` names inputs that point at another type. `computed` are outputs that Google
+    sets, as templates over the inputs, `{project}`, `{number}` and `{id}`. `defaults` fill in URL parts that
+    neither the resource nor the provider sets. `unsupported` inputs are refused with a reason. `minutes` is
+    how long the real provider waits for the creation, `known` are the computed outputs that it already knows
+    in a preview, and `outlives` says that Google keeps the resource, and its name, after a deletion.
     """
 
     token: str
@@ -58,20 +57,20 @@ class Kind:
 
     @property
     def module(self) -> str:
-        """The SDK's module: `container` of `gcp:container/nodePool:NodePool`."""
+        """Returns the SDK's module: `container` of `gcp:container/nodePool:NodePool`."""
         return self.token.split(":")[1].split("/")[0]
 
     @property
     def api(self) -> str:
-        """The API's name: `container`."""
+        """Returns the API's name: `container`."""
         return self.method.split(".")[0]
 
     def target(self, path: str) -> str | Translate | None:
-        """Where the input at `path` goes; None when the names agree or it is unknown."""
+        """Returns the destination of the input at `path`; None when the names agree or it is unknown."""
         return self.rename.get(path, OWN.get(path) if "." not in path else None)
 
     def replaces(self, path: str) -> bool:
-        """Whether a change of the input at `path` (without indexes) replaces the resource."""
+        """Returns whether a change of the input at `path` (without indexes) replaces the resource."""
         answer = False
         for word in self.replace.split():
             rule = word.lstrip("-")
@@ -86,7 +85,7 @@ class Kind:
 
 
 def words(prefix: str, names: str) -> str:
-    """`words("a", "b c")` is `a.b a.c`: the replace lists stay readable."""
+    """Returns `words("a", "b c")` as `a.b a.c`, which keeps the replace lists readable."""
     return " ".join(f"{prefix}.{name}" for name in names.split())
 
 
@@ -94,7 +93,7 @@ KINDS: dict[str, Kind] = {}
 
 
 def add(*kinds: Kind) -> None:
-    """Make types known; called by the modules of `tests.standin.kinds`."""
+    """Register types; called by the modules of `tests.standin.kinds`."""
     for kind in kinds:
         assert kind.token not in KINDS, kind.token
         KINDS[kind.token] = kind
@@ -102,7 +101,7 @@ def add(*kinds: Kind) -> None:
 
 @functools.cache
 def every() -> dict[str, Kind]:
-    """All types by token."""
+    """Returns all types by token."""
     package = importlib.import_module("tests.standin.kinds")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"tests.standin.kinds.{module.name}")
@@ -110,12 +109,12 @@ def every() -> dict[str, Kind]:
 
 
 def find(token: str) -> Kind | None:
-    """The type with that token, or None."""
+    """Returns the type with that token, or None."""
     return every().get(token)
 
 
 def has_unknown(value: Any) -> bool:
-    """Whether a value, or anything inside it, is not known yet."""
+    """Returns whether a value, or anything inside it, is not known yet."""
     if isinstance(value, Mapping):
         return any(has_unknown(item) for item in value.values())
     if isinstance(value, list):
@@ -124,7 +123,7 @@ def has_unknown(value: Any) -> bool:
 
 
 def at(values: Any, path: str) -> Any:
-    """The value at `a.b.c`; lists give the first element; None where nothing is."""
+    """Returns the value at `a.b.c`; lists give the first element; None where there is none."""
     for part in path.split("."):
         if isinstance(values, list):
             values = values[0] if values else None

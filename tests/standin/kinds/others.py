@@ -14,12 +14,12 @@ CLEAR_SECRET = "it would put a secret value into the state; set it out of band."
 
 
 def dashboard(text: str) -> dict[str, Any]:
-    """The provider takes the whole dashboard as JSON."""
+    """Returns the whole dashboard, which the provider takes as JSON."""
     return json.loads(text)
 
 
 def rolling_period(days: float) -> dict[str, Any]:
-    """The provider counts days, the API seconds."""
+    """Returns the period in seconds, as the API counts; the provider counts days."""
     return {"rollingPeriod": f"{int(days) * 86400}s"}
 
 
