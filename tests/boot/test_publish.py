@@ -1,4 +1,4 @@
-"""Publishing a compile cache, against a pretended Cloud Storage: once, whole, and never an outage."""
+"""Publishing a compile cache to a fake Cloud Storage: once, complete, and never the cause of an outage."""
 
 import shutil
 import subprocess

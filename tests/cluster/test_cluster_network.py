@@ -1,4 +1,4 @@
-"""What pods reach and what they do not, and what the API server refuses and hides."""
+"""Networks that pods reach and do not reach, and requests that the API server refuses and hides."""
 
 import json
 import subprocess

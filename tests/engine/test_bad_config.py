@@ -1,4 +1,4 @@
-"""A mistake in a stack file, met by the real CLI: one sentence, no traceback, nothing touched."""
+"""A mistake in a stack file under the real CLI: one sentence, no traceback, no changes."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The real CLI with the project's own language host: a stack's life, about, and programs that fail."""
+"""The real CLI with this project's language host: a stack's life, about, and programs that fail."""
 
 import json
 import platform
@@ -107,7 +107,7 @@ def test_a_program_that_fails_is_reported_once_and_shortly(project: Project, nam
         assert errors.count(sentence) == 1, shown
     assert "local/toolchain" not in errors
     if name != "syntax":
-        # Upstream's executor cuts its own frames off, except where the program has none of its own.
+        # Upstream's executor removes its own frames, except where the program has no frames of its own.
         assert "pulumi-language-python-exec" not in errors and "asyncio" not in errors
 
 

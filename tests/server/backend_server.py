@@ -1,4 +1,4 @@
-"""The CPU backend's patches, one by one, in the model server's Python: prints what each gives as JSON."""
+"""The CPU backend's patches, one by one, in the model server's Python: prints the result of each as JSON."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What each patch of the CPU backend changes, and the tiny model's files, in the model server's Python."""
+"""Effects of each patch of the CPU backend, and the tiny model's files, in the model server's Python."""
 
 import hashlib
 import json
