@@ -13,10 +13,10 @@ PYTHON312 = for p in "$$PYTHON" python3.12 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versi
 	[ -n "$$p" ] && "$$p" -c 'import sys, venv; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null && { echo "$$p"; exit 0; }; done; \
 	echo "Python 3.12 is needed and was not found: install it (pyenv install 3.12, or your distribution's package) or set PYTHON=/path/to/python3.12." >&2; exit 1
 
-.PHONY: help up prove bake preview ask status logs key env down clean test check bench diagram format
+.PHONY: help up explain compose prove bake preview ask status logs key env down clean test check bench bench-cold diagram format
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 .venv/complete: requirements/dev.txt
 	@python=$$($(PYTHON312)) || exit 1; echo "-> Python environment (.venv) from requirements/dev.txt"; \
@@ -50,10 +50,18 @@ down: .venv/complete ## stop the cluster; model, compile cache and state stay
 clean: .venv/complete ## stop the cluster and remove its state; built programs stay
 	@$(PY) -m local clean
 
+# The stack is selected only when it is named: STACK has a default for other commands.
+SELECTION = $(if $(filter-out file,$(origin STACK)),--stack $(STACK)) $(if $(PHASE),--phase $(PHASE)) \
+	$(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(MODEL),--model $(MODEL)) $(if $(SLICE),--accelerator $(SLICE))
+
+explain: .venv/complete ## memory, programs, cold start and cost of an engine: make explain PHASE=tuned, or STACK=prod
+	@$(PY) -m explain engine $(SELECTION) $(ARGS)
+
+compose: .venv/complete ## compose.yaml and vllm.env for a machine that is run by hand: make compose STACK=dev
+	@$(PY) -m explain compose --stack $(STACK)
+
 prove: .venv/complete ## compile an engine's TPU programs without a TPU: make prove PHASE=tuned, or STACK=dev
-	@$(PY) -m local.prove $(if $(filter-out file,$(origin STACK)),--stack $(STACK)) $(if $(PHASE),--phase $(PHASE)) \
-		$(if $(SCENARIO),--scenario $(SCENARIO)) $(if $(MODEL),--model $(MODEL)) \
-		$(if $(SLICE),--accelerator $(SLICE)) $(ARGS)
+	@$(PY) -m local.prove $(SELECTION) $(ARGS)
 
 bake: .venv/complete ## prove a stack's engine, and pack the compile cache: make bake STACK=dev
 	@$(MAKE) --no-print-directory prove ARGS='--bake $(ARGS)'
@@ -70,6 +78,9 @@ check: .venv/complete ## style, types and fast tests only
 
 bench: .venv/complete ## pulumi preview of prod beside a bare program's, in pairs
 	@$(PY) -m bench.preview
+
+bench-cold: .venv/complete ## seconds from nothing to a preview and to an answer, in scratch caches (half an hour)
+	@$(PY) -m bench.cold
 
 diagram: .venv/complete ## draw docs/architecture.svg from the stacks' graphs (needs Graphviz)
 	@$(PY) -m docs.diagram

@@ -1,1 +1,1 @@
-"""What runs inside the model server's own processes. Standard library only; no other part of this project."""
+"""Runs next to vLLM: in its process, on a TPU VM, in the weights Job. Imports none of the other packages."""

@@ -1,13 +1,21 @@
-"""The agent as plain files: what a ConfigMap mounts as one folder of PYTHONPATH, in any vllm-tpu image.
+"""Packs the agent as plain files for PYTHONPATH in any vllm-tpu image; runs in the Pulumi program.
 
-`python -m agent.bundle FOLDER` writes them, for a machine that is run by hand.
+`python -m agent.bundle FOLDER` writes the files, for a machine that is run by hand.
 """
 
 import hashlib
 import sys
 from pathlib import Path
 
-MODULES = ("__init__.py", "answers.py", "cache_events.py", "guard.py", "keys.py", "rules.py")
+MODULES = (
+    "__init__.py",
+    "server/__init__.py",
+    "server/api_keys.py",
+    "server/compile_cache_events.py",
+    "server/error_responses.py",
+    "server/guard.py",
+    "server/request_rules.py",
+)
 METADATA = "tpuserve_agent.dist-info"
 """Python finds entry points of any folder on its path that holds such a folder; no installation is needed."""
 
@@ -19,7 +27,7 @@ def files() -> dict[str, str]:
         **{f"agent/{name}": (here / name).read_text("utf-8") for name in MODULES},
         f"{METADATA}/METADATA": "Metadata-Version: 2.1\nName: tpuserve-agent\nVersion: 1\n",
         f"{METADATA}/entry_points.txt": (
-            "[vllm.general_plugins]\ntpuserve_cache_events = agent.cache_events:register\n"
+            "[vllm.general_plugins]\ntpuserve_cache_events = agent.server.compile_cache_events:register\n"
         ),
     }
 

@@ -96,9 +96,9 @@ class _Scratch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # Go makes its module cache read-only.
+        # Several times faster than shutil.rmtree over half a million files. Go's module cache is read-only.
         subprocess.run(["chmod", "-R", "u+w", self.folder], check=False)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        subprocess.run(["rm", "-rf", self.folder], check=False)
         say(f"Output of the commands: {self.log}")
 
     def environment(self) -> Mapping[str, str]:

@@ -1,0 +1,1 @@
+"""How resources are made: no configuration, no stack names, no environments."""

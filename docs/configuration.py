@@ -9,18 +9,24 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from serving.accelerators import ACCELERATORS, GIB
-from serving.engine import EngineConfig
-from serving.engine_parts import MultimodalLimits, Speculative, VisionPrograms
-from serving.fields import targets
-from serving.models import MODELS
-from serving.phases import PHASES, SCENARIOS, engine_for
-from stacks import capacity
-from stacks import targets as kinds
-from stacks.settings import Settings
+from config import provisioning
+from config import targets as kinds
+from config.settings import Settings
+from serving.engine.config import EngineConfig
+from serving.engine.nested_options import MultimodalLimits, Speculative, VisionPrograms
+from serving.engine.phases import PHASES, SCENARIOS, engine_for
+from serving.engine.rendering import targets
+from serving.hardware.accelerators import ACCELERATORS, GIB
+from serving.models.catalog import MODELS
 
 TARGETS = (kinds.LocalTarget, kinds.FoundationTarget, kinds.GkeTarget, kinds.TpuVmTarget)
-CAPACITY = (capacity.OnDemand, capacity.Spot, capacity.FlexStart, capacity.Reservation, capacity.Ladder)
+CAPACITY = (
+    provisioning.OnDemand,
+    provisioning.Spot,
+    provisioning.FlexStart,
+    provisioning.Reservation,
+    provisioning.ProvisioningFallback,
+)
 PARTS = (
     kinds.Endpoint,
     kinds.NewCluster,
@@ -43,7 +49,7 @@ _ENGINE = """\
 
 A stack names a `phase`, perhaps a `scenario`, and under `engine:` single fields that differ. A field that is
 empty (`null`) is not passed, and vLLM's own default holds. Values replace whole values: a new
-`limit_mm_per_prompt` replaces the old one. `python -m serving explain --stack STACK` shows what it comes to.
+`limit_mm_per_prompt` replaces the old one. `python -m explain engine --stack STACK` shows what it comes to.
 """
 
 

@@ -9,7 +9,7 @@ from local import children, client, cluster, machine, paths, prepare, toolchain
 from local.preview import preview
 from local.progress import Refusal, say
 from local.up import up
-from serving import layout
+from serving.deploy import container_layout
 
 
 def main() -> int:
@@ -92,13 +92,17 @@ def _status() -> None:
     status = cluster.status()
     print(status)
     if status.healthy:
-        print(client.kubectl("get", "pods,service,pdb", "-n", layout.NAMESPACE, "-o", "wide"), end="")
+        print(
+            client.kubectl("get", "pods,service,pdb", "-n", container_layout.NAMESPACE, "-o", "wide"), end=""
+        )
 
 
 def _logs(component: str) -> None:
     if component == "vllm":
         selector = "app.kubernetes.io/name=vllm"
-        print(client.kubectl("logs", "-n", layout.NAMESPACE, "-l", selector, "--tail", "200"), end="")
+        print(
+            client.kubectl("logs", "-n", container_layout.NAMESPACE, "-l", selector, "--tail", "200"), end=""
+        )
     else:
         print(cluster.logs(component), end="")
 

@@ -12,7 +12,7 @@ import httpx
 
 from local.kubectl import get, kubectl
 from local.progress import Refusal, step
-from serving import layout
+from serving.deploy import container_layout
 
 KEY_PROPAGATION_SECONDS = 120.0
 """Seconds for a new key to reach the pod: the kubelet refreshes mounted Secrets within its sync period (60 s
@@ -31,22 +31,22 @@ def endpoint() -> str:
 
     Raises Refusal when there is no Service.
     """
-    service = get("service", layout.SERVER, layout.NAMESPACE)
+    service = get("service", container_layout.SERVER, container_layout.NAMESPACE)
     if service is None:
         raise Refusal("There is no server to send a request to yet: run `make up` to start one.")
-    return f"http://{service['spec']['clusterIP']}:{layout.PORT}"
+    return f"http://{service['spec']['clusterIP']}:{container_layout.PORT}"
 
 
 def set_key() -> None:
     """Generate a new API key and store it as a Secret; the running server picks it up without a restart."""
-    if get("namespace", layout.NAMESPACE, "") is None:
+    if get("namespace", container_layout.NAMESPACE, "") is None:
         raise Refusal("The namespace for the API key does not exist yet: run `make up` to create it.")
     value = base64.b64encode(secrets.token_urlsafe(32).encode()).decode()
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": layout.API_KEY, "namespace": layout.NAMESPACE},
-        "data": {layout.API_KEY: value},
+        "metadata": {"name": container_layout.API_KEY, "namespace": container_layout.NAMESPACE},
+        "data": {container_layout.API_KEY: value},
     }
     # The value goes through standard input, so no argument list shows it. Server-side apply keeps it out of
     # the last-applied annotation.
@@ -56,8 +56,8 @@ def set_key() -> None:
 
 def key() -> str | None:
     """Returns the API key that the cluster holds, or None when there is none yet."""
-    secret = get("secret", layout.API_KEY, layout.NAMESPACE)
-    return None if secret is None else base64.b64decode(secret["data"][layout.API_KEY]).decode()
+    secret = get("secret", container_layout.API_KEY, container_layout.NAMESPACE)
+    return None if secret is None else base64.b64decode(secret["data"][container_layout.API_KEY]).decode()
 
 
 def wait_for_key() -> None:

@@ -26,7 +26,7 @@ from tests.standin.install import install
 NOBODY = "pretended-project"
 """Project ID under which foundations are deployed: the program rejects `up` for the placeholder project."""
 
-SOURCES = ("stacks", "components", "serving", "tests/standin")
+SOURCES = ("stacks", "config", "components", "serving", "tests/standin")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from local import client, cluster, image, machine, paths, prepare, stack
 from local.progress import exclusive, say
-from serving import layout
+from serving.deploy import container_layout
 
 CACHE_ROOM = 16 * 2**20
 """Bytes that the tiny model's programs take in the compile cache, several times over."""
@@ -45,7 +45,7 @@ def _prepare() -> None:
 def _cluster() -> None:
     cache = paths.node_data() / "compile-cache"
     cache.mkdir(parents=True, exist_ok=True)
-    os.chown(cache, layout.USER, layout.USER)
+    os.chown(cache, container_layout.USER, container_layout.USER)
     if shutil.disk_usage(cache).free < CACHE_ROOM:
         say(
             f"   The compile cache's folder {cache} is full: the server runs, but every boot compiles all "

@@ -12,7 +12,7 @@ GROUPS = (
 REQUEST = "gcp:compute/resizeRequest:ResizeRequest"
 FIREWALL = "gcp:compute/firewall:Firewall"
 
-# What the template tells about its own boot (stacks/tpu_vm.py).
+# What the template tells about its own boot (stacks/tpu_vm/managed_group.py).
 BOOT_SECONDS = "metadata.tpuserve-boot-seconds"
 DISK_GB = "metadata.tpuserve-disk-gb"
 

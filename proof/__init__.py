@@ -5,8 +5,8 @@ arrays that have shapes and shardings but no data, laid out on the devices of li
 (environment -> checkpoint -> boot, with every replaced function in patches and loading). Whatever the boot
 asks to have compiled is collected and then lowered and compiled one program after another, each result a file
 of its own, so that a killed run goes on where it was (compiling, records). The results become one
-serving.proofs.Proof, which serving/ uses in place of its formulas, with a table and a picture of each chip's
-memory (report, picture).
+serving.compilation.proofs.Proof, which serving/ uses in place of its formulas, with a table and a picture of
+each chip's memory (report, picture).
 
 Runs in the model server's own Python (local/image builds it) and imports serving/ alone.
 """

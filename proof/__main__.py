@@ -18,11 +18,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from config.selection import Selection, add_options, from_options
 from proof import bake, environment
 from proof.environment import Refused
-from serving import memory, proofs
-from serving.asked import Asked, add_options, from_options
-from serving.fingerprint import fingerprint
+from serving.compilation import proofs
+from serving.compilation.fingerprint import fingerprint
+from serving.memory.budget import budget
 
 PARTIAL = (
     "(Not of the whole engine: --quick, --layers or --config. The code of what was left out is not counted.)"
@@ -87,22 +88,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _prove(options: argparse.Namespace) -> int:
-    asked = _asked(options)
+    selection = _selection(options)
     versions = environment.versions()
     graph = fingerprint(
-        image="", model=asked.model, accelerator=asked.accelerator, engine=asked.engine
+        image="", model=selection.model, accelerator=selection.accelerator, engine=selection.engine
     ).graph_digest
     from proof import checkpoint
     from proof.records import WorkFolder
 
-    configuration = checkpoint.configuration(asked.model, options.files, options.config)
+    configuration = checkpoint.configuration(selection.model, options.files, options.config)
     folder = WorkFolder(options.work, graph, {"versions": versions, "config": configuration})
     if not options.helper:
         folder.forget_refusals()
         checkpoint.write(configuration, options.files, folder.checkpoint)
-    environment.prepare(asked.engine.environment(), asked.accelerator, folder.cache)
+    environment.prepare(selection.engine.environment(), selection.accelerator, folder.cache)
     with _helpers(0 if options.helper else options.processes - 1):
-        proof, records = _compiled(asked, folder, graph, versions, quick=options.quick, silent=options.helper)
+        proof, records = _compiled(
+            selection, folder, graph, versions, quick=options.quick, silent=options.helper
+        )
     if options.helper:
         return 0
     from proof import picture, report
@@ -111,41 +114,41 @@ def _prove(options: argparse.Namespace) -> int:
     out = options.out if _whole(options) else folder.path / "reports"
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / f"{graph}.json", rendered(proof))
-    write_whole(out / f"{graph}.svg", picture.draw(asked, proof))
-    print(report.table(asked, proof))
+    write_whole(out / f"{graph}.svg", picture.draw(selection, proof))
+    print(report.table(selection, proof))
     if not _whole(options):
         print(PARTIAL)
     print(f"\n{out / graph}.json and .svg")
-    fits = report.fits(asked, proof)
+    fits = report.fits(selection, proof)
     if options.bake and fits:
-        archive = bake.pack(asked, proof, records, folder, options.work / "baked")
+        archive = bake.pack(selection, proof, records, folder, options.work / "baked")
         print(f"\n{archive}, {archive.stat().st_size / 1e6:.0f} MB. docs/proof.md says how to try it.")
     return int(not fits)
 
 
-def _asked(options: argparse.Namespace) -> Asked:
-    (asked,) = from_options(options, STACKS)
-    if asked.accelerator.is_stand_in:
+def _selection(options: argparse.Namespace) -> Selection:
+    (selection,) = from_options(options, STACKS)
+    if selection.accelerator.is_stand_in:
         raise ValueError(
-            f"accelerator is {asked.accelerator.name}, a CPU that plays a slice: there is nothing to "
+            f"accelerator is {selection.accelerator.name}, a CPU that plays a slice: there is nothing to "
             "prove; name a real one."
         )
-    if asked.engine.tensor_parallel_size != asked.accelerator.chips:
+    if selection.engine.tensor_parallel_size != selection.accelerator.chips:
         raise ValueError(
-            f"engine.tensor_parallel_size is {asked.engine.tensor_parallel_size} and "
-            f"{asked.accelerator.name} has {asked.accelerator.chips} chips: a proof is for all of them; set "
-            f"it to that (--set tensor_parallel_size={asked.accelerator.chips})."
+            f"engine.tensor_parallel_size is {selection.engine.tensor_parallel_size} and "
+            f"{selection.accelerator.name} has {selection.accelerator.chips} chips: a proof is for all of "
+            f"them; set it to that (--set tensor_parallel_size={selection.accelerator.chips})."
         )
-    problem = memory.budget(asked.accelerator, asked.model, asked.engine).problem
+    problem = budget(selection.accelerator, selection.model, selection.engine).problem
     if problem is not None and problem.code == "pages-beyond-memory":
         raise Refused(str(problem))
     if options.bake:
-        bake.check(asked, whole=_whole(options))
+        bake.check(selection, whole=_whole(options))
     if options.layers:
-        period = min(asked.model.full_attention_period, options.layers)
-        model = dataclasses.replace(asked.model, layers=options.layers, full_attention_period=period)
-        return dataclasses.replace(asked, model=model)
-    return asked
+        period = min(selection.model.full_attention_period, options.layers)
+        model = dataclasses.replace(selection.model, layers=options.layers, full_attention_period=period)
+        return dataclasses.replace(selection, model=model)
+    return selection
 
 
 def _whole(options: argparse.Namespace) -> bool:
@@ -154,17 +157,17 @@ def _whole(options: argparse.Namespace) -> bool:
 
 
 def _compiled(
-    asked: Asked, folder: Any, graph: str, versions: dict[str, str], *, quick: bool, silent: bool
+    selection: Selection, folder: Any, graph: str, versions: dict[str, str], *, quick: bool, silent: bool
 ) -> tuple[proofs.Proof, list[Any]]:
     from proof import boot, compiling, patches
 
     began = time.monotonic()
-    _say(f"-> booting vllm-tpu over the shapes of {asked.model.name}", silent)
-    patches.name_the_chip(asked.accelerator)
+    _say(f"-> booting vllm-tpu over the shapes of {selection.model.name}", silent)
+    patches.name_the_chip(selection.accelerator)
     import tpu_inference  # noqa: F401  sets flags that libtpu reads when it is loaded
 
-    devices = boot.slice_devices(asked.accelerator)
-    booted = boot.boot(asked.engine, folder.checkpoint, asked.accelerator, devices)
+    devices = boot.slice_devices(selection.accelerator)
+    booted = boot.boot(selection.engine, folder.checkpoint, selection.accelerator, devices)
     _say(f"   {len(booted.requests)} programs asked for, {time.monotonic() - began:.0f} s", silent)
     requests = compiling.choose(booted, quick=quick)
     progress = compiling.Progress(requests, folder.records())
@@ -174,7 +177,7 @@ def _compiled(
     if not programs:
         raise Refused(f"The compiler refuses every program, the first for this reason: {records[0].refused}")
     proof = proofs.Proof(
-        name=asked.name,
+        name=selection.name,
         graph=graph,
         compiled=datetime.now(UTC).date().isoformat(),
         versions=versions,

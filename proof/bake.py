@@ -3,7 +3,7 @@
 Marked `baked` in its name and manifest: that JAX on the CPU backend computes the same keys from shapes as a
 real boot is tested; that a TPU host computes these keys and loads these programs is not. So only a stack with
 `target.baked_cache` takes it, and a machine whose server ends before it is ready drops it
-(agent/boot/baked.py).
+(agent/vm/baked_cache_trial.py).
 """
 
 import json
@@ -13,12 +13,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from config.selection import Selection
 from proof.environment import WRITTEN_FOR, Refused
 from proof.records import Record, WorkFolder, write_whole
-from serving import baked
-from serving.asked import Asked
-from serving.fingerprint import fingerprint
-from serving.proofs import Proof
+from serving.compilation.fingerprint import fingerprint
+from serving.compilation.proofs import Proof
+from serving.deploy import baked_cache
 
 MANIFEST = "manifest.json"
 
@@ -27,35 +27,41 @@ IMAGE = re.compile(rf":v{re.escape(WRITTEN_FOR['vllm-tpu'])}@sha256:(?!0{{64}}$)
 """The release that the programs are of, in any repository."""
 
 
-def check(asked: Asked, *, whole: bool) -> None:
+def check(selection: Selection, *, whole: bool) -> None:
     """Raises Refused unless a cache of these programs could be a server's: of all programs (`whole`), of one
     image, one commit of the weights, and of a KV cache whose size is fixed."""
-    if asked.image is None:
+    if selection.image is None:
         raise Refused(
-            f"{asked.name} names no image, and a cache is for the servers of one: name a stack of TPUs, as "
-            "in `make bake STACK=dev`."
+            f"{selection.name} names no image, and a cache is for the servers of one: name a stack of TPUs, "
+            "as in `make bake STACK=dev`."
         )
     if not whole:
         raise Refused("A cache holds the programs of a whole boot: leave --quick, --layers and --config out.")
-    if not IMAGE.search(asked.image):
+    if not IMAGE.search(selection.image):
         raise Refused(
-            f"The image of {asked.name} is {asked.image}, and a cache is for one with this proof's versions: "
-            f"set tpuserve:image to {RELEASE} with its real digest (`crane digest {RELEASE}` tells it)."
+            f"The image of {selection.name} is {selection.image}, and a cache is for one with this proof's "
+            f"versions: set tpuserve:image to {RELEASE} with its real digest (`crane digest {RELEASE}` "
+            f"tells it)."
         )
-    if asked.model.revision is None:
+    if selection.model.revision is None:
         raise Refused(
-            f"{asked.name} does not fix the weights, and a cache is for one commit of them: set "
+            f"{selection.name} does not fix the weights, and a cache is for one commit of them: set "
             "tpuserve:model_revision."
         )
-    if problem := baked.problem(asked.accelerator, asked.model, asked.engine):
+    if problem := baked_cache.problem(selection.accelerator, selection.model, selection.engine):
         raise Refused(problem)
 
 
-def pack(asked: Asked, proof: Proof, records: Sequence[Record], folder: WorkFolder, out: Path) -> Path:
+def pack(
+    selection: Selection, proof: Proof, records: Sequence[Record], folder: WorkFolder, out: Path
+) -> Path:
     """Write the archive for the servers of a stack that passes `check` into `out`, whole or not at all; its
     path. Raises Refused when the cache lacks one of the programs, or when tar fails."""
     named = fingerprint(
-        image=asked.image or "", model=asked.model, accelerator=asked.accelerator, engine=asked.engine
+        image=selection.image or "",
+        model=selection.model,
+        accelerator=selection.accelerator,
+        engine=selection.engine,
     )
     keys = {record.key: f"{record.kind} {record.shape}" for record in records if record.key}
     files = sorted(f"{key}-cache" for key in keys)
@@ -76,7 +82,7 @@ def pack(asked: Asked, proof: Proof, records: Sequence[Record], folder: WorkFold
         "programs": dict(sorted(keys.items())),
     }
     out.mkdir(parents=True, exist_ok=True)
-    archive = out / Path(baked.name(named)).name
+    archive = out / Path(baked_cache.name(named)).name
     # Of its own: another bake may run, and stacks with the same programs have other images.
     with tempfile.TemporaryDirectory(prefix=".", dir=out) as own:
         write_whole(Path(own) / MANIFEST, json.dumps(manifest, indent=1) + "\n")

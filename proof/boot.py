@@ -10,8 +10,8 @@ import numpy as np
 
 from proof import patches
 from proof.environment import Refused
-from serving.accelerators import GIB, Accelerator
-from serving.engine import EngineConfig
+from serving.engine.config import EngineConfig
+from serving.hardware.accelerators import GIB, Accelerator
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ _GROUPS = (
 
 
 def _group(path: str) -> str:
-    """serving/weights.py's name of the group that a parameter belongs to."""
+    """serving/memory/weights.py's name of the group that a parameter belongs to."""
     return next((name for part, name in _GROUPS if part in path), "norms")
 
 

@@ -1,4 +1,5 @@
-"""A model's folder without weights: a configuration from serving/models.py, any Gemma 4 tokenizer beside it.
+"""A model's folder without weights: a configuration from serving/models/catalog.py, any Gemma 4 tokenizer
+beside it.
 
 No program depends on the tokenizer or on the image processor's files; vLLM only wants to find them.
 """
@@ -11,7 +12,7 @@ from typing import Any
 
 from proof.environment import Refused
 from proof.records import write_whole
-from serving.models import ModelSpec
+from serving.models.spec import ModelSpec
 
 _VISION_DEFAULTS: Mapping[str, Any] = {
     "model_type": "gemma4_vision",
@@ -45,7 +46,7 @@ _VISION: Mapping[str, Mapping[str, Any]] = {
     "gemma-4-26b-a4b-it": _LARGE,
     "gemma-4-31b-it": _LARGE,
 }
-"""The vision towers, from the program that made the checkpoints (serving/models.py names it)."""
+"""The vision towers, from the program that made the checkpoints (serving/models/catalog.py names it)."""
 
 
 def text_configuration(model: ModelSpec) -> dict[str, Any]:

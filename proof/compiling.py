@@ -10,7 +10,7 @@ from proof.boot import Boot, Request, on_chip
 from proof.environment import Refused
 from proof.keys import Known, WatchedKeys, must_be_whole
 from proof.records import Record, WorkFolder
-from serving.proofs import Calls, Program
+from serving.compilation.proofs import Calls, Program
 
 NOTHING: dict[str, Any] = {
     "code_bytes": 0,

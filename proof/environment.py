@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
-from serving.accelerators import Accelerator
+from serving.hardware.accelerators import Accelerator
 
 WRITTEN_FOR = {"vllm-tpu": "0.32.0", "tpu-inference": "0.32.0", "jax": "0.11.2", "libtpu": "0.0.48"}
 """patches.py names private functions; another version may have moved or changed them."""

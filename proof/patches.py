@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.accelerators import Accelerator
+from serving.hardware.accelerators import Accelerator
 
 
 def name_the_chip(accelerator: Accelerator) -> None:

@@ -2,10 +2,10 @@
 
 from html import escape
 
+from config.selection import Selection
 from proof.report import budgets, parts, verdict
-from serving.accelerators import GIB
-from serving.asked import Asked
-from serving.proofs import Proof
+from serving.compilation.proofs import Proof
+from serving.hardware.accelerators import GIB
 
 WIDTH, BAR, GAP, LEFT, TOP = 920, 34, 26, 70, 64
 LEGEND = 2, 420
@@ -18,9 +18,9 @@ OTHERS = {"KV cache": "#58a55c", "code of all programs": "#e0a526", "left": "#ee
 BUFFER = "#d1603d"
 
 
-def draw(asked: Asked, proof: Proof) -> str:
+def draw(selection: Selection, proof: Proof) -> str:
     """The picture as SVG text."""
-    rows = budgets(asked, proof)
+    rows = budgets(selection, proof)
     usable = rows[0][1].hbm_bytes
     scale = (WIDTH - LEFT - 20) / usable
     body: list[str] = []
@@ -55,13 +55,14 @@ def draw(asked: Asked, proof: Proof) -> str:
         body.append(f'<rect x="{x}" y="{y - 10}" width="12" height="12" fill="{colour}"/>')
         body.append(_text(x + 18, y, name))
     height = bottom + -(-len(legend) // columns) * 18 + 24
-    title = (
-        f"{asked.name}: {asked.model.name}, each of {asked.engine.tensor_parallel_size} chips, {proof.source}"
-    )
+    chips = selection.engine.tensor_parallel_size
+    title = f"{selection.name}: {selection.model.name}, each of {chips} chips, {proof.source}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
         f'font-family="sans-serif" font-size="12">\n<rect width="100%" height="100%" fill="white"/>\n'
-        f"{_text(10, 22, title)}\n{_text(10, 42, verdict(asked, proof))}\n" + "\n".join(body) + "\n</svg>\n"
+        f"{_text(10, 22, title)}\n{_text(10, 42, verdict(selection, proof))}\n"
+        + "\n".join(body)
+        + "\n</svg>\n"
     )
 
 

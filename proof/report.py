@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from serving import memory
-from serving.accelerators import GIB
-from serving.asked import Asked
-from serving.memory import Memory
-from serving.proofs import Program, Proof
-from serving.roofline import bound
+from config.selection import Selection
+from proof.roofline import bound
+from serving.compilation.proofs import Program, Proof
+from serving.hardware.accelerators import GIB
+from serving.memory.budget import budget
+from serving.memory.terms import Memory
 
 MIB = 2**20
 
@@ -15,25 +15,25 @@ UTILISATIONS = (0.90, 0.92, 0.95)
 """Shares of HBM that the report compares beside the one that was asked for."""
 
 
-def budgets(asked: Asked, proof: Proof) -> list[tuple[float, Memory]]:
+def budgets(selection: Selection, proof: Proof) -> list[tuple[float, Memory]]:
     """The budget at the asked share of HBM and at UTILISATIONS, in rising order, from the proof's sizes."""
-    shares = sorted({*UTILISATIONS, asked.engine.gpu_memory_utilization})
-    engines = [asked.engine.model_copy(update={"gpu_memory_utilization": share}) for share in shares]
+    shares = sorted({*UTILISATIONS, selection.engine.gpu_memory_utilization})
+    engines = [selection.engine.model_copy(update={"gpu_memory_utilization": share}) for share in shares]
     return [
-        (share, memory.budget(asked.accelerator, asked.model, engine, proof))
+        (share, budget(selection.accelerator, selection.model, engine, proof))
         for share, engine in zip(shares, engines, strict=True)
     ]
 
 
-def fits(asked: Asked, proof: Proof) -> bool:
+def fits(selection: Selection, proof: Proof) -> bool:
     """Whether all that was compiled runs in what a chip has."""
-    found = memory.budget(asked.accelerator, asked.model, asked.engine, proof)
+    found = budget(selection.accelerator, selection.model, selection.engine, proof)
     return not proof.refused and found.problem is None
 
 
-def verdict(asked: Asked, proof: Proof) -> str:
+def verdict(selection: Selection, proof: Proof) -> str:
     """One sentence: whether it fits, and by how much."""
-    found = memory.budget(asked.accelerator, asked.model, asked.engine, proof)
+    found = budget(selection.accelerator, selection.model, selection.engine, proof)
     if proof.refused:
         return (
             f"It does not run: the compiler refuses {len(proof.refused)} programs, the first "
@@ -47,18 +47,18 @@ def verdict(asked: Asked, proof: Proof) -> str:
     )
 
 
-def table(asked: Asked, proof: Proof) -> str:
+def table(selection: Selection, proof: Proof) -> str:
     """The whole report as text."""
-    lines = [f"{asked.name}: {asked.model.name} on {asked.accelerator.name}, {proof.source}", ""]
-    lines += [*_chip(asked, proof), "", *_shares(asked, proof), "", *_kinds(proof), ""]
-    lines += [*_steps(asked, proof), ""]
+    lines = [f"{selection.name}: {selection.model.name} on {selection.accelerator.name}, {proof.source}", ""]
+    lines += [*_chip(selection, proof), "", *_shares(selection, proof), "", *_kinds(proof), ""]
+    lines += [*_steps(selection, proof), ""]
     lines += [f"refused: {reason}" for reason in proof.refused]
-    return "\n".join([*lines, verdict(asked, proof)])
+    return "\n".join([*lines, verdict(selection, proof)])
 
 
-def _chip(asked: Asked, proof: Proof) -> Iterator[str]:
-    found = memory.budget(asked.accelerator, asked.model, asked.engine, proof)
-    yield f"each chip, at {asked.engine.gpu_memory_utilization:g}"
+def _chip(selection: Selection, proof: Proof) -> Iterator[str]:
+    found = budget(selection.accelerator, selection.model, selection.engine, proof)
+    yield f"each chip, at {selection.engine.gpu_memory_utilization:g}"
     for name, size in parts(found):
         yield f"  {name:<58}{size / GIB:>9.3f} GiB"
     yield f"  {'usable':<58}{found.hbm_bytes / GIB:>9.3f} GiB"
@@ -76,9 +76,9 @@ def parts(found: Memory) -> list[tuple[str, int]]:
     ]
 
 
-def _shares(asked: Asked, proof: Proof) -> Iterator[str]:
+def _shares(selection: Selection, proof: Proof) -> Iterator[str]:
     yield "share of HBM   KV tokens   free beside weights and KV   left after programs"
-    for share, found in budgets(asked, proof):
+    for share, found in budgets(selection, proof):
         yield (
             f"{share:>12g}{found.pool.tokens:>12,}{found.free_bytes / GIB:>25.2f} GiB"
             f"{found.left_bytes / GIB:>18.2f} GiB"
@@ -108,7 +108,7 @@ def _kind(kind: str, programs: Sequence[Program]) -> str:
     )
 
 
-def _steps(asked: Asked, proof: Proof) -> Iterator[str]:
+def _steps(selection: Selection, proof: Proof) -> Iterator[str]:
     """The programs that take time when a request is served, and what each step waits for at best."""
     yield f"{'step':<47}{'needs MiB':>10}{'GFLOP':>9}{'counted GB':>11}  at least, every expert read"
     shown: dict[str, Program] = {}
@@ -118,7 +118,7 @@ def _steps(asked: Asked, proof: Proof) -> Iterator[str]:
         elif program.kind not in shown or program.flops > shown[program.kind].flops:
             shown[program.kind] = program
     for name, program in shown.items():
-        if roof := bound(program, asked.accelerator, proof.weights):
+        if roof := bound(program, selection.accelerator, proof.weights):
             yield (
                 f"{_shortened(name):<47}{program.needed_bytes / MIB:>10.1f}{program.flops / 1e9:>9,.0f}"
                 f"{program.hbm_bytes / 1e9:>11.2f}  {roof.seconds * 1000:.2f} ms, {roof.by}"

@@ -4,8 +4,8 @@ import gc
 
 import pulumi
 
-from stacks.settings import Settings
-from stacks.targets import FoundationTarget, GkeTarget, LocalTarget, TpuVmTarget
+from config.settings import Settings
+from config.targets import FoundationTarget, GkeTarget, LocalTarget, TpuVmTarget
 
 
 def build(settings: Settings) -> None:
@@ -21,7 +21,7 @@ def build(settings: Settings) -> None:
 
                 local.build(settings, target)
             case FoundationTarget() as target:
-                from stacks import foundation
+                from stacks.gcp import foundation
 
                 foundation.build(settings, target)
             case GkeTarget() as target:

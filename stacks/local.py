@@ -6,21 +6,21 @@ import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import VolumeArgsDict
 
-from components.node_volume import NodeVolume, NodeVolumeArgs
-from components.vllm_volumes import ServerVolumes
+from components.kubernetes.node_volume import NodeVolume, NodeVolumeArgs
+from components.kubernetes.vllm import ServerVolumes
+from config.settings import Settings
+from config.targets import LocalTarget
 from local import image, paths
 from local.cluster import site
-from serving import layout
-from stacks import kubernetes, outputs
+from serving.deploy import container_layout
+from stacks import outputs, workload
 from stacks.plan import plan
-from stacks.settings import Settings
-from stacks.targets import LocalTarget
 
 # `make key` makes this Secret, not Pulumi, so no value ever enters the state. Optional: the server starts
 # closed and opens when the key appears, so setting or rotating it is never a restart.
 API_KEY: VolumeArgsDict = {
-    "name": layout.API_KEY,
-    "secret": {"secret_name": layout.API_KEY, "optional": True, "default_mode": 0o440},
+    "name": container_layout.API_KEY,
+    "secret": {"secret_name": container_layout.API_KEY, "optional": True, "default_mode": 0o440},
 }
 
 
@@ -34,7 +34,7 @@ def build(settings: Settings, target: LocalTarget) -> None:
         context=target.context,
         cluster_identifier=target.context,
     )
-    space = kubernetes.namespace(layout.NAMESPACE, provider)
+    space = workload.namespace(container_layout.NAMESPACE, provider)
     data = paths.node_data()
     folders = {
         # Sizes are what the folders hold at most: a model of a few MB, a cache of a few hundred programs.
@@ -49,12 +49,12 @@ def build(settings: Settings, target: LocalTarget) -> None:
         name: NodeVolume(name, args, pulumi.ResourceOptions(providers=[provider])).claim_name
         for name, args in folders.items()
     }
-    server = kubernetes.workload(
+    server = workload.workload(
         settings,
         resolved,
-        kubernetes.Site(
+        workload.Site(
             image=resolved.release.image,
-            node_selector=kubernetes.slice_selector(resolved.accelerator),
+            node_selector=workload.slice_selector(resolved.accelerator),
             volumes=ServerVolumes(
                 models={
                     "name": "models",

@@ -5,9 +5,9 @@ from datetime import date
 
 import pulumi
 
-from serving import summary
-from serving.prices import Provisioning
-from stacks.capacity import Ladder, Pool
+from config.provisioning import Pool, ProvisioningFallback
+from serving.hardware.prices import Provisioning
+from stacks import output_lines
 from stacks.plan import Plan
 
 LOCAL = "local"
@@ -18,7 +18,7 @@ def export(
     plan: Plan,
     endpoint: pulumi.Input[str],
     region: str,
-    capacity: Pool | Ladder | None,
+    capacity: Pool | ProvisioningFallback | None,
     *,
     cache_outlives_pod: bool = True,
 ) -> None:
@@ -28,19 +28,21 @@ def export(
             pulumi.log.warn(str(finding))
     pulumi.export("endpoint", endpoint)
     pulumi.export("release", plan.release.name)
-    pulumi.export("capacity", summary.capacity(plan.memory, plan.engine))
-    pulumi.export("programs", summary.programs(plan.model, plan.engine))
-    pulumi.export("cold_start", summary.cold_start(plan.cold_start))
-    pulumi.export("compile_cache", summary.compile_cache(plan.fingerprint, outlives_pod=cache_outlives_pod))
+    pulumi.export("capacity", output_lines.capacity(plan.memory, plan.engine))
+    pulumi.export("programs", output_lines.programs(plan.model, plan.engine))
+    pulumi.export("cold_start", output_lines.cold_start(plan.cold_start))
+    pulumi.export(
+        "compile_cache", output_lines.compile_cache(plan.fingerprint, outlives_pod=cache_outlives_pod)
+    )
     ways = _provisioning(capacity)
-    prices = [summary.cost(plan.accelerator, region, way, date.today()) for way in ways]
+    prices = [output_lines.cost(plan.accelerator, region, way, date.today()) for way in ways]
     pulumi.export("cost", "; else ".join(prices))
     pulumi.export("findings", [str(finding) for finding in plan.findings])
 
 
-def _provisioning(capacity: Pool | Ladder | None) -> Sequence[Provisioning]:
+def _provisioning(capacity: Pool | ProvisioningFallback | None) -> Sequence[Provisioning]:
     """Price lists that apply, in the order in which capacity is tried."""
-    if isinstance(capacity, Ladder):
+    if isinstance(capacity, ProvisioningFallback):
         return [way for rung in capacity.rungs for way in _provisioning(rung)]
     if capacity is None or capacity.kind == "reservation":
         # A reservation has no price of its own: it is billed on demand, less your commitment.

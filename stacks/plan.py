@@ -9,18 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from agent import bundle
-from serving import coldstart, findings, fingerprint, memory, proofs, release
-from serving.accelerators import Accelerator, accelerator
-from serving.coldstart import ColdStart
-from serving.engine import EngineConfig
-from serving.finding import Finding
-from serving.fingerprint import Fingerprint
-from serving.lifecycle import Lifecycle, lifecycle
-from serving.memory import Memory
-from serving.models import ModelSpec, model
-from serving.phases import engine_for
-from serving.release import Release
-from stacks.settings import Settings
+from config.settings import Settings
+from serving import findings
+from serving.compilation import fingerprint, proofs
+from serving.compilation.fingerprint import Fingerprint
+from serving.deploy import release
+from serving.deploy.release import Release
+from serving.engine.config import EngineConfig
+from serving.engine.phases import engine_for
+from serving.hardware.accelerators import Accelerator, accelerator
+from serving.memory.budget import budget
+from serving.memory.terms import Memory
+from serving.messages.finding import Finding
+from serving.models.catalog import model
+from serving.models.spec import ModelSpec
+from serving.startup.cold_start import ColdStart, estimate
+from serving.startup.timeouts import Lifecycle, lifecycle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,13 +57,13 @@ def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
     errors = [finding for finding in found if finding.severity == "error"]
     if errors:
         raise ValueError("\n".join(str(finding) for finding in errors))
-    cold_start = coldstart.estimate(slice_, spec, engine, proof)
+    cold_start = estimate(slice_, spec, engine, proof)
     life = lifecycle(cold_start, settings.longest_request_seconds, node_wait_seconds)
     return Plan(
         accelerator=slice_,
         model=spec,
         engine=engine,
-        memory=memory.budget(slice_, spec, engine, proof),
+        memory=budget(slice_, spec, engine, proof),
         cold_start=cold_start,
         fingerprint=fingerprint.fingerprint(image=image, model=spec, accelerator=slice_, engine=engine),
         lifecycle=life,

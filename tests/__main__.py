@@ -5,6 +5,7 @@ there a silent skip would look like a pass.
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TextIO
 
-from local import cluster, machine, paths
+from local import cluster, machine, paths, prepare
 from local.progress import Refusal, say
 from tests import results
 from tests.results import Result
@@ -52,6 +53,11 @@ def _all_real(tiers: Sequence[Tier], only: str | None) -> list[Result]:
 
     The results are in the order of `tiers`.
     """
+    if len(tiers) > 1:
+        # The programs compile while the server's environment is downloaded. What cannot be made fails again,
+        # with its sentence, in the tier that needs it.
+        with contextlib.suppress(Refusal):
+            prepare.ensure("programs", "packages", "server")
     ready = {tier.name: _prepare(tier) for tier in tiers}
     runnable = [tier for tier in tiers if not ready[tier.name].notes]
     lanes = [[tier for tier in runnable if tier.lane == lane] for lane in (1, 2)]

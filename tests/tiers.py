@@ -3,6 +3,7 @@
 The tests of a tier are the folder of its name; `TIERS` is the only place that knows the names.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -110,7 +111,13 @@ def _require(only: str, file: str, test: str) -> None:
     """Have pytest say which tests the file has: a build of minutes is no way to find a misspelled name."""
     words = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", file]
     done = subprocess.run(
-        words, cwd=paths.REPOSITORY, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        words,
+        cwd=paths.REPOSITORY,
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},  # a second of imports
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode != 0:
         return  # The file itself is broken: the run shows how.

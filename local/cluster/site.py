@@ -6,7 +6,7 @@ Every listener is on loopback or on the bridge's address, which only this machin
 from pathlib import Path
 
 from local import paths
-from serving.accelerators import STAND_IN, accelerator
+from serving.hardware.accelerators import STAND_IN, accelerator
 
 NODE = "tpu-node"
 CONTEXT = "tpuserve-local"

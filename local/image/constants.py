@@ -1,6 +1,6 @@
 """Constants that the local image shares with the code that computes with it."""
 
-from serving.accelerators import STAND_IN, accelerator
+from serving.hardware.accelerators import STAND_IN, accelerator
 
 _ROW = accelerator(STAND_IN)
 

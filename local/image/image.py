@@ -17,7 +17,7 @@ from local import oci, paths
 from local.image import constants
 from local.image.environment import ensure_environment, environment
 from local.progress import Refusal, exclusive, step
-from serving import layout
+from serving.deploy import container_layout
 
 ENVIRONMENT = {
     "PATH": f"{constants.PYTHON_ROOT}/bin:/bin",
@@ -59,7 +59,7 @@ RESOLVED = re.compile(r"^\s*(?:(\S+) => )?(/\S+) \(0x", re.MULTILINE)
 def reference() -> str:
     """Returns name and tag. The tag is a digest of this module's output and of the mounted Python tree,
     because the container runs both."""
-    inputs = [ENVIRONMENT, FILES, FOLDERS, COUNTED_ON, layout.USER, environment().name]
+    inputs = [ENVIRONMENT, FILES, FOLDERS, COUNTED_ON, container_layout.USER, environment().name]
     return f"{constants.IMAGE_NAME}:{hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:12]}"
 
 
@@ -97,7 +97,7 @@ def configuration() -> dict[str, object]:
     return {
         "Cmd": ["vllm", "serve", f"/models/{constants.MODEL_NAME}"],
         "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
-        "User": f"{layout.USER}:{layout.USER}",
+        "User": f"{container_layout.USER}:{container_layout.USER}",
         "WorkingDir": "/",
     }
 

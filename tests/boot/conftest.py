@@ -9,7 +9,7 @@ from typing import Protocol
 
 import pytest
 
-from agent.boot import google, storage
+from agent.vm import gcp_api, gcs
 from local import image
 from tests.boot import cloud
 from tests.boot.lab import Lab
@@ -46,11 +46,11 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), cloud.Apis)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(storage, "API", f"{url}/storage/v1/b")
-    monkeypatch.setattr(storage, "UPLOADS", f"{url}/upload/storage/v1/b")
-    monkeypatch.setattr(google, "PAUSES", (0, 0))
-    monkeypatch.setattr(google, "token", lambda: cloud.TOKEN)
-    monkeypatch.setattr(google, "account", lambda: "vm@p.iam")
+    monkeypatch.setattr(gcs, "API", f"{url}/storage/v1/b")
+    monkeypatch.setattr(gcs, "UPLOADS", f"{url}/upload/storage/v1/b")
+    monkeypatch.setattr(gcp_api, "PAUSES", (0, 0))
+    monkeypatch.setattr(gcp_api, "token", lambda: cloud.TOKEN)
+    monkeypatch.setattr(gcp_api, "account", lambda: "vm@p.iam")
     yield Store(tmp_path)
     server.shutdown()
     server.server_close()

@@ -9,15 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agent import boot as boot_agent
-from agent import bundle
+from agent import bundle, vm
+from config.settings import Settings
 from local.image import constants
-from serving import boot, compose, layout
-from serving.boot import Boot
-from serving.lifecycle import Lifecycle
-from serving.release import Release
+from serving.deploy import compose, container_layout, systemd_units, vm_boot
+from serving.deploy.release import Release
+from serving.deploy.vm_boot import Boot
+from serving.startup.timeouts import Lifecycle
 from stacks.plan import plan
-from stacks.settings import Settings
 from tests.boot import cloud, machine
 from tests.boot.machine import ADDRESS, Machine, wait_for
 from tests.boot.supplies import certificates, image
@@ -136,12 +135,12 @@ class Lab:
         **changes: Any,
     ) -> str:
         """Set the instance's metadata as the stack's template would; returns the script."""
-        script = boot.script(
+        script = vm_boot.script(
             replace(
                 Boot(
                     release=release.name,
                     image=release.image,
-                    disk=boot.data_disk(),
+                    disk=vm_boot.data_disk(),
                     secret=SECRET,
                     bucket=BUCKET,
                     model=model,
@@ -155,9 +154,9 @@ class Lab:
         files = {
             "compose.yaml": compose.compose(release, lifecycle),
             "vllm.env": compose.env_file(dict(release.environment)),
-            **boot.units(release.name, lifecycle, LEAVE_SECONDS),
+            **systemd_units.units(release.name, lifecycle, LEAVE_SECONDS),
             **{f"agent/{path}": text for path, text in bundle.files().items()},
-            **{f"boot/{path}": text for path, text in boot_agent.files().items()},
+            **{f"boot/{path}": text for path, text in vm.files().items()},
         }
         metadata = {
             "attributes": {"startup-script": script, "tpuserve-files": json.dumps(files)},
@@ -200,9 +199,9 @@ def simple_release(image: str, model: str) -> Release:
         argv=(
             "vllm",
             "serve",
-            f"{layout.MODELS}/{model}",
+            f"{container_layout.MODELS}/{model}",
             "--port",
-            str(layout.PORT),
+            str(container_layout.PORT),
             "--host",
             "0.0.0.0",
             "--additional-config",

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.boot import baked
-from serving import boot
-from serving.compose import CONTAINER
+from agent.vm import baked_cache_trial
+from serving.deploy import systemd_units
+from serving.deploy.compose import CONTAINER
 from tests.boot.conftest import MakeLab
 from tests.boot.lab import BUCKET, MODEL, Lab, furnish, simple_release, stages
 from tests.boot.machine import wait_for
@@ -61,7 +61,7 @@ def misses(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
 
 
 def restore(folder: Path) -> str:
-    return baked.restore(STORED, NAME, BAKED, folder)
+    return baked_cache_trial.restore(STORED, NAME, BAKED, folder)
 
 
 def names(folder: Path) -> list[str]:
@@ -69,7 +69,7 @@ def names(folder: Path) -> list[str]:
 
 
 def state(folder: Path) -> str:
-    return baked.marker(folder).read_text().strip()
+    return baked_cache_trial.marker(folder).read_text().strip()
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def tried(store: Store, tmp_path: Path) -> Path:
     bake(store, archive(tmp_path / "baked", "baked"))
     folder = store.machine("m")
     assert restore(folder) == "baked, 1 programs, not yet tried"
-    assert baked.start(folder) is None
+    assert baked_cache_trial.start(folder) is None
     (folder / "jit_add-2-cache").write_text("compiled here")
     return folder
 
@@ -90,21 +90,21 @@ def test_a_cache_that_a_server_published_goes_first(store: Store, tmp_path: Path
     folder = store.machine("m")
     assert restore(folder) == "restored, 2 files"
     assert (folder / "jit_step-1-cache").read_text() == "compiled"
-    assert baked.start(folder) is None and baked.ready(folder, "u") is None
+    assert baked_cache_trial.start(folder) is None and baked_cache_trial.ready(folder, "u") is None
 
 
 def test_without_either_the_boot_compiles(store: Store) -> None:
     folder = store.machine("m")
     assert restore(folder) == f"none in gs://{STORED}/{BAKED}: this boot compiles"
-    assert baked.start(folder) is None
-    assert not baked.marker(folder).exists()
+    assert baked_cache_trial.start(folder) is None
+    assert not baked_cache_trial.marker(folder).exists()
 
 
 def test_what_nobody_baked_is_not_begun_with(store: Store, tmp_path: Path) -> None:
     bake(store, archive(tmp_path / "baked", "?", manifest='{"programs": ["a"]}'))
     folder = store.machine("m")
     assert restore(folder) == f"gs://{STORED}/{BAKED} has no manifest of `make bake`: this boot compiles"
-    assert names(folder) == [] and not baked.marker(folder).exists()
+    assert names(folder) == [] and not baked_cache_trial.marker(folder).exists()
 
 
 def test_a_restore_that_is_cut_off_leaves_no_programs_without_a_trial(
@@ -116,11 +116,11 @@ def test_a_restore_that_is_cut_off_leaves_no_programs_without_a_trial(
     def cut_off(_: Path) -> list[str]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(baked, "_baked", cut_off)
+    monkeypatch.setattr(baked_cache_trial, "_baked", cut_off)
     with pytest.raises(KeyboardInterrupt):
         restore(folder)
     assert names(folder) == ["jit_step-1-cache", "manifest.json"]
-    assert baked.start(folder) is None
+    assert baked_cache_trial.start(folder) is None
     assert state(folder) == "tried"
 
 
@@ -133,7 +133,7 @@ def test_a_disk_that_cannot_note_a_trial_begins_none(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(baked, "_note", full)
+    monkeypatch.setattr(baked_cache_trial, "_note", full)
     assert restore(folder) == "not restored ([Errno 28] No space left on device): this boot compiles"
     assert names(folder) == []
 
@@ -142,9 +142,9 @@ def test_a_trial_that_serves_is_a_cache_like_any_other(
     tried: Path, misses: Callable[[int | None], None]
 ) -> None:
     misses(1)
-    assert baked.ready(tried, "u") == "baked, all 1 programs serve"
+    assert baked_cache_trial.ready(tried, "u") == "baked, all 1 programs serve"
     assert names(tried) == ["jit_add-2-cache", "jit_step-1-cache"]
-    assert baked.start(tried) is None and baked.unfit(tried) is None
+    assert baked_cache_trial.start(tried) is None and baked_cache_trial.unfit(tried) is None
     assert restore(tried) == "kept, 2 files"
 
 
@@ -152,10 +152,10 @@ def test_keys_that_the_host_computes_otherwise(tried: Path, misses: Callable[[in
     (tried / "jit_step-7-cache").write_text("the same program under another key")
     misses(2)
     said = "baked, and 1 programs have other keys here: all baked ones are deleted"
-    assert baked.ready(tried, "u") == said
+    assert baked_cache_trial.ready(tried, "u") == said
     # The remaining programs are complete and fit to publish.
     assert names(tried) == ["jit_add-2-cache", "jit_step-7-cache"]
-    assert baked.unfit(tried) is None
+    assert baked_cache_trial.unfit(tried) is None
 
 
 def test_programs_that_did_not_load_are_not_published(
@@ -163,12 +163,12 @@ def test_programs_that_did_not_load_are_not_published(
 ) -> None:
     misses(2)
     said = "baked, and 1 programs did not load: all baked ones are deleted"
-    assert baked.ready(tried, "u") == said
+    assert baked_cache_trial.ready(tried, "u") == said
     assert names(tried) == ["jit_add-2-cache"]
     why = "not published: what did not load is missing; the next boot compiles it"
-    assert baked.unfit(tried) == why
+    assert baked_cache_trial.unfit(tried) == why
     # The next start publishes, and uses no baked cache, even on an empty disk.
-    assert baked.start(tried) is None and baked.unfit(tried) is None
+    assert baked_cache_trial.start(tried) is None and baked_cache_trial.unfit(tried) is None
     for file in tried.iterdir():
         file.unlink()
     assert restore(tried) == f"none in gs://{STORED}/{NAME}: this boot compiles"
@@ -179,38 +179,38 @@ def test_a_server_that_does_not_tell_is_not_taken_for_one_that_loads(
 ) -> None:
     misses(None)
     said = "baked, and the server does not tell what it loaded: all baked ones are deleted"
-    assert baked.ready(tried, "u") == said
+    assert baked_cache_trial.ready(tried, "u") == said
     assert names(tried) == ["jit_add-2-cache"]
-    assert str(baked.unfit(tried)).startswith("not published: ")
+    assert str(baked_cache_trial.unfit(tried)).startswith("not published: ")
 
 
 def test_a_second_start_without_an_answer_drops_it_for_good(tried: Path) -> None:
     said = "baked cache dropped: the server ended before it was ready; this start compiles"
-    assert baked.start(tried) == said
+    assert baked_cache_trial.start(tried) == said
     assert names(tried) == [] and state(tried) == "dropped"
-    assert baked.start(tried) is None
+    assert baked_cache_trial.start(tried) is None
     assert restore(tried) == f"none in gs://{STORED}/{NAME}: this boot compiles"
 
 
-def test_a_boot_that_is_run_again_leaves_a_running_trial_alone(tried: Path) -> None:
+def test_a_boot_that_is_run_again_keeps_a_running_trial(tried: Path) -> None:
     assert restore(tried) == "kept, 3 files"
     assert state(tried) == "tried"
 
 
 def test_a_server_that_somebody_stops_has_not_failed(tried: Path) -> None:
-    baked.stop(tried)
-    assert baked.start(tried) is None
+    baked_cache_trial.stop(tried)
+    assert baked_cache_trial.start(tried) is None
     assert names(tried) == ["jit_add-2-cache", "jit_step-1-cache", "manifest.json"]
     assert state(tried) == "tried"
 
 
 def test_a_server_that_was_not_ready_in_time_is_started_once_more(tried: Path) -> None:
     # Stopping a server that hangs is the same stop as any other.
-    baked.stop(tried)
+    baked_cache_trial.stop(tried)
     said = "baked cache dropped: the server was not ready in time; this start compiles"
-    assert baked.give_up(tried) == said
-    assert names(tried) == [] and baked.give_up(tried) is None
-    assert baked.start(tried) is None
+    assert baked_cache_trial.give_up(tried) == said
+    assert names(tried) == [] and baked_cache_trial.give_up(tried) is None
+    assert baked_cache_trial.start(tried) is None
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +237,7 @@ def lab(make_lab: MakeLab) -> Lab:
 def test_a_machine_serves_whatever_was_baked(
     lab: Lab, tmp_path: Path, text: str, starts: int, note: str
 ) -> None:
-    lab.machine.run("systemctl", "stop", boot.UNIT)
+    lab.machine.run("systemctl", "stop", systemd_units.UNIT)
     lab.machine.run("rm", "-rf", f"{CACHE}/xla", f"{CACHE}/.baked")
     for published in (lab.cloud / "objects" / BUCKET / "xla").glob("*"):
         published.unlink()
@@ -246,17 +246,17 @@ def test_a_machine_serves_whatever_was_baked(
     lab.machine.boot(300)
     assert lab.machine.status["state"] == "serving"
     assert stages(lab)["cache"]["note"] == note
-    restarts = lab.machine.run("systemctl", "show", "--property=NRestarts", "--value", boot.UNIT)
+    restarts = lab.machine.run("systemctl", "show", "--property=NRestarts", "--value", systemd_units.UNIT)
     assert int(restarts.stdout) == starts - 1
 
 
-def test_systemd_tells_a_stop_from_an_end(lab: Lab) -> None:
-    lab.machine.run("systemctl", "stop", boot.UNIT)
+def test_systemd_distinguishes_a_stop_from_an_end(lab: Lab) -> None:
+    lab.machine.run("systemctl", "stop", systemd_units.UNIT)
     lab.machine.run("sh", "-c", f"echo new >{CACHE}/.baked")
-    lab.machine.run("systemctl", "start", boot.UNIT)
+    lab.machine.run("systemctl", "start", systemd_units.UNIT)
     assert lab.machine.read(f"{CACHE}/.baked") == "tried\n"
-    lab.machine.run("systemctl", "stop", boot.UNIT)
+    lab.machine.run("systemctl", "stop", systemd_units.UNIT)
     assert lab.machine.read(f"{CACHE}/.baked") == "new\n"
-    lab.machine.run("systemctl", "start", boot.UNIT)
+    lab.machine.run("systemctl", "start", systemd_units.UNIT)
     wait_for(lambda: lab.machine.run("docker", "kill", CONTAINER).returncode == 0, 10)
     wait_for(lambda: lab.machine.read(f"{CACHE}/.baked") == "dropped\n", 60)

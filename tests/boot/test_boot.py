@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from serving import boot, compose
+from serving.deploy import compose, systemd_units, vm_boot
 from tests.boot.conftest import MakeLab
 from tests.boot.lab import (
     BUCKET,
@@ -50,7 +50,7 @@ def container(lab: Lab, format: str) -> str:
     return lab.machine.run("docker", "inspect", "--format", format, compose.CONTAINER).stdout.strip()
 
 
-def test_the_first_boot_serves_and_tells_each_stage(lab: Lab) -> None:
+def test_the_first_boot_serves_and_reports_each_stage(lab: Lab) -> None:
     assert health(lab) == "200"
     assert tuple(stages(lab)) == (*STAGES, "publish")
     assert all(
@@ -67,12 +67,12 @@ def test_the_first_boot_serves_and_tells_each_stage(lab: Lab) -> None:
 
 
 def test_the_second_boot_formats_and_downloads_nothing(lab: Lab) -> None:
-    before = lab.machine.run("blkid", "-s", "UUID", boot.data_disk()).stdout
+    before = lab.machine.run("blkid", "-s", "UUID", vm_boot.data_disk()).stdout
     assert lab.machine.shut_down(180)
     lab.forget_requests()
     lab.machine.start()
     assert lab.machine.boot(SECONDS)["state"] == "serving"
-    assert lab.machine.run("blkid", "-s", "UUID", boot.data_disk()).stdout == before
+    assert lab.machine.run("blkid", "-s", "UUID", vm_boot.data_disk()).stdout == before
     assert stages(lab)["weights"]["note"] == "kept"
     assert stages(lab)["publish"]["note"] == "published before"
     hosts = {(request["host"] or "").partition(":")[0] for request in lab.requests()}
@@ -80,7 +80,7 @@ def test_the_second_boot_formats_and_downloads_nothing(lab: Lab) -> None:
     assert not any("alt=media" in request["path"] for request in lab.requests())
 
 
-def test_a_boot_on_a_serving_machine_leaves_the_server_alone(lab: Lab) -> None:
+def test_a_boot_on_a_serving_machine_keeps_the_server(lab: Lab) -> None:
     before = container(lab, "{{.Id}} {{.State.StartedAt}}")
     assert lab.machine.boot(SECONDS)["state"] == "serving"
     assert before
@@ -123,7 +123,7 @@ def test_compose_finds_the_server_healthy(lab: Lab) -> None:
 
 
 def test_the_journal_can_be_read(lab: Lab) -> None:
-    journal = lab.machine.run("journalctl", "--no-pager", "-u", boot.UNIT).stdout
+    journal = lab.machine.run("journalctl", "--no-pager", "-u", systemd_units.UNIT).stdout
     assert journal
     assert "blob data" not in journal
 
@@ -137,7 +137,7 @@ def test_a_stop_lets_the_load_balancer_leave_and_ten_streams_end(lab: Lab) -> No
     command = lab.inside("curl", "-sN", "--max-time", "60", "-X", "POST", "-H", "X-Tokens: 9", url)
     streams = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(10)]
     begun = first_lines(streams)
-    stopping = subprocess.Popen(lab.machine.command("systemctl", "stop", boot.UNIT))
+    stopping = subprocess.Popen(lab.machine.command("systemctl", "stop", systemd_units.UNIT))
     # This holds as long as the streams last.
     wait_for(lambda: health(lab) == "503", 30)
     # Requests are still admitted while load balancers learn of the stop.
@@ -148,7 +148,7 @@ def test_a_stop_lets_the_load_balancer_leave_and_ten_streams_end(lab: Lab) -> No
     answers = [line + stream.communicate()[0] for line, stream in zip(begun, streams, strict=True)]
     assert [answer.count("data:") for answer in answers] == [10] * 10
     assert stopping.wait(300) == 0
-    assert lab.machine.run("systemctl", "is-failed", boot.UNIT).returncode != 0
+    assert lab.machine.run("systemctl", "is-failed", systemd_units.UNIT).returncode != 0
     assert lab.machine.boot(SECONDS)["state"] == "serving"
 
 
@@ -166,7 +166,7 @@ def test_a_preempted_machine_ends_its_streams_within_googles_window(lab: Lab) ->
 
 def test_another_image_takes_the_place_of_what_nobody_runs(lab: Lab) -> None:
     docker = functools.partial(lab.machine.run, "docker")
-    lab.machine.run("systemctl", "stop", boot.UNIT)
+    lab.machine.run("systemctl", "stop", systemd_units.UNIT)
     # Another release's image with a container that has ended, and one with a container that runs.
     lab.machine.run("sh", "-c", "tar -c /etc/hostname | docker import - old && docker create old true")
     lab.machine.run("sh", "-c", f"docker export {compose.CONTAINER} | docker import - busy")
@@ -181,7 +181,7 @@ def test_another_image_takes_the_place_of_what_nobody_runs(lab: Lab) -> None:
     docker("rm", "--force", "busy")
 
 
-def test_a_crash_of_the_server_is_mended(lab: Lab) -> None:
+def test_a_crash_of_the_server_is_repaired(lab: Lab) -> None:
     before = container(lab, "{{.State.StartedAt}}")
     lab.machine.run("docker", "kill", compose.CONTAINER)
     wait_for(lambda: container(lab, "{{.State.StartedAt}}") != before, 300)
@@ -204,17 +204,17 @@ def test_a_server_that_keeps_ending_stays_down_and_says_why(lab: Lab) -> None:
     lab.machine.boot(SECONDS)
     lab.machine.run("touch", crash)
     lab.machine.run("docker", "kill", compose.CONTAINER)
-    told = (
+    sentence = (
         "failed in server: The server ended 3 times and stays down: ValueError: made to fail by a file named"
     )
-    wait_for(lambda: str(lab.machine.status["state"]).startswith(told), 300)
+    wait_for(lambda: str(lab.machine.status["state"]).startswith(sentence), 300)
     assert json.loads((lab.cloud / "guest-attributes.json").read_text()) == lab.machine.status
     lab.machine.run("rm", crash)
     assert lab.machine.boot(SECONDS)["state"] == "serving"
 
 
 def test_what_systemd_and_compose_think(lab: Lab) -> None:
-    for unit in (boot.UNIT, boot.WATCH_UNIT, boot.LAST_WORDS_UNIT):
+    for unit in (systemd_units.UNIT, systemd_units.WATCH_UNIT, systemd_units.LAST_WORDS_UNIT):
         verified = lab.machine.run("systemd-analyze", "verify", f"/etc/systemd/system/{unit}")
         assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", ""), unit
     resolved = lab.machine.run(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serving import boot
+from serving.deploy import systemd_units, vm_boot
 from tests.boot.conftest import MakeLab
 from tests.boot.lab import BUCKET, CANARY, MODEL, Lab, furnish, simple_release, stages
 
@@ -129,11 +129,11 @@ def test_a_failure_is_one_sentence(
 ) -> None:
     prepare(failing)
     status = failing.machine.boot(SECONDS)
-    told = stages(failing)[stage]
-    assert told["state"] == "failed", (case, status, failing.machine.read("/var/log/console"))
-    assert str(told["reason"]).startswith(sentence)
-    assert "\n" not in str(told["reason"])
-    assert status["state"] == f"failed in {stage}: {told['reason']}"
+    report = stages(failing)[stage]
+    assert report["state"] == "failed", (case, status, failing.machine.read("/var/log/console"))
+    assert str(report["reason"]).startswith(sentence)
+    assert "\n" not in str(report["reason"])
+    assert status["state"] == f"failed in {stage}: {report['reason']}"
     assert json.loads((failing.cloud / "guest-attributes.json").read_text()) == status
     # Clear the faults for the next row.
     failing.faults()
@@ -145,12 +145,12 @@ def test_a_failure_is_one_sentence(
         failing.machine.run("sh", "-c", "rm -rf /var/lib/tpuserve/models/*")
 
 
-def test_a_mended_machine_boots(failing: Lab) -> None:
+def test_a_repaired_machine_boots(failing: Lab) -> None:
     assert failing.machine.boot(SECONDS)["state"] == "serving"
 
 
 def forget_cache(lab: Lab) -> None:
-    lab.machine.run("systemctl", "stop", boot.UNIT)
+    lab.machine.run("systemctl", "stop", systemd_units.UNIT)
     lab.machine.run("rm", "-rf", "/var/lib/tpuserve/cache/xla")
 
 
@@ -189,7 +189,9 @@ DISKS = (
 
 
 @pytest.mark.parametrize(("case", "command", "sentence"), DISKS, ids=[row[0] for row in DISKS])
-def test_a_disk_with_content_is_left_alone(make_lab: MakeLab, case: str, command: str, sentence: str) -> None:
+def test_a_disk_with_content_is_not_changed(
+    make_lab: MakeLab, case: str, command: str, sentence: str
+) -> None:
     lab = make_lab(disk_bytes=64 * 2**20)
     space = "" if command.endswith("=") else " "
     subprocess.run(f"{command}{space}{lab.machine.loop}", shell=True, check=True)
@@ -202,10 +204,10 @@ def test_a_disk_with_content_is_left_alone(make_lab: MakeLab, case: str, command
 
 def test_a_machine_without_its_disk(make_lab: MakeLab) -> None:
     lab = furnish(make_lab(disk_bytes=64 * 2**20))
-    lab.machine.run("rm", boot.data_disk())
+    lab.machine.run("rm", vm_boot.data_disk())
     lab.machine.boot(SECONDS)
     assert stages(lab)["disk"]["reason"] == (
-        f"The data disk {boot.data_disk()} is not attached: the template must have a disk of that name."
+        f"The data disk {vm_boot.data_disk()} is not attached: the template must have a disk of that name."
     )
 
 

@@ -9,14 +9,14 @@ import pytest
 
 from local import image
 from local.image import constants
-from serving import boot, compose, layout
+from serving.deploy import compose, container_layout, systemd_units
 from tests.boot.cloud import METADATA_ADDRESS
 from tests.boot.conftest import MakeLab
 from tests.boot.lab import BUCKET, CACHE, CANARY, Lab, first_lines, vllm_release
 from tests.boot.machine import ADDRESS
 
 SECONDS = 900
-URL = f"http://{ADDRESS}:{layout.PORT}"
+URL = f"http://{ADDRESS}:{container_layout.PORT}"
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def chat(tokens: int, **more: object) -> dict[str, object]:
 
 def events(lab: Lab) -> dict[str, Any]:
     """Returns the counts of this boot's compile-cache hits and misses."""
-    show = f"print(open({layout.CACHE_EVENTS_FILE!r}).read())"
+    show = f"print(open({container_layout.CACHE_EVENTS_FILE!r}).read())"
     return json.loads(lab.machine.run("docker", "exec", compose.CONTAINER, "python3", "-c", show).stdout)
 
 
@@ -61,7 +61,7 @@ def test_from_an_empty_disk_to_a_completion(lab: Lab) -> None:
     status = lab.machine.boot(SECONDS)
     assert status["state"] == "serving", (
         status,
-        lab.machine.run("journalctl", "-u", boot.UNIT).stdout[-4000:],
+        lab.machine.run("journalctl", "-u", systemd_units.UNIT).stdout[-4000:],
     )
     answer = subprocess.run(ask(lab, "/v1/chat/completions", chat(8)), capture_output=True, text=True)
     body, _, code = answer.stdout.rpartition("\n")
@@ -82,14 +82,14 @@ def test_nothing_else_listens_to_the_network(lab: Lab) -> None:
     addresses = {line.split()[3] for line in sockets}
     outside = {address for address in addresses if not address.startswith(("127.", "[::1]"))}
     # The stand-in for Google's metadata server shares the network.
-    assert outside == {f"{ADDRESS}:{layout.PORT}", f"{METADATA_ADDRESS}:80"}
+    assert outside == {f"{ADDRESS}:{container_layout.PORT}", f"{METADATA_ADDRESS}:80"}
 
 
 def test_a_stop_with_ten_streams_in_flight_loses_none(lab: Lab) -> None:
     words = ask(lab, "/v1/chat/completions", chat(80, stream=True, ignore_eos=True))
     streams = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(10)]
     first_lines(streams)
-    lab.machine.run("systemctl", "stop", boot.UNIT)
+    lab.machine.run("systemctl", "stop", systemd_units.UNIT)
     answers = [stream.communicate()[0] for stream in streams]
     tails = [answer[-200:] for answer in answers if not answer.rstrip().endswith("data: [DONE]\n\n\n200")]
     assert tails == []

@@ -14,7 +14,7 @@ from tests.boot.machine import PREFIX, Machine, sweep, wait_for
 from tests.boot.tree import ensure_tree
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-NEIGHBOUR = "tpuserve-neighbour"
+NEIGHBOR = "tpuserve-neighbor"
 
 
 def hierarchies() -> list[Path]:
@@ -24,11 +24,11 @@ def hierarchies() -> list[Path]:
 
 
 @pytest.fixture
-def neighbour() -> Iterator[subprocess.Popen[bytes]]:
+def neighbor() -> Iterator[subprocess.Popen[bytes]]:
     """Yields a process in a group of every hierarchy that accepts it, each with an empty group below: systemd
     would kill and remove these if it found them in its own tree."""
     process = subprocess.Popen(["sleep", "600"])
-    groups = [top / NEIGHBOUR for top in hierarchies()]
+    groups = [top / NEIGHBOR for top in hierarchies()]
     for group in groups:
         (group / "empty").mkdir(parents=True)
         # A new group of the cpuset hierarchy has no processor yet.
@@ -96,24 +96,24 @@ def machine(folder: Path) -> Machine:
     return Machine(folder, ensure_tree(), folder, 64 * 2**20)
 
 
-def test_a_neighbour_outlives_a_machine(neighbour: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    before, kernel = Path(f"/proc/{neighbour.pid}/cgroup").read_text(), settings()
-    assert NEIGHBOUR in before
+def test_a_neighbor_outlives_a_machine(neighbor: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    before, kernel = Path(f"/proc/{neighbor.pid}/cgroup").read_text(), settings()
+    assert NEIGHBOR in before
     assert len(kernel) > 100
     made = machine(tmp_path)
     made.start()
     tops = made.run("ls", "/sys/fs/cgroup").stdout.split()
     assert {"init.scope", "system.slice"} <= set(tops)
-    assert NEIGHBOUR not in tops
+    assert NEIGHBOR not in tops
     assert made.run("findmnt", "--noheadings", "--types", "cgroup").stdout == ""
     assert made.run("sysctl", "--write", "kernel.panic=77").returncode != 0
     # This makes systemd look for empty groups to remove.
     made.run("systemctl", "daemon-reexec")
     assert made.shut_down(180)
     made.scrap()
-    assert neighbour.poll() is None
-    assert Path(f"/proc/{neighbour.pid}/cgroup").read_text() == before
-    assert all((top / NEIGHBOUR / "empty").is_dir() for top in hierarchies())
+    assert neighbor.poll() is None
+    assert Path(f"/proc/{neighbor.pid}/cgroup").read_text() == before
+    assert all((top / NEIGHBOR / "empty").is_dir() for top in hierarchies())
     assert traces(made.name, tmp_path) == []
     assert settings() == kernel
 

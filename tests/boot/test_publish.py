@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from agent.boot import cache
+from agent.vm import compile_cache
 from tests.boot.store import BUCKET, NAME, Store
 
 
 def publish(folder: Path) -> str:
-    said = cache.publish(BUCKET, NAME, folder)
+    said = compile_cache.publish(BUCKET, NAME, folder)
     # Nothing is left beside the cache, whatever happened.
     assert [path.name for path in folder.parent.iterdir()] == ["xla"]
     return said
@@ -28,7 +28,7 @@ def test_what_one_machine_publishes_another_restores(store: Store) -> None:
     first = store.machine("first", one="a program", two="another")
     assert publish(first) == "published, 2 files, 0.00 GB"
     second = store.machine("second")
-    assert cache.restore(BUCKET, NAME, second) == "restored, 2 files"
+    assert compile_cache.restore(BUCKET, NAME, second) == "restored, 2 files"
     assert {path.name: path.read_text() for path in second.iterdir()} == {
         "one": "a program",
         "two": "another",
@@ -42,19 +42,21 @@ def test_it_is_published_once(store: Store) -> None:
     assert store.object.read_bytes() == before
 
 
-def test_of_two_at_the_same_time_the_second_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_at_the_same_time_the_second_gets_a_report(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rival = store.machine("rival", other="text")
-    pack: Callable[[Path, Path], None] = cache._pack
+    pack: Callable[[Path, Path], None] = compile_cache._pack
 
     def pack_while_the_rival_publishes(archive: Path, folder: Path) -> None:
         pack(archive, folder)
-        monkeypatch.setattr(cache, "_pack", pack)
+        monkeypatch.setattr(compile_cache, "_pack", pack)
         assert publish(rival).startswith("published, ")
 
-    monkeypatch.setattr(cache, "_pack", pack_while_the_rival_publishes)
+    monkeypatch.setattr(compile_cache, "_pack", pack_while_the_rival_publishes)
     assert publish(store.machine("late", one="a program")) == "published meanwhile by another machine"
     restored = store.machine("third")
-    cache.restore(BUCKET, NAME, restored)
+    compile_cache.restore(BUCKET, NAME, restored)
     assert [path.name for path in restored.iterdir()] == ["other"]
 
 
@@ -95,7 +97,7 @@ def test_what_goes_wrong_is_a_sentence_and_no_object(
     assert not store.object.exists()
 
 
-def test_an_upload_that_breaks_off_is_begun_anew(store: Store) -> None:
+def test_an_upload_that_breaks_off_starts_again(store: Store) -> None:
     store.faults(broken_uploads=2)
     assert publish(store.machine("first", one="a program")) == "published, 1 files, 0.00 GB"
 
@@ -109,13 +111,13 @@ def test_a_cache_that_is_being_written_waits_for_the_next_boot(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = store.machine("first", one="a program")
-    pack: Callable[[Path, Path], None] = cache._pack
+    pack: Callable[[Path, Path], None] = compile_cache._pack
 
     def pack_while_it_compiles(archive: Path, folder: Path) -> None:
         pack(archive, folder)
         (folder / "one").write_text("a longer program")
 
-    monkeypatch.setattr(cache, "_pack", pack_while_it_compiles)
+    monkeypatch.setattr(compile_cache, "_pack", pack_while_it_compiles)
     assert publish(folder) == "not published: the server was compiling; the next boot does it"
     assert not store.object.exists()
 
@@ -139,14 +141,14 @@ def test_a_damaged_archive_is_a_miss(store: Store, data: bytes) -> None:
     store.object.parent.mkdir()
     store.object.write_bytes(data)
     folder = store.machine("first")
-    said = cache.restore(BUCKET, NAME, folder)
+    said = compile_cache.restore(BUCKET, NAME, folder)
     assert said.startswith("not restored (the archive is damaged: ") and said.endswith(": this boot compiles")
     assert list(folder.iterdir()) == []
 
 
 def test_a_store_that_is_down_is_a_miss(store: Store) -> None:
     store.faults(**{"127": 503})
-    said = cache.restore(BUCKET, NAME, store.machine("first"))
+    said = compile_cache.restore(BUCKET, NAME, store.machine("first"))
     assert said == "not restored (HTTP 503: made to fail with 503): this boot compiles"
 
 
@@ -159,6 +161,6 @@ def test_a_program_that_is_half_written_is_compiled_again(
     for length in range(len(whole) + 1):
         (folder / f"jit_{length}-cache").write_bytes(whole[:length])
     said = f"{len(whole)} half-written programs deleted: this start compiles them"
-    assert cache.mend(folder) == said
+    assert compile_cache.mend(folder) == said
     assert {path.name for path in folder.iterdir()} == {"manifest", f"jit_{len(whole)}-cache"}
-    assert cache.mend(folder) is None
+    assert compile_cache.mend(folder) is None

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.boot import cache, storage, weights
-from agent.boot.google import Problem
+from agent.vm import compile_cache, gcs, weights
+from agent.vm.gcp_api import Problem
 from tests.boot.store import BUCKET, NAME, Store
 
 PREFIX = "weights/0123abc/m/"
@@ -71,31 +71,33 @@ def test_programs_have_their_place_only_when_they_are_on_the_disk(
     put(store, NAME, archive.read_bytes())
     cut_power(monkeypatch, "/jit_a-cache")
     folder = store.machine("m")
-    assert cache.restore(BUCKET, NAME, folder).startswith("not restored ([Errno 5] Input/output error")
+    assert compile_cache.restore(BUCKET, NAME, folder).startswith(
+        "not restored ([Errno 5] Input/output error"
+    )
     assert list(folder.iterdir()) == []
 
 
 def test_the_first_part_that_cannot_be_had_ends_the_download(
     store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage, "PART_BYTES", 10)
-    monkeypatch.setattr(storage, "STREAMS", 2)
-    real, asked = storage._read, list[int]()
+    monkeypatch.setattr(gcs, "PART_BYTES", 10)
+    monkeypatch.setattr(gcs, "STREAMS", 2)
+    real, asked = gcs._read, list[int]()
 
-    def read(item: storage.Object, start: int, size: int) -> bytes:
+    def read(item: gcs.Object, start: int, size: int) -> bytes:
         asked.append(start)
         if start == 20:
             raise Problem("gone")
         return real(item, start, size)
 
-    monkeypatch.setattr(storage, "_read", read)
+    monkeypatch.setattr(gcs, "_read", read)
     with pytest.raises(Problem, match="gone"):
         stage(folder)
     # Only the parts that were being downloaded then, of a hundred.
     assert len(asked) < 10
     # The parts that have arrived are kept.
-    monkeypatch.setattr(storage, "_read", real)
+    monkeypatch.setattr(gcs, "_read", real)
     before = len(asked) - 1
-    begun = list(storage._parts(next(storage.objects(BUCKET, PREFIX)), folder / "model.safetensors"))
+    begun = list(gcs._parts(next(gcs.objects(BUCKET, PREFIX)), folder / "model.safetensors"))
     assert len(begun) == 100 - before
     assert stage(folder) == "1 files, 0.00 GB"

@@ -150,7 +150,7 @@ def test_a_new_authority_under_running_pods_reaches_them(probes: Probes) -> None
     assert probes.says("server", "resolve", "server") == probes_address(probes)
 
 
-def test_a_hanging_name_server_is_made_anew(probes: Probes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_name_server_is_recreated(probes: Probes, monkeypatch: pytest.MonkeyPatch) -> None:
     probes.deploy("server")
     monkeypatch.setattr(lifecycle, "HANGING_SECONDS", 2.0)
     pods = json.loads(kubectl("get", "pods", "-n", "kube-system", "-l", "k8s-app=coredns", "-o", "json"))

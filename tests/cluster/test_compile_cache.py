@@ -12,7 +12,7 @@ from typing import Any
 
 from local import paths
 from local.kubectl import kubectl
-from serving import layout
+from serving.deploy import container_layout
 from tests.cluster.conftest import Server
 
 INIT = re.compile(r"init engine \(profile, create kv cache, warmup model\) took ([\d.]+) s")
@@ -50,7 +50,7 @@ def restart() -> Boot:
     log = kubectl("logs", name, "-n", "tpuserve")
     found = INIT.search(log)
     assert found, log[-3000:]
-    read = f"print(open({layout.CACHE_EVENTS_FILE!r}).read())"
+    read = f"print(open({container_layout.CACHE_EVENTS_FILE!r}).read())"
     events = kubectl("exec", name, "-n", "tpuserve", "--", "python3", "-c", read)
     return Boot(float(found.group(1)), json.loads(events))
 

@@ -17,7 +17,17 @@ from tests.standin.install import install, install_auth
 from tests.standin.program import Program
 
 PACK = paths.REPOSITORY / "policies"
-LINKED = ("Pulumi.yaml", "__main__.py", "agent", "components", "local", "serving", "stacks", ".venv")
+LINKED = (
+    "Pulumi.yaml",
+    "__main__.py",
+    "agent",
+    "components",
+    "config",
+    "local",
+    "serving",
+    "stacks",
+    ".venv",
+)
 
 
 @dataclass
@@ -94,7 +104,7 @@ class Deployment(Program):
             kind, name = step["urn"].split("::")[2:]
             if step["op"] != "same" and not kind.split("$")[-1].startswith(("tpuserve:", "pulumi:")):
                 found.setdefault(name, []).append(step["op"])
-        return {name: _told(ops) for name, ops in found.items()}
+        return {name: _step(ops) for name, ops in found.items()}
 
     def use(self, stack: str) -> None:
         """Continue with another stack that was created before."""
@@ -102,7 +112,7 @@ class Deployment(Program):
         self.good("stack", "select", stack)
 
 
-def _told(ops: Sequence[str]) -> str:
+def _step(ops: Sequence[str]) -> str:
     replaced = [op for op in ops if "replace" in op]
     if not replaced:
         return ", ".join(dict.fromkeys(ops))

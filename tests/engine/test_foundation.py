@@ -73,8 +73,22 @@ def test_what_holds_data_outlives_even_a_careless_destroy(fresh: Deployment) -> 
     fresh.good("preview", "--expect-no-changes")
 
 
-def test_unprotected_it_goes_and_leaves_nothing(fresh: Deployment) -> None:
+KEY = "projects/acme-keys/locations/us-east5/keyRings/tpu/cryptoKeys/artifacts"
+
+
+def test_a_later_key_replaces_the_image_mirror_under_its_name(fresh: Deployment) -> None:
     fresh.change({"target.protect": False})
     fresh.up()
+    fresh.change({"target.protect": False, "target.kms_key": KEY})
+    assert fresh.steps() == {
+        "artifacts-bucket": "update",
+        "tpuserve-images-repository": "replace",
+        "tpuserve-images-node": "replace",
+    }
+    fresh.up()
+    assert fresh.state()["tpuserve-images-repository"]["inputs"]["kmsKeyName"] == KEY
+
+
+def test_unprotected_it_goes_and_leaves_nothing(fresh: Deployment) -> None:
     fresh.good("destroy", "--yes", "--skip-preview")
     assert names(fresh) == set()

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.engine.conftest import Cloud
 from tests.engine.deployment import Deployment
-from tests.inventory.recorder import REPOSITORY
+from tests.inventory.golden import golden
 from tests.standin import autoscaler
 from tests.standin.control_plane import ControlPlane
 from tests.standin.nodes import Server
@@ -51,10 +50,7 @@ def test_taken_down_nothing_of_it_is_left(baseline: Deployment, cloud: Cloud) ->
     assert SPACE not in [item["metadata"]["name"] for item in cloud.items("namespaces")]
 
 
-PLANS = {
-    name: yaml.safe_load((REPOSITORY / f"tests/inventory/{name}.yaml").read_text("utf-8"))
-    for name in ("prod", "baseline")
-}
+PLANS = {name: golden(name) for name in ("prod", "baseline")}
 
 
 def planned(kind: str) -> dict[str, Any]:

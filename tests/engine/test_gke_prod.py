@@ -64,14 +64,14 @@ def holders(folders: tuple[Path, ...], value: str) -> list[Path]:
 def test_no_secret_is_anywhere_but_in_its_vault(prod: Deployment, cloud: Cloud) -> None:
     """Checks the state and its history, the plan, events and logs of the CLI, what plugins and Google
     received, and everything that the API server ever stored: its database is among the files."""
-    told = {
+    marks = {
         "plan.json": ("preview", "--json", "--show-secrets"),
         "state.json": ("stack", "export", "--show-secrets"),
         "outputs.json": ("stack", "output", "--json", "--show-secrets"),
     }
-    for name, words in told.items():
+    for name, words in marks.items():
         (prod.folder / name).write_text(prod.good(*words), "utf-8")
-    for name in ("up.log", "events.json", "grpc.json", *told):
+    for name in ("up.log", "events.json", "grpc.json", *marks):
         assert (prod.folder / name).stat().st_size > 1000, name
     for value in (TOKEN, KEY):
         assert holders((prod.folder, cloud.plane.folder), value) == [prod.console.vault]

@@ -78,7 +78,7 @@ def test_a_new_release_serves_before_the_service_points_at_it(staging: Deploymen
     staging.good("preview", "--expect-no-changes")
 
 
-def test_taken_down_it_leaves_the_foundation_alone(staging: Deployment, cloud: Cloud) -> None:
+def test_destroyed_it_leaves_the_foundation(staging: Deployment, cloud: Cloud) -> None:
     staging.good("destroy", "--yes")
     there = staging.console.objects()
     assert [name for name in there if "clusters" in name or name.endswith("tpuserve-staging-internal")] == []

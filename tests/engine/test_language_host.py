@@ -129,7 +129,7 @@ BAD_OPTIONS = {
 
 
 @pytest.mark.parametrize("name", BAD_OPTIONS)
-def test_runtime_options_that_cannot_be_honoured_are_refused(project: Project, name: str) -> None:
+def test_unsupported_runtime_options_are_refused(project: Project, name: str) -> None:
     options, sentence = BAD_OPTIONS[name]
     project.program(COMPONENT)
     project.describe(options)

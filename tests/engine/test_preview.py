@@ -87,13 +87,13 @@ def test_the_bare_program_declares_what_prod_declares(tmp_path: Path) -> None:
     """`make bench` compares the same work, and reports when it does not."""
     toolchain.ensure("pulumi", "provider-kubernetes")
     with progress.exclusive("offline"):
-        pretended = offline.ensure(foundations())
+        fake_cloud = offline.ensure(foundations())
         # A link that a deleted clone has left.
-        environment = pretended.folder / "bare" / ".venv"
+        environment = fake_cloud.folder / "bare" / ".venv"
         environment.parent.mkdir(exist_ok=True)
         environment.unlink(missing_ok=True)
         environment.symlink_to(tmp_path / "gone" / ".venv")
-        folder, resources = bare_program(pretended)
+        folder, resources = bare_program(fake_cloud)
     text = (folder / "__main__.py").read_text("utf-8")
     assert resources > 25 and text.count("made[") > resources and "stacks" not in text
     plan = {"steps": [{"op": "create", "newState": {"custom": True, "urn": URN, "type": KIND, "inputs": {}}}]}

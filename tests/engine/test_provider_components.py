@@ -34,6 +34,15 @@ spec:
     metadata: {labels: {app: server}}
     spec: {containers: [{name: server, image: server}]}
 ---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.example.org}
+spec:
+  group: example.org
+  names: {kind: Thing, plural: things}
+  scope: Namespaced
+  versions: [{name: v1beta1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]
+---
 apiVersion: example.org/v1beta1
 kind: Thing
 metadata: {name: thing}
@@ -49,6 +58,7 @@ CHART = {
 TOKENS = {
     "key": "kubernetes:core/v1:Secret",
     "server": "kubernetes:apps/v1:Deployment",
+    "things.example.org": "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
     "thing": "kubernetes:example.org/v1beta1:Thing",
     "from-values": "kubernetes:core/v1:ConfigMap",
 }

@@ -97,7 +97,7 @@ def test_the_life_of_a_cluster(program: Program) -> None:
     assert program.console.objects() == {}
 
 
-def test_drift_is_found_and_mended(program: Program) -> None:
+def test_drift_is_found_and_repaired(program: Program) -> None:
     program.write(gke())
     program.up()
     program.console.edit("nodePools/tpu-v6e-4", "nodeConfig.labels.team", "somebody else")

@@ -139,7 +139,7 @@ def test_without_capacity_up_fails_and_goes_on_later(deployed: Deployment) -> No
     assert stable(deployed)
 
 
-def test_a_machine_that_never_answers_fails_the_up_and_is_left_for_whoever_mends_it(
+def test_a_machine_that_never_answers_fails_the_up_and_is_left_for_a_repair(
     deployed: Deployment,
 ) -> None:
     deployed.change({"engine": {"max_num_seqs": 48}})
@@ -216,9 +216,22 @@ def test_the_cloud_tpu_api_and_back(deployed: Deployment) -> None:
     deployed.change({"target": {**TARGET, "api": "cloud-tpu"}})
     shown = deployed.up()
     assert "A preempted machine stays as it is and holds its quota" in shown
-    assert {"tpu-vm", "tpu-data"} < set(deployed.state())
+    [disk] = [name for name in deployed.state() if name.startswith("tpu-data-us-east5-b-")]
     assert GROUP not in deployed.state()
     deployed.good("preview", "--expect-no-changes")
+
+    deployed.change(
+        {
+            "target": {**TARGET, "api": "cloud-tpu"},
+            "model": "gemma-4-e4b-it",
+            "model_revision": "f" * 40,
+        }
+    )
+    steps = deployed.steps()
+    [smaller] = [name for name in steps if name.startswith("tpu-data-") and name != disk]
+    assert steps == {"tpu-vm": "replace", smaller: "create", disk: "delete"}
+    deployed.up()
+    assert smaller in deployed.state() and disk not in deployed.state()
     deployed.change({})
     deployed.up()
     assert "tpu-vm" not in deployed.state()

@@ -108,7 +108,7 @@ def record(
     `references` are the outputs of the stacks that it reads.
     """
     from stacks import build
-    from stacks.settings import Settings
+    from stacks.load import load
 
     # The SDK takes the thread's loop, and whoever called `asyncio.run` before has left none.
     asyncio.set_event_loop(asyncio.new_event_loop())
@@ -121,7 +121,7 @@ def record(
 
     @pulumi.runtime.test
     def program() -> pulumi.Output[None]:
-        build(Settings.load())
+        build(load())
         root: Any = pulumi.runtime.get_root_resource()
         return pulumi.Output.all(**root.outputs).apply(outputs.update)
 

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from proof import boot, compiling, environment
-from serving.accelerators import accelerator
-from serving.engine import parse
+from serving.engine.config import parse
+from serving.hardware.accelerators import accelerator
 
 
 def main() -> None:

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from proof import boot, checkpoint, compiling, environment, patches
-from serving.accelerators import accelerator
-from serving.engine import parse
-from serving.models import model
+from serving.engine.config import parse
+from serving.hardware.accelerators import accelerator
+from serving.models.catalog import model
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agent import rules
+from agent.server import request_rules
 from tests.server.running import NAME, Server, server
 
 KEY = "a-key-of-this-test"
@@ -62,7 +62,7 @@ def test_without_the_guard_the_server_answers_with_its_own_failure(
 ) -> None:
     answer = bare.post(path, body(path, fields))
     assert (answer.status_code, answer.json()["error"]["message"]) == (500, message)
-    assert rules.refusal(path, body(path, fields)) is not None
+    assert request_rules.refusal(path, body(path, fields)) is not None
     assert bare.post(path, body(path, {})).status_code == 200
 
 
@@ -82,7 +82,7 @@ def test_without_the_guard_the_server_answers_with_its_own_failure(
     ids=str,
 )
 def test_what_the_guard_lets_through_is_answered(bare: Server, path: str, fields: dict[str, Any]) -> None:
-    assert rules.refusal(path, body(path, fields)) is None
+    assert request_rules.refusal(path, body(path, fields)) is None
     answer = bare.post(path, body(path, fields))
     assert answer.status_code == 200, answer.text
 
@@ -92,7 +92,7 @@ def test_the_guard_knows_every_route(bare: Server) -> None:
     list."""
     described = httpx.get(f"{bare.url}/openapi.json", timeout=60).json()["paths"]
     served = {(verb.upper(), path) for path, verbs in described.items() for verb in verbs}
-    assert {*rules.OFFERED} - {("GET", "/metrics")} <= served
+    assert {*request_rules.OFFERED} - {("GET", "/metrics")} <= served
 
 
 @pytest.mark.parametrize(("path", "fields"), ENDS, ids=str)
@@ -103,7 +103,7 @@ def test_without_the_guard_one_request_ends_the_server(
         assert running.post(path, body(path, fields)).status_code == 500
         assert running.ends_within(300)
         assert "EngineDeadError" in running.log.read_text()
-    assert rules.refusal(path, body(path, fields)) is not None
+    assert request_rules.refusal(path, body(path, fields)) is not None
 
 
 async def _stream(
@@ -130,7 +130,7 @@ async def _stream(
 def test_the_guarded_server_refuses_serves_counts_and_drains(folder: Path) -> None:
     key_file, events = folder / "key", folder / "events.json"
     environment = {"TPUSERVE_API_KEY_FILE": str(key_file), "TPUSERVE_CACHE_EVENTS_FILE": str(events)}
-    flags = ("--middleware", "agent.guard.Guard", "--shutdown-timeout", str(SHUTDOWN_SECONDS))
+    flags = ("--middleware", "agent.server.guard.Guard", "--shutdown-timeout", str(SHUTDOWN_SECONDS))
     with server(folder, *flags, environment=environment) as running:
         closed = running.post(CHAT, body(CHAT, {}), KEY)
         assert closed.status_code == 401 and "No API key is set" in closed.text

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from serving import wheel_names
-from serving.engine import EngineConfig, parse
-from serving.environment import NAMES_FILE, known_names
-from serving.fields import targets
+from serving.engine.config import EngineConfig, parse
+from serving.engine.environment_variables import NAMES_FILE, known_names
+from serving.engine.rendering import targets
 from tests.server import oracle
+from tools import regenerate_known_names
 
 SCRIPT = Path(__file__).with_name("names_server.py")
 REQUIRED = {
@@ -98,7 +98,8 @@ def test_every_variable_of_the_engine_is_checked_above() -> None:
 
 
 def test_the_list_of_known_names_is_that_of_the_installed_wheels() -> None:
-    """When a wheel has changed, run `python -m serving.wheel_names SITE_PACKAGES` and read the diff."""
+    """When a wheel has changed, run `python -m tools.regenerate_known_names SITE_PACKAGES` and read the
+    diff."""
     (site_packages,) = oracle.python().parents[1].glob("lib/python3*/site-packages")
-    assert json.loads(NAMES_FILE.read_text("utf-8")) == wheel_names.generate(site_packages)
+    assert json.loads(NAMES_FILE.read_text("utf-8")) == regenerate_known_names.generate(site_packages)
     assert len(known_names()) > 500

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from serving import kvcache, phases, programs, runtime, temporaries, weights
-from serving.engine import EngineConfig, parse
-from serving.fields import targets
-from serving.models import Experts
+from serving.compilation import buckets, resolved_config
+from serving.engine import phases
+from serving.engine.config import EngineConfig, parse
+from serving.engine.rendering import targets
+from serving.memory import kv_cache, program_buffers, weights
+from serving.models.spec import Experts
 from tests.server import oracle
 
 MODEL_PATH, PORT = "/models/m", 8000
@@ -98,8 +100,8 @@ def test_page_sizes(asked: list[dict[str, Any]], answers: dict[str, Any]) -> Non
     for case, answer in zip(asked, answers["answers"], strict=True):
         length, seqs = case["max_model_len"], case["max_num_seqs"]
         assert answer["pages"] == {
-            "page_size": runtime.page_size(length),
-            "min_page_size": runtime.min_page_size(length, seqs),
+            "page_size": resolved_config.page_size(length),
+            "min_page_size": resolved_config.min_page_size(length, seqs),
         }, case
 
 
@@ -108,11 +110,11 @@ def test_layers_and_pages_of_the_kv_cache(asked: list[dict[str, Any]], answers: 
     for case, answer in zip(asked, answers["answers"], strict=True):
         cache = answer["cache"]
         chips, bits = case["chips"], case["kv_bits"]
-        on_chip = [kvcache.layer_bytes(heads, width, bits, chips) for heads, width in case["layers"]]
+        on_chip = [kv_cache.layer_bytes(heads, width, bits, chips) for heads, width in case["layers"]]
         pages = [size * case["block_size"] * chips for size in on_chip]
         assert pages == cache["layer_bytes"], case
-        pool = kvcache.Pool(
-            kvcache.page_count(cache["room"], sum(pages), case["override"]),
+        pool = kv_cache.Pool(
+            kv_cache.page_count(cache["room"], sum(pages), case["override"]),
             sum(pages),
             case["block_size"],
             case["max_model_len"],
@@ -159,7 +161,7 @@ def test_programs_by_kind(asked: list[dict[str, Any]], answers: dict[str, Any]) 
         if answer["programs"] is None:
             continue
         counted += 1
-        found = programs.count(
+        found = buckets.count(
             _buckets(case),
             multimodal=case["multimodal"],
             async_scheduling=case["async"],
@@ -172,7 +174,7 @@ def test_programs_by_kind(asked: list[dict[str, Any]], answers: dict[str, Any]) 
 def test_logits_that_the_boot_of_a_drafting_server_holds(answers: dict[str, Any]) -> None:
     """Real arrays of the library's own loops: the bytes on the first chip when its programs are called."""
     for case, answer in zip(oracle.warm_ups(), answers["warm_ups"], strict=True):
-        found = temporaries.warm_up_bytes(case["vocabulary"], _buckets(case), case["chips"])
+        found = program_buffers.warm_up_bytes(case["vocabulary"], _buckets(case), case["chips"])
         assert found == answer["bytes"], case
 
 
@@ -204,17 +206,17 @@ def _expected(engine: EngineConfig) -> dict[str, object]:
     return values
 
 
-def _buckets(case: dict[str, Any]) -> programs.Buckets:
+def _buckets(case: dict[str, Any]) -> buckets.Buckets:
     drafts = case["drafts"]
     seqs = case["max_num_seqs"]
-    return programs.Buckets(
-        tokens=programs.token_buckets(
+    return buckets.Buckets(
+        tokens=buckets.token_buckets(
             case["max_num_batched_tokens"],
             case["gap"],
-            smallest=programs.smallest_bucket(case["min_token_bucket"], case["kv_bits"]),
+            smallest=buckets.smallest_bucket(case["min_token_bucket"], case["kv_bits"]),
             extra=case["extra"],
         ),
-        requests=programs.request_buckets(seqs),
-        attention=programs.attention_buckets(seqs, bucketized=case["bucketized"]),
-        logits=programs.logits_buckets(seqs, drafts) if drafts else (),
+        requests=buckets.request_buckets(seqs),
+        attention=buckets.attention_buckets(seqs, bucketized=case["bucketized"]),
+        logits=buckets.logits_buckets(seqs, drafts) if drafts else (),
     )

@@ -18,12 +18,16 @@ from typing import Any
 import pytest
 
 from local import image, paths
-from serving import memory, phases, runtime, temporaries
-from serving.accelerators import accelerator
-from serving.engine import EngineConfig
-from serving.models import ModelSpec, model
-from serving.proofs import Proof
-from serving.weights import groups
+from serving.compilation import resolved_config
+from serving.compilation.proofs import Proof
+from serving.engine import phases
+from serving.engine.config import EngineConfig
+from serving.hardware.accelerators import accelerator
+from serving.memory import program_buffers
+from serving.memory.budget import budget
+from serving.memory.weights import groups
+from serving.models.catalog import model
+from serving.models.spec import ModelSpec
 
 V6E_4 = accelerator("v6e-4")
 SMALLER: Mapping[str, Mapping[str, int]] = {
@@ -108,7 +112,7 @@ def test_weights_of_every_group(name: str, booted: dict[str, dict[str, Any]]) ->
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_buckets_and_programs(name: str, booted: dict[str, dict[str, Any]]) -> None:
-    found, expected = booted[name], runtime.resolve(spec(name), ENGINES[name]).programs
+    found, expected = booted[name], resolved_config.resolve(spec(name), ENGINES[name]).programs
     for field, sizes in vars(expected.buckets).items():
         assert tuple(found[field]) == sizes, field
     assert found["programs"] == dict(expected.by_kind)
@@ -116,16 +120,16 @@ def test_buckets_and_programs(name: str, booted: dict[str, dict[str, Any]]) -> N
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_pages_and_tokens_of_the_kv_cache(name: str, booted: dict[str, dict[str, Any]]) -> None:
-    expected = memory.budget(V6E_4, spec(name), ENGINES[name])
+    expected = budget(V6E_4, spec(name), ENGINES[name])
     assert booted[name]["pages"] == expected.pool.pages
     assert booted[name]["kv_bytes"] == expected.kv_bytes
 
 
 def test_what_the_boot_of_a_drafting_server_holds(booted: dict[str, dict[str, Any]]) -> None:
     """The formula counts only the logits; the other arguments are some kilobytes."""
-    buckets = runtime.resolve(spec("drafting"), ENGINES["drafting"]).programs.buckets
+    buckets = resolved_config.resolve(spec("drafting"), ENGINES["drafting"]).programs.buckets
     held = max(booted["drafting"]["held"].values())
-    formula = temporaries.warm_up_bytes(spec("drafting").vocabulary, buckets, V6E_4.chips)
+    formula = program_buffers.warm_up_bytes(spec("drafting").vocabulary, buckets, V6E_4.chips)
     assert formula <= held < formula * 1.001
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from local import image, paths
 from local.image.image import ENVIRONMENT
-from serving.accelerators import accelerator
-from serving.engine import parse
-from serving.fingerprint import fingerprint, moved
-from serving.models import model
-from serving.runtime import resolve
+from serving.compilation.fingerprint import fingerprint, moved
+from serving.compilation.resolved_config import resolve
+from serving.engine.config import parse
+from serving.hardware.accelerators import accelerator
+from serving.models.catalog import model
 from tests.server.running import server
 
 FIELDS = {

@@ -185,7 +185,10 @@ def stage(
     token = tmp_path / "token"
     if token_text is not None:
         token.write_text(token_text, "utf-8")
-    program = [image.environment() / "bin" / "python", REPOSITORY / "agent" / "stage_weights.py"]
+    program = [
+        image.environment() / "bin" / "python",
+        REPOSITORY / "agent" / "weights_job" / "stage_weights.py",
+    ]
     what = ["--repository", "google/tiny", "--revision", REVISION]
     where = ["--bucket", "bucket", "--prefix", PREFIX, "--token-file", token]
     return subprocess.run(
@@ -269,7 +272,7 @@ REFUSED = (
 
 
 @pytest.mark.parametrize(("path", "code", "sentence"), REFUSED)
-def test_what_somebody_has_to_mend_is_one_sentence(
+def test_an_error_that_the_user_can_fix_is_one_sentence(
     world: World, tmp_path: Path, path: str, code: int, sentence: str
 ) -> None:
     world.refuse[path] = code

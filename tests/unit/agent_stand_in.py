@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from agent.guard import Guard, Message, Receive, Scope, Send
+from agent.server.guard import Guard, Message, Receive, Scope, Send
 
 KEY = "a-key-of-the-operator"
 CHAT = "/v1/chat/completions"

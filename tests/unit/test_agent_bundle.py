@@ -9,6 +9,7 @@ import pytest
 
 import agent
 from agent import bundle
+from tests.inventory.recorder import REPOSITORY
 
 
 def unpack(folder: Path) -> Path:
@@ -31,7 +32,7 @@ def test_python_finds_the_plugin_and_the_middleware_in_the_mounted_folder(tmp_pa
     program = (
         "from importlib.metadata import entry_points\n"
         "[found] = entry_points(group='vllm.general_plugins')\n"
-        "from agent.guard import Guard\n"
+        "from agent.server.guard import Guard\n"
         "print(found.name, found.load().__name__, Guard.__name__)"
     )
     assert run(unpack(tmp_path), program).split() == ["tpuserve_cache_events", "register", "Guard"]
@@ -43,12 +44,11 @@ def test_every_module_that_the_carried_ones_import_is_carried() -> None:
             continue
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "agent":
-                names = (
-                    [alias.name for alias in node.names]
-                    if node.module == "agent"
-                    else [(node.module or "")[6:]]
-                )
-                assert {f"agent/{name}.py" for name in names} <= {*bundle.files()}, f"{path}: {names}"
+                module = str(node.module)
+                imported = [module, *(f"{module}.{alias.name}" for alias in node.names)]
+                modules = {f"{name.replace('.', '/')}.py" for name in imported}
+                existing = {name for name in modules if (REPOSITORY / name).exists()}
+                assert existing and existing <= {*bundle.files()}, f"{path}: {imported}"
 
 
 def test_no_file_of_the_bundle_is_missing_or_over_a_configmap() -> None:
@@ -61,8 +61,8 @@ def test_the_digest_follows_the_text_and_the_path(monkeypatch: pytest.MonkeyPatc
     first = bundle.digest()
     files = bundle.files()
     assert first == bundle.digest() and len(first) == 64
-    changed = {**files, "agent/guard.py": files["agent/guard.py"] + "\n"}
-    moved = {path.replace("rules", "more_rules"): text for path, text in files.items()}
+    changed = {**files, "agent/server/guard.py": files["agent/server/guard.py"] + "\n"}
+    moved = {path.replace("request_rules", "more_rules"): text for path, text in files.items()}
     seen = {first}
     for other in (changed, moved):
         monkeypatch.setattr(bundle, "files", lambda other=other: other)
@@ -71,7 +71,7 @@ def test_the_digest_follows_the_text_and_the_path(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_agent_imports_no_other_part_of_the_project() -> None:
-    for file in Path(agent.__path__[0]).glob("*.py"):
+    for file in Path(agent.__path__[0]).rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agent import cache_events
-from agent.cache_events import COUNTS, DURATIONS, CacheEvents
+from agent.server import compile_cache_events
+from agent.server.compile_cache_events import COUNTS, DURATIONS, CacheEvents
 
 HIT = "/jax/compilation_cache/cache_hits"
 MISS = "/jax/compilation_cache/cache_misses"
@@ -48,7 +48,7 @@ def test_what_compiles_after_the_warm_up_is_told_apart(
     for event in (REQUEST, MISS, REQUEST, HIT):
         events.count(event)
     log = logging.getLogger("test.engine")
-    cache_events.watch_warm_up(events, log)
+    compile_cache_events.watch_warm_up(events, log)
     with caplog.at_level("INFO"):
         log.info("something else")
         assert events.snapshot()["warm_up"] is None
@@ -79,7 +79,7 @@ def test_the_line_is_there_at_any_level_and_no_other_line_is_added(
 ) -> None:
     # The plugin comes first, as in vLLM's own process; another inherits it and sets up its log again.
     engine = logging.getLogger(f"vllm.test.{level}")
-    cache_events.watch_warm_up(events, engine)
+    compile_cache_events.watch_warm_up(events, engine)
     handler = {"class": "logging.StreamHandler", "stream": printed, "level": level, "formatter": "f"}
     logging.config.dictConfig(
         {
@@ -107,7 +107,7 @@ def test_a_disk_that_takes_nothing_is_a_warning(tmp_path: Path, caplog: pytest.L
 
 
 def test_nothing_is_registered_without_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(cache_events.FILE_VARIABLE, raising=False)
+    monkeypatch.delenv(compile_cache_events.FILE_VARIABLE, raising=False)
     before = logging.getLogger("vllm.v1.engine.core").filters.copy()
-    cache_events.register()
+    compile_cache_events.register()
     assert logging.getLogger("vllm.v1.engine.core").filters == before

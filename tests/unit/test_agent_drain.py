@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from agent import guard as guard_module
-from agent.guard import KEY_FILE_VARIABLE, Guard, Message, Receive, Scope, Send
+from agent.server import guard as guard_module
+from agent.server.guard import KEY_FILE_VARIABLE, Guard, Message, Receive, Scope, Send
 from tests.unit.agent_stand_in import CHAT, KEY, Inner, ask
 
 SECONDS = 60

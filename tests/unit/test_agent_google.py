@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.boot import cache, google, report, storage
-from agent.boot.google import Problem
+from agent.vm import boot_status, compile_cache, gcp_api, gcs
+from agent.vm.gcp_api import Problem
 
 Bodies = Callable[..., str]
 SECONDS = 60
@@ -38,7 +38,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bodies]:
             self.wfile.write((body or '{"').encode())
             if body == "":
                 if left[0] != "":  # the next question is answered, if not at once
-                    monkeypatch.setattr(google, "TIMEOUT_SECONDS", SECONDS)
+                    monkeypatch.setattr(gcp_api, "TIMEOUT_SECONDS", SECONDS)
                 self.wfile.flush()
                 silence.wait(SECONDS)
 
@@ -47,12 +47,12 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bodies]:
     silence = threading.Event()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.005,), daemon=True).start()
-    monkeypatch.setattr(google, "PAUSES", (0, 0))
-    monkeypatch.setattr(google, "token", lambda: "t")
+    monkeypatch.setattr(gcp_api, "PAUSES", (0, 0))
+    monkeypatch.setattr(gcp_api, "token", lambda: "t")
 
     def answer(*bodies: str | None) -> str:
         left[:] = bodies
-        monkeypatch.setattr(google, "TIMEOUT_SECONDS", 0.1 if "" in bodies else SECONDS)
+        monkeypatch.setattr(gcp_api, "TIMEOUT_SECONDS", 0.1 if "" in bodies else SECONDS)
         return f"http://127.0.0.1:{server.server_port}"
 
     yield answer
@@ -65,7 +65,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bodies]:
     "broken", [None, "", "no HTTP", "<html>"], ids=["cut", "silent", "no HTTP", "no JSON"]
 )
 def test_an_answer_that_breaks_off_is_asked_for_again(answers: Bodies, broken: str | None) -> None:
-    assert google.read(answers(broken, broken, '{"a": 1}')) == {"a": 1}
+    assert gcp_api.read(answers(broken, broken, '{"a": 1}')) == {"a": 1}
 
 
 SENTENCES = (
@@ -78,21 +78,21 @@ SENTENCES = (
 @pytest.mark.parametrize(("broken", "sentence"), SENTENCES)
 def test_one_that_always_does_is_a_sentence(answers: Bodies, broken: str | None, sentence: str) -> None:
     with pytest.raises(Problem) as problem:
-        google.read(answers(broken))
+        gcp_api.read(answers(broken))
     assert sentence in str(problem.value)
 
 
 def test_an_instance_attribute_is_asked_for_again(answers: Bodies, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(google, "METADATA", answers(None, "vm@p.iam"))
-    assert google.account() == "vm@p.iam"
+    monkeypatch.setattr(gcp_api, "METADATA", answers(None, "vm@p.iam"))
+    assert gcp_api.account() == "vm@p.iam"
 
 
 @pytest.mark.parametrize("broken", [None, "", "<html>"], ids=["cut", "silent", "no JSON"])
 def test_a_listing_that_breaks_off_is_a_miss_of_the_cache(
     answers: Bodies, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, broken: str | None
 ) -> None:
-    monkeypatch.setattr(storage, "API", answers(broken))
-    said = cache.restore("b", "xla/0.tar.zst", tmp_path / "xla")
+    monkeypatch.setattr(gcs, "API", answers(broken))
+    said = compile_cache.restore("b", "xla/0.tar.zst", tmp_path / "xla")
     assert said.startswith("not restored (127.0.0.1:") and said.endswith("): this boot compiles")
     assert list((tmp_path / "xla").iterdir()) == []
 
@@ -100,7 +100,7 @@ def test_a_listing_that_breaks_off_is_a_miss_of_the_cache(
 def test_a_metadata_server_that_speaks_no_http_does_not_end_a_boot(
     answers: Bodies, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(report, "METADATA", answers("no HTTP"))
-    monkeypatch.setattr(report, "STATUS", tmp_path / "status.json")
-    report.begin("r")
-    assert '"booting"' in report.STATUS.read_text()
+    monkeypatch.setattr(boot_status, "METADATA", answers("no HTTP"))
+    monkeypatch.setattr(boot_status, "STATUS", tmp_path / "status.json")
+    boot_status.begin("r")
+    assert '"booting"' in boot_status.STATUS.read_text()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from agent import guard as guard_module
-from agent import rules
-from agent.guard import KEY_FILE_VARIABLE, Guard, Message, Receive, Scope, Send
+from agent.server import guard as guard_module
+from agent.server import request_rules
+from agent.server.guard import KEY_FILE_VARIABLE, Guard, Message, Receive, Scope, Send
 from tests.unit.agent_stand_in import CHAT, KEY, Inner, ask
 
 
@@ -130,12 +130,12 @@ def test_a_body_over_the_limit_is_refused(
     assert answer.status_code == 413 and answer.headers["connection"] == "close" and len(inner.bodies) == 1
 
 
-@pytest.mark.parametrize(("method", "path"), sorted(rules.OPEN))
+@pytest.mark.parametrize(("method", "path"), sorted(request_rules.OPEN))
 def test_probes_and_metrics_need_no_key(guard: Guard, method: str, path: str) -> None:
     assert ask(guard, method, path, key=None).status_code == 200
 
 
-@pytest.mark.parametrize(("method", "path"), sorted(rules.OFFERED - rules.OPEN))
+@pytest.mark.parametrize(("method", "path"), sorted(request_rules.OFFERED - request_rules.OPEN))
 @pytest.mark.parametrize("key", [None, "", "wrong", KEY + "x", KEY[:-1]])
 def test_everything_else_needs_the_key(
     guard: Guard, inner: Inner, method: str, path: str, key: str | None

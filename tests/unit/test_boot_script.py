@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from serving import boot
-from serving.boot import Boot
+from serving.deploy import vm_boot
+from serving.deploy.vm_boot import Boot
 
 BOOT = Boot(
     release="r",
@@ -34,7 +34,7 @@ Shell = Callable[[str], subprocess.CompletedProcess[str]]
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
     """Runs lines after the script's definitions; what the script would report is in the file `report`."""
-    text = boot.script(BOOT).replace("RUN=/run/tpuserve", f"RUN={tmp_path}")
+    text = vm_boot.script(BOOT).replace("RUN=/run/tpuserve", f"RUN={tmp_path}")
     functions, _, _ = text.partition('\nmkdir -p "$RUN"\n')
     # Without its special meaning: what the script waits counts, and not how slow this machine is.
     clock = "unset SECONDS; SECONDS=0"

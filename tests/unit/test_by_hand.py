@@ -1,12 +1,12 @@
-"""`python -m serving compose`: the texts for a machine that is run by hand."""
+"""`python -m explain compose`: the texts for a machine that is run by hand."""
 
 from pathlib import Path
 
 import pytest
 import yaml
 
-from serving import __main__ as command
-from serving import by_hand
+from explain import __main__ as command
+from explain import compose_files
 from tests.inventory.recorder import REPOSITORY
 
 
@@ -14,7 +14,7 @@ def test_it_prints_both_files_or_one(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(REPOSITORY)
-    files = by_hand.files("dev", REPOSITORY)
+    files = compose_files.files("dev", REPOSITORY)
     assert command.main(["compose", "--stack", "dev"]) == 0
     assert capsys.readouterr().out == "".join(f"# {name}\n{text}" for name, text in files.items())
     for name, text in files.items():
@@ -27,8 +27,8 @@ def test_without_authentication_no_key_file_is_named(tmp_path: Path) -> None:
     config = yaml.safe_load((REPOSITORY / "Pulumi.dev.yaml").read_text())
     config["config"]["tpuserve:authentication"] = "none"
     (tmp_path / "Pulumi.open.yaml").write_text(yaml.safe_dump(config))
-    assert "TPUSERVE_API_KEY_FILE" in by_hand.files("dev", REPOSITORY)["vllm.env"]
-    assert "TPUSERVE_API_KEY_FILE" not in by_hand.files("open", tmp_path)["vllm.env"]
+    assert "TPUSERVE_API_KEY_FILE" in compose_files.files("dev", REPOSITORY)["vllm.env"]
+    assert "TPUSERVE_API_KEY_FILE" not in compose_files.files("open", tmp_path)["vllm.env"]
 
 
 BAD = (

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from config.settings import Settings
 from docs import configuration
-from serving.engine import EngineConfig
-from stacks.settings import Settings
+from serving.engine.config import EngineConfig
 from tests.inventory.recorder import REPOSITORY
 
 

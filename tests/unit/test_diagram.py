@@ -1,10 +1,9 @@
 """The picture of the architecture: condensed from a stack's graph, and of the stacks as they are now."""
 
 import pytest
-import yaml
 
 from docs.diagram import PICTURE, SERVING, Condensed
-from local import paths
+from tests.inventory.golden import golden
 
 ROOT = "urn:pulumi:prod::tpuserve::pulumi:pulumi:Stack::tpuserve-prod"
 URN = "urn:pulumi:prod::tpuserve::{}"
@@ -59,7 +58,7 @@ def test_components_that_need_each_other_both_ways_are_drawn() -> None:
 
 @pytest.mark.parametrize("stack", ["foundation", SERVING])
 def test_every_component_is_in_the_picture(stack: str) -> None:
-    plan = yaml.safe_load((paths.REPOSITORY / "tests" / "inventory" / f"{stack}.yaml").read_text("utf-8"))
+    plan = golden(stack)
     kinds = {key.split("::")[0] for key, entry in plan["resources"].items() if "parent" not in entry}
     components = {kind.rsplit(":", 1)[1] for kind in kinds if kind.startswith("tpuserve:")}
     assert components

@@ -4,20 +4,20 @@ from typing import Any
 
 import pytest
 
-from components.compute_class import ComputeClassArgs, priority
-from components.gateway_policies import policies
-from components.purchase import Purchase, bought
-from components.weights_volume import annotations, cache_volume, weights_volume
-from serving import coldstart
-from serving.accelerators import accelerator
-from serving.lifecycle import lifecycle
-from serving.models import model
-from serving.phases import engine_for
-from stacks import foundation, gke_checks
-from stacks.capacity import WAIT_MINUTES, node_wait_seconds
-from stacks.gke_nodes import purchase
-from stacks.settings import Settings
-from stacks.targets import FoundationTarget, GkeTarget
+from components.gcp.provisioning import Purchase, bought
+from components.kubernetes.compute_class import ComputeClassArgs, priority
+from components.kubernetes.gateway import policies
+from components.kubernetes.weights_volume import annotations, cache_volume, weights_volume
+from config.provisioning import WAIT_MINUTES, node_wait_seconds
+from config.settings import Settings
+from config.targets import FoundationTarget, GkeTarget
+from serving.engine.phases import engine_for
+from serving.hardware.accelerators import accelerator
+from serving.models.catalog import model
+from serving.startup import cold_start
+from serving.startup.timeouts import lifecycle
+from stacks.gcp import checks, foundation
+from stacks.gcp.provisioning import purchase
 
 DIGEST = "vllm/vllm-tpu:v0.32.0@sha256:" + "ab" * 32
 REVISION = "4d7ae4984b7db7de8f8457170b3f1a419ee76d52"
@@ -143,14 +143,14 @@ def test_what_is_malformed(config: dict[str, Any], sentence: str) -> None:
 def test_what_is_impossible(config: dict[str, Any], sentence: str) -> None:
     settings, wanted = gke(config)
     found = list(
-        gke_checks.problems(settings, wanted, accelerator(settings.accelerator), model(settings.model_name))
+        checks.problems(settings, wanted, accelerator(settings.accelerator), model(settings.model_name))
     )
     assert len(found) == 1 and found[0].startswith(sentence), found
 
 
 def test_the_good_one_is_good() -> None:
     settings, wanted = gke(GOOD)
-    assert list(gke_checks.problems(settings, wanted, accelerator("v6e-4"), model(settings.model_name))) == []
+    assert list(checks.problems(settings, wanted, accelerator("v6e-4"), model(settings.model_name))) == []
 
 
 ENVIRONMENTS: list[tuple[dict[str, str], str]] = [
@@ -242,7 +242,7 @@ def test_only_capacity_that_comes_later_is_waited_for() -> None:
 
 def test_the_load_balancer_outlasts_the_longest_answer() -> None:
     slice_, spec = accelerator("v6e-4"), model("gemma-4-26b-a4b-it")
-    estimate = coldstart.estimate(slice_, spec, engine_for("tuned", None, {}))
+    estimate = cold_start.estimate(slice_, spec, engine_for("tuned", None, {}))
     for seconds in (1, 300, 3600):
         life = lifecycle(estimate, seconds)
         backend: dict[str, Any] = policies(life)["GCPBackendPolicy"]

@@ -12,7 +12,7 @@ from local.cluster import images
 from local.image import constants
 from local.image import image as module
 from local.progress import Refusal
-from serving import layout
+from serving.deploy import container_layout
 
 LDD = """\
 	linux-vdso.so.1 (0x00007ffd)
@@ -43,7 +43,15 @@ def test_the_same_inputs_give_the_same_bytes(files: dict[str, Path]) -> None:
 
 def test_every_mount_point_of_the_workload_is_there_and_only_tmp_is_writable(files: dict[str, Path]) -> None:
     found = entries(module.layer(files))
-    for folder in (constants.PYTHON_ROOT, layout.MODELS, layout.CACHE, layout.AGENT, "/tmp", "/dev", "/proc"):
+    for folder in (
+        constants.PYTHON_ROOT,
+        container_layout.MODELS,
+        container_layout.CACHE,
+        container_layout.AGENT,
+        "/tmp",
+        "/dev",
+        "/proc",
+    ):
         assert found[folder.lstrip("/")].isdir(), folder
     assert [name for name, entry in found.items() if entry.mode & 0o002] == ["tmp"]
     assert {(entry.uid, entry.gid, entry.mtime) for entry in found.values()} == {(0, 0, 0)}
@@ -67,13 +75,13 @@ def test_the_archive_names_the_image_and_its_user_and_environment(
         blobs = [tar.extractfile(member) for member in tar.getmembers() if "blobs" in member.name]
         documents = [blob.read() for blob in blobs if blob is not None]
     [told] = [json.loads(text)["config"] for text in documents if b'"diff_ids"' in text]
-    assert told["User"] == f"{layout.USER}:{layout.USER}"
+    assert told["User"] == f"{container_layout.USER}:{container_layout.USER}"
     assert f"TPUSERVE_CPU_HBM_BYTES={constants.HBM_BYTES}" in told["Env"]
 
 
 def test_the_image_brings_nothing_that_only_the_workload_can_bring_elsewhere() -> None:
     """Google's image names no user of ours and no place to write: what it lacks must not be here either."""
-    assert str(layout.USER) not in module.FILES["etc/passwd"]
+    assert str(container_layout.USER) not in module.FILES["etc/passwd"]
     brought = {"HOME", "USER"} | {
         name for name in module.ENVIRONMENT if name.startswith(("VLLM", "HF", "XDG"))
     }

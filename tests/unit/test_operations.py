@@ -3,9 +3,9 @@
 import re
 
 import pytest
-import yaml
 
 from local import paths
+from tests.inventory.golden import golden
 from tests.inventory.recorder import stack_config
 
 TEXT = (paths.REPOSITORY / "docs" / "operations.md").read_text("utf-8")
@@ -19,7 +19,7 @@ COSTS = {
 
 @pytest.mark.parametrize("stack", ["baseline", "dev", "peak", "prod", "staging"])
 def test_the_table_of_costs_is_the_plans(stack: str) -> None:
-    plan = yaml.safe_load((paths.REPOSITORY / "tests" / "inventory" / f"{stack}.yaml").read_text("utf-8"))
+    plan = golden(stack)
     first = re.match(r"\$([\d.,]+) an hour, \$([\d.,]+) a month", plan["outputs"]["cost"])
     assert first
     replicas = int(stack_config(stack).get("tpuserve:replicas", 1))

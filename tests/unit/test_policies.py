@@ -10,11 +10,11 @@ import yaml
 
 from policies.resource import UNKNOWN, Resource
 from policies.rules import RULES, STACK_RULES
+from tests.inventory.golden import STACKS, golden
 from tests.inventory.recorder import REPOSITORY
 from tests.unit.policy_mistakes import GATEWAY, MISTAKES, PUBLIC, Change, Plan, environment, put
 
-PLANS = sorted((REPOSITORY / "tests" / "inventory").glob("*.yaml"))
-GOLDEN = {file.stem: yaml.safe_load(file.read_text("utf-8")) for file in PLANS}
+GOLDEN = {stack: golden(stack) for stack in STACKS}
 NAMES = [rule.name for rule in (*RULES, *STACK_RULES)]
 
 

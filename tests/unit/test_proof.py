@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from config.selection import from_settings
+from config.settings import Settings
 from proof import __main__ as command
 from proof import bake, checkpoint, environment
 from proof.environment import Refused
 from proof.records import Record, WorkFolder
-from serving import baked
-from serving.accelerators import accelerator
-from serving.asked import from_settings
-from serving.models import MODELS, model
+from serving.deploy import baked_cache
+from serving.hardware.accelerators import accelerator
+from serving.models.catalog import MODELS, model
 from stacks.plan import plan
-from stacks.settings import Settings
 from tests.unit.serving.proved import program, proved
 
 Usage = namedtuple("Usage", "total used free")
@@ -201,16 +201,16 @@ def test_what_cannot_be_baked(change: dict[str, object], sentence: str) -> None:
 
 
 def test_what_is_baked_is_marked_and_holds_every_program(tmp_path: Path) -> None:
-    asked = from_settings("dev", STACK)
+    selection = from_settings("dev", STACK)
     folder = WorkFolder(tmp_path / "work", "graph", {})
     built = Record(number=1, kind="sample", shape="num_reqs=8", key="jit_sample-1", program=program("sample"))
     (folder.cache / "jit_sample-1-cache").write_bytes(b"a program")
     (folder.cache / "jit_of_another_run-2-cache").write_bytes(b"another")
-    archive = bake.pack(asked, proved(program("sample")), [built], folder, tmp_path)
+    archive = bake.pack(selection, proved(program("sample")), [built], folder, tmp_path)
     # The name that a machine of such a stack looks for.
     target = {"kind": "tpu-vm", "project": "my-project", "zone": "us-east5-b", "capacity": {"kind": "spot"}}
     stack = plan(Settings.parse(STACK | {"target": target}), IMAGE)
-    assert f"xla/{archive.name}" == baked.name(stack.fingerprint)
+    assert f"xla/{archive.name}" == baked_cache.name(stack.fingerprint)
     unpacked = tmp_path / "unpacked"
     unpacked.mkdir()
     subprocess.run(["tar", "-x", "--zstd", "-f", archive, "-C", unpacked], check=True)
@@ -223,7 +223,7 @@ def test_what_is_baked_is_marked_and_holds_every_program(tmp_path: Path) -> None
     lost = built.model_copy(update={"key": "jit_lost-3"})
     folder.add(lost)
     with pytest.raises(Refused, match=r"lacks 1 of 2 programs, the first sample: run the same command again"):
-        bake.pack(asked, proved(program("sample")), [built, lost], folder, tmp_path)
+        bake.pack(selection, proved(program("sample")), [built, lost], folder, tmp_path)
     # Which compiles just what is missing; and the archive of before is whole.
     assert folder.records() == {}
     assert [file.name for file in tmp_path.glob("*.zst")] == [archive.name]

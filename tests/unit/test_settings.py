@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import yaml
 
+from config.settings import Settings
+from config.targets import LocalTarget
 from stacks.plan import plan
-from stacks.settings import Settings
-from stacks.targets import LocalTarget
 from tests.inventory.recorder import REPOSITORY
 
 GOOD: dict[str, Any] = {

@@ -47,7 +47,7 @@ FLEX = {
     "management.autoRepair": False,
     "initialNodeCount": 0,
     "autoscaling": {"minNodeCount": 0, "maxNodeCount": 1, "locationPolicy": "ANY"},
-    "upgradeSettings": {"strategy": "SHORT_LIVED"},
+    "upgradeSettings": None,
 }
 SPOT = {
     "scheduling": {
@@ -147,7 +147,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (POOL, {**FLEX, "nodeConfig.reservationAffinity": None}, "must state NO_RESERVATION"),
     (POOL, {**FLEX, "autoscaling": None}, "needs autoscaling"),
     (POOL, {**FLEX, "initialNodeCount": 1}, "begins empty: initialNodeCount must be 0"),
-    (POOL, {**FLEX, "upgradeSettings": {"strategy": "SURGE", "maxSurge": 1}}, "strategy is SHORT_LIVED"),
+    (POOL, {**FLEX, "upgradeSettings": {"strategy": "SURGE", "maxSurge": 1}}, "leave upgradeSettings out"),
     (POOL, {**FLEX, "nodeConfig.maxRunDuration": "604801s"}, "604800s (7 days), not 604801s"),
     (POOL, {"autoscaling": {"minNodeCount": 2, "maxNodeCount": 1}}, "minNodeCount (2) exceeds"),
     (POOL, {"autoscaling": {"totalMinNodeCount": 0, "totalMaxNodeCount": 1}}, "not the totals"),

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from serving.accelerators import accelerator
-from stacks import stockout
-from stacks.settings import Settings
-from stacks.targets import GkeTarget, TpuVmTarget
+from config.settings import Settings
+from config.targets import GkeTarget, TpuVmTarget
+from serving.hardware.accelerators import accelerator
+from stacks.gcp import stockout
 
 LATER = "or run `pulumi up` again later: it goes on where it stopped."
 

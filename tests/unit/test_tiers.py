@@ -84,11 +84,14 @@ def test_every_folder_with_tests_is_a_tier() -> None:
 
 
 @pytest.mark.parametrize("words", [["--tier", "unti"], ["--only", "nowhere"], ["--fast", "--tier", "unit"]])
-def test_a_bad_request_is_one_sentence_and_exit_2(words: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests", *words], cwd=paths.REPOSITORY, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stdout) == (2, "") and len(done.stderr.splitlines()) == 1, done.stderr
+def test_a_bad_request_is_one_sentence_and_exit_2(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TPUSERVE_INSTANCE", "test")
+    monkeypatch.setattr(sys, "argv", ["tests", *words])
+    assert program.main() == 2
+    out, said = capsys.readouterr()
+    assert out == "" and len(said.splitlines()) == 1
 
 
 @pytest.mark.parametrize("only", ["a.py", "a.py::test[$HOME 'q' \"r\" `id` $(id) b]"])
@@ -116,11 +119,17 @@ def test_skips(): ...
 """
 
 
+def run_sample(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Result:
+    """A real run of pytest on the folder's files."""
+    monkeypatch.setattr(paths, "REPOSITORY", folder)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    return program.run_tests(Tier("sample"), ".", "-p", "no:cacheprovider")
+
+
 def test_a_real_run_is_counted_and_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a", "b"):
         (tmp_path / f"test_{name}.py").write_text(SAMPLE)
-    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
-    found = program.run_tests(Tier("sample"), ".", "-p", "no:cacheprovider")
+    found = run_sample(tmp_path, monkeypatch)
     assert (found.passed, found.failed, found.skipped) == (4, 2, 2)
     assert "failed: test_b::test_fails" in found.notes
     assert "skipped: test_a::test_skips: of the sample" in found.notes
@@ -133,8 +142,7 @@ def test_a_run_that_pytest_does_not_survive_is_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "test_dies.py").write_text("import os\ndef test_dies(): os._exit(7)\n")
-    monkeypatch.setattr(paths, "REPOSITORY", tmp_path)
-    found = program.run_tests(Tier("sample"), ".", "-p", "no:cacheprovider")
+    found = run_sample(tmp_path, monkeypatch)
     assert (found.passed, found.failed, found.notes) == (0, 1, ["pytest ended with 7"])
 
 

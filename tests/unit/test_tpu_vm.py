@@ -11,18 +11,17 @@ from typing import Any
 import pytest
 import yaml
 
-from components.machine_purchase import machine
-from components.purchase import Purchase
-from serving import boot, compose, layout
-from serving.accelerators import accelerator
-from serving.boot import Boot
-from serving.models import model
-from serving.release import Release
-from stacks import cloud_tpu, tpu_vm_checks
+from components.gcp.provisioning import Purchase, machine
+from config.settings import Settings
+from config.targets import TpuVmTarget
+from serving.deploy import compose, container_layout, systemd_units, vm_boot
+from serving.deploy.release import Release
+from serving.deploy.vm_boot import Boot
+from serving.hardware.accelerators import accelerator
+from serving.models.catalog import model
 from stacks.plan import Plan, plan
-from stacks.settings import Settings
-from stacks.targets import TpuVmTarget
-from stacks.tpu_vm_boot import boot_metadata
+from stacks.tpu_vm import checks, single_vm
+from stacks.tpu_vm.boot_metadata import boot_metadata
 
 TARGET: Mapping[str, Any] = {
     "kind": "tpu-vm",
@@ -91,7 +90,7 @@ REFUSED = (
 @pytest.mark.parametrize(("changes", "sentence"), REFUSED)
 def test_what_cannot_work_is_one_sentence(changes: dict[str, Any], sentence: str) -> None:
     settings, target, _ = parts(**changes)
-    found = tpu_vm_checks.problems(settings, target, accelerator("v6e-4"), model(settings.model_name))
+    found = checks.problems(settings, target, accelerator("v6e-4"), model(settings.model_name))
     assert list(found) == [sentence]
 
 
@@ -106,23 +105,21 @@ NOT_THERE = (
 @pytest.mark.parametrize(("changes", "beginning"), NOT_THERE)
 def test_what_the_cloud_tpu_api_cannot_do_is_one_sentence(changes: dict[str, Any], beginning: str) -> None:
     settings, target, _ = parts(api="cloud-tpu", **changes)
-    (sentence,) = cloud_tpu.problems(settings, target)
+    (sentence,) = single_vm.problems(settings, target)
     assert sentence.startswith(beginning)
     assert sentence.endswith(".")
 
 
 def test_a_good_stack_has_no_problem() -> None:
     settings, target, resolved = parts()
-    assert not list(
-        tpu_vm_checks.problems(settings, target, accelerator("v6e-4"), model(settings.model_name))
-    )
-    assert not list(tpu_vm_checks.too_slow(resolved.cold_start))
+    assert not list(checks.problems(settings, target, accelerator("v6e-4"), model(settings.model_name)))
+    assert not list(checks.too_slow(resolved.cold_start))
 
 
 def test_a_boot_longer_than_google_waits_is_refused() -> None:
     settings = Settings.parse({**GOOD, "phase": "turbo-stable", "engine": {"bucket_padding_gap": 128}})
     assert settings.image is not None
-    (sentence,) = tpu_vm_checks.too_slow(plan(settings, settings.image).cold_start)
+    (sentence,) = checks.too_slow(plan(settings, settings.image).cold_start)
     assert re.match(
         r"A boot may take \d,\d\d0 seconds, and a group of TPU VMs is given 3,600 at most ", sentence
     )
@@ -134,7 +131,7 @@ def test_a_boot_longer_than_google_waits_is_refused() -> None:
 )
 def test_a_stop_tells_which_requests_it_cuts(longest: int, leave: int, window: int, end: str) -> None:
     settings = Settings.parse({**GOOD, "longest_request_seconds": longest})
-    assert tpu_vm_checks.shutdown(settings, leave, window).endswith(f"; {end}")
+    assert checks.shutdown(settings, leave, window).endswith(f"; {end}")
 
 
 WAYS = (
@@ -166,7 +163,7 @@ def test_each_way_to_buy_has_its_own_fields(
 BOOT = Boot(
     release="abc",
     image="us-east5-docker.pkg.dev/p/r/vllm@sha256:0",
-    disk=boot.data_disk(),
+    disk=vm_boot.data_disk(),
     secret="projects/p/secrets/s/versions/latest",
     bucket="b",
     model="m",
@@ -178,7 +175,7 @@ BOOT = Boot(
 
 @pytest.mark.parametrize("given", [BOOT, replace(BOOT, disk="", secret="", baked="b")], ids=["whole", "bare"])
 def test_the_script_is_short_and_clean(given: Boot, tmp_path: Path) -> None:
-    text = boot.script(given)
+    text = vm_boot.script(given)
     assert len(text.splitlines()) < 200
     file = tmp_path / "boot.sh"
     file.write_text(text)
@@ -190,7 +187,7 @@ def test_the_script_is_short_and_clean(given: Boot, tmp_path: Path) -> None:
 def test_hostile_values_stay_values(tmp_path: Path) -> None:
     """Constants are quoted: no name in a stack file or a bucket can become a command."""
     nasty = "a'; touch /tmp/x; echo '$(id) `id` \"b"
-    text = boot.script(replace(BOOT, bucket=nasty, packages=(nasty, "c d")))
+    text = vm_boot.script(replace(BOOT, bucket=nasty, packages=(nasty, "c d")))
     constants = "\n".join(line for line in text.splitlines() if line.startswith("readonly"))
     show = f'{constants}\nprintf "%s\\n" "$BUCKET" "${{PACKAGES[@]}}"'
     shown = subprocess.run(["bash", "-c", show], capture_output=True, text=True, check=True).stdout
@@ -221,7 +218,7 @@ def test_the_stack_has_what_the_recipes_lacked() -> None:
     # Reading the weights fills the page cache, which counts against a limit.
     assert "deploy" not in found and "mem_limit" not in found
     writable = {mount["target"] for mount in found["volumes"] if not mount["read_only"]}
-    assert writable == {layout.CACHE}
+    assert writable == {container_layout.CACHE}
     assert found["read_only"] is True
 
 
@@ -245,7 +242,7 @@ def test_values_that_they_would_read_differently_are_refused(value: str) -> None
 
 def test_a_baked_cache_wants_pages_that_are_fixed() -> None:
     settings, target, resolved = parts(baked_cache=True)
-    (refused,) = tpu_vm_checks.baked_cache(target, resolved)
+    (refused,) = checks.baked_cache_pages(target, resolved)
     assert refused == (
         "target.baked_cache is true, but engine.num_gpu_blocks_override is not set, so that each boot makes "
         "its KV cache of what is free, and no cache made before knows that size; set it to 14693, for which "
@@ -253,8 +250,8 @@ def test_a_baked_cache_wants_pages_that_are_fixed() -> None:
     )
     fixed = Settings.parse({**settings.model_dump(), "engine": {"num_gpu_blocks_override": 14693}})
     assert fixed.image is not None
-    assert not list(tpu_vm_checks.baked_cache(target, plan(fixed, fixed.image)))
-    assert not list(tpu_vm_checks.baked_cache(*parts()[1:]))
+    assert not list(checks.baked_cache_pages(target, plan(fixed, fixed.image)))
+    assert not list(checks.baked_cache_pages(*parts()[1:]))
 
 
 def script_of(resolved: Plan, settings: Settings, target: TpuVmTarget) -> str:
@@ -272,7 +269,7 @@ def test_only_a_stack_that_asks_for_it_begins_with_a_baked_cache() -> None:
 
 def test_the_unit_counts_over_more_than_its_starts() -> None:
     _, _, resolved = parts()
-    text = boot.units("abc", resolved.lifecycle, 5)[boot.UNIT]
+    text = systemd_units.units("abc", resolved.lifecycle, 5)[systemd_units.UNIT]
     values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     boots = int(values["StartLimitBurst"]) * resolved.lifecycle.engine_ready_timeout_seconds
     assert int(values["StartLimitIntervalSec"]) > boots

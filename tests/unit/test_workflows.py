@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.inventory.golden import golden
 from tests.inventory.recorder import REPOSITORY
 
 WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
@@ -89,7 +90,7 @@ def test_a_stack_has_one_run_at_a_time_and_waits_for_no_other_stack() -> None:
 @pytest.mark.parametrize("stack", ["staging", "prod"])
 def test_a_change_may_take_as_long_as_its_plan_waits(stack: str) -> None:
     """A run that is killed while it waits leaves its stack locked."""
-    plan = yaml.safe_load((REPOSITORY / "tests" / "inventory" / f"{stack}.yaml").read_text("utf-8"))
+    plan = golden(stack)
     waits = [
         int(made["timeouts"]["create"].removesuffix("s"))
         for name, made in plan["resources"].items()

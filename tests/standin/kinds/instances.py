@@ -9,6 +9,7 @@ TEMPLATE = "gcp:compute/instanceTemplate:InstanceTemplate"
 REGION_TEMPLATE = "gcp:compute/regionInstanceTemplate:RegionInstanceTemplate"
 GROUP = "gcp:compute/instanceGroupManager:InstanceGroupManager"
 REGION_GROUP = "gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager"
+DISK = "gcp:compute/disk:Disk"
 ZONAL = "projects/{project}/zones/{zone}"
 
 INITIAL = (
@@ -182,7 +183,7 @@ add(
         computed={"state": "ACCEPTED", "creationTimestamp": "{time}"},
     ),
     Kind(
-        "gcp:compute/disk:Disk",
+        DISK,
         "compute.disks.insert",
         f"{ZONAL}/disks/{{name}}",
         replace="architecture asyncPrimaryDisk.** description diskEncryptionKey.** "

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from tests.standin.kind import Kind, add
+from tests.standin.kinds.instances import DISK
 
 MAP = "gcp:certificatemanager/certificateMap:CertificateMap"
 SERVICE = "gcp:monitoring/customService:CustomService"
@@ -80,6 +81,7 @@ add(
         "project runtimeVersion schedulingConfig.** serviceAccount.** shieldedInstanceConfig.** zone",
         rename={"name": "", "serviceAccount.scopes": "scope"},
         url={"parent": ZONE},
+        refs={"dataDisks.sourceDisk": DISK},
         computed={"state": "READY", "health": "HEALTHY", "apiVersion": "V2", "zone": "{zone}"},
     ),
     Kind(

@@ -128,8 +128,12 @@ def provisioning(case: Case) -> Iterator[Problem]:
     ):
         if case.get(path, 0):
             yield path, f"A {what} pool begins empty: {path} must be 0, not {case.get(path)}."
-    if case.get("upgradeSettings.strategy", "SHORT_LIVED") != "SHORT_LIVED":
-        yield "upgradeSettings.strategy", f"A {what} pool's upgrade strategy is SHORT_LIVED."
+    if case.given("upgradeSettings"):
+        yield (
+            "upgradeSettings",
+            f"A {what} pool's upgrade strategy is SHORT_LIVED, which the provider does not accept: leave "
+            "upgradeSettings out, and GKE sets it.",
+        )
 
 
 @rule(POOL)

@@ -4,9 +4,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from serving.accelerators import accelerator
-from serving.engine import EngineConfig, parse
-from serving.models import model
+from serving.engine.config import EngineConfig, parse
+from serving.hardware.accelerators import accelerator
+from serving.models.catalog import model
 
 V6E_4 = accelerator("v6e-4")
 STAND_IN = accelerator("local-v6e-4")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, GIB, accelerator
+from serving.hardware.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, GIB, accelerator
 
 
 @pytest.mark.parametrize("row", ACCELERATORS.values(), ids=list(ACCELERATORS))

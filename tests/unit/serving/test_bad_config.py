@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from serving.accelerators import DEFAULT_ACCELERATOR, accelerator
-from serving.asked import from_name, from_settings, from_stack, overrides
+from config.selection import from_name, from_settings, from_stack, overrides
+from serving.engine.phases import PHASES, engine_for
 from serving.findings import findings
-from serving.models import DEFAULT_MODEL, model
-from serving.phases import PHASES, engine_for
+from serving.hardware.accelerators import DEFAULT_ACCELERATOR, accelerator
+from serving.models.catalog import DEFAULT_MODEL, model
 
 HERE = Path(__file__).parent
 FIELDS: list[dict[str, Any]] = yaml.safe_load((HERE / "bad_fields.yaml").read_text("utf-8"))

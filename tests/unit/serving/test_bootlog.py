@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from serving import bootlog
-from serving.bootcheck import compare, disagreements, render
+from explain import boot_log
+from explain.boot_log_check import compare, disagreements, render
 from tests.unit.serving.strategies import GEMMA, STAND_IN, TINY, V6E_4, engine
 
 LOGS = Path(__file__).with_name("boot_logs")
@@ -66,7 +66,7 @@ def read(name: str) -> str:
 def test_prediction_and_log_agree_in_every_line(name: str) -> None:
     mebibytes, fields = BOOTS[name]
     slice_ = dataclasses.replace(STAND_IN, hbm_bytes_per_chip=mebibytes * 2**20)
-    lines = compare(bootlog.parse(read(name)), slice_, TINY, engine(**fields))
+    lines = compare(boot_log.parse(read(name)), slice_, TINY, engine(**fields))
     assert disagreements(lines) == ()
     exact = {line.name: line for line in lines}
     for line in ("token buckets", "request buckets", "programs", "block size", "KV pages", "KV tokens"):
@@ -75,7 +75,7 @@ def test_prediction_and_log_agree_in_every_line(name: str) -> None:
 
 
 def test_what_the_reader_finds() -> None:
-    found = bootlog.parse(read("doubling-fp8"))
+    found = boot_log.parse(read("doubling-fp8"))
     assert found.version == "0.32.0"
     assert found.tokens == (16, 32, 64, 128, 256, 512)
     assert (found.requests, found.attention, found.logits) == ((8,), (8,), ())
@@ -108,13 +108,13 @@ def test_another_engine_than_the_one_that_booted_shows(fields: dict[str, Any], n
     slice_ = dataclasses.replace(STAND_IN, hbm_bytes_per_chip=128 * 2**20)
     differing = {
         line.name
-        for line in disagreements(compare(bootlog.parse(read("doubling-fp8")), slice_, TINY, config))
+        for line in disagreements(compare(boot_log.parse(read("doubling-fp8")), slice_, TINY, config))
     }
     assert names <= differing
 
 
 def test_the_table_names_each_difference() -> None:
-    log = bootlog.parse(read("doubling-fp8"))
+    log = boot_log.parse(read("doubling-fp8"))
     table = render(compare(log, V6E_4, GEMMA, engine()))
     first, *rest = table.splitlines()
     assert first.split() == ["predicted", "measured"]
@@ -126,7 +126,7 @@ def test_pages_that_rounding_hides_are_explained() -> None:
     """A log has two decimals of a GiB: a page more or less than predicted is no disagreement."""
     mebibytes, fields = BOOTS["doubling-fp8"]
     slice_ = dataclasses.replace(STAND_IN, hbm_bytes_per_chip=mebibytes * 2**20)
-    log = dataclasses.replace(bootlog.parse(read("doubling-fp8")), pages=1127)
+    log = dataclasses.replace(boot_log.parse(read("doubling-fp8")), pages=1127)
     line = next(line for line in compare(log, slice_, TINY, engine(**fields)) if line.name == "KV pages")
     assert line.agrees
     assert "decimals of a GiB hide" in line.note
@@ -145,12 +145,12 @@ def test_a_boot_may_last_into_the_next_year(first: str, last: str, seconds: int)
         f"INFO {first} [x.py:1] Precompile worker0 sample --> {{'num_reqs': 8}}\n"
         f"INFO {last} [x.py:1] Application startup complete.\n"
     )
-    assert bootlog.parse(text).ready_seconds == seconds
+    assert boot_log.parse(text).ready_seconds == seconds
 
 
 def test_a_boot_that_did_not_finish() -> None:
     whole = read("doubling-fp8")
-    cut = bootlog.parse(whole[: whole.index("init engine")])
+    cut = boot_log.parse(whole[: whole.index("init engine")])
     assert (cut.ready, cut.ready_seconds, cut.engine_seconds) == (False, None, None)
     assert cut.kv_tokens == 72_064
 
@@ -163,7 +163,7 @@ def test_older_wording_of_the_cache_line() -> None:
         "INFO 08-11 02:17:22 [kv_cache_utils.py:2235] GPU KV cache size: 1,151,744 tokens\n"
         "INFO 08-11 02:17:22 [x.py:2236] Maximum concurrency for 32,768 tokens per request: 35.15x\n"
     )
-    found = bootlog.parse(text)
+    found = boot_log.parse(text)
     assert (found.kv_tokens, found.max_model_len, found.concurrency) == (1_151_744, 32_768, 35.15)
     assert (found.limit_gib, found.available_gib, found.tokens) == (31.24, 19.77, ())
 
@@ -175,10 +175,10 @@ def test_the_programs_of_drafting_are_read_by_their_logits() -> None:
         "INFO 11-24 23:42:21 [x.py:1] Precompile worker0 greedy_rejection_sampler --> "
         "{'num_logits': 8, 'num_reqs': 8, 'do_sampling': False}\n"
     )
-    assert bootlog.parse(text).logits == (8, 16)
+    assert boot_log.parse(text).logits == (8, 16)
 
 
 @pytest.mark.parametrize("text", ["", "hello\n", "INFO 11-24 23:42:21 [x.py:1] starting\n"])
 def test_no_boot_log(text: str) -> None:
     with pytest.raises(ValueError, match=r"no line of a vLLM boot on TPU .* pass the whole log"):
-        bootlog.parse(text)
+        boot_log.parse(text)

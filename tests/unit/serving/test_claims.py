@@ -5,13 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from serving import coldstart, kvcache, memory, proofs
-from serving.accelerators import GIB, accelerator
+from serving.compilation import proofs
+from serving.compilation.resolved_config import resolve
+from serving.engine.phases import engine_for
 from serving.findings import findings
-from serving.foreign import FOREIGN
-from serving.models import model
-from serving.phases import engine_for
-from serving.runtime import resolve
+from serving.hardware.accelerators import GIB, accelerator
+from serving.memory import kv_cache
+from serving.memory.budget import budget
+from serving.memory.terms import Memory
+from serving.messages.unsupported_options import FOREIGN
+from serving.models.catalog import model
+from serving.startup import cold_start
 
 REPOSITORY = Path(__file__).parents[3]
 TEXT = (REPOSITORY / "docs" / "claims.md").read_text("utf-8")
@@ -53,8 +57,8 @@ def test_paths_in_this_repository_exist() -> None:
 
 
 def test_findings_that_are_cited_exist() -> None:
-    sources = "".join(file.read_text("utf-8") for file in (REPOSITORY / "serving").glob("findings_*.py"))
-    sources += (REPOSITORY / "serving" / "memory.py").read_text("utf-8")
+    folders = (REPOSITORY / "serving" / name for name in ("findings", "memory"))
+    sources = "".join(file.read_text("utf-8") for folder in folders for file in folder.glob("*.py"))
     for codes in re.findall(r"findings? ((?:`[a-z-]+`(?:, )?)+)", TEXT):
         for code in re.findall(r"`([a-z-]+)`", codes):
             assert f'"{code}"' in sources, code
@@ -64,30 +68,30 @@ def test_findings_that_are_cited_exist() -> None:
 def computed() -> dict[str, str]:
     """The numbers that the claims quote, from the code."""
 
-    def kv(phase: str, scenario: str | None, **overrides: object) -> memory.Memory:
-        return memory.budget(V6E, SPEC, engine_for(phase, scenario, overrides))
+    def kv(phase: str, scenario: str | None, **overrides: object) -> Memory:
+        return budget(V6E, SPEC, engine_for(phase, scenario, overrides))
 
     def programs(gap: int, ngram: bool) -> int:
         drafting = {"method": "ngram", "num_speculative_tokens": 3}
         overrides = {"bucket_padding_gap": gap, "speculative": drafting if ngram else None}
         return resolve(SPEC, engine_for("turbo-stable", None, overrides)).programs.total
 
-    def minutes(phase: str) -> coldstart.ColdStart:
+    def minutes(phase: str) -> cold_start.ColdStart:
         engine = engine_for(phase, None, {})
-        return coldstart.estimate(V6E, SPEC, engine, proofs.of(V6E, SPEC, engine))
+        return cold_start.estimate(V6E, SPEC, engine, proofs.of(V6E, SPEC, engine))
 
     def resident(phase: str, scenario: str | None = None) -> str:
         return f"holds {kv(phase, scenario).pool.resident_requests(2300)} requests of 2,300 tokens"
 
     def bytes_a_token(name: str, bits: int) -> int:
-        return kvcache.token_bytes(model(name), bits, 4) * 4
+        return kv_cache.token_bytes(model(name), bits, 4) * 4
 
     def proven(phase: str, share: float) -> str:
         engine = engine_for(phase, None, {})
         proof = proofs.of(V6E, SPEC, engine)
         assert proof is not None
         other = engine.model_copy(update={"gpu_memory_utilization": share})
-        return f"{memory.budget(V6E, SPEC, other, proof).left_bytes / GIB:.2f}"
+        return f"{budget(V6E, SPEC, other, proof).left_bytes / GIB:.2f}"
 
     def fits(share: float) -> str:
         """A row of "Does it fit?"."""

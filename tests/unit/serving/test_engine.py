@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.engine import EngineConfig, parse
-from serving.environment import known_names
-from serving.fields import targets
-from serving.phases import PHASES, SCENARIOS, engine_for
+from serving.engine.config import EngineConfig, parse
+from serving.engine.environment_variables import known_names
+from serving.engine.phases import PHASES, SCENARIOS, engine_for
+from serving.engine.rendering import targets
 
 REQUIRED: dict[str, Any] = {
     "tensor_parallel_size": 4,

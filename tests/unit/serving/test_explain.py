@@ -1,4 +1,4 @@
-"""What `python -m serving` prints: for people, side by side, for machines; and that its docs are current."""
+"""What `python -m explain` prints: for people, side by side, for machines; and that its docs are current."""
 
 import json
 import subprocess
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from serving.__main__ import main
-from serving.asked import from_name, from_settings
-from serving.phases import PHASES, SCENARIOS
+from config.selection import from_name, from_settings
+from explain.__main__ import main
+from serving.engine.phases import PHASES, SCENARIOS
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -21,7 +21,7 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str
 
 
 def test_a_comparison_says_what_a_change_does(capsys: pytest.CaptureFixture[str]) -> None:
-    code, text, _ = shown(capsys, "explain", "--compare", "turbo-stable", "tuned")
+    code, text, _ = shown(capsys, "engine", "--compare", "turbo-stable", "tuned")
     assert code == 0
     rows = [line.split() for line in text.splitlines()]
     assert ["≠", "KV", "tokens", "384,288", "235,088"] in rows
@@ -33,7 +33,7 @@ def test_a_comparison_says_what_a_change_does(capsys: pytest.CaptureFixture[str]
 
 
 def test_an_engine_that_cannot_serve_is_explained_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    code, text, _ = shown(capsys, "explain", "--phase", "tuned", "--accelerator", "v6e-1")
+    code, text, _ = shown(capsys, "engine", "--phase", "tuned", "--accelerator", "v6e-1")
     assert code == 1
     assert "too-few-chips" not in text and "error    engine.tensor_parallel_size is 4: v6e-1 has 1;" in text
 
@@ -42,7 +42,7 @@ def test_an_engine_that_cannot_serve_is_explained_and_fails(capsys: pytest.Captu
 def test_the_json_of_every_phase_carries_numbers_with_their_basis(
     capsys: pytest.CaptureFixture[str], phase: str
 ) -> None:
-    code, text, _ = shown(capsys, "explain", "--phase", phase, "--json")
+    code, text, _ = shown(capsys, "engine", "--phase", phase, "--json")
     document = json.loads(text)
     assert code == 0
     assert document["requests"]["KV tokens"]["value"] > 100_000
@@ -53,7 +53,7 @@ def test_the_json_of_every_phase_carries_numbers_with_their_basis(
 
 
 def test_a_what_if_is_laid_over_the_phase(capsys: pytest.CaptureFixture[str]) -> None:
-    code, text, _ = shown(capsys, "explain", "--set", "max_num_seqs=512", "--set", "engine.block_size=32")
+    code, text, _ = shown(capsys, "engine", "--set", "max_num_seqs=512", "--set", "engine.block_size=32")
     assert code == 1
     assert text.startswith("tuned max_num_seqs=512 engine.block_size=32: gemma-4-26b-a4b-it on v6e-4")
     assert "error    engine.block_size is 32: the block table of 512 requests" in text
@@ -66,7 +66,7 @@ def test_a_log_that_cannot_be_read_is_one_sentence(capsys: pytest.CaptureFixture
 
 
 def test_two_in_json_are_a_list(capsys: pytest.CaptureFixture[str]) -> None:
-    _, text, _ = shown(capsys, "explain", "--json", "--compare", "tuned", "tuned+batch")
+    _, text, _ = shown(capsys, "engine", "--json", "--compare", "tuned", "tuned+batch")
     assert [document["name"] for document in json.loads(text)] == ["tuned", "tuned+batch"]
 
 
@@ -95,7 +95,7 @@ def test_what_does_not_exist_is_one_sentence(
     sentence: str | None,
 ) -> None:
     monkeypatch.chdir(REPOSITORY)
-    code, text, error = shown(capsys, "explain", *arguments)
+    code, text, error = shown(capsys, "engine", *arguments)
     if sentence is None:
         assert code == 0 and "A on-demand" not in error and "mars-north1" in text
     else:
@@ -137,24 +137,33 @@ def test_the_lists_name_everything(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_importing_serving_costs_little_beyond_pydantic() -> None:
-    """Measured in one fresh process after pydantic, so that a slow machine slows both alike."""
+    """Both measured in one fresh process, so that a slow machine slows both alike."""
     script = (
-        "import time, pydantic, yaml, json\n"
+        "import time\n"
+        "began = time.process_time()\n"
+        "import pydantic, yaml, json\n"
         "from pydantic import BaseModel, Field\n"
         "class Warm(BaseModel):\n    x: int = Field(0, ge=0)\n"
-        "began = time.process_time()\n"
-        "import serving.findings, serving.phases, serving.release, serving.lifecycle\n"
-        "print(time.process_time() - began)\n"
+        "after = time.process_time()\n"
+        "import serving.findings, serving.engine.phases, serving.deploy.release, serving.startup.timeouts\n"
+        "print((time.process_time() - after) / (after - began))\n"
     )
     run = [sys.executable, "-c", script]
-    best = min(
-        float(subprocess.run(run, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout)
-        for _ in range(3)
-    )
-    assert best < 0.15
+
+    def share() -> float:
+        return float(subprocess.run(run, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout)
+
+    assert any(share() < 0.75 for _ in range(3))
 
 
 def test_output_into_a_closed_pipe_ends_quietly() -> None:
-    command = f"{sys.executable} -m serving explain --json | head -1"
+    command = f"{sys.executable} -m explain engine --json | head -1"
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=REPOSITORY)
     assert result.stderr == "" and result.stdout == "{\n"
+
+
+def test_the_old_command_names_the_new_one() -> None:
+    old = subprocess.run(
+        [sys.executable, "-m", "serving", "explain"], capture_output=True, text=True, cwd=REPOSITORY
+    )
+    assert old.returncode == 1 and "run `python -m explain engine` instead" in old.stderr

@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import serving
-from serving.accelerators import ACCELERATORS, accelerator
-from serving.finding import SEVERITIES
+from serving.engine.phases import PHASES, SCENARIOS, engine_for
 from serving.findings import findings
-from serving.kernels import expert_parallel_lowers
-from serving.models import MODELS, model
-from serving.phases import PHASES, SCENARIOS, engine_for
+from serving.hardware.accelerators import ACCELERATORS, accelerator
+from serving.messages.finding import SEVERITIES
+from serving.models.catalog import MODELS, model
 
 HERE = Path(__file__).parent
 TABLE: list[dict[str, Any]] = yaml.safe_load((HERE / "bad_combinations.yaml").read_text("utf-8"))
@@ -24,7 +23,7 @@ TABLE: list[dict[str, Any]] = yaml.safe_load((HERE / "bad_combinations.yaml").re
 def codes_in_the_source() -> set[str]:
     """The code of every finding that a rule constructs, read from the rules' source."""
     codes: set[str] = set()
-    for file in Path(serving.__path__[0]).glob("findings_*.py"):
+    for file in Path(serving.__path__[0], "findings").glob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Call) and len(node.args) > 1:
                 name = (
@@ -85,7 +84,7 @@ def test_expert_parallel_is_refused_only_where_it_does_not_compile() -> None:
             name,
             overrides,
         )
-    assert expert_parallel_lowers(accelerator("v6e-8")) == 512
+    assert accelerator("v6e-8").expert_parallel_tokens == 512
 
 
 @given(

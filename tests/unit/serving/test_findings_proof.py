@@ -1,14 +1,17 @@
 """What an engine's proof changes: the numbers, where they come from, and two findings."""
 
+from config.selection import from_settings, from_stack
 from proof.report import UTILISATIONS, budgets
-from serving import coldstart, memory, proofs, summary
-from serving.accelerators import GIB
-from serving.asked import from_settings, from_stack
+from proof.roofline import bound
+from serving.compilation import proofs
+from serving.compilation.proofs import Proof
+from serving.engine.phases import PHASES
 from serving.findings import findings
-from serving.phases import PHASES
-from serving.proofs import Proof
-from serving.roofline import bound
-from serving.weights import groups
+from serving.hardware.accelerators import GIB
+from serving.memory.budget import budget
+from serving.memory.weights import groups
+from serving.startup import cold_start
+from stacks import output_lines
 from tests.unit.serving.proved import program, proved
 from tests.unit.serving.strategies import GEMMA, STAND_IN, V6E_4, engine
 
@@ -21,7 +24,7 @@ BACKBONE = program("backbone", code_bytes=256 * 2**20, peak_bytes=GIB // 2)
 def as_the_formula_has_it(**changes: object) -> Proof:
     weights = {group.name: group.bytes for group in groups(GEMMA, engine())}
     made = proved(BACKBONE).model_copy(update={"weights": weights, **changes})
-    kv = memory.budget(V6E_4, GEMMA, engine(), made).kv_bytes
+    kv = budget(V6E_4, GEMMA, engine(), made).kv_bytes
     return made.model_copy(update={"kv_bytes": kv, **changes})
 
 
@@ -32,11 +35,11 @@ def sentences(proof: Proof, code: str) -> list[str]:
 
 def test_capacity_and_cold_start_say_what_was_compiled_and_when() -> None:
     proof = as_the_formula_has_it()
-    capacity = summary.capacity(memory.budget(V6E_4, GEMMA, engine(), proof), engine())
+    capacity = output_lines.capacity(budget(V6E_4, GEMMA, engine(), proof), engine())
     assert capacity.endswith("GiB a chip (compiled 2026-11-27, vllm-tpu 0.32.0)")
-    cold = summary.cold_start(coldstart.estimate(V6E_4, GEMMA, engine(), proof))
+    cold = output_lines.cold_start(cold_start.estimate(V6E_4, GEMMA, engine(), proof))
     assert "in place (compiled 2026-11-27, vllm-tpu 0.32.0); given up after" in cold
-    assert max(len(capacity), len(cold)) <= summary.LONGEST
+    assert max(len(capacity), len(cold)) <= output_lines.LONGEST
 
 
 def test_formula_and_compiler_apart_by_more_than_a_hundredth() -> None:
@@ -92,13 +95,13 @@ def test_committed_proofs_are_of_engines_that_exist() -> None:
             continue
         assert " " not in proof.name, f"{file.name} has fields of its own; commit phases, scenarios, stacks"
         phase, _, scenario = proof.name.partition("+")
-        asked = from_settings(proof.name, {"phase": phase, "scenario": scenario or None})
-        assert asked.proof == proof, f"{file.name} is of an engine that {proof.name} no longer is"
-        left = [found.left_bytes / GIB for share, found in budgets(asked, proof) if share in UTILISATIONS]
-        tokens = memory.budget(asked.accelerator, asked.model, asked.engine, proof).pool.tokens
+        selection = from_settings(proof.name, {"phase": phase, "scenario": scenario or None})
+        assert selection.proof == proof, f"{file.name} is of an engine that {proof.name} no longer is"
+        left = [found.left_bytes / GIB for share, found in budgets(selection, proof) if share in UTILISATIONS]
+        tokens = budget(selection.accelerator, selection.model, selection.engine, proof).pool.tokens
         row = (
             f"| {proof.name} | [{file.stem}](../proofs/{file.stem}.svg) | {len(proof.programs)} "
-            f"| {tokens:,} at {asked.engine.gpu_memory_utilization:g} "
+            f"| {tokens:,} at {selection.engine.gpu_memory_utilization:g} "
             f"| {'; '.join(f'{size:.2f}' for size in left)} |"
         )
         assert row in pages, row

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from serving import proofs
-from serving.engine import EngineConfig
-from serving.fingerprint import Fingerprint, fingerprint, moved
-from serving.proofs import Proof
+from serving.compilation import proofs
+from serving.compilation.fingerprint import Fingerprint, fingerprint, moved
+from serving.compilation.proofs import Proof
+from serving.engine.config import EngineConfig
 from tests.unit.serving.proved import program, proved
 from tests.unit.serving.strategies import GEMMA, STAND_IN, TINY, V6E_4, engine, engines
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.accelerators import accelerator
-from serving.coldstart import ColdStart, Part, estimate
-from serving.lifecycle import Lifecycle, lifecycle
-from serving.models import model
-from serving.phases import PHASES, engine_for
+from serving.engine.phases import PHASES, engine_for
+from serving.hardware.accelerators import accelerator
+from serving.models.catalog import model
+from serving.startup.cold_start import ColdStart, Part, estimate
+from serving.startup.timeouts import Lifecycle, lifecycle
 
 
 def cold(container: float, before: float = 0) -> ColdStart:

@@ -7,15 +7,17 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from serving import memory, proofs, temporaries
-from serving.accelerators import GIB, accelerator
-from serving.asked import from_settings
-from serving.engine import EngineConfig
-from serving.memory import Memory
-from serving.models import model
-from serving.phases import PHASES
-from serving.proofs import Calls, Proof
-from serving.runtime import resolve
+from config.selection import from_settings
+from serving.compilation import proofs
+from serving.compilation.proofs import Calls, Proof
+from serving.compilation.resolved_config import resolve
+from serving.engine.config import EngineConfig
+from serving.engine.phases import PHASES
+from serving.hardware.accelerators import GIB, accelerator
+from serving.memory import program_buffers
+from serving.memory.budget import budget, min_batched_tokens
+from serving.memory.terms import Memory
+from serving.models.catalog import model
 from tests.unit.serving.proved import program, proved
 from tests.unit.serving.strategies import GEMMA, STAND_IN, TINY, V6E_4, engine, engines
 
@@ -23,8 +25,8 @@ TEXT_ONLY = {"limit_mm_per_prompt": {}, "async_scheduling": False}
 DRAFTING = {"speculative": {"method": "ngram", "num_speculative_tokens": 3}, "bucket_padding_gap": 512}
 
 
-def budget(config: EngineConfig) -> Memory:
-    return memory.budget(V6E_4, GEMMA, config)
+def gemma_budget(config: EngineConfig) -> Memory:
+    return budget(V6E_4, GEMMA, config)
 
 
 # ---- what is left
@@ -41,9 +43,10 @@ def test_the_formula_beside_every_proof_of_the_26b(file: Path) -> None:
     if phase not in PHASES or PHASES[phase].model != GEMMA.name:
         # A stack's own, or E4B, where a finding tells how far they are apart.
         return
-    asked = from_settings(phase, {"phase": phase, "scenario": scenario or None})
+    selection = from_settings(phase, {"phase": phase, "scenario": scenario or None})
     computed, compiled = (
-        memory.budget(asked.accelerator, asked.model, asked.engine, proof) for proof in (None, asked.proof)
+        budget(selection.accelerator, selection.model, selection.engine, proof)
+        for proof in (None, selection.proof)
     )
     assert computed.code_bytes == pytest.approx(compiled.code_bytes, rel=0.03)
     assert computed.left_bytes / GIB == pytest.approx(compiled.left_bytes / GIB, abs=0.08)
@@ -51,7 +54,7 @@ def test_the_formula_beside_every_proof_of_the_26b(file: Path) -> None:
 
 def test_free_hbm_as_compiled() -> None:
     """The compiler's sizes for text at 0.90: 3.12 GiB free, 2.52 after the largest step and all code."""
-    found = budget(engine(**TEXT_ONLY, block_size=32))
+    found = gemma_budget(engine(**TEXT_ONLY, block_size=32))
     assert found.free_bytes / GIB == pytest.approx(3.12, abs=0.01)
     # A first compilation, of all but the six programs of structured decoding, had 212 MiB.
     assert found.code_bytes / 2**20 - 6 == pytest.approx(216, abs=2)
@@ -64,49 +67,53 @@ def test_free_hbm_as_compiled() -> None:
 def test_largest_buffers_as_compiled() -> None:
     """GiB of replicated logits with 256 and with 64 requests, three drafts each, without the boot's calls."""
     for requests, gib in ((256, 4.5), (64, 1.125)):
-        found = budget(engine(**DRAFTING, max_num_seqs=requests, skip_jax_precompile=True))
+        found = gemma_budget(engine(**DRAFTING, max_num_seqs=requests, skip_jax_precompile=True))
         assert found.largest_bytes / GIB == pytest.approx(gib, rel=0.001)
 
 
 def test_the_drafting_of_the_recipe_fits_at_no_utilisation() -> None:
     """27.6 GiB of logits are held at once, beside 15.3 GiB of weights on a chip of 31.24."""
-    found = budget(engine(**DRAFTING, block_size=32))
-    held = temporaries.warm_up_bytes(GEMMA.vocabulary, resolve(GEMMA, engine(**DRAFTING)).programs.buckets, 4)
+    found = gemma_budget(engine(**DRAFTING, block_size=32))
+    held = program_buffers.warm_up_bytes(
+        GEMMA.vocabulary, resolve(GEMMA, engine(**DRAFTING)).programs.buckets, 4
+    )
     assert held / GIB == pytest.approx(27.615, abs=0.001)
     assert found.problem is not None
     assert found.problem.code == "programs-do-not-fit"
     assert str(found.problem).endswith("; take a larger slice, or lower max_num_seqs.")
-    assert budget(engine(**DRAFTING, max_num_seqs=32)).fits
+    assert gemma_budget(engine(**DRAFTING, max_num_seqs=32)).fits
 
 
 @pytest.mark.parametrize("requests", [48, 64, 128])
 def test_the_advised_utilisation_is_the_largest_that_fits(requests: int) -> None:
     config = engine(**DRAFTING, max_num_seqs=requests)
-    problem = budget(config).problem
+    problem = gemma_budget(config).problem
     assert problem is not None
     advised = float(problem.change.removeprefix("set it to ").split()[0])
-    assert budget(config.model_copy(update={"gpu_memory_utilization": advised})).fits
-    assert not budget(config.model_copy(update={"gpu_memory_utilization": round(advised + 0.01, 2)})).fits
+    assert gemma_budget(config.model_copy(update={"gpu_memory_utilization": advised})).fits
+    assert not gemma_budget(
+        config.model_copy(update={"gpu_memory_utilization": round(advised + 0.01, 2)})
+    ).fits
 
 
 @pytest.mark.parametrize("pages", [8711, 8300])
 def test_the_advised_number_of_pages_is_the_largest_that_fits(pages: int) -> None:
     """Where the pages are told, another share of the memory changes nothing."""
     config = engine(gpu_memory_utilization=1, num_gpu_blocks_override=pages)
-    problem = budget(config).problem
+    problem = gemma_budget(config).problem
     assert problem is not None
-    assert (problem.code, problem.field) == ("programs-do-not-fit", "num_gpu_blocks_override")
+    assert (problem.code, problem.field) == ("programs-do-not-fit", "engine.num_gpu_blocks_override")
     assert str(problem).startswith(
         f"engine.num_gpu_blocks_override is {pages:,}: weights and KV cache leave "
     )
     advised = int(problem.change.removeprefix("set it to ").split()[0].replace(",", ""))
-    assert budget(config.model_copy(update={"num_gpu_blocks_override": advised})).fits
-    assert not budget(config.model_copy(update={"num_gpu_blocks_override": advised + 1})).fits
+    assert gemma_budget(config.model_copy(update={"num_gpu_blocks_override": advised})).fits
+    assert not gemma_budget(config.model_copy(update={"num_gpu_blocks_override": advised + 1})).fits
 
 
 def test_no_number_of_pages_is_advised_that_serves_no_request() -> None:
     config = engine(**DRAFTING, block_size=32, num_gpu_blocks_override=2000)
-    assert str(budget(config).problem).endswith("; take a larger slice, or lower max_num_seqs.")
+    assert str(gemma_budget(config).problem).endswith("; take a larger slice, or lower max_num_seqs.")
 
 
 @pytest.mark.parametrize(
@@ -138,34 +145,34 @@ def test_no_number_of_pages_is_advised_that_serves_no_request() -> None:
     ],
 )  # fmt: skip
 def test_sentences(slice_name: str, model_name: str, fields: dict[str, object], sentence: str) -> None:
-    found = memory.budget(accelerator(slice_name), model(model_name), engine(**fields))
+    found = budget(accelerator(slice_name), model(model_name), engine(**fields))
     assert not found.fits
     with pytest.raises(ValueError, match=sentence):
         raise ValueError(str(found.problem))
 
 
 def test_the_longest_request_that_is_advised_fits() -> None:
-    problem = budget(engine(gpu_memory_utilization=0.5, max_model_len=131_072)).problem
+    problem = gemma_budget(engine(gpu_memory_utilization=0.5, max_model_len=131_072)).problem
     assert problem is not None
     longest = int(problem.change.split()[3].replace(",", ""))
-    assert budget(engine(gpu_memory_utilization=0.5, max_model_len=longest, block_size=256)).pool.serves_one
+    assert gemma_budget(
+        engine(gpu_memory_utilization=0.5, max_model_len=longest, block_size=256)
+    ).pool.serves_one
 
 
 def test_the_stand_in_has_no_programs_in_its_hbm() -> None:
-    found = memory.budget(
-        STAND_IN, TINY, engine(max_model_len=1024, max_num_seqs=8, max_num_batched_tokens=512)
-    )
+    found = budget(STAND_IN, TINY, engine(max_model_len=1024, max_num_seqs=8, max_num_batched_tokens=512))
     assert (found.code_bytes, found.largest_bytes) == (0, 0)
     assert found.fits
 
 
 def test_a_proof_replaces_what_was_scaled() -> None:
     proof = proved(program("backbone", code_bytes=GIB, argument_bytes=GIB // 2, peak_bytes=GIB))
-    found = memory.budget(V6E_4, GEMMA, engine(), proof)
+    found = budget(V6E_4, GEMMA, engine(), proof)
     assert (found.resident_bytes, found.code_bytes, found.largest_bytes) == (15 * GIB, GIB, 3 * GIB // 2)
     assert found.basis == "compiled 2026-11-27, vllm-tpu 0.32.0"
     heavier = proved(program("backbone", peak_bytes=9 * GIB))
-    problem = memory.budget(V6E_4, GEMMA, engine(), heavier).problem
+    problem = budget(V6E_4, GEMMA, engine(), heavier).problem
     assert problem is not None
     assert "lower max_num_batched_tokens" in problem.change
 
@@ -173,7 +180,7 @@ def test_a_proof_replaces_what_was_scaled() -> None:
 def test_what_the_boot_holds_for_all_its_calls_counts() -> None:
     calls = Calls(kind="select_bonus_logits", calls=12, held_bytes=20 * GIB, peak_bytes=GIB)
     proof = proved(program("backbone", peak_bytes=GIB)).model_copy(update={"calls": (calls,)})
-    problem = memory.budget(V6E_4, GEMMA, engine(), proof).problem
+    problem = budget(V6E_4, GEMMA, engine(), proof).problem
     assert problem is not None
     assert "12 calls of the boot at once, most for select_bonus_logits (21.00 GiB)" in problem.truth
     assert "lower max_num_seqs" in problem.change
@@ -190,7 +197,7 @@ def test_what_the_boot_holds_for_all_its_calls_counts() -> None:
     ],
 )
 def test_smallest_step_for_images(fields: dict[str, object], tokens: int) -> None:
-    assert memory.min_batched_tokens(GEMMA, engine(**fields)) == tokens
+    assert min_batched_tokens(GEMMA, engine(**fields)) == tokens
 
 
 # ---- what must always hold
@@ -198,7 +205,7 @@ def test_smallest_step_for_images(fields: dict[str, object], tokens: int) -> Non
 
 @given(engines())
 def test_no_term_is_negative_except_what_is_left(config: EngineConfig) -> None:
-    found = budget(config)
+    found = gemma_budget(config)
     assert found.pool.pages >= 0
     assert found.pool.tokens >= 0
     assert found.kv_bytes >= 0
@@ -214,22 +221,23 @@ def test_no_term_is_negative_except_what_is_left(config: EngineConfig) -> None:
 def test_kv_tokens_fall_when_headroom_grows(config: EngineConfig, percent: int) -> None:
     less = round(config.gpu_memory_utilization - percent / 100, 2)
     smaller = config.model_copy(update={"gpu_memory_utilization": less})
-    assert budget(smaller).pool.tokens <= budget(config).pool.tokens
-    assert budget(smaller).free_bytes >= budget(config).free_bytes
+    before, after = gemma_budget(config), gemma_budget(smaller)
+    assert after.pool.tokens <= before.pool.tokens
+    assert after.free_bytes >= before.free_bytes
 
 
 @given(engines())
 def test_kv_tokens_fall_when_a_value_takes_more_bits(config: EngineConfig) -> None:
     wide = config.model_copy(update={"kv_cache_dtype": "bfloat16"})
     narrow = config.model_copy(update={"kv_cache_dtype": "fp8_e5m2"})
-    assert budget(wide).pool.tokens <= budget(narrow).pool.tokens
+    assert gemma_budget(wide).pool.tokens <= gemma_budget(narrow).pool.tokens
 
 
 @given(engines(), st.integers(1, 2**33))
 def test_kv_tokens_fall_when_weights_grow(config: EngineConfig, more: int) -> None:
     sharded, copied = GEMMA.vision_bytes or (0, 0)
     heavier = dataclasses.replace(GEMMA, vision_bytes=(sharded + more, copied))
-    assert memory.budget(V6E_4, heavier, config).pool.tokens <= budget(config).pool.tokens
+    assert budget(V6E_4, heavier, config).pool.tokens <= gemma_budget(config).pool.tokens
 
 
 SMALLER = (
@@ -243,10 +251,10 @@ SMALLER = (
 
 @given(engines(), st.sampled_from(SMALLER))
 def test_what_fits_still_fits_when_it_asks_for_less(config: EngineConfig, change: tuple) -> None:  # type: ignore[type-arg]
-    assume(budget(config).fits)
+    assume(gemma_budget(config).fits)
     field, shrink = change
     smaller = config.model_copy(update={field: shrink(getattr(config, field))})
-    found = budget(smaller)
+    found = gemma_budget(smaller)
     # Less memory for weights and cache can only fail for want of a cache, never of room for programs.
     if field == "gpu_memory_utilization" and found.problem:
         assert found.problem.code in ("weights-do-not-fit", "kv-cache-too-small")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.models import DEFAULT_MODEL, MODELS, model
+from serving.models.catalog import DEFAULT_MODEL, MODELS, model
 
 # Layers that own a KV cache, (sliding, full), as the checkpoints' public descriptions have them.
 KV_LAYERS = {
@@ -36,7 +36,7 @@ def test_an_unknown_number_refuses_with_what_needed_it() -> None:
         model("gemma-4-12b-it").required("query_heads", "the size of the attention weights")
     assert str(refusal.value) == (
         "the size of the attention weights needs query heads of gemma-4-12b-it, which no public source "
-        "states; choose another model, or add the number with its source to serving/models.py."
+        "states; choose another model, or add the number with its source to serving/models/catalog.py."
     )
     assert model(DEFAULT_MODEL).required("query_heads", "anything") == 16
 

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving import memory
-from serving.accelerators import accelerator
-from serving.engine import EngineConfig
+from serving.compilation.resolved_config import resolve
+from serving.engine.config import EngineConfig
+from serving.engine.phases import PHASES, SCENARIOS, engine_for
 from serving.findings import findings
-from serving.models import MODELS, model
-from serving.phases import PHASES, SCENARIOS, engine_for
-from serving.runtime import resolve
+from serving.hardware.accelerators import accelerator
+from serving.memory.budget import budget
+from serving.memory.terms import Memory
+from serving.models.catalog import MODELS, model
 
 V6E = accelerator("v6e-4")
 CLAIMS = Path(__file__).parents[3] / "docs" / "claims.md"
@@ -53,9 +54,9 @@ def test_turbo_stable_deviates_from_the_recipe_only_where_the_claims_list_it() -
 
 
 def test_of_drafting_and_256_requests_drafting_yields_by_numbers() -> None:
-    def stable(**overrides: object) -> memory.Memory:
+    def stable(**overrides: object) -> Memory:
         engine = engine_for("turbo-stable", None, overrides)
-        return memory.budget(V6E, model("gemma-4-26b-a4b-it"), engine)
+        return budget(V6E, model("gemma-4-26b-a4b-it"), engine)
 
     for share in (0.9, 0.8, 0.7, 0.6):
         written = stable(speculative=DRAFTING, gpu_memory_utilization=share)

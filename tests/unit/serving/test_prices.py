@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving import prices
-from serving.accelerators import accelerator
-from serving.prices import PRICES, REFUSE_AFTER, WARN_AFTER, cost
+from serving.hardware import prices
+from serving.hardware.accelerators import accelerator
+from serving.hardware.prices import PRICES, REFUSE_AFTER, WARN_AFTER, cost
 from tests.unit.serving.strategies import STAND_IN, V6E_4
 
 READ = date(2026, 8, 11)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving import programs
-from serving.programs import Buckets
-from serving.runtime import min_page_size, page_size, resolve
+from serving.compilation import buckets
+from serving.compilation.buckets import Buckets
+from serving.compilation.resolved_config import min_page_size, page_size, resolve
 from tests.unit.serving.strategies import GEMMA, TINY, engine, engines
 
 DOUBLING = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
@@ -26,11 +26,11 @@ DOUBLING = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
     ],
 )
 def test_token_buckets(budget: int, gap: int, expected: tuple[int, ...]) -> None:
-    assert programs.token_buckets(budget, gap) == expected
+    assert buckets.token_buckets(budget, gap) == expected
 
 
 def test_extra_sizes_stay_even_above_the_budget() -> None:
-    assert programs.token_buckets(64, extra=(48, 300)) == (16, 32, 48, 64, 300)
+    assert buckets.token_buckets(64, extra=(48, 300)) == (16, 32, 48, 64, 300)
 
 
 @pytest.mark.parametrize(
@@ -38,20 +38,20 @@ def test_extra_sizes_stay_even_above_the_budget() -> None:
     [(4, (8,)), (8, (8,)), (12, (8, 12)), (256, (8, 16, 32, 64, 128, 256)), (100, (8, 16, 32, 64, 100))],
 )
 def test_request_buckets(seqs: int, expected: tuple[int, ...]) -> None:
-    assert programs.request_buckets(seqs) == expected
+    assert buckets.request_buckets(seqs) == expected
 
 
 @given(
     st.integers(1, 70_000), st.integers(0, 9000), st.sampled_from([1, 2, 4, 16, 64]), st.integers(1, 70_000)
 )
 def test_every_step_has_a_bucket(budget: int, gap: int, smallest: int, step: int) -> None:
-    buckets = programs.token_buckets(budget, gap, smallest=smallest)
-    assert list(buckets) == sorted(set(buckets))
-    assert budget <= buckets[-1] < budget + smallest
+    ladder = buckets.token_buckets(budget, gap, smallest=smallest)
+    assert list(ladder) == sorted(set(ladder))
+    assert budget <= ladder[-1] < budget + smallest
     if step <= budget:
-        padded = Buckets(buckets, (8,), (8,)).pad_tokens(step)
+        padded = Buckets(ladder, (8,), (8,)).pad_tokens(step)
         assert step <= padded
-        assert all(size < step or size >= padded for size in buckets)
+        assert all(size < step or size >= padded for size in ladder)
 
 
 @pytest.mark.parametrize(
@@ -138,12 +138,12 @@ def test_images_are_off_only_when_every_limit_is_zero(limits: object, expected: 
 
 
 def test_waste_of_a_distribution() -> None:
-    doubling = Buckets(programs.token_buckets(4096), (8,), (8,))
-    linear = Buckets(programs.token_buckets(4096, 512), (8,), (8,))
+    doubling = Buckets(buckets.token_buckets(4096), (8,), (8,))
+    linear = Buckets(buckets.token_buckets(4096, 512), (8,), (8,))
     steps = {2049: 1.0, 16: 1.0}
-    assert programs.padding_waste(steps, doubling) == pytest.approx(1 - 2065 / 4112)
-    assert programs.padding_waste(steps, linear) == pytest.approx(1 - 2065 / 2576)
-    assert programs.padding_waste({}, linear) == 0
+    assert buckets.padding_waste(steps, doubling) == pytest.approx(1 - 2065 / 4112)
+    assert buckets.padding_waste(steps, linear) == pytest.approx(1 - 2065 / 2576)
+    assert buckets.padding_waste({}, linear) == 0
 
 
 def test_sentences() -> None:

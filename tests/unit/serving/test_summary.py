@@ -5,10 +5,12 @@ from datetime import date
 import pytest
 from hypothesis import given
 
-from serving import coldstart, memory, summary
-from serving.engine import EngineConfig
-from serving.fingerprint import fingerprint
-from serving.summary import LONGEST
+from serving.compilation.fingerprint import fingerprint
+from serving.engine.config import EngineConfig
+from serving.memory.budget import budget
+from serving.startup import cold_start
+from stacks import output_lines
+from stacks.output_lines import LONGEST
 from tests.unit.serving.strategies import GEMMA, STAND_IN, V6E_4, engine, engines
 
 TODAY = date(2026, 9, 1)
@@ -17,11 +19,11 @@ TODAY = date(2026, 9, 1)
 def lines(config: EngineConfig) -> dict[str, str]:
     name = fingerprint(image="i@sha256:0", model=GEMMA, accelerator=V6E_4, engine=config)
     return {
-        "capacity": summary.capacity(memory.budget(V6E_4, GEMMA, config), config),
-        "programs": summary.programs(GEMMA, config),
-        "cold_start": summary.cold_start(coldstart.estimate(V6E_4, GEMMA, config)),
-        "compile_cache": summary.compile_cache(name, outlives_pod=True),
-        "cost": summary.cost(V6E_4, "us-east5", "on-demand", TODAY),
+        "capacity": output_lines.capacity(budget(V6E_4, GEMMA, config), config),
+        "programs": output_lines.programs(GEMMA, config),
+        "cold_start": output_lines.cold_start(cold_start.estimate(V6E_4, GEMMA, config)),
+        "compile_cache": output_lines.compile_cache(name, outlives_pod=True),
+        "cost": output_lines.cost(V6E_4, "us-east5", "on-demand", TODAY),
     }
 
 
@@ -72,5 +74,7 @@ def test_a_change_moves_its_own_lines(fields: dict[str, object], moved: set[str]
 
 
 def test_no_price_says_why() -> None:
-    assert summary.cost(STAND_IN, "us-east5", "spot", TODAY) == "nothing: local-v6e-4 is your own machine"
-    assert "older than 365 days" in summary.cost(V6E_4, "us-east5", "commitment-1y", TODAY)
+    assert (
+        output_lines.cost(STAND_IN, "us-east5", "spot", TODAY) == "nothing: local-v6e-4 is your own machine"
+    )
+    assert "older than 365 days" in output_lines.cost(V6E_4, "us-east5", "commitment-1y", TODAY)

@@ -1,0 +1,1 @@
+"""Runs inside the model server's own processes. Standard library only."""

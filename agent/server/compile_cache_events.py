@@ -1,0 +1,156 @@
+"""Counts hits and misses of JAX's compile cache inside vLLM's engine: a `vllm.general_plugins` entry point.
+
+`TPUSERVE_CACHE_EVENTS_FILE` names a JSON file that is replaced as a whole at most once a second:
+
+    pid, started (Unix time)           of the process that compiles
+    requests, hits, misses             programs asked of the cache (jax.monitoring's event names below)
+    compile_seconds                    in XLA, retrieval from the cache included
+    retrieval_seconds, saved_seconds   JAX's own measure of what hits took and spared
+    warm_up                            the same numbers at the end of vLLM's warm-up; null before
+    compiled_after_warm_up             programs asked since: 0 unless a request met an unprepared shape
+
+With no such variable nothing is registered.
+"""
+
+import atexit
+import json
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+FILE_VARIABLE = "TPUSERVE_CACHE_EVENTS_FILE"
+WRITE_SECONDS = 1.0
+
+COUNTS = {
+    "/jax/compilation_cache/compile_requests_use_cache": "requests",
+    "/jax/compilation_cache/cache_hits": "hits",
+    "/jax/compilation_cache/cache_misses": "misses",
+}
+DURATIONS = {
+    "/jax/core/compile/backend_compile_duration": "compile_seconds",
+    "/jax/compilation_cache/cache_retrieval_time_sec": "retrieval_seconds",
+    "/jax/compilation_cache/compile_time_saved_sec": "saved_seconds",
+}
+"""Event names: jax/_src/compiler.py, compilation_cache.py and dispatch.py of jax 0.11.2."""
+
+WARM_UP_ENDS = "init engine"
+"""Begins the line that vllm/v1/engine/core.py logs after the warm-up."""
+
+logger = logging.getLogger("vllm.tpuserve.cache")
+
+
+class CacheEvents:
+    """The counters of one process and the file that shows them."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._changed = threading.Event()
+        self._started = time.time()
+        self._numbers: dict[str, float] = dict.fromkeys((*COUNTS.values(), *DURATIONS.values()), 0)
+        self._warm_up: dict[str, float] | None = None
+
+    def count(self, event: str, **_: Any) -> None:
+        """jax.monitoring's event listener."""
+        self._add(COUNTS.get(event), 1)
+
+    def measure(self, event: str, seconds: float, **_: Any) -> None:
+        """jax.monitoring's duration listener."""
+        self._add(DURATIONS.get(event), seconds)
+
+    def _add(self, name: str | None, amount: float) -> None:
+        if name is not None:
+            with self._lock:
+                self._numbers[name] += amount
+            self._changed.set()
+
+    def end_warm_up(self) -> None:
+        """Fix the numbers of the boot and say them in the log."""
+        with self._lock:
+            self._warm_up = dict(self._numbers)
+        self.write()
+        # Whatever level was asked for: agent/vm/baked_cache_trial.py reads this line.
+        logger.log(max(logging.INFO, logger.getEffectiveLevel()), "%s", self.sentence())
+
+    def sentence(self) -> str:
+        """One line for the log."""
+        n = self._warm_up or self._numbers
+        return (
+            f"compile cache: {n['hits']:.0f} hits, {n['misses']:.0f} misses of {n['requests']:.0f} programs; "
+            f"{n['compile_seconds']:.1f} s in the compiler, {n['retrieval_seconds']:.1f} s of that for hits"
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the file holds."""
+        with self._lock:
+            numbers = {name: round(value, 3) for name, value in self._numbers.items()}
+            warm_up = self._warm_up and {name: round(value, 3) for name, value in self._warm_up.items()}
+        return {
+            "pid": os.getpid(),
+            "started": round(self._started, 3),
+            **numbers,
+            "warm_up": warm_up,
+            "compiled_after_warm_up": numbers["requests"] - warm_up["requests"] if warm_up else 0,
+        }
+
+    def write(self) -> None:
+        """Replace the file; a full or read-only disk must not stop the server."""
+        unfinished = self._file.with_name(f".{self._file.name}.{os.getpid()}")
+        try:
+            unfinished.write_text(json.dumps(self.snapshot()) + "\n")
+            unfinished.replace(self._file)
+        except OSError as problem:
+            logger.warning("cannot write %s: %s", self._file, problem)
+
+    def keep_writing(self) -> None:
+        """Write after changes, for as long as the process lives."""
+        while True:
+            self._changed.wait()
+            self._changed.clear()
+            self.write()
+            time.sleep(WRITE_SECONDS)
+
+
+class WarmUpWatch(logging.Filter):
+    """Tells the counters when the warm-up's line comes; lets pass what the level of the log asks for."""
+
+    def __init__(self, events: CacheEvents, engine: logging.Logger) -> None:
+        super().__init__()
+        self._events, self._engine = events, engine
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if str(record.msg).startswith(WARM_UP_ENDS):
+            self._events.end_warm_up()
+        return logging.Logger.isEnabledFor(self._engine, record.levelno)
+
+
+def watch_warm_up(events: CacheEvents, engine: logging.Logger) -> None:
+    """Hear the line of `engine` at any level that the server's log has, and print no more of it than that.
+
+    A logger makes no record below its level, so none reaches a filter. Its level would not stay: vLLM sets up
+    its log after its plugins, and that takes the levels of all its loggers back.
+    """
+
+    def hears(level: int) -> bool:
+        return level >= logging.INFO or logging.Logger.isEnabledFor(engine, level)
+
+    engine.isEnabledFor = hears
+    engine.addFilter(WarmUpWatch(events, engine))
+
+
+def register() -> None:
+    """Entry point; vLLM calls it in each of its processes, and only one that compiles writes the file."""
+    file = os.environ.get(FILE_VARIABLE)
+    if not file:
+        return
+    import jax  # pyright: ignore[reportMissingImports]
+
+    events = CacheEvents(Path(file))
+    jax.monitoring.register_event_listener(events.count)
+    jax.monitoring.register_event_duration_secs_listener(events.measure)
+    watch_warm_up(events, logging.getLogger("vllm.v1.engine.core"))
+    threading.Thread(target=events.keep_writing, name="tpuserve-cache-events", daemon=True).start()
+    atexit.register(lambda: events.write() if events.snapshot()["requests"] else None)

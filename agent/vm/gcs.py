@@ -1,0 +1,217 @@
+"""Objects of Cloud Storage: listed, created, downloaded in parts that a killed boot need not fetch again."""
+
+import base64
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from agent.vm import gcp_api
+from agent.vm.gcp_api import Problem, Status
+
+API = "https://storage.googleapis.com/storage/v1/b"
+UPLOADS = "https://storage.googleapis.com/upload/storage/v1/b"
+PART_BYTES = 64 * 2**20
+ATTEMPTS = 3
+STREAMS = 16
+"""One stream of Cloud Storage gives some hundred MB/s at best; a v6e host's network takes many."""
+
+
+@dataclass(frozen=True)
+class Object:
+    """One generation of an object. `md5` is hexadecimal, or None for a composite object, which has none."""
+
+    bucket: str
+    name: str
+    size: int
+    generation: str
+    md5: str | None
+
+    @property
+    def url(self) -> str:
+        return (
+            f"{API}/{quote(self.bucket)}/o/{quote(self.name, safe='')}?alt=media&generation={self.generation}"
+        )
+
+
+def objects(bucket: str, prefix: str) -> Iterator[Object]:
+    """The objects below a prefix, without folders' markers. Raises Problem or Status."""
+    page = ""
+    while True:
+        query = {"prefix": prefix, "fields": "items(name,size,generation,md5Hash),nextPageToken"}
+        if page:
+            query["pageToken"] = page
+        answer = gcp_api.read(f"{API}/{quote(bucket)}/o?{urlencode(query)}")
+        for item in answer.get("items", ()):
+            if not item["name"].endswith("/"):
+                md5 = item.get("md5Hash")
+                yield Object(
+                    bucket,
+                    item["name"],
+                    int(item["size"]),
+                    item["generation"],
+                    base64.b64decode(md5).hex() if md5 else None,
+                )
+        page = answer.get("nextPageToken", "")
+        if not page:
+            return
+
+
+def download(wanted: Sequence[tuple[Object, Path]]) -> None:
+    """Fetch each object into its file, parts side by side, and check it. What is there already is kept.
+
+    Raises Problem: no room, damaged twice, no checksum to tell, or the first part that cannot be had; what is
+    under way then is let end, and nothing is begun any more.
+    """
+    for item, target in wanted:
+        if item.md5 is None:
+            raise Problem(
+                f"gs://{item.bucket}/{item.name} has no MD5, because it was uploaded in pieces: upload it "
+                f"again after `gcloud config set storage/parallel_composite_upload_enabled False`."
+            )
+        target.parent.mkdir(parents=True, exist_ok=True)
+    missing = [(item, target) for item, target in wanted if not target.exists()]
+    _check_room(missing)
+    pool = ThreadPoolExecutor(STREAMS)
+    try:
+        for _ in range(2):
+            parts = [part for item, target in missing for part in _parts(item, target)]
+            for part in wait([pool.submit(_fetch, *part) for part in parts], None, FIRST_EXCEPTION).done:
+                part.result()
+            list(pool.map(_finish, missing))
+            missing = [(item, target) for item, target in missing if not target.exists()]
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if missing:
+        names = ", ".join(item.name for item, _ in missing)
+        raise Problem(f"Damaged twice on the way: {names} in gs://{missing[0][0].bucket}: upload it again.")
+
+
+def create(bucket: str, name: str, file: Path) -> None:
+    """Upload `file` as a new object, which appears when all of it has arrived and has the right MD5.
+
+    Raises Status 412 when there is one of that name already, another Status for a refusal, Problem when the
+    other side does not take it (https://cloud.google.com/storage/docs/request-preconditions,
+    https://cloud.google.com/storage/docs/performing-resumable-uploads).
+    """
+    query = urlencode({"uploadType": "resumable", "name": name, "ifGenerationMatch": 0})
+    digest = base64.b64encode(_md5(file)).decode()
+    for _ in range(ATTEMPTS):
+        begin = gcp_api.request(
+            f"{UPLOADS}/{quote(bucket)}/o?{query}",
+            json.dumps({"md5Hash": digest}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with gcp_api.send(begin) as answer:
+            session = answer.headers["Location"]
+        with file.open("rb") as data:
+            upload = gcp_api.request(session, data, {"Content-Length": str(file.stat().st_size)}, "PUT")
+            try:
+                gcp_api.once(upload).close()
+                return
+            except Status as error:
+                if not error.passing:
+                    raise
+            except (OSError, HTTPException):
+                continue
+    raise Problem(f"gs://{bucket}/{name} broke off {ATTEMPTS} times on its way up")
+
+
+def _md5(file: Path) -> bytes:
+    digest = hashlib.md5(usedforsecurity=False)
+    with file.open("rb") as data:
+        while block := data.read(2**22):
+            digest.update(block)
+    return digest.digest()
+
+
+def _partial(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
+
+
+def _journal(target: Path) -> Path:
+    return target.with_name(f".{target.name}.done")
+
+
+def _parts(item: Object, target: Path) -> Iterator[tuple[Object, Path, int]]:
+    """The parts that are not on the disk yet; another generation starts anew."""
+    journal, head = _journal(target), f"{item.generation}\n"
+    lines = journal.read_text().splitlines() if journal.exists() else []
+    if lines[:1] != [item.generation] or not _partial(target).exists():
+        lines = []
+        journal.write_text(head)
+        _partial(target).write_bytes(b"")
+        os.truncate(_partial(target), item.size)
+    done = {int(line) for line in lines[1:]}
+    yield from ((item, target, start) for start in range(0, item.size, PART_BYTES) if start not in done)
+
+
+def _fetch(item: Object, target: Path, start: int) -> None:
+    data = _read(item, start, min(PART_BYTES, item.size - start))
+    descriptor = os.open(_partial(target), os.O_WRONLY)
+    try:
+        os.pwrite(descriptor, data, start)
+        os.fsync(descriptor)
+    except OSError as error:
+        raise _disk_problem(error, target) from None
+    finally:
+        os.close(descriptor)
+    # One short write to a file opened for appending: lines of other threads are never torn.
+    with _journal(target).open("ab", buffering=0) as journal:
+        journal.write(f"{start}\n".encode())
+
+
+def _read(item: Object, start: int, size: int) -> bytes:
+    """The bytes from `start`; a connection that breaks off is tried again, which `gcp_api.send` cannot."""
+    for _ in range(ATTEMPTS):
+        try:
+            with gcp_api.call(item.url, {"Range": f"bytes={start}-{start + size - 1}"}) as answer:
+                data = answer.read()
+        except Status as error:
+            raise Problem(f"gs://{item.bucket}/{item.name} cannot be read: {error}.") from None
+        except (OSError, HTTPException):
+            continue
+        if len(data) == size:
+            return data
+    raise Problem(
+        f"gs://{item.bucket}/{item.name} broke off {ATTEMPTS} times at byte {start:,}: start the boot again, "
+        f"it goes on from there."
+    )
+
+
+def _finish(pair: tuple[Object, Path]) -> None:
+    """Give the file its name when its bytes are the object's, else forget them."""
+    item, target = pair
+    partial = _partial(target)
+    if _md5(partial).hex() == item.md5:
+        partial.replace(target)
+    else:
+        partial.unlink()
+    _journal(target).unlink()
+
+
+def _check_room(missing: Sequence[tuple[Object, Path]]) -> None:
+    if not missing:
+        return
+    folder = missing[0][1].parent
+    here = sum(_partial(target).stat().st_blocks * 512 for _, target in missing if _partial(target).exists())
+    needed = sum(item.size for item, _ in missing) - here
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise Problem(
+            f"{folder} needs {needed / 1e9:.2f} GB more and has {free / 1e9:.2f} GB: give the VM a larger "
+            f"disk."
+        )
+
+
+def _disk_problem(error: OSError, target: Path) -> Problem:
+    if error.errno == errno.ENOSPC:
+        return Problem(f"The disk of {target.parent} is full: give the VM a larger one.")
+    return Problem(f"{target} cannot be written ({error.strerror}): see whether the disk is healthy.")

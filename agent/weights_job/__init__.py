@@ -1,0 +1,1 @@
+"""Runs in the Job that stages weights, with the libraries of the server's image."""

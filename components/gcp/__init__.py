@@ -1,0 +1,1 @@
+"""Resources of Google Cloud, one component a file."""

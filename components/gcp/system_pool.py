@@ -1,0 +1,52 @@
+"""Small nodes for what a cluster runs for itself, and for staging weights."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from components.gcp.node_config import node_settings
+
+MACHINE = "e2-standard-4"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemPoolArgs:
+    """`cluster` is its id. The nodes are spread over the zones of the cluster's region."""
+
+    cluster: pulumi.Input[str]
+    location: pulumi.Input[str]
+    node_email: pulumi.Input[str]
+    labels: Mapping[str, str]
+
+
+class SystemPool(pulumi.ComponentResource):
+    """One to three CPU nodes."""
+
+    def __init__(self, name: str, args: SystemPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("tpuserve:gcp:SystemPool", name, None, opts)
+        gcp.container.NodePool(
+            f"{name}-pool",
+            name=name,
+            cluster=args.cluster,
+            location=args.location,
+            initial_node_count=1,
+            autoscaling={"total_min_node_count": 1, "total_max_node_count": 3, "location_policy": "BALANCED"},
+            management={"auto_repair": True, "auto_upgrade": True},
+            upgrade_settings={"strategy": "SURGE", "max_surge": 1, "max_unavailable": 0},
+            node_config={
+                **node_settings(args.node_email, args.labels),
+                "machine_type": MACHINE,
+                # Staging weights uses the server's image: 20 GB unpacked.
+                "disk_type": "pd-balanced",
+                "disk_size_gb": 100,
+                "reservation_affinity": {"consume_reservation_type": "NO_RESERVATION"},
+            },
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # The autoscaler owns the number of nodes; a new number here would replace the pool.
+                ignore_changes=["initialNodeCount"],
+            ),
+        )
+        self.register_outputs({})

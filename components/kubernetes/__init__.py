@@ -1,0 +1,1 @@
+"""Objects in a Kubernetes cluster, one component a file."""

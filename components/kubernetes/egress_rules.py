@@ -1,0 +1,48 @@
+"""Who a pod on GKE may call, as NetworkPolicy rules."""
+
+from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict
+
+from components.gcp.private_google_access import RANGE
+
+# With Dataplane V2 a pod's questions go to the cache pod on its node, not to kube-dns; both are allowed, and
+# the address that the cache has without Dataplane V2:
+# https://cloud.google.com/kubernetes-engine/docs/how-to/nodelocal-dns-cache
+NAMES: NetworkPolicyEgressRuleArgsDict = {
+    "to": [
+        {
+            "namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": "kube-system"}},
+            "pod_selector": {
+                "match_expressions": [
+                    {"key": "k8s-app", "operator": "In", "values": ["kube-dns", "node-local-dns"]}
+                ]
+            },
+        },
+        {"ip_block": {"cidr": "169.254.20.10/32"}},
+    ],
+    "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
+}
+
+# Where a pod gets its Google identity:
+# https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity (NetworkPolicy, Dataplane V2)
+METADATA: NetworkPolicyEgressRuleArgsDict = {
+    "to": [{"ip_block": {"cidr": "169.254.169.254/32"}}],
+    "ports": [{"port": 80, "protocol": "TCP"}],
+}
+
+GOOGLE_APIS: NetworkPolicyEgressRuleArgsDict = {
+    "to": [{"ip_block": {"cidr": RANGE}}],
+    "ports": [{"port": 443, "protocol": "TCP"}],
+}
+
+# Every address that is not private: Hugging Face has no range of its own.
+INTERNET: NetworkPolicyEgressRuleArgsDict = {
+    "to": [
+        {
+            "ip_block": {
+                "cidr": "0.0.0.0/0",
+                "except_": ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"],
+            }
+        }
+    ],
+    "ports": [{"port": 443, "protocol": "TCP"}],
+}

@@ -1,0 +1,1 @@
+"""The stack file, typed, without Pulumi: settings, targets, and which engine a command is about."""

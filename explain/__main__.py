@@ -1,0 +1,153 @@
+"""`python -m explain`: what is known about an engine on a slice, without one.
+
+engine         a phase or a stack as a table, two side by side, or JSON
+compose        compose.yaml and vllm.env, for a machine that is run by hand
+bootlog        a real boot's log beside what is predicted for its engine
+phases, models, accelerators    what can be asked for
+"""
+
+import argparse
+import json
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import get_args
+
+from config.selection import Selection, add_options, from_options
+from explain import boot_log, boot_log_check, compose_files, rows, text
+from serving.engine.phases import PHASES, SCENARIOS
+from serving.findings import findings
+from serving.hardware.accelerators import ACCELERATORS, GIB
+from serving.hardware.prices import Provisioning
+from serving.messages.finding import Finding
+from serving.models.catalog import MODELS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code: 0, or 1 when something asked for cannot serve or a log disagrees, 2 when it does not
+    exist."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except ValueError as refusal:
+        print(refusal, file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m explain", description="What is known about an engine on a slice, without one."
+    )
+    commands = parser.add_subparsers(required=True)
+
+    told = commands.add_parser("engine", help="memory, programs, cold start, cost and findings of an engine")
+    add_options(told)
+    told.add_argument(
+        "--compare",
+        nargs=2,
+        metavar=("A", "B"),
+        help="two of: PHASE, PHASE+SCENARIO, STACK, stack:STACK (for a stack named like a phase)",
+    )
+    told.add_argument("--region", default="us-east5", help="for the price (default us-east5)")
+    told.add_argument(
+        "--provisioning", default="on-demand", choices=get_args(Provisioning), help="(default on-demand)"
+    )
+    told.add_argument("--json", action="store_true", help="the same for machines")
+    told.set_defaults(run=_explain)
+
+    checked = commands.add_parser("bootlog", help="a boot's log beside the prediction for its engine")
+    checked.add_argument("file", type=Path, help="the server's output")
+    add_options(checked)
+    checked.set_defaults(run=_bootlog, compare=None)
+    stack = commands.add_parser("compose", help="the container stack for a machine that is run by hand")
+    stack.add_argument("--stack", required=True, help="read Pulumi.STACK.yaml")
+    stack.add_argument(
+        "file",
+        nargs="?",
+        choices=(compose_files.COMPOSE, compose_files.ENVIRONMENT),
+        help="this one alone (default both)",
+    )
+    stack.set_defaults(run=_compose)
+
+    simple: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] = (
+        ("phases", "phases and scenarios", _phases),
+        ("models", "models with their weights", _models),
+        ("accelerators", "slices with their memory", _accelerators),
+    )
+    for name, purpose, run in simple:
+        commands.add_parser(name, help=purpose).set_defaults(run=run)
+    return parser
+
+
+def _bootlog(options: argparse.Namespace) -> int:
+    (selection,) = from_options(options, Path.cwd())
+    try:
+        log = options.file.read_text("utf-8", "replace")
+    except OSError as error:
+        raise ValueError(f"{options.file} cannot be read ({error.strerror}); name a server's log.") from None
+    lines = boot_log_check.compare(
+        boot_log.parse(log), selection.accelerator, selection.model, selection.engine
+    )
+    print(boot_log_check.render(lines))
+    return int(bool(boot_log_check.disagreements(lines)))
+
+
+def _explain(options: argparse.Namespace) -> int:
+    subjects = from_options(options, Path.cwd())
+    found = [
+        findings(subject.accelerator, subject.model, subject.engine, subject.proof) for subject in subjects
+    ]
+    print(_shown(subjects, found, options))
+    return int(any(finding.severity == "error" for each in found for finding in each))
+
+
+def _shown(
+    subjects: Sequence[Selection], found: Sequence[Sequence[Finding]], options: argparse.Namespace
+) -> str:
+    when = (options.region, options.provisioning, date.today())
+    if options.json:
+        documents = [rows.document(subject, *when) for subject in subjects]
+        return json.dumps(documents[0] if len(documents) == 1 else documents, indent=1)
+    tables = [rows.rows(subject, *when) for subject in subjects]
+    if len(subjects) == 1:
+        command = shlex.join(rows.command(subjects[0]))
+        return text.one(rows.title(subjects[0]), tables[0], found[0], command)
+    return text.two((subjects[0].name, subjects[1].name), (tables[0], tables[1]), (found[0], found[1]))
+
+
+def _compose(options: argparse.Namespace) -> int:
+    files = compose_files.files(options.stack, Path.cwd())
+    for name, content in files.items():
+        if options.file in (name, None):
+            print(content if options.file else f"# {name}\n{content}", end="")
+    return 0
+
+
+def _phases(options: argparse.Namespace) -> int:
+    for kind, presets in (("phase", PHASES.values()), ("scenario", SCENARIOS.values())):
+        for row in presets:
+            print(f"{kind:<9}{row.name:<17}{row.description}\n{'':<26}{row.trade_off}")
+    return 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    for row in MODELS.values():
+        print(
+            f"{row.name:<21}{row.weight_bytes / 1e9:>7.2f} GB  {', '.join(row.modalities):<20}{row.hf_repo}"
+        )
+    return 0
+
+
+def _accelerators(options: argparse.Namespace) -> int:
+    for row in ACCELERATORS.values():
+        machine = row.machine_type or "this machine"
+        print(f"{row.name:<13}{row.chips:>2} chips of {row.hbm_bytes_per_chip / GIB:>6.2f} GiB  {machine}")
+    return 0
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # so that `| head` ends the output, not a traceback
+    sys.exit(main())

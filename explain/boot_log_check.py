@@ -1,0 +1,134 @@
+"""Predictions beside a boot log, line by line, each difference explained where the log allows it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from explain.boot_log import BootLog
+from serving.compilation.resolved_config import resolve
+from serving.engine.config import EngineConfig
+from serving.hardware.accelerators import GIB, Accelerator
+from serving.memory.budget import budget
+from serving.memory.terms import Memory
+from serving.models.spec import ModelSpec
+from serving.startup.cold_start import estimate
+
+
+@dataclass(frozen=True)
+class Line:
+    """One comparison, as text. `agrees` is None where a difference says nothing about the prediction (a
+    time); `note` explains a difference."""
+
+    name: str
+    predicted: str
+    measured: str
+    agrees: bool | None
+    note: str = ""
+
+
+def compare(
+    log: BootLog, accelerator: Accelerator, model: ModelSpec, engine: EngineConfig
+) -> tuple[Line, ...]:
+    """Everything that the log measured and this package predicts, for the engine that was booted.
+
+    Raises ValueError when the engine cannot be predicted at all.
+    """
+    memory = budget(accelerator, model, engine)
+    return (*_shapes(log, model, engine), *_memory(log, memory), *_times(log, accelerator, model, engine))
+
+
+def disagreements(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The lines whose difference is real."""
+    return tuple(line for line in lines if line.agrees is False)
+
+
+def render(lines: tuple[Line, ...]) -> str:
+    """A table for people."""
+    rows = [("", "predicted", "measured", "")]
+    marks = {True: "agrees", False: "DIFFERS", None: ""}
+    rows += [
+        (line.name, line.predicted, line.measured, f"{marks[line.agrees]} {line.note}".strip())
+        for line in lines
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip((*row[:3],), widths, strict=True)).rstrip()
+        + (f"  {row[3]}" if row[3] else "")
+        for row in rows
+    )
+
+
+def _exact(name: str, predicted: object, measured: object, note: str = "") -> Line:
+    agrees = predicted == measured
+    return Line(name, _show(predicted), _show(measured), agrees, "" if agrees else note)
+
+
+def _show(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(str(item) for item in value) or "none"  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _shapes(log: BootLog, model: ModelSpec, engine: EngineConfig) -> Iterator[Line]:
+    programs = resolve(model, engine).programs
+    yield _exact("token buckets", programs.buckets.tokens, log.tokens)
+    yield _exact("request buckets", programs.buckets.requests, log.requests)
+    yield _exact("attention buckets", programs.buckets.attention, log.attention)
+    yield _exact("logits buckets", programs.buckets.logits, log.logits)
+    for kind in dict.fromkeys([*programs.by_kind, *log.programs]):
+        yield _exact(f"programs: {kind}", programs.by_kind.get(kind, 0), log.programs.get(kind, 0))
+    yield _exact("programs", programs.total, sum(log.programs.values()))
+
+
+def _memory(log: BootLog, memory: Memory) -> Iterator[Line]:
+    if log.limit_gib is not None:
+        limit = memory.hbm_bytes * memory.chips / GIB
+        # Two decimals of the sum over the chips; the table has two decimals of one chip.
+        yield Line(
+            "HBM GiB",
+            f"{limit:.2f}",
+            f"{log.limit_gib:.2f}",
+            abs(limit - log.limit_gib) < 0.01 * memory.chips,
+        )
+    if log.resident_gib is not None:
+        resident = memory.resident_bytes / GIB
+        yield Line(
+            "weights GiB a chip",
+            f"{resident:.2f}",
+            f"{log.resident_gib:.2f}",
+            abs(resident - log.resident_gib) < 0.01,
+        )
+    if log.block_size is not None:
+        yield _exact("block size", memory.pool.block_size, log.block_size)
+    if log.pages is not None:
+        yield _pages("KV pages", memory.pool.pages, log.pages, memory)
+    if log.kv_tokens is not None:
+        yield _pages("KV tokens", memory.pool.tokens, log.kv_tokens, memory)
+
+
+def _pages(name: str, predicted: int, measured: int, memory: Memory) -> Line:
+    """Equal, or apart by no more than what two decimals of a GiB hide in HBM and weights of all chips."""
+    unit = 1 if name == "KV pages" else memory.pool.block_size
+    slack = 2 + int(0.01 * GIB * memory.chips / memory.pool.page_bytes)
+    apart = abs(predicted - measured) / unit
+    if predicted == measured or apart > slack:
+        return _exact(name, predicted, measured)
+    note = f"within the {slack} pages that two decimals of a GiB hide"
+    return Line(name, f"{predicted:,}", f"{measured:,}", True, note)
+
+
+def _times(log: BootLog, accelerator: Accelerator, model: ModelSpec, engine: EngineConfig) -> Iterator[Line]:
+    parts = {part.name: part for part in estimate(accelerator, model, engine).parts}
+    measured = {
+        "weights": log.weights_seconds,
+        "compile": log.engine_seconds,
+    }
+    for name, seconds in measured.items():
+        if seconds is not None:
+            part = parts[name]
+            yield Line(
+                f"{name} s",
+                f"{part.cold_seconds:.0f} cold, {part.warm_seconds:.0f} warm",
+                f"{seconds:.0f}",
+                None,
+                part.basis,
+            )

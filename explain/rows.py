@@ -1,0 +1,243 @@
+"""Everything that is known about an engine on a slice, as rows: what a design review asks for.
+
+Each row says where its value comes from: measured, compiled, computed, assumed, or a named source.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import cast
+
+from pydantic import BaseModel
+
+from config.selection import Selection
+from serving.compilation.fingerprint import fingerprint
+from serving.compilation.resolved_config import resolve
+from serving.deploy import container_layout
+from serving.findings import findings
+from serving.findings.memory import TYPICAL_TOKENS
+from serving.hardware import prices
+from serving.hardware.accelerators import GIB
+from serving.hardware.prices import Provisioning
+from serving.memory.budget import budget
+from serving.memory.terms import Memory
+from serving.startup import cold_start
+from serving.startup.cold_start import ColdStart
+from serving.startup.timeouts import lifecycle
+
+
+@dataclass(frozen=True)
+class Row:
+    """One value: `value` for machines in the unit that `label` or `text` names, `text` for people."""
+
+    section: str
+    label: str
+    value: object
+    text: str
+    basis: str = ""
+
+
+def rows(selection: Selection, region: str, provisioning: Provisioning, today: date) -> tuple[Row, ...]:
+    """All rows, in reading order. A number that cannot be had is a row with the reason as its text."""
+    return (
+        *_server(selection),
+        *_memory(selection),
+        *_programs(selection),
+        *_cold_start(selection),
+        *_life(selection),
+        *_cost(selection, region, provisioning, today),
+    )
+
+
+def _server(selection: Selection) -> Iterator[Row]:
+    slice_, engine = selection.accelerator, selection.engine
+    yield Row("server", "accelerator", slice_.name, f"{slice_.name}, {slice_.chips} chips")
+    yield Row("server", "model", selection.model.name, selection.model.name)
+    for field in type(engine).model_fields:
+        value = getattr(engine, field)
+        if value is not None and value != {}:
+            plain = _data(value)
+            yield Row("server", field, plain, _plain(plain))
+
+
+def _data(value: object) -> object:
+    """A field's value as JSON has it, under our own names and not vLLM's."""
+    if isinstance(value, BaseModel):
+        return {name: _data(part) for name, part in value if part is not None}
+    if isinstance(value, tuple):
+        return list(cast(tuple[object, ...], value))
+    return value
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, dict):
+        parts = cast(dict[str, object], value).items()
+        return ", ".join(f"{name} {_plain(part)}" for name, part in parts if part is not None)
+    if isinstance(value, list):
+        return " ".join(_plain(part) for part in cast(list[object], value))
+    return str(value)
+
+
+def _memory(selection: Selection) -> Iterator[Row]:
+    section = "memory of one chip"
+    try:
+        terms = budget(selection.accelerator, selection.model, selection.engine, selection.proof)
+    except ValueError as reason:
+        yield Row(section, "budget", None, str(reason))
+        return
+    yield Row(section, "usable", terms.hbm_bytes, _gib(terms.hbm_bytes))
+    for group in terms.weights:
+        padding = f", {_gib(group.padding_bytes)} of it padding" if group.padding_bytes > GIB // 10 else ""
+        yield Row(section, f"weights: {group.name}", group.bytes, _gib(group.bytes) + padding, group.basis)
+    pool = terms.pool
+    yield Row(
+        section,
+        "KV cache",
+        terms.kv_bytes,
+        f"{_gib(terms.kv_bytes)}, {terms.kv_token_bytes / 1024:g} KiB a token",
+        "computed",
+    )
+    yield Row(section, "programs", terms.code_bytes, _gib(terms.code_bytes), terms.basis)
+    if terms.temporaries:
+        largest = max(terms.temporaries, key=lambda temporary: temporary.bytes)
+        yield Row(
+            section, "largest buffer", largest.bytes, f"{_gib(largest.bytes)}, {largest.name}", terms.basis
+        )
+    yield Row(section, "left", terms.left_bytes, _gib(terms.left_bytes), terms.basis)
+    yield Row(section, "fits", terms.fits, "yes" if terms.fits else "NO")
+    yield from _requests(selection, terms)
+    yield Row("requests", "block size", pool.block_size, f"{pool.block_size} tokens", "computed")
+
+
+def _requests(selection: Selection, terms: Memory) -> Iterator[Row]:
+    pool = terms.pool
+    yield Row("requests", "KV tokens", pool.tokens, f"{pool.tokens:,}", "computed")
+    yield Row("requests", "slots", selection.engine.max_num_seqs, f"{selection.engine.max_num_seqs:,}")
+    for length in (TYPICAL_TOKENS, selection.engine.max_model_len):
+        if length <= selection.engine.max_model_len:
+            resident = min(pool.resident_requests(length), selection.engine.max_num_seqs)
+            yield Row("requests", f"at once, {length:,} tokens each", resident, f"{resident:,}", "computed")
+
+
+def _programs(selection: Selection) -> Iterator[Row]:
+    runtime = resolve(selection.model, selection.engine)
+    programs = runtime.programs
+    buckets = programs.buckets.tokens
+    shown = (
+        " ".join(str(size) for size in buckets)
+        if len(buckets) <= 13
+        else (f"{' '.join(str(size) for size in buckets[:4])} … {buckets[-1]}")
+    )
+    yield Row("programs", "all", programs.total, f"{programs.total:,}", "computed")
+    yield Row("programs", "whole models", programs.backbones, f"{programs.backbones:,}", "computed")
+    yield Row("programs", "token buckets", list(buckets), f"{len(buckets)}: {shown}", "computed")
+    graph = fingerprint(
+        image="", model=selection.model, accelerator=selection.accelerator, engine=selection.engine
+    )
+    yield Row("programs", "graph, of compile cache", graph.graph_digest, graph.graph_digest, "computed")
+    yield Row("programs", "async scheduling", runtime.async_scheduling, _plain(runtime.async_scheduling))
+    yield Row("programs", "images", runtime.multimodal, _plain(runtime.multimodal))
+
+
+def _cold_start(selection: Selection) -> Iterator[Row]:
+    estimate = cold_start.estimate(selection.accelerator, selection.model, selection.engine, selection.proof)
+    for part in estimate.parts:
+        yield Row(
+            "cold start",
+            part.name,
+            {"cold": part.cold_seconds, "warm": part.warm_seconds},
+            f"{_seconds(part.cold_seconds)} cold, {_seconds(part.warm_seconds)} warm",
+            f"{part.source}: {part.basis}",
+        )
+    yield Row(
+        "cold start",
+        "total",
+        {"cold": estimate.cold_seconds, "warm": estimate.warm_seconds},
+        f"{_seconds(estimate.cold_seconds)} cold, {_seconds(estimate.warm_seconds)} warm",
+    )
+
+
+def _life(selection: Selection) -> Iterator[Row]:
+    estimate: ColdStart = cold_start.estimate(
+        selection.accelerator, selection.model, selection.engine, selection.proof
+    )
+    life = lifecycle(estimate, selection.longest_request_seconds)
+    startup = life.startup_period_seconds * life.startup_failure_threshold
+    section = "time-outs"
+    yield Row(section, "startup probe", startup, _seconds(startup), "cold start, upper end")
+    yield Row(
+        section,
+        "rollout deadline",
+        life.progress_deadline_seconds,
+        _seconds(life.progress_deadline_seconds),
+        "cold start, upper end, with node and image",
+    )
+    yield Row(
+        section,
+        "drain",
+        life.shutdown_timeout_seconds,
+        _seconds(life.shutdown_timeout_seconds),
+        "longest request",
+    )
+    yield Row(
+        section,
+        "grace period",
+        life.termination_grace_seconds,
+        _seconds(life.termination_grace_seconds),
+        f"{life.pre_stop_seconds} s for endpoints, the drain, the teardown",
+    )
+
+
+def _cost(selection: Selection, region: str, provisioning: Provisioning, today: date) -> Iterator[Row]:
+    try:
+        price = prices.cost(selection.accelerator, region, provisioning, today)
+    except ValueError as reason:
+        yield Row("cost", "price", None, str(reason))
+        return
+    basis = f"{price.price.source}, {price.price.read}"
+    where = f"{provisioning}, {region}"
+    yield Row("cost", "an hour", price.dollars_per_hour, f"${price.dollars_per_hour:,.2f}, {where}", basis)
+    yield Row("cost", "a month", price.dollars_per_month, f"${price.dollars_per_month:,.0f}", "730 hours")
+
+
+def document(selection: Selection, region: str, provisioning: Provisioning, today: date) -> dict[str, object]:
+    """The same for machines: sections of labels of values, the command, the environment, the findings."""
+    sections: dict[str, dict[str, object]] = {}
+    for row in rows(selection, region, provisioning, today):
+        sections.setdefault(row.section, {})[row.label] = {"value": row.value, "basis": row.basis}
+    return {
+        "name": selection.name,
+        **sections,
+        "argv": list(command(selection)),
+        "environment": selection.engine.environment(),
+        "findings": [
+            {**vars(finding), "sentence": str(finding)}
+            for finding in findings(selection.accelerator, selection.model, selection.engine, selection.proof)
+        ],
+    }
+
+
+def title(selection: Selection) -> str:
+    """One line that says what the table is about."""
+    return f"{selection.name}: {selection.model.name} on {selection.accelerator.name}"
+
+
+def command(selection: Selection) -> tuple[str, ...]:
+    """The command line as the workload runs it, without what the workload itself adds."""
+    return selection.engine.argv(
+        f"{container_layout.MODELS}/{selection.model.name}", selection.model.name, container_layout.PORT
+    )
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.2f} GiB" if abs(size) >= GIB / 10 or size == 0 else f"{size / 2**20:.1f} MiB"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,77 @@
+"""Rows as text: one engine, or two side by side."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+
+from explain.rows import Row
+from serving.messages.finding import Finding
+
+WIDTH = 116
+LABEL = 30
+COLUMN = (WIDTH - LABEL - 4) // 2
+
+
+def one(name: str, rows: Sequence[Row], found: Sequence[Finding], command: str) -> str:
+    """A table of label, value and basis, then the findings, then the command line."""
+    lines = [name]
+    section = ""
+    for row in rows:
+        if row.section != section:
+            section = row.section
+            lines += ["", section.upper()]
+        basis = f"  [{row.basis}]" if row.basis else ""
+        lines += _hanging(f"  {row.label:<{LABEL}}", row.text + basis)
+    lines += ["", "FINDINGS", *_findings(found), "", "COMMAND", *_hanging("  ", command)]
+    return "\n".join(lines)
+
+
+def two(
+    names: tuple[str, str],
+    tables: tuple[Sequence[Row], Sequence[Row]],
+    found: tuple[Sequence[Finding], Sequence[Finding]],
+) -> str:
+    """Two columns; rows that differ are marked. Then the findings: of one, of the other, of both."""
+    left, right = ({(row.section, row.label): row.text for row in rows} for rows in tables)
+    lines = [*_columns(f"  {'':<{LABEL}}", names)]
+    section = ""
+    for key in _merged(list(left), list(right)):
+        if key[0] != section:
+            section = key[0]
+            lines += ["", section.upper()]
+        values = (left.get(key, "-"), right.get(key, "-"))
+        mark = " " if values[0] == values[1] else "≠"
+        lines += _columns(f"{mark} {key[1]:<{LABEL}}", values)
+    for index in (0, 1):
+        others = {str(finding) for finding in found[1 - index]}
+        only = [finding for finding in found[index] if str(finding) not in others]
+        lines += ["", f"FINDINGS OF {names[index].upper()} ALONE", *_findings(only)]
+    second = {str(finding) for finding in found[1]}
+    both = [finding for finding in found[0] if str(finding) in second]
+    lines += ["", "FINDINGS OF BOTH", *_findings(both)]
+    return "\n".join(lines)
+
+
+def _merged(left: list[tuple[str, str]], right: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The keys of both in reading order: sections in the order of the left, new rows at their end."""
+    sections = dict.fromkeys(key[0] for key in (*left, *right))
+    keys = dict.fromkeys((*left, *right))
+    return [key for section in sections for key in keys if key[0] == section]
+
+
+def _columns(label: str, values: tuple[str, str]) -> Iterator[str]:
+    parts = [textwrap.wrap(value, COLUMN) or [""] for value in values]
+    for number, (first, second) in enumerate(zip_longest(*parts, fillvalue="")):
+        yield f"{label if number == 0 else ' ' * len(label)}{first:<{COLUMN}}  {second}".rstrip()
+
+
+def _hanging(label: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=label, subsequent_indent=" " * len(label), break_on_hyphens=False
+    )
+
+
+def _findings(found: Sequence[Finding]) -> list[str]:
+    if not found:
+        return ["  none"]
+    return [line for finding in found for line in _hanging(f"  {finding.severity:<8} ", str(finding))]

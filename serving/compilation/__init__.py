@@ -1,0 +1,1 @@
+"""What vLLM compiles for an engine: resolved values, buckets, fingerprints and proofs."""

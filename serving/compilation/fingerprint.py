@@ -1,0 +1,147 @@
+"""The name of a compile cache: changes when a boot would need programs that the cache does not hold.
+
+JAX keys a compiled program by its computation (so by every shape in it), the compiler's versions, the
+devices and the XLA flags. So the fingerprint has what reaches one of those: the image, the model, the slice,
+and of the engine only what shapes programs or says which are needed. It has the resolved values, not the
+flags: leaving block_size to the server or naming the same size is the same cache, and the number of
+images per request, prefix caching or a loading strategy never move it.
+
+Boots of vllm-tpu 0.32.0 on JAX's CPU backend with a filled cache agree: a length within the last page,
+prefix caching off and another load strategy add no entry, and neither does fp8_e4m3 after fp8; another
+utilisation compiles the whole-model programs anew, unless the pages are pinned, and then nothing; another
+type of cached value compiles them anew.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from serving.compilation.resolved_config import resolve
+from serving.engine.config import EngineConfig
+from serving.hardware.accelerators import Accelerator
+from serving.models.spec import ModelSpec
+
+# Variables that no program depends on; any other one in extra_environment is taken to matter.
+_INERT_PREFIXES = (
+    "HF_",
+    "JAX_LOG",
+    "JAX_EXPLAIN",
+    "TPU_STDERR",
+    "TPU_MIN_LOG",
+    "TF_CPP",
+    "VLLM_LOG",
+    "VLLM_NO_USAGE",
+)
+
+_JAX_LEAVES_OUT = {"cache_min_compile_seconds": 1.0, "cache_min_entry_bytes": 0}
+"""Fields that say which programs are worth an entry, with JAX's own value, which a null leaves to it
+(jax/_src/config.py, jax_persistent_cache_min_...)."""
+
+_OUTSIDE_THE_GRAPH = ("image", "revision", *_JAX_LEAVES_OUT)
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a compile cache is for, field by field, as text."""
+
+    fields: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits over all fields: the cache's name."""
+        return _digest(self.fields.items())
+
+    @property
+    def graph_digest(self) -> str:
+        """The same without the image, the weights' revision and what is left out of a cache: the name of a
+        proof, which states the versions that it was compiled with."""
+        return _digest((name, text) for name, text in self.fields.items() if name not in _OUTSIDE_THE_GRAPH)
+
+
+def _digest(fields: Iterable[tuple[str, str]]) -> str:
+    text = json.dumps(dict(fields), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def fingerprint(
+    *, image: str, model: ModelSpec, accelerator: Accelerator, engine: EngineConfig
+) -> Fingerprint:
+    """The fingerprint of this server. `image` is a reference by digest; a mutable tag would lie."""
+    runtime = resolve(model, engine)
+    buckets = runtime.programs.buckets
+    speculative = engine.speculative
+    pages = (
+        f"{engine.gpu_memory_utilization:g} of HBM"
+        if engine.num_gpu_blocks_override is None
+        else f"{engine.num_gpu_blocks_override} pages"
+    )
+    values: dict[str, object] = {
+        "image": image,
+        "model": model.name,
+        "revision": model.revision or "",
+        "accelerator": f"{accelerator.generation} {accelerator.gke_topology}",
+        "tensor_parallel_size": engine.tensor_parallel_size,
+        "enable_expert_parallel": bool(engine.enable_expert_parallel),
+        "model_impl_type": engine.model_impl_type or "auto",
+        "architecture_override": engine.architecture_override or "",
+        "kv_cache_dtype": _stored(engine.kv_cache_dtype),
+        "kv_cache_pages": pages,
+        "block_size": runtime.block_size,
+        "pages_per_request": runtime.blocks_per_request,
+        "max_num_seqs": engine.max_num_seqs,
+        "token_buckets": buckets.tokens,
+        "attention_buckets": buckets.attention,
+        "speculative": f"{speculative.method} {speculative.num_speculative_tokens} {speculative.model or ''}"
+        if speculative
+        else "",
+        "async_scheduling": runtime.async_scheduling,
+        "images": runtime.multimodal,
+        "vision_programs": engine.vision_programs.model_dump_json()
+        if engine.vision_programs and runtime.multimodal
+        else "",
+        "sampling_microbatch_size": engine.sampling_microbatch_size or 0,
+        "use_batched_rpa_kernel": bool(engine.use_batched_rpa_kernel),
+        "moe_requantize": engine.moe_requantize_weight_dtype or "",
+        "moe_requantize_block_size": engine.moe_requantize_block_size or "",
+        "extra_environment": json.dumps(
+            {
+                name: value
+                for name, value in sorted(engine.extra_environment.items())
+                if not name.startswith(_INERT_PREFIXES)
+            }
+        ),
+        **_left_out(engine),
+    }
+    return Fingerprint(MappingProxyType({name: _text(value) for name, value in values.items()}))
+
+
+def _left_out(engine: EngineConfig) -> dict[str, object]:
+    """What keeps programs out of the cache: a cache without them is final for a server that wants them all.
+
+    Nothing by default, so that a cache of everything keeps the name that it had before there was this part.
+    """
+    found: dict[str, object] = {}
+    for name, jax in _JAX_LEAVES_OUT.items():
+        value: float | None = getattr(engine, name)
+        if value != EngineConfig.model_fields[name].default:
+            found[name] = jax if value is None else value
+    return found
+
+
+def moved(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
+    """Names of the fields that differ, in order; empty when the cache serves both."""
+    names = dict.fromkeys([*after.fields, *before.fields])
+    return tuple(name for name in names if before.fields.get(name) != after.fields.get(name))
+
+
+def _stored(kv_cache_dtype: str | None) -> str:
+    """The type that the JAX path stores: fp8 alone means e4m3 there, whatever the platform prints."""
+    return {"fp8": "fp8_e4m3", "auto": "bfloat16"}.get(kv_cache_dtype or "auto", kv_cache_dtype or "")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(str(item) for item in value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return str(value)

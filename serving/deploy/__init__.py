@@ -1,0 +1,1 @@
+"""What a server is deployed with: paths, release, compose file, VM boot."""

@@ -1,0 +1,111 @@
+"""The container stack of one server: `compose.yaml`, `vllm.env`, and the folder that they stand in.
+
+A TPU VM's boot writes exactly these files and systemd starts them; `python -m explain compose` prints
+them for a machine that is run by hand. Paths are relative to the files' own folder:
+
+    compose.yaml vllm.env    these two
+    agent/                   the request guard and the cache-event counter (agent/bundle.py)
+    models/<model>/          weights and configuration, read only
+    cache/                   compile cache, kept across restarts
+    run/api-key              what clients must send; a tmpfs on a VM, so that it never reaches a disk
+"""
+
+import re
+from collections.abc import Mapping
+
+import yaml
+
+from serving.deploy import container_layout
+from serving.deploy.release import Release
+from serving.startup.timeouts import TEARDOWN, Lifecycle
+
+SERVICE = "vllm"
+CONTAINER = "tpuserve-vllm"
+
+ADDRESS = "TPUSERVE_ADDRESS"
+"""Address that the server listens on: the VM's internal one, or loopback where nobody says."""
+
+RESTART = "TPUSERVE_RESTART"
+"""Restart policy: Docker's own by hand, `no` where systemd starts, counts and gives up."""
+
+SHARED_MEMORY = "16gb"
+"""Ceiling of /dev/shm, not a reservation: images and messages between vLLM's processes pass through it."""
+
+# Both readers of an env file, Compose and `docker run --env-file`, take such a value as it is.
+# Anything else, one of them would unquote, expand or cut: JSON stays, a blank before # or a $ does not.
+_SAME_FOR_BOTH = re.compile(r"(?!['\"\s])(?!.*\s#)(?!.*\s$)[^$`\\\n\r]*", re.DOTALL)
+
+
+def compose(release: Release, lifecycle: Lifecycle) -> str:
+    """The text of `compose.yaml`."""
+    address = f"${{{ADDRESS}:-127.0.0.1}}"
+    health = f"http://{address}:{container_layout.PORT}/health"
+    service = {
+        "image": release.image,
+        "container_name": CONTAINER,
+        # As a pod's `command`: the image's own entry point would read other variables.
+        "entrypoint": [*_argv(release.argv, address)],
+        "command": [],
+        "env_file": ["vllm.env"],
+        "environment": {"TPUSERVE_DRAIN_FILE": container_layout.DRAIN_FILE},
+        # Whatever user the image names: the chips' device files and the key are root's.
+        "user": "0:0",
+        # The chips are PCI devices that the TPU runtime opens through /dev/vfio with memory it pins.
+        "privileged": True,
+        "network_mode": "host",
+        "init": True,
+        "read_only": True,
+        "tmpfs": ["/tmp"],
+        "shm_size": SHARED_MEMORY,
+        # No memory limit: reading the weights fills the page cache, which counts against one.
+        "volumes": [
+            _mount("./agent", container_layout.AGENT, read_only=True),
+            _mount("./models", container_layout.MODELS, read_only=True),
+            _mount("./cache", container_layout.CACHE, read_only=False),
+            _mount("./run", container_layout.SECRETS, read_only=True),
+        ],
+        "restart": f"${{{RESTART}:-unless-stopped}}",
+        "stop_grace_period": f"{lifecycle.shutdown_timeout_seconds + TEARDOWN}s",
+        "healthcheck": {
+            "test": ["CMD", "python3", "-c", f"import urllib.request as r; r.urlopen('{health}', timeout=5)"],
+            "start_period": f"{lifecycle.engine_ready_timeout_seconds}s",
+            "interval": f"{lifecycle.liveness_period_seconds}s",
+            "timeout": f"{lifecycle.probe_timeout_seconds + 5}s",
+            "retries": lifecycle.liveness_failure_threshold,
+        },
+        "logging": {"driver": "local", "options": {"max-size": "100m", "max-file": "5"}},
+    }
+    document = {"name": "tpuserve", "services": {SERVICE: service}}
+    return yaml.safe_dump(document, sort_keys=False, width=1000)
+
+
+def env_file(environment: Mapping[str, str]) -> str:
+    """The text of `vllm.env`, one NAME=value a line, without quotes.
+
+    Raises ValueError for a value that Compose and `docker run --env-file` would read differently.
+    """
+    for name, value in environment.items():
+        if not _SAME_FOR_BOTH.fullmatch(value):
+            raise ValueError(
+                f"The value of {name} is {value!r}; an env file can hold no line break, $, ` or \\, no quote "
+                f"or blank at its beginning, no blank at its end and no # after a blank; write it without."
+            )
+    return "".join(f"{name}={value}\n" for name, value in sorted(environment.items()))
+
+
+def _argv(argv: tuple[str, ...], address: str) -> list[str]:
+    """The command line, bound to one address; `$` doubled, which Compose would take for a variable."""
+    words = [word.replace("$", "$$") for word in argv]
+    words[words.index("--host") + 1] = address
+    return words
+
+
+def _mount(source: str, target: str, *, read_only: bool) -> dict[str, object]:
+    # A missing folder is an error, not an empty one that belongs to root.
+    return {
+        "type": "bind",
+        "source": source,
+        "target": target,
+        "read_only": read_only,
+        "bind": {"create_host_path": False},
+    }

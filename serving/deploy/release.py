@@ -1,0 +1,83 @@
+"""A release: everything that decides what a running server is, and the short name that follows from it.
+
+The engine config, the model and the accelerator go in; the exact argv and environment of the container
+come out, the same for Kubernetes and for a VM. The name is a hash of all of it, so two plans with the
+same name are the same server, and any change gives a new Deployment (or instance group) beside the old.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from serving.deploy import container_layout
+from serving.engine.config import EngineConfig
+from serving.hardware.accelerators import Accelerator
+from serving.models.spec import ModelSpec
+from serving.startup.timeouts import Lifecycle
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """One immutable version of the server. `name` is 8 hexadecimal digits."""
+
+    image: str
+    model: str
+    accelerator: str
+    argv: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    agent_digest: str
+
+    @property
+    def name(self) -> str:
+        """Short hash over every field; part of physical names (fits DNS labels)."""
+        text = json.dumps(vars(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def release(
+    *,
+    engine: EngineConfig,
+    model: ModelSpec,
+    accelerator: Accelerator,
+    image: str,
+    lifecycle: Lifecycle,
+    agent_digest: str,
+    require_api_key: bool,
+) -> Release:
+    """Render the container's argv and environment around the engine's own.
+
+    What is added here belongs to the workload, not to the engine: the request guard and the cache-event
+    counter of `agent/`, the time-outs of the life cycle, the paths of `serving.deploy.container_layout`, and
+    loading the model without asking a hub.
+    """
+    argv = (
+        *engine.argv(f"{container_layout.MODELS}/{model.name}", model.name, container_layout.PORT),
+        "--host",
+        "0.0.0.0",
+        "--middleware",
+        "agent.server.guard.Guard",
+        "--shutdown-timeout",
+        str(lifecycle.shutdown_timeout_seconds),
+    )
+    environment = {
+        **engine.environment(),
+        # No image need know our user: PyTorch asks for its name while it is imported, and ends the server
+        # where neither these nor /etc/passwd tells (getpass.getuser); caches go below the home.
+        "HOME": "/tmp",
+        "USER": container_layout.SERVER,
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONPATH": container_layout.AGENT,
+        "TPUSERVE_CACHE_EVENTS_FILE": container_layout.CACHE_EVENTS_FILE,
+        "VLLM_ENGINE_READY_TIMEOUT_S": str(lifecycle.engine_ready_timeout_seconds),
+        "VLLM_XLA_CACHE_PATH": container_layout.COMPILE_CACHE,
+    }
+    if require_api_key:
+        environment["TPUSERVE_API_KEY_FILE"] = container_layout.API_KEY_FILE
+    return Release(
+        image=image,
+        model=model.name if model.revision is None else f"{model.name}@{model.revision}",
+        accelerator=accelerator.name,
+        argv=argv,
+        environment=tuple(sorted(environment.items())),
+        agent_digest=agent_digest,
+    )

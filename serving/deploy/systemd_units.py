@@ -1,0 +1,103 @@
+"""The systemd units of a TPU VM: the server, its watchdog, and what reports its end."""
+
+from pathlib import Path
+
+from serving.deploy import container_layout
+from serving.deploy.compose import CONTAINER, RESTART
+from serving.startup.timeouts import TEARDOWN, Lifecycle
+
+BASE = "/var/lib/tpuserve"
+"""What a machine keeps, on the data disk where there is one."""
+
+UNIT = "tpuserve-vllm.service"
+WATCH_UNIT = "tpuserve-watch.service"
+LAST_WORDS_UNIT = "tpuserve-last-words.service"
+
+STARTS = 3
+"""So often may the server end before systemd gives up: a crash that comes back each time is no accident."""
+
+RESTART_SECONDS = 10
+
+_AGENT = "PYTHONPATH=/run/tpuserve/files/boot"
+"""What a unit needs in its environment to run `python3 -m agent.vm`."""
+
+_XLA = f"cache/{Path(container_layout.COMPILE_CACHE).name}"
+"""The compile cache below the units' folder, of which compose.yaml mounts `cache`."""
+
+
+def units(release: str, lifecycle: Lifecycle, leave_seconds: int) -> dict[str, str]:
+    """Name -> text of the systemd units: the server, what restarts one that hangs, what tells its end."""
+    return {
+        UNIT: _server(release, lifecycle, leave_seconds),
+        WATCH_UNIT: _watch(lifecycle),
+        LAST_WORDS_UNIT: _LAST_WORDS,
+    }
+
+
+def _server(release: str, lifecycle: Lifecycle, leave_seconds: int) -> str:
+    """Starts the stack, counts its ends, and drains it before it stops.
+
+    `Restart=always` with the limit counted over more than `STARTS` whole boots: a server that fails late each
+    time would otherwise be started for ever. A stop first fails `/health`, waits `leave_seconds` until load
+    balancers have noticed, and only then tells vLLM, which finishes what it has. Compose only makes the
+    container: attached, it would put control characters before each line of the log.
+    """
+    stop = leave_seconds + lifecycle.shutdown_timeout_seconds + TEARDOWN
+    window = (STARTS + 1) * (lifecycle.engine_ready_timeout_seconds + RESTART_SECONDS)
+    draining = f"run/{Path(container_layout.DRAIN_FILE).name}"
+    return f"""\
+[Unit]
+Description=vLLM, release {release}
+Requires=docker.service
+After=docker.service network-online.target
+Wants=network-online.target {WATCH_UNIT}
+OnFailure={LAST_WORDS_UNIT}
+StartLimitIntervalSec={window}
+StartLimitBurst={STARTS}
+
+[Service]
+WorkingDirectory={BASE}
+Environment={RESTART}=no {_AGENT}
+ExecStartPre=/bin/rm -f {draining}
+ExecStartPre=/usr/bin/docker compose --ansi never create --pull never
+ExecStartPre=-/usr/bin/python3 -m agent.vm start {_XLA}
+ExecStart=/usr/bin/docker start --attach {CONTAINER}
+ExecStop=-/usr/bin/python3 -m agent.vm stop {_XLA} $MAINPID
+ExecStop=/bin/sh -c 'touch {draining}; sleep {leave_seconds}'
+ExecStop=/usr/bin/docker compose stop --timeout {lifecycle.shutdown_timeout_seconds + TEARDOWN}
+Restart=always
+RestartSec={RESTART_SECONDS}
+TimeoutStopSec={stop}
+KillMode=mixed
+"""
+
+
+def _watch(lifecycle: Lifecycle) -> str:
+    """What the kubelet's liveness probe is elsewhere: Docker asks `/health` and only notes the answer.
+
+    After the server, so that it ends before a drain begins, in which `/health` fails on purpose.
+    """
+    state = f"docker inspect --format {{{{.State.Status}}}}/{{{{.State.Health.Status}}}} {CONTAINER}"
+    look = f"{state} | grep -qx running/unhealthy && docker kill {CONTAINER}"
+    return f"""\
+[Unit]
+Description=Restarts vLLM when it answers no more
+PartOf={UNIT}
+After={UNIT}
+
+[Service]
+ExecStart=/bin/sh -c 'while sleep {lifecycle.liveness_period_seconds}; do {look}; done'
+Restart=always
+RestartSec={RESTART_SECONDS}
+"""
+
+
+_LAST_WORDS = f"""\
+[Unit]
+Description=Tells why vLLM is not started any more
+
+[Service]
+Type=oneshot
+Environment={_AGENT}
+ExecStart=/usr/bin/python3 -m agent.vm last-words {UNIT} {STARTS}
+"""

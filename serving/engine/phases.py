@@ -1,0 +1,196 @@
+"""Named engines: the three phases of the Turbo-Stable recipe, ours, and the five scenarios laid over them.
+
+A phase is a whole engine; a scenario changes a few fields of it; overrides change single fields of that,
+whole values and not parts (a new `limit_mm_per_prompt` replaces the old one). Each value that differs from
+the recipe has its row in docs/claims.md. Nothing here is called faster than something else: no throughput
+of these engines has been measured on a TPU by this project.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from serving.engine.config import EngineConfig, parse
+from serving.messages.suggest import unknown
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A named engine for `model` (a key of serving.models.catalog.MODELS); `trade_off` is what it costs."""
+
+    name: str
+    description: str
+    trade_off: str
+    model: str
+    engine: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Fields laid over a phase, and what they cost."""
+
+    name: str
+    description: str
+    trade_off: str
+    engine: Mapping[str, object]
+
+
+_GEMMA_CHAT: Mapping[str, object] = {
+    "dtype": "bfloat16",
+    "enable_auto_tool_choice": True,
+    "tool_call_parser": "gemma4",
+    "reasoning_parser": "gemma4",
+}
+
+# The TPU runtime takes images only: it has no video path (tpu_inference/models/jax/gemma4_mm.py raises
+# "Video not yet supported.") and loads no audio tower.
+_IMAGES: Mapping[str, object] = {
+    "disable_chunked_mm_input": True,
+    "limit_mm_per_prompt": {"image": 4, "video": 0, "audio": 0},
+}
+
+# What the recipe's three phases share.
+_RECIPE: Mapping[str, object] = {
+    **_GEMMA_CHAT,
+    **_IMAGES,
+    "tensor_parallel_size": 4,
+    "max_model_len": 16_384,
+    "max_num_seqs": 256,
+    "max_num_batched_tokens": 4096,
+}
+
+_PHASES = (
+    Phase(
+        name="baseline",
+        description="The recipe's first phase: the 4B model alone (Gemma 4 E4B), vLLM's defaults.",
+        trade_off="E4B has two KV heads, so at 4 chips each is stored twice; it would fit one chip.",
+        model="gemma-4-e4b-it",
+        engine={**_RECIPE, "gpu_memory_utilization": 0.9},
+    ),
+    Phase(
+        name="peak",
+        description="The recipe's second phase: the 26B model at 0.95 of HBM, next to no headroom.",
+        trade_off="The largest KV cache, and 1.6 GiB a chip for everything else: kept to compare with, "
+        "not to serve from.",
+        model="gemma-4-26b-a4b-it",
+        engine={
+            **_RECIPE,
+            "gpu_memory_utilization": 0.95,
+            "kv_cache_dtype": "fp8",
+        },
+    ),
+    Phase(
+        name="turbo-stable",
+        description="The recipe's third phase, with only the changes without which it cannot boot or serve.",
+        # Of drafting and 256 requests one must yield: while it warms up, the runtime keeps a copy of the
+        # logits for every pair of buckets on every chip, and only 32 requests fit beside the weights at
+        # 0.90. Without drafting the KV cache keeps 166 requests of 2,300 tokens resident.
+        trade_off="No n-gram drafting, which would leave 32 request slots of 256; an fp8 KV cache, whose "
+        "effect on answers nobody has evaluated; a gap that compiles more programs to pad less.",
+        model="gemma-4-26b-a4b-it",
+        engine={
+            **_RECIPE,
+            "gpu_memory_utilization": 0.9,
+            "kv_cache_dtype": "fp8",
+            "block_size": 32,
+            "enable_prefix_caching": True,
+            "safetensors_load_strategy": "prefetch",
+            "trust_remote_code": True,
+            "bucket_padding_gap": 512,
+        },
+    ),
+    Phase(
+        name="tuned",
+        description="Ours: the recipe's promises with few programs, unquantised KV values, and the "
+        "utilisation at which this model has booted on a v6e-4.",
+        trade_off="A bf16 KV cache: fewer resident tokens than fp8, no change of answers. Half the recipe's "
+        "request slots, which its KV cache could not fill. One vision program more at boot, so that no "
+        "first image waits for it.",
+        model="gemma-4-26b-a4b-it",
+        engine={
+            **_RECIPE,
+            # The utilisation of the one public boot log of this model on a v6e-4.
+            "gpu_memory_utilization": 0.92,
+            "max_num_seqs": 128,
+            "vision_programs": {"token_budgets": (280,), "images_per_call": 1},
+            "async_scheduling": True,
+            "enable_prefix_caching": True,
+            "enable_prompt_tokens_details": True,
+            "num_precompile_workers": 8,
+        },
+    ),
+)
+
+_SCENARIOS = (
+    Scenario(
+        name="interactive",
+        description="Chat: short queues before full batches.",
+        trade_off="Fewer request slots: more users wait outside, those inside get their tokens sooner.",
+        engine={"max_num_seqs": 64, "enable_prefix_caching": True},
+    ),
+    Scenario(
+        name="batch",
+        description="Offline work: the largest steps that fit, no drafting.",
+        trade_off="Long steps delay each first token; nobody should wait for an answer.",
+        engine={
+            "max_num_seqs": 512,
+            "max_num_batched_tokens": 8192,
+            "speculative": None,
+            "block_size": None,
+        },
+    ),
+    Scenario(
+        name="multimodal",
+        description="Requests with images: up to four, the vision tower compiled at boot.",
+        trade_off="One vision program more at boot, instead of a first image that waits for its own; images "
+        "are encoded one by one, because the compiler of v6e refuses more at once.",
+        engine={
+            "limit_mm_per_prompt": {"image": 4, "video": 0, "audio": 0},
+            "disable_chunked_mm_input": True,
+            "vision_programs": {"token_budgets": (280,), "images_per_call": 1},
+        },
+    ),
+    Scenario(
+        name="autoscaling",
+        description="Replicas that come and go: the fewest programs to compile or to restore.",
+        trade_off="Doubling buckets waste more padding than a gap does.",
+        engine={"bucket_padding_gap": 0, "speculative": None},
+    ),
+    Scenario(
+        name="cost-constrained",
+        description="Text only, requests of up to 8,192 tokens.",
+        trade_off="No images; longer requests are refused. The KV pool keeps its size: the limit saves "
+        "no memory, it admits more requests of a known length.",
+        engine={
+            "max_model_len": 8192,
+            "limit_mm_per_prompt": {"image": 0, "video": 0, "audio": 0},
+            "vision_programs": None,
+        },
+    ),
+)
+
+DEFAULT_PHASE = "tuned"
+
+PHASES: Mapping[str, Phase] = MappingProxyType({phase.name: phase for phase in _PHASES})
+SCENARIOS: Mapping[str, Scenario] = MappingProxyType({row.name: row for row in _SCENARIOS})
+
+
+def engine_for(phase: str, scenario: str | None, overrides: Mapping[str, object]) -> EngineConfig:
+    """The engine of a phase, with a scenario and single fields laid over it.
+
+    Raises ValueError: one sentence a line, for unknown names and for values that no engine can have.
+    """
+    base = named_phase(phase).engine
+    overlay = _named(SCENARIOS, "scenario", scenario).engine if scenario is not None else None
+    return parse({**base, **(overlay or {}), **overrides})
+
+
+def named_phase(name: str) -> Phase:
+    """The phase of that name. Raises ValueError, with the names that there are."""
+    return _named(PHASES, "phase", name)
+
+
+def _named[T](table: Mapping[str, T], kind: str, name: str) -> T:
+    if name not in table:
+        raise ValueError(unknown(kind, name, table))
+    return table[name]

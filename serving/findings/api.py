@@ -1,0 +1,37 @@
+"""Rules about what clients may ask for, and what is logged of it."""
+
+from collections.abc import Iterator
+
+from serving.compilation.candidate import Rule, Subject
+from serving.messages.finding import Finding
+
+
+def tools(s: Subject) -> Iterator[Finding]:
+    if s.engine.enable_auto_tool_choice and s.engine.tool_call_parser is None:
+        yield s.finding(
+            "error",
+            "tool-choice-without-parser",
+            "enable_auto_tool_choice",
+            "vLLM refuses to boot without a parser",
+            "set tool_call_parser to gemma4",
+        )
+
+
+def request_logs(s: Subject) -> Iterator[Finding]:
+    if s.engine.enable_log_requests:
+        prompts = s.engine.logging_level == "DEBUG"
+        yield s.finding(
+            "warning" if prompts else "note",
+            "request-logs",
+            "enable_log_requests",
+            "at DEBUG the log holds the users' prompts"
+            if prompts
+            else "each request's parameters go to the log, and its prompt at level DEBUG",
+            "remove it unless you want that",
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    tools,
+    request_logs,
+)

@@ -1,0 +1,57 @@
+"""Rules about what the compiler said of this very engine, where a proof of it exists (proof/)."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from serving.compilation.candidate import Rule, Subject
+from serving.hardware.accelerators import GIB
+from serving.memory.budget import budget
+from serving.messages.finding import Finding
+
+TOLERANCE = 0.01
+"""Share of the weights, of the KV cache, and of a chip's HBM for programs and buffers, by which formula and
+compiler may differ without a remark."""
+
+
+def refused(s: Subject) -> Iterator[Finding]:
+    if s.proof and s.proof.refused:
+        yield s.finding(
+            "error",
+            "compiler-refuses",
+            "tensor_parallel_size",
+            f"the slice's own compiler refuses {len(s.proof.refused)} of its programs, the first "
+            f"{s.proof.refused[0].rstrip('.')}",
+            "change what that program comes from, and prove it again",
+            asked=f"this engine was {s.proof.source}",
+        )
+
+
+def formula(s: Subject) -> Iterator[Finding]:
+    if s.proof is None:
+        return
+    try:
+        computed = budget(s.accelerator, s.model, s.engine)
+        compiled = budget(s.accelerator, s.model, s.engine, s.proof)
+    except ValueError:
+        return
+    # The same pages on both sides, so that a difference of the weights is not counted twice.
+    computed = replace(computed, pool=compiled.pool)
+    terms = (
+        ("weights", computed.resident_bytes, compiled.resident_bytes, compiled.resident_bytes),
+        ("KV cache", compiled.kv_bytes, s.proof.kv_bytes, s.proof.kv_bytes),
+        ("code of all programs", computed.code_bytes, compiled.code_bytes, compiled.hbm_bytes),
+        ("largest buffer", computed.largest_bytes, compiled.largest_bytes, compiled.hbm_bytes),
+    )
+    for name, by_formula, by_compiler, whole in terms:
+        if abs(by_formula - by_compiler) > TOLERANCE * whole:
+            yield s.finding(
+                "note",
+                "formula-and-compiler",
+                "gpu_memory_utilization",
+                f"the formula has {by_formula / GIB:.2f} GiB a chip and the compiler {by_compiler / GIB:.2f}",
+                "trust the compiler's, which is used here; engines without a proof have the formula's",
+                asked=f"{name}, {s.proof.source}",
+            )
+
+
+RULES: tuple[Rule, ...] = (refused, formula)

@@ -1,0 +1,72 @@
+"""Rules about variables that switch something off or open, given through extra_environment."""
+
+from collections.abc import Iterator
+
+from serving.compilation.candidate import Rule, Subject
+from serving.messages.finding import Finding, Severity
+
+_ON = ("1", "true", "t", "yes", "y", "on")
+_OFF = ("0", "false", "f", "no", "n", "off")
+
+# variable: (values that matter, severity, what is true)
+_SWITCHES: dict[str, tuple[tuple[str, ...], Severity, str]] = {
+    "JAX_ENABLE_COMPILATION_CACHE": (_OFF, "error", "every boot compiles everything again"),
+    "VLLM_DISABLE_COMPILE_CACHE": (_ON, "error", "every boot compiles everything again"),
+    "VLLM_KEEP_ALIVE_ON_ENGINE_DEATH": (
+        _ON,
+        "error",
+        "a server whose engine died keeps running and is never restarted",
+    ),
+    "VLLM_SERVER_DEV_MODE": (_ON, "error", "it opens endpoints that reset and inspect the server"),
+    "VLLM_ALLOW_INSECURE_SERIALIZATION": (_ON, "error", "it lets messages carry code"),
+    "VLLM_ALLOW_RUNTIME_LORA_UPDATING": (_ON, "error", "it lets any client load weights"),
+    "VLLM_ALLOW_LONG_MAX_MODEL_LEN": (
+        _ON,
+        "warning",
+        "lengths that the model was not trained for give nonsense",
+    ),
+    "NEW_MODEL_DESIGN": (
+        _ON,
+        "warning",
+        "only models with latent attention need it; Gemma 4 has none",
+    ),
+    "FORCE_MOE_RANDOM_ROUTING": (_ON, "error", "tokens go to random experts; answers are nonsense"),
+    "USE_DENSE_MOE": (_ON, "error", "every token runs through every expert"),
+}
+
+
+def switches(s: Subject) -> Iterator[Finding]:
+    for name, value in s.engine.extra_environment.items():
+        asked = f"engine.extra_environment.{name} is {value}"
+        if name in _SWITCHES and value.lower() in _SWITCHES[name][0]:
+            _, severity, truth = _SWITCHES[name]
+            yield Finding(
+                severity,
+                f"switch-{name.lower().replace('_', '-')}",
+                "engine.extra_environment",
+                asked,
+                truth,
+                "remove it",
+            )
+        elif name == "JAX_PLATFORMS" and "tpu" not in value and not s.accelerator.is_stand_in:
+            yield Finding(
+                "error",
+                "wrong-platform",
+                "engine.extra_environment",
+                asked,
+                f"JAX would not use the chips of {s.accelerator.name}",
+                "remove it",
+            )
+        elif name in ("XLA_FLAGS", "LIBTPU_INIT_ARGS"):
+            yield Finding(
+                "warning",
+                "compiler-flags",
+                "engine.extra_environment",
+                asked,
+                "it replaces what the image sets and is part of every compile-cache key, so the next boot "
+                "compiles everything",
+                "remove it unless you mean that",
+            )
+
+
+RULES: tuple[Rule, ...] = (switches,)

@@ -1,0 +1,97 @@
+"""Rules about the code that runs the model, and its precision."""
+
+from collections.abc import Iterator
+
+from serving.compilation.candidate import Rule, Subject
+from serving.messages.finding import VERSION, Finding
+
+
+def requantised_experts(s: Subject) -> Iterator[Finding]:
+    engine = s.engine
+    if engine.moe_requantize_weight_dtype is None:
+        if engine.moe_requantize_block_size is not None:
+            yield s.finding(
+                "note",
+                "requantise-block-alone",
+                "moe_requantize_block_size",
+                "it does nothing without moe_requantize_weight_dtype",
+                "remove it",
+            )
+    elif s.model.experts is None:
+        yield s.finding(
+            "note",
+            "requantise-no-experts",
+            "moe_requantize_weight_dtype",
+            f"{s.model.name} has no experts",
+            "remove it",
+        )
+    else:
+        yield s.finding(
+            "warning",
+            "requantised-experts",
+            "moe_requantize_weight_dtype",
+            "the experts lose precision that nobody has measured for this model",
+            "compare answers on your own evaluation before traffic",
+        )
+
+
+def architecture(s: Subject) -> Iterator[Finding]:
+    named = s.engine.architecture_override or s.model.architecture
+    known = ("Gemma4ForConditionalGeneration", "Gemma4ForCausalLM")
+    if named not in known:
+        yield s.finding(
+            "warning",
+            "architecture-fallback",
+            "architecture_override",
+            f"{VERSION} has no JAX code for {named} and falls back to vLLM's PyTorch code, whose programs "
+            f"and memory are not modelled here",
+            "set architecture_override to Gemma4ForCausalLM to serve text with the JAX code",
+            asked=f"{s.model.name} declares {named}" if s.engine.architecture_override is None else "",
+        )
+    elif named == "Gemma4ForCausalLM" and s.runtime.multimodal:
+        yield s.finding(
+            "error",
+            "text-architecture-with-images",
+            "architecture_override",
+            "that class has no vision tower, and limit_mm_per_prompt lets images in",
+            "set every limit to 0, or remove the override",
+        )
+
+
+def model_code(s: Subject) -> Iterator[Finding]:
+    if s.engine.model_impl_type == "vllm":
+        yield s.finding(
+            "warning",
+            "torchax",
+            "model_impl_type",
+            "upstream's CI notes call vLLM's PyTorch code slower for Gemma 4, with programs about 6 GiB "
+            "larger than the JAX code's",
+            "remove it: auto takes the JAX code",
+        )
+    if s.engine.load_format == "runai_streamer":
+        yield s.finding(
+            "warning",
+            "streamer-changes-model-code",
+            "load_format",
+            "the streamer loads through vLLM's PyTorch code wherever the JAX class has no loader of its own",
+            "remove it, and check the boot log if you keep it",
+        )
+
+
+def remote_code(s: Subject) -> Iterator[Finding]:
+    if s.engine.trust_remote_code:
+        yield s.finding(
+            "warning",
+            "remote-code",
+            "trust_remote_code",
+            "Gemma 4 is built into vLLM, so this only lets a changed checkpoint run its own Python",
+            "remove it",
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    requantised_experts,
+    architecture,
+    model_code,
+    remote_code,
+)

@@ -1,0 +1,143 @@
+"""Rules about images, video and audio."""
+
+from collections.abc import Iterator
+
+from serving.compilation.candidate import Rule, Subject
+from serving.memory.budget import min_batched_tokens
+from serving.messages.finding import VERSION, Finding
+
+
+def unlimited(s: Subject) -> Iterator[Finding]:
+    if s.model.takes_images and s.engine.limit_mm_per_prompt is None:
+        yield s.finding(
+            "error",
+            "media-unlimited",
+            "limit_mm_per_prompt",
+            "vLLM then admits 999 items of each kind, videos among them, which the TPU runtime cannot run",
+            "set it, for example to {image: 4, video: 0, audio: 0}",
+            asked="engine.limit_mm_per_prompt is not set",
+        )
+
+
+def video(s: Subject) -> Iterator[Finding]:
+    limits = s.engine.limit_mm_per_prompt
+    if limits and limits.video:
+        yield s.finding(
+            "error",
+            "video",
+            "limit_mm_per_prompt",
+            f"{VERSION} raises 'Video not yet supported' on Gemma 4, and the engine ends with it",
+            "set video to 0 and send frames as images",
+            asked=f"engine.limit_mm_per_prompt.video is {limits.video}",
+        )
+
+
+def audio(s: Subject) -> Iterator[Finding]:
+    limits = s.engine.limit_mm_per_prompt
+    if not limits or not limits.audio:
+        return
+    asked = f"engine.limit_mm_per_prompt.audio is {limits.audio}"
+    if "audio" in s.model.modalities:
+        yield s.finding(
+            "error",
+            "audio-not-loaded",
+            "limit_mm_per_prompt",
+            f"{s.model.name} takes audio, but {VERSION} does not load its audio tower on TPU",
+            "set audio to 0",
+            asked=asked,
+        )
+    else:
+        yield s.finding(
+            "warning",
+            "no-audio-tower",
+            "limit_mm_per_prompt",
+            f"{s.model.name} has no audio tower, and every request with audio is refused",
+            "set audio to 0",
+            asked=asked,
+        )
+
+
+def chunked_input(s: Subject) -> Iterator[Finding]:
+    if s.runtime.multimodal and not s.engine.disable_chunked_mm_input:
+        yield s.finding(
+            "error",
+            "chunked-images",
+            "disable_chunked_mm_input",
+            "the TPU runtime cannot split an image over two steps and warns of execution failures",
+            "set it to true, or set every limit of limit_mm_per_prompt to 0",
+            asked="engine.disable_chunked_mm_input is not set while images are let in",
+        )
+
+
+def item_larger_than_step(s: Subject) -> Iterator[Finding]:
+    limits = s.engine.limit_mm_per_prompt
+    videos = limits is None or limits.video > 0
+    item = min_batched_tokens(s.model, s.engine)
+    if item > s.engine.max_num_batched_tokens:
+        yield s.finding(
+            "error",
+            "item-larger-than-step",
+            "max_num_batched_tokens",
+            f"one {'video' if videos else 'image'} may take {item:,} tokens and cannot be split, so vLLM "
+            f"refuses to boot",
+            f"raise it to {item:,} or more",
+        )
+
+
+def first_image(s: Subject) -> Iterator[Finding]:
+    if s.runtime.multimodal and s.engine.vision_programs is None:
+        yield s.finding(
+            "warning",
+            "first-image-compiles",
+            "vision_programs",
+            "the vision tower is compiled by the first request with an image, while all others wait",
+            "set vision_programs, or send one image before traffic",
+            asked="engine.vision_programs is not set while images are let in",
+        )
+    if s.engine.vision_programs is not None and not s.runtime.multimodal:
+        yield s.finding(
+            "error",
+            "vision-programs-without-images",
+            "vision_programs",
+            "no image is let in, so there is no vision tower to compile",
+            "remove it",
+            asked="engine.vision_programs is set",
+        )
+
+
+def vision_budgets(s: Subject) -> Iterator[Finding]:
+    programs = s.engine.vision_programs
+    if programs is None or not s.runtime.multimodal:
+        return
+    item = s.model.tokens_per_image
+    if min(programs.token_budgets) < item:
+        yield s.finding(
+            "error",
+            "vision-budget-too-small",
+            "vision_programs",
+            f"an image may take {item} tokens",
+            f"raise every budget to {item} or more",
+            asked=f"engine.vision_programs.token_budgets has {min(programs.token_budgets)}",
+        )
+    together = min(max(programs.token_budgets) // item, programs.images_per_call)
+    # Compiled for v6e:2x2 at tensor parallel 4 with budgets of two, three and four images (docs/claims.md).
+    if together > 1 and s.engine.tensor_parallel_size == 4 and not s.accelerator.is_stand_in:
+        yield s.finding(
+            "error",
+            "vision-batch-refused",
+            "vision_programs",
+            "with vllm-tpu 0.32 the compiler of v6e refuses the vision tower for more than one image at once",
+            f"set token_budgets to [{item}] and images_per_call to 1: each image is then a call",
+            asked=f"engine.vision_programs encodes up to {together} images in one call",
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    unlimited,
+    video,
+    audio,
+    chunked_input,
+    item_larger_than_step,
+    first_image,
+    vision_budgets,
+)

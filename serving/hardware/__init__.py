@@ -1,0 +1,1 @@
+"""TPU slices, their hosts and their prices: tables with the source of each number."""

@@ -1,0 +1,1 @@
+"""What fills a chip's HBM, and whether an engine fits."""

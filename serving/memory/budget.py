@@ -1,0 +1,38 @@
+"""Whether an engine fits a slice: the terms of a chip's HBM, and one sentence when they do not fit."""
+
+from dataclasses import replace
+
+from serving.compilation.proofs import Proof
+from serving.compilation.resolved_config import resolve
+from serving.engine.config import EngineConfig
+from serving.hardware.accelerators import Accelerator
+from serving.memory.problems import first_problem
+from serving.memory.terms import Memory, terms
+from serving.models.spec import ModelSpec
+
+
+def budget(
+    accelerator: Accelerator, model: ModelSpec, engine: EngineConfig, proof: Proof | None = None
+) -> Memory:
+    """The budget of this engine on this slice.
+
+    Raises ValueError when the model's shapes do not divide by the chips, or when a width that is needed
+    has no public source.
+    """
+    runtime = resolve(model, engine)
+    memory = terms(accelerator, model, engine, runtime, proof)
+    return replace(memory, problem=first_problem(memory, accelerator, model, engine, runtime, proof))
+
+
+def min_batched_tokens(model: ModelSpec, engine: EngineConfig) -> int:
+    """Smallest max_num_batched_tokens with which the server boots, in tokens.
+
+    With chunked multimodal input disabled the largest item that a request may carry must fit one step
+    (vllm/v1/core/encoder_cache_manager.py); without images any size boots.
+    """
+    limits = engine.limit_mm_per_prompt
+    if not model.takes_images or not engine.disable_chunked_mm_input:
+        return 1
+    if limits is None or limits.video:
+        return model.max_tokens_per_multimodal_item
+    return model.tokens_per_image if limits.image else 1

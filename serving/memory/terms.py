@@ -1,0 +1,117 @@
+"""The terms of one chip's HBM, computed from an engine or taken from its proof.
+
+The server fills `gpu_memory_utilization` of HBM with weights and KV cache and profiles nothing; programs and
+their buffers must find room in the rest (tpu_inference/worker/tpu_worker.py, `determine_available_memory`).
+Each chip is on its own: what is free on another does not help. All sizes are bytes, on one chip unless said
+otherwise.
+"""
+
+from dataclasses import dataclass
+
+from serving.compilation.proofs import Proof
+from serving.compilation.resolved_config import Runtime
+from serving.engine.config import EngineConfig
+from serving.hardware.accelerators import Accelerator
+from serving.memory import program_buffers
+from serving.memory.kv_cache import Pool, pool
+from serving.memory.program_buffers import Temporary
+from serving.memory.weights import Group, groups
+from serving.messages.finding import Finding
+from serving.models.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The terms of one chip's HBM, and what they mean for requests.
+
+    `cap_bytes` is the share that weights and KV cache may fill. `free_bytes` is left beside them, before
+    code and buffers; `left_bytes` is left after all code and the largest buffer, and negative when that
+    does not fit. `basis` is where the program sizes come from: compiled for this graph, or computed from
+    another's.
+    """
+
+    hbm_bytes: int
+    cap_bytes: int
+    weights: tuple[Group, ...]
+    pool: Pool
+    chips: int
+    code_bytes: int
+    temporaries: tuple[Temporary, ...]
+    basis: str
+    problem: Finding | None = None
+
+    @property
+    def resident_bytes(self) -> int:
+        """All weights."""
+        return sum(group.bytes for group in self.weights)
+
+    @property
+    def kv_bytes(self) -> int:
+        """The whole KV cache."""
+        return self.pool.pages * self.pool.page_bytes // self.chips
+
+    @property
+    def kv_token_bytes(self) -> int:
+        """One token in the KV cache."""
+        return self.pool.page_bytes // self.pool.block_size // self.chips
+
+    @property
+    def free_bytes(self) -> int:
+        """HBM beside weights and KV cache."""
+        return self.hbm_bytes - self.resident_bytes - self.kv_bytes
+
+    @property
+    def largest_bytes(self) -> int:
+        """The largest buffer of any program."""
+        return max((temporary.bytes for temporary in self.temporaries), default=0)
+
+    @property
+    def left_bytes(self) -> int:
+        """HBM that nothing known needs."""
+        return self.free_bytes - self.code_bytes - self.largest_bytes
+
+    @property
+    def fits(self) -> bool:
+        """Whether the server boots and every program that is known finds its room."""
+        return self.problem is None
+
+
+def terms(
+    accelerator: Accelerator, model: ModelSpec, engine: EngineConfig, runtime: Runtime, proof: Proof | None
+) -> Memory:
+    """The terms of this engine on this slice, without a judgement. Raises ValueError as `budget` does."""
+    chips = engine.tensor_parallel_size
+    hbm = accelerator.hbm_bytes_per_chip
+    weights = groups(model, engine)
+    if proof:
+        weights = tuple(Group(name, size, 0, proof.source) for name, size in proof.weights.items())
+    resident = sum(group.bytes for group in weights)
+    # One product over all chips and one truncation, as the server does it.
+    room = int(chips * hbm * engine.gpu_memory_utilization - chips * resident)
+    if proof:
+        code, basis = proof.code_bytes, proof.source
+        buffers: tuple[Temporary, ...] = (program_buffers.compiled(proof),)
+    elif accelerator.is_stand_in:
+        # Its HBM is a number that the server is told; programs run in the host's memory.
+        code, buffers, basis = 0, (), "computed"
+    else:
+        code, basis = program_buffers.code_bytes(model, runtime), "computed"
+        buffers = program_buffers.temporaries(model, engine, runtime)
+    return Memory(
+        hbm_bytes=hbm,
+        cap_bytes=int(hbm * engine.gpu_memory_utilization),
+        weights=weights,
+        pool=pool(
+            model,
+            bits=runtime.kv_bits,
+            chips=chips,
+            block_size=runtime.block_size,
+            max_model_len=engine.max_model_len,
+            room=room,
+            override=engine.num_gpu_blocks_override,
+        ),
+        chips=chips,
+        code_bytes=code,
+        temporaries=buffers,
+        basis=basis,
+    )

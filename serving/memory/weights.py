@@ -1,0 +1,140 @@
+"""HBM that the weights take on each chip, group by group, after tpu-inference's padding and sharding.
+
+Shapes and shardings are those of tpu_inference 0.32.0 (models/jax/gemma4.py and gemma4_mm.py,
+layers/common/process_weights/moe_weights.py). Traced through the real loader with the published
+configuration, gemma-4-26B-A4B-it at tensor parallel 4 takes 16,416,125,084 bytes a chip; a boot on a real
+v6e-4 logged 15.29 GiB, and the published boots of E2B, E4B and 31B agree as well. A model whose vision tower
+is not known (`ModelSpec.vision_bytes`) is spread evenly, with what the logs of
+serving/memory/measured_boots.py say.
+"""
+
+from dataclasses import dataclass
+
+from serving.engine.config import EngineConfig
+from serving.memory import measured_boots
+from serving.models.spec import Experts, ModelSpec
+
+BF16 = 2
+F32 = 4
+
+LANES = 128
+"""The grouped matmul wants each shard of an expert's width to be a multiple of this."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Weights of one kind on one chip. `padding_bytes` is the part beyond an even share of the checkpoint:
+    padding to the kernel's shapes, and copies that every chip holds. `basis` is measured or computed."""
+
+    name: str
+    bytes: int
+    padding_bytes: int
+    basis: str
+
+
+def groups(model: ModelSpec, engine: EngineConfig) -> tuple[Group, ...]:
+    """The groups in falling size. Raises ValueError when a width does not divide by the chips."""
+    if model.vision_bytes is not None:
+        found = _by_geometry(model, engine, model.vision_bytes)
+    else:
+        found = _by_total(model, engine.tensor_parallel_size)
+    return tuple(sorted(found, key=lambda group: -group.bytes))
+
+
+def _group(name: str, sharded: int, replicated: int, chips: int, checkpoint: int) -> Group:
+    on_chip = sharded // chips + replicated
+    return Group(name, on_chip, on_chip - checkpoint // chips, "computed")
+
+
+def _by_geometry(model: ModelSpec, engine: EngineConfig, vision: tuple[int, int]) -> list[Group]:
+    chips = engine.tensor_parallel_size
+    hidden, layers = model.hidden, model.layers
+    heads = model.required("query_heads", "the size of the attention weights")
+    dense = model.required("dense_intermediate", "the size of the MLP weights")
+    full = layers // model.full_attention_period
+    sliding = layers - full
+
+    # One head's width in q, o and k; v only where the checkpoint has one. Layers that read another one's
+    # cache have all four, too.
+    values = 0 if model.key_equals_value else model.kv_heads_full
+    projections = sliding * model.head_dim_sliding * (2 * heads + 2 * model.kv_heads_sliding)
+    projections += full * model.head_dim_full * (2 * heads + model.kv_heads_full + values)
+    head_norms = 2 * (sliding * model.head_dim_sliding + full * model.head_dim_full) * BF16
+    attention = projections * hidden * BF16
+
+    # Input, post-attention, pre- and post-MLP; three more beside the experts; a scalar a layer.
+    norms = (layers * (7 if model.experts else 4) * hidden + hidden + layers) * BF16
+    width = layers * model.per_layer_embedding
+    embedding = model.vocabulary * (hidden + width) * BF16
+    mlp = 3 * hidden * dense * (layers + model.double_wide_mlp * model.kv_shared_layers) * BF16
+    found = [
+        _group("attention", attention, head_norms, chips, attention + head_norms),
+        _group("embedding", embedding, 0, chips, embedding),
+        _group("MLP", mlp, 0, chips, mlp),
+        _group("norms", 0, norms, chips, norms),
+        _group("vision", *vision, chips, sum(vision)),
+    ]
+    if width:
+        # Gate and projection of each layer's own embedding with a norm, and the projection into them all.
+        copied = (3 * width * hidden + layers * hidden + model.per_layer_embedding) * BF16
+        found.append(_group("per-layer projections", 0, copied, chips, copied))
+    if model.experts:
+        router = layers * (model.experts.count * (hidden + 1) + hidden) * BF16
+        size = 1 if engine.moe_requantize_weight_dtype else BF16
+        raw = layers * 3 * model.experts.count * model.experts.intermediate * hidden * size
+        on_chip = layers * expert_bytes(model.experts, hidden, engine)
+        found.append(_group("router", 0, router, chips, router))
+        found.append(Group("experts", on_chip, on_chip - raw // chips, "computed"))
+    return found
+
+
+def expert_bytes(experts: Experts, hidden: int, engine: EngineConfig) -> int:
+    """Bytes of one layer's experts on one chip, as the grouped matmul stores them.
+
+    Tensor parallel slices every expert and pads each slice of the gate and up projections to a multiple of
+    128; expert parallel keeps experts whole and pads their width once. Requantising makes weights of one
+    byte with float32 scales, one a channel, or one a block of `moe_requantize_block_size` inputs.
+    Raises ValueError when something does not divide by the chips.
+    """
+    chips = engine.tensor_parallel_size
+    whole = bool(engine.enable_expert_parallel) and chips > 1
+    width, size = experts.intermediate, BF16
+    in_blocks = out_blocks = 1
+    if engine.moe_requantize_weight_dtype:
+        size = 1
+        if block := engine.moe_requantize_block_size:
+            # For sliced experts the loader caps the block by the hidden size (it reads `w2_weight.shape[1]`).
+            out_block = min(block, width if whole else min(width, hidden // chips))
+            hidden = -(-hidden // block) * block
+            width = -(-width // out_block) * out_block
+            in_blocks, out_blocks = hidden // block, width // out_block
+    if whole:
+        _must_divide(chips, "experts", experts.count)
+        local, shard = experts.count // chips, width
+    else:
+        _must_divide(chips, "an expert's width", width)
+        local, shard = experts.count, width // chips
+        if out_blocks > 1:
+            _must_divide(chips, "the requantisation blocks of an expert", out_blocks)
+            out_blocks //= chips
+    padded = -(-shard // LANES) * LANES
+    weights = local * hidden * (2 * padded + shard)
+    # One scale a channel cannot be split along the inputs of the down projection: every chip holds them all.
+    scales = local * (in_blocks * 2 * padded + out_blocks * hidden) if size == 1 else 0
+    return weights * size + scales * F32
+
+
+def _must_divide(chips: int, what: str, number: int) -> None:
+    if number % chips:
+        raise ValueError(
+            f"engine.tensor_parallel_size is {chips}: it does not divide {what}, {number}; choose a divisor."
+        )
+
+
+def _by_total(model: ModelSpec, chips: int) -> list[Group]:
+    on_chip = measured_boots.resident_bytes(model.name, chips)
+    if on_chip is not None:
+        return [Group("all weights", on_chip, 0, "measured")]
+    # On one chip: less than the files, whose audio tower is not loaded, or more, where the loader copies.
+    total = measured_boots.resident_bytes(model.name, 1) or model.weight_bytes
+    return [Group("all weights", total // chips, 0, "computed")]

@@ -1,0 +1,1 @@
+"""Texts for users: findings, validation errors, suggestions, options of other set-ups."""

@@ -1,0 +1,187 @@
+"""Pydantic's errors as plain sentences: what was asked, what is possible, what to change."""
+
+import json
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from serving.messages.suggest import nearest
+from serving.messages.unsupported_options import FOREIGN
+
+_NOUNS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "tuple": "a list",
+    "dict": "a set of names and values",
+    "mapping": "a set of names and values",
+    "model": "a set of names and values",
+    "list": "a list",
+}
+
+
+def sentences(
+    error: ValidationError, where: str = "", model: type[BaseModel] | None = None
+) -> tuple[str, ...]:
+    """One sentence per error. `where` is the path before pydantic's own ("engine"); `model` is the class
+    that was validated, from which unknown names find their nearest real one and bounds their unit."""
+    return tuple(_sentence(details, where, model) for details in error.errors())
+
+
+def _sentence(details: ErrorDetails, where: str, root: type[BaseModel] | None) -> str:
+    loc = details["loc"]
+    names, owner = _place(root, loc)
+    path = ".".join((*((where,) if where else ()), *names)) or "the configuration"
+    kind = details["type"]
+    asked = _quoted(details["input"])
+    if kind == "union_tag_not_found":
+        return f"{path}.kind is not set and has no default; set it."
+    if kind == "union_tag_invalid":
+        tag, expected = (str(details.get("ctx", {}).get(word, "")) for word in ("tag", "expected_tags"))
+        return (
+            f"{path}.kind is the text '{tag}'; possible are {expected.replace("'", '')}; write one of them."
+        )
+    if "extra_environment" in loc and kind == "string_type":
+        # The value may be a secret that landed in the wrong place, so it is not repeated.
+        return f"{path} is not text; write it in quotes."
+    if kind == "extra_forbidden":
+        return _unknown(str(loc[-1]), path, owner)
+    if kind == "missing":
+        return f"{path} is not set and has no default; set it{_unit(owner, loc)}."
+    if kind == "value_error":
+        return _own(str(details["ctx"]["error"]), path) if "ctx" in details else f"{path}: {details['msg']}."
+    if kind == "literal_error":
+        expected = str(details.get("ctx", {}).get("expected", "")).replace(" or ", ", ").replace("'", "")
+        only = "," not in expected
+        possible = f"only {expected} is possible" if only else f"possible are {expected}"
+        return f"{path} is {asked}; {possible}; write {'that' if only else 'one of them'}."
+    if kind in _BOUNDS:
+        bound, change = _BOUNDS[kind]
+        limit = next(iter(details.get("ctx", {}).values()))
+        return f"{path} is {asked}; it must be {bound} {_number(limit)}{_unit(owner, loc)}; {change}."
+    if kind == "string_too_short":
+        return f"{path} is empty; write a value or remove it."
+    if kind == "too_short":
+        given, least = (details.get("ctx", {}).get(word) for word in ("actual_length", "min_length"))
+        return f"{path} has {given} entries; it must have at least {least}; add what is missing."
+    if kind == "string_pattern_mismatch":
+        return f"{path} is {asked}; it must {_form(owner, loc, details)}; change it."
+    noun = next((noun for start, noun in _NOUNS.items() if kind.startswith(start)), "a value of another kind")
+    return f"{path} is {asked}; it must be {noun}{_unit(owner, loc)}; {_hint(details['input'], noun)}."
+
+
+_BOUNDS: Mapping[str, tuple[str, str]] = {
+    "greater_than": ("above", "raise it"),
+    "greater_than_equal": ("at least", "raise it"),
+    "less_than": ("below", "lower it"),
+    "less_than_equal": ("at most", "lower it"),
+}
+
+
+def _own(text: str, path: str) -> str:
+    """A sentence that a validator of ours wrote, with its path in front."""
+    return f"{path}: {text}."
+
+
+def _unknown(name: str, path: str, owner: type[BaseModel] | None) -> str:
+    plain = name.lower().replace("-", "_")
+    known: Sequence[str] = tuple(owner.model_fields) if owner else ()
+    if plain in known:
+        return f"{path} is not a name here; write {plain}."
+    if plain in FOREIGN:
+        return f"{path} is not a name here: {FOREIGN[plain]}."
+    near = nearest(plain, known)
+    if near:
+        return f"{path} is not a name here; the nearest is {near}; correct or remove it."
+    possible = f": it takes {', '.join(known)}" if 0 < len(known) <= 8 else ""
+    return f"{path} is not a name here{possible}; remove it."
+
+
+def _form(owner: type[BaseModel] | None, loc: tuple[int | str, ...], details: ErrorDetails) -> str:
+    field = owner.model_fields.get(str(loc[-1])) if owner else None
+    if field is not None and field.examples:
+        return f"look like {field.examples[0]}"
+    return f"match {details.get('ctx', {}).get('pattern')}"
+
+
+def _unit(owner: type[BaseModel] | None, loc: tuple[int | str, ...]) -> str:
+    field = owner.model_fields.get(str(loc[-1])) if owner and loc else None
+    extra = field.json_schema_extra if field else None
+    unit = cast(Mapping[str, str], extra).get("unit") if isinstance(extra, dict) else None
+    return f" ({unit})" if unit else ""
+
+
+def _place(
+    root: type[BaseModel] | None, loc: tuple[int | str, ...]
+) -> tuple[list[str], type[BaseModel] | None]:
+    """The names that a reader of the file knows, and the model class that holds the last of them.
+
+    pydantic's own path also names the member of a union that it chose (by its `kind`), and says `[key]`
+    when the key of a mapping is what is wrong; the file has neither.
+    """
+    names: list[str] = []
+    owner: type[BaseModel] | None = None
+    models: Sequence[type[BaseModel]] = (root,) if root else ()
+    for step in loc:
+        chosen = [model for model in models if len(models) > 1 and _tag(model) == step]
+        if chosen:
+            models = chosen
+            continue
+        if step == "[key]":
+            continue
+        names.append(str(step))
+        owner = models[0] if len(models) == 1 else None
+        field = owner.model_fields.get(str(step)) if owner else None
+        if field is not None:
+            models = _models(field.annotation)
+    return names, owner
+
+
+def _tag(model: type[BaseModel]) -> object:
+    """The value of `kind` that chooses this member of a union; None when it has no such field."""
+    field = model.model_fields.get("kind")
+    return next(iter(typing.get_args(field.annotation)), None) if field else None
+
+
+def _models(annotation: Any) -> Sequence[type[BaseModel]]:
+    """The model classes inside an annotation such as `X | None` or `tuple[X, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return (annotation,)
+    return tuple(model for part in typing.get_args(annotation) for model in _models(part))
+
+
+def _quoted(value: object) -> str:
+    if isinstance(value, str):
+        return f"the text {value!r}"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "empty"
+    if isinstance(value, Mapping):
+        return "a set of names and values"
+    if isinstance(value, Sequence):
+        return "a list"
+    return _number(value) if isinstance(value, int | float) else f"{value}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def _hint(value: object, noun: str) -> str:
+    """What to change about a value of the wrong kind."""
+    if noun == "text":
+        return "write it in quotes"
+    if not isinstance(value, str):
+        return f"write {noun}"
+    if noun in ("a list", "a set of names and values"):
+        return "write it as YAML, not as text"
+    try:
+        json.loads(value)
+    except ValueError:
+        return f"write {noun}"
+    return "write it without quotes"

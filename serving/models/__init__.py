@@ -1,0 +1,1 @@
+"""Shapes, weights and modalities of the models that can be served."""

@@ -1,0 +1,170 @@
+"""How long a server takes from nothing to its first answer, and the one budget that time-outs derive from.
+
+Each part says how its number is known (serving/startup/rates.py), and the budget takes each at the upper end
+of its uncertainty: a probe that gives up too early kills a healthy boot and costs the whole cold start again,
+one that gives up late costs only time.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from serving.compilation.buckets import Programs
+from serving.compilation.proofs import Proof
+from serving.compilation.resolved_config import resolve
+from serving.engine.config import EngineConfig
+from serving.hardware.accelerators import Accelerator
+from serving.models.spec import ModelSpec
+from serving.startup.rates import STAND_IN_RATES, V6E_RATES, Rates, Source
+
+BEFORE_CONTAINER = ("node", "image")
+"""Parts that pass before the container starts: a deployment's deadline sees them, a probe does not."""
+
+CALLED_TO_COMPILE = (
+    "input_embeddings_merger",
+    "input_embeddings_merger_text_only",
+    "mm_encoder_jit",
+    "greedy_rejection_sampler",
+    "random_rejection_sampler",
+)
+"""Kinds beside the whole models that have no `lower` ("AOT lower skipped" in the log)."""
+
+MIN_BUDGET_SECONDS = 600
+"""No budget is smaller: on a loaded machine even the tiny model has taken 160 s."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One stage of a boot, in seconds.
+
+    Cold: a new node, nothing cached. Warm: the node has the image and the compile cache holds every
+    program. `basis` says what the number rests on; `uncertainty` is the factor by which cold may be short.
+    """
+
+    name: str
+    cold_seconds: float
+    warm_seconds: float
+    source: Source
+    uncertainty: float
+    basis: str
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """The parts of a boot in order, and their sums in seconds. `basis` says where the time to compile, the
+    largest part of a cold boot, comes from."""
+
+    parts: tuple[Part, ...]
+    basis: str
+
+    @property
+    def cold_seconds(self) -> float:
+        """From the request for a node to the first answer, with nothing cached."""
+        return sum(part.cold_seconds for part in self.parts)
+
+    @property
+    def warm_seconds(self) -> float:
+        """The same with the node, the image and the compile cache in place."""
+        return sum(part.warm_seconds for part in self.parts)
+
+    @property
+    def budget_seconds(self) -> int:
+        """What a deployment may take before it counts as failed; whole minutes."""
+        return _budget(self.parts)
+
+    @property
+    def startup_budget_seconds(self) -> int:
+        """What the container alone may take: the startup probe's budget and the engine's ready time-out."""
+        return _budget(part for part in self.parts if part.name not in BEFORE_CONTAINER)
+
+
+def estimate(
+    accelerator: Accelerator, model: ModelSpec, engine: EngineConfig, proof: Proof | None = None
+) -> ColdStart:
+    """The parts of a boot of this engine on this slice; a `proof` says which programs there are to compile,
+    and how long each takes in proportion to the others."""
+    rates = STAND_IN_RATES if accelerator.is_stand_in else V6E_RATES
+    runtime = resolve(model, engine)
+    programs = runtime.programs
+    server = rates.server + (rates.images if runtime.multimodal else 0)
+    workers = min(engine.num_precompile_workers or 1, accelerator.vcpus or 1)
+    loading = model.weight_bytes / rates.load_bytes_per_second
+    reading = model.weight_bytes / rates.read_bytes_per_second
+    return ColdStart(
+        (
+            Part("node", rates.node, 0, "assumed", 2, "capacity granted at once"),
+            Part("image", rates.image, 0, rates.image_source, 2, rates.image_basis),
+            Part("server", server, server, "measured", 2, f"imports on {rates.where}"),
+            Part(
+                "weights",
+                reading + loading,
+                loading,
+                "computed",
+                2,
+                f"{model.weight_bytes / 1e9:.2f} GB: read at {rates.read_bytes_per_second / 1e6:.0f} MB/s, "
+                f"laid out at {rates.load_bytes_per_second / 1e6:.0f} MB/s",
+            ),
+            _compile(programs, model, rates, workers, proof),
+            Part("warm-up", rates.warm_up, rates.warm_up, "assumed", 3, "one call of each program"),
+        ),
+        proof.source if proof else "estimate",
+    )
+
+
+def _compile(programs: Programs, model: ModelSpec, rates: Rates, workers: int, proof: Proof | None) -> Part:
+    # The wide margin is for reports of 20 to 30 minutes (docs.vllm.ai, TPU installation).
+    margin = 3
+    if proof:
+        cold, warm = _proven_seconds(programs, model, rates, workers, proof)
+        basis = f"{len(proof.programs)} programs, {proof.source}, at the pace of {rates.where}"
+        return Part("compile", cold, warm, "compiled", margin, basis)
+    cold = _compile_seconds(programs, model, rates, workers)
+    basis = (
+        f"{programs.total} programs, {programs.backbones} of them whole models, at the pace of {rates.where}"
+    )
+    return Part("compile", cold, cold * rates.warm_share, "computed", margin, basis)
+
+
+def _compile_seconds(programs: Programs, model: ModelSpec, rates: Rates, workers: int) -> float:
+    """Seconds of a cold compile. What has no `lower` is built when the boot calls it, one after another
+    whatever the number of workers: on the JAX path of 0.32.0 that is every whole model."""
+    alone = _whole_models_seconds(programs, model, rates)
+    shared = 0.0
+    for kind, number in programs.by_kind.items():
+        if kind.startswith("backbone"):
+            continue
+        seconds = number * rates.kinds.get(kind, rates.small)
+        if kind in CALLED_TO_COMPILE:
+            alone += seconds
+        else:
+            shared += seconds
+    return alone + shared / workers
+
+
+def _whole_models_seconds(programs: Programs, model: ModelSpec, rates: Rates) -> float:
+    tokens = programs.buckets.tokens
+    ladder = sum(model.layers * rates.backbone_layer * (1 + size / rates.backbone_tokens) for size in tokens)
+    return ladder * programs.backbones / len(tokens)
+
+
+def _proven_seconds(
+    programs: Programs, model: ModelSpec, rates: Rates, workers: int, proof: Proof
+) -> tuple[float, float]:
+    """Cold and warm: the proof's seconds, scaled so that its whole models take what they take on such a host.
+    The machine that compiled the proof may be slower than that by any factor."""
+    seconds = {"cold": 0.0, "warm": 0.0}
+    whole = 0.0
+    for program in proof.programs:
+        both = program.lower_seconds + program.compile_seconds
+        backbone = program.kind.startswith("backbone")
+        share = 1 if backbone or program.kind in CALLED_TO_COMPILE else workers
+        seconds["cold"] += both / share
+        seconds["warm"] += program.lower_seconds / share
+        whole += both if backbone else 0
+    pace = _whole_models_seconds(programs, model, rates) / whole if whole else 1
+    return seconds["cold"] * pace, seconds["warm"] * pace
+
+
+def _budget(parts: Iterable[Part]) -> int:
+    upper = sum(part.cold_seconds * part.uncertainty for part in parts)
+    return max(MIN_BUDGET_SECONDS, math.ceil(upper / 60) * 60)

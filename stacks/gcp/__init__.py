@@ -1,0 +1,1 @@
+"""What the stacks on Google Cloud share: provider, foundation, checks, provisioning."""

@@ -1,0 +1,16 @@
+"""A serving stack of TPU VMs: a managed group, or one machine of the Cloud TPU API."""
+
+from __future__ import annotations
+
+from config.settings import Settings
+from config.targets import TpuVmTarget
+from stacks.tpu_vm import managed_group, single_vm
+
+
+def build(settings: Settings, target: TpuVmTarget) -> None:
+    """Declare the stack and its outputs."""
+    match target.api:
+        case "compute-engine":
+            managed_group.build(settings, target)
+        case "cloud-tpu":
+            single_vm.build(settings, target)
