@@ -1,6 +1,6 @@
-"""A bare program that declares what a plan declares: flat code of literals over the same two SDKs.
+"""Generator of a bare program that declares what a plan declares: flat code of literals over the same SDKs.
 
-No components, no settings, no capacity model, no validation: what is left is what Pulumi itself costs.
+It has no components, settings, capacity model or validation, so only the cost of Pulumi itself remains.
 References between resources stay, so that the engine sees the same order and the same unknown values.
 """
 
@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""How the CLI writes a value that a preview does not know (plugin.UnknownStringValue of Pulumi's SDK)."""
+"""Value by which the CLI writes what a preview does not know (plugin.UnknownStringValue of Pulumi's SDK)."""
 
 REFERENCE = "pulumi:pulumi:StackReference"
 KUBERNETES = {
@@ -41,24 +41,24 @@ def options(provider, after, **others):
 
 
 def key(urn: str) -> str:
-    """A resource's type and name, without its parents."""
+    """Returns a resource's type and name, without its parents."""
     kinds, name = urn.split("::")[2:]
     return f"{kinds.split('$')[-1]}::{name}"
 
 
 def declared(plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The resources of `pulumi preview --json` that a provider makes, in their order."""
+    """Returns the resources of `pulumi preview --json` that a provider creates, in their order."""
     states = (step["newState"] for step in plan["steps"] if step["op"] in ("create", "read"))
     return {key(state["urn"]): state for state in states if state["custom"] and _last(state) != "Stack"}
 
 
 def inputs(state: dict[str, Any]) -> dict[str, Any]:
-    """The inputs that a program gives, without what the SDK adds."""
+    """Returns the inputs that a program sets, without what the SDK adds."""
     return {name: value for name, value in state["inputs"].items() if name not in ("__internal", "version")}
 
 
 def program(plan: dict[str, Any]) -> str:
-    """The source of the bare program. Raises KeyError for a type that it cannot place."""
+    """Returns the source of the bare program. Raises KeyError for an unknown type."""
     resources = declared(plan)
     return HEAD + "\n".join(_statement(each, resources) for each in resources.values())
 
@@ -81,11 +81,11 @@ def _statement(state: dict[str, Any], resources: dict[str, dict[str, Any]]) -> s
 
 
 def _class(state: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The SDK's class, and the inputs that its constructor takes."""
+    """Returns the SDK's class, and the inputs that its constructor takes."""
     package, module, last = state["type"].split(":")
     given = inputs(state)
     if package == "pulumi":
-        # Providers are configured by texts; their classes take values.
+        # Provider configuration holds strings; the provider classes take typed values.
         known = {name: _value(value) for name, value in given.items()}
         return {"gcp": "gcp.Provider", "kubernetes": "k8s.Provider"}[last], known
     if package == "gcp":
@@ -120,8 +120,8 @@ def _options(state: dict[str, Any], resources: dict[str, dict[str, Any]]) -> str
 
 
 def _customs(urns: list[str], resources: dict[str, dict[str, Any]]) -> list[str]:
-    """Those that have an id of a provider's own."""
-    return [made for urn in urns if (made := key(urn)) in resources and resources[made]["type"] != REFERENCE]
+    """Returns those that have an id from a provider."""
+    return [name for urn in urns if (name := key(urn)) in resources and resources[name]["type"] != REFERENCE]
 
 
 def _literal(value: Any, dependencies: list[str]) -> str:

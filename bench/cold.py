@@ -1,8 +1,8 @@
-"""`make bench-cold`: seconds from nothing to a preview and to an answer, in scratch caches, step by step.
+"""`make bench-cold`: seconds from empty caches to a preview and to an answer, step by step.
 
-Each path starts from a fresh clone with empty caches of Go, pip, uv and this project. Not from nothing are
-Debian's packages, which stay installed, and whatever the network's own caches hold. The table is written
-for docs/dependencies.md and README.md; run it on a quiet machine.
+Each path starts from a fresh clone with empty caches of Go, pip, uv and this project. Debian's packages stay
+installed, and the network's own caches are used. The table is written for docs/dependencies.md and README.md;
+run it on a quiet machine.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from local import children, machine, paths
 from local.progress import Refusal, say
 
 NEEDED_BYTES = 45 * 10**9
-"""Both scratch folders while the second one is filled: measured 35 GB."""
+"""Bytes of both scratch folders while the second one is filled: 35 GB were measured."""
 WARM_RUNS = 3
 
 
@@ -34,8 +34,10 @@ class Row:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.cold", description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="where the scratch goes")
-    parser.add_argument("--only", choices=["preview", "up"], help="one of the two paths")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("/var/tmp"), help=("folder for the scratch clones and caches")
+    )
+    parser.add_argument("--only", choices=["preview", "up"], help="run only this path")
     chosen = parser.parse_args()
     children.end_in_order()
     try:
@@ -43,7 +45,7 @@ def main() -> int:
         free = shutil.disk_usage(chosen.folder).free
         if free < NEEDED_BYTES:
             raise Refusal(
-                f"{chosen.folder} has {free / 1e9:.0f} GB free and {NEEDED_BYTES / 1e9:.0f} GB are needed: "
+                f"{chosen.folder} has {free / 1e9:.0f} GB free, and {NEEDED_BYTES / 1e9:.0f} GB are needed: "
                 "free some, or pass --folder."
             )
         rows: list[Row] = []
@@ -79,11 +81,11 @@ def _up(folder: Path) -> list[Row]:
 
 
 class _Scratch:
-    """A clone and its caches in `folder`, which must not exist and is removed at the end."""
+    """Clone and its caches in `folder`, which must not exist and is removed at the end."""
 
     def __init__(self, folder: Path) -> None:
         if folder.exists():
-            raise Refusal(f"{folder} is left from an earlier run: look at its log, remove it and run again.")
+            raise Refusal(f"{folder} is left from an earlier run: read its log, remove it and run again.")
         self.folder = folder
         self.clone = folder / "clone"
         self.log = folder.with_suffix(".log")
@@ -97,10 +99,10 @@ class _Scratch:
         # Several times faster than shutil.rmtree over half a million files. Go's module cache is read-only.
         subprocess.run(["chmod", "-R", "u+w", self.folder], check=False)
         subprocess.run(["rm", "-rf", self.folder], check=False)
-        say(f"What the commands printed: {self.log}")
+        say(f"Output of the commands: {self.log}")
 
     def environment(self) -> Mapping[str, str]:
-        """The user's own, with every cache below the scratch folder."""
+        """Returns the user's environment, with every cache below the scratch folder."""
         mine = {
             "GOPATH": "go",
             "GOMODCACHE": "go/pkg/mod",
@@ -114,7 +116,7 @@ class _Scratch:
         return {**os.environ, **{name: str(self.folder / place) for name, place in mine.items()}}
 
     def measure(self, step: str, *words: str) -> Row:
-        """Run one command of the clone, its output in the log; raises Refusal when it fails."""
+        """Run one command of the clone, with its output in the log. Raises Refusal when it fails."""
         began = time.monotonic()
         with self.log.open("a", encoding="utf-8") as output:
             code = children.call(

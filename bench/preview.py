@@ -1,8 +1,8 @@
 """`make bench`: how much longer `pulumi preview` of prod takes than that of a bare program.
 
-Both declare the same resources with the same inputs, which is checked, to the same pretended Google Cloud.
-They run in alternated pairs, so that a machine that is busy for a while slows both; processor seconds say
-the same more steadily where it is busy with something else.
+Both declare the same resources with the same inputs to the same fake Google Cloud; the bench checks that.
+They run in alternating pairs, so that a machine that is busy for a while slows down both. Processor seconds
+are steadier where the machine is busy with something else.
 """
 
 import argparse
@@ -26,7 +26,7 @@ HEAD = "".join(f"{word:>12}" for word in ("seconds", "bare", "ratio", "processor
 
 
 def main() -> int:
-    """Measure and print; 1 when the ratio is above the goal."""
+    """Measure and print; return 1 when the ratio is above the goal."""
     parser = argparse.ArgumentParser(prog="python -m bench.preview", description=__doc__)
     parser.add_argument("--pairs", type=int, default=11)
     chosen = parser.parse_args()
@@ -42,9 +42,9 @@ def main() -> int:
 
 
 def bare_program(pretended: offline.Pretended) -> tuple[Path, int]:
-    """The folder of the bare program, and how many resources it declares.
+    """Returns the folder of the bare program, and how many resources it declares.
 
-    Both programs have run once then: what Python compiles is compiled, what the disk reads is in memory.
+    Both programs run once first, so that Python's files are compiled and the disk's files are in memory.
     Raises Refusal when their plans differ.
     """
     ours = _plan(pretended, paths.REPOSITORY)
@@ -53,7 +53,7 @@ def bare_program(pretended: offline.Pretended) -> tuple[Path, int]:
     (folder / "Pulumi.yaml").write_bytes((paths.REPOSITORY / "Pulumi.yaml").read_bytes())
     (folder / "__main__.py").write_text(bare.program(ours), "utf-8")
     environment = folder / ".venv"
-    # The folder is in the cache, which clones share: the link of one that is gone would lead nowhere.
+    # The folder is in the cache, which clones share: a link that an earlier clone left may point nowhere.
     environment.unlink(missing_ok=True)
     environment.symlink_to(paths.REPOSITORY / ".venv")
     same(ours, _plan(pretended, folder))
@@ -61,7 +61,7 @@ def bare_program(pretended: offline.Pretended) -> tuple[Path, int]:
 
 
 def measure(pretended: offline.Pretended, pairs: int) -> tuple[float, float]:
-    """Medians of the pairs' ratios, of seconds and of processor seconds; each pair is printed.
+    """Returns the medians of the pairs' ratios, of seconds and of processor seconds; prints each pair.
 
     Raises Refusal when the two plans differ.
     """
@@ -83,19 +83,17 @@ def measure(pretended: offline.Pretended, pairs: int) -> tuple[float, float]:
 
 
 def _now() -> tuple[float, float]:
-    """Seconds of the clock, and of the processor for every child that has ended."""
+    """Returns the clock's seconds, and the processor seconds of every child that has ended."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.monotonic(), children.ru_utime + children.ru_stime
 
 
 def same(ours: dict[str, Any], other: dict[str, Any]) -> None:
-    """Raises Refusal naming the resources that only one plan has, or whose inputs differ."""
+    """Raises Refusal, which names the resources that only one plan has or whose inputs differ."""
     one, two = ({name: bare.inputs(state) for name, state in bare.declared(p).items()} for p in (ours, other))
     different = sorted(name for name in {*one, *two} if one.get(name) != two.get(name))
     if different:
-        raise Refusal(
-            f"The bare program declares something else: {', '.join(different)}; mend bench/bare.py."
-        )
+        raise Refusal(f"The bare program's plan differs: {', '.join(different)}; fix bench/bare.py.")
 
 
 def _plan(pretended: offline.Pretended, folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: `python -m local COMMAND` (`--help` lists them)."""
+"""Commands behind the Makefile: `python -m local COMMAND` (`--help` lists them)."""
 
 import argparse
 import shlex
@@ -13,34 +13,45 @@ from serving.deploy import container_layout
 
 
 def main() -> int:
-    """Parse the command line, run one command, and turn a refusal into its sentence and exit code 1."""
+    """Parses the command line and runs one command. A Refusal is printed as its sentence, with exit code
+    1."""
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("up", help="build what is missing, start the cluster, pulumi up, ask once")
-    part = commands.add_parser("prepare", help="make one part of what `up` makes before the cluster")
+    commands.add_parser(
+        "up", help=("build what is missing, start the cluster, run pulumi up and send one request")
+    )
+    part = commands.add_parser(
+        "prepare", help=("build one of the parts that `up` needs before the cluster starts")
+    )
     part.add_argument("part", choices=list(prepare.PARTS))
-    planned = commands.add_parser("preview", help="what pulumi up would change, and what the policies say")
+    planned = commands.add_parser(
+        "preview", help=("show what pulumi up would change and which policies would fail")
+    )
     planned.add_argument("stack")
-    ask = commands.add_parser("ask", help="ask the running server through its Service")
+    ask = commands.add_parser("ask", help="send a prompt to the running server through its Service")
     ask.add_argument("prompt")
     ask.add_argument("--max-tokens", type=int, default=64)
-    commands.add_parser("status", help="the cluster's processes, the node and the server's pods")
-    logs = commands.add_parser("logs", help="the server's log, or one of the cluster's programs'")
+    commands.add_parser("status", help="show the cluster's processes, the node and the server's pods")
+    logs = commands.add_parser(
+        "logs", help=("print the server's log, or the log of one of the cluster's programs")
+    )
     logs.add_argument("component", nargs="?", default="vllm")
-    commands.add_parser("key", help="set a new random API key; the server takes it while it runs")
-    commands.add_parser("env", help="print the exports that make plain pulumi and kubectl work here")
-    commands.add_parser("down", help="stop the cluster; models, compile cache and state stay")
+    commands.add_parser("key", help="set a new random API key; the running server picks it up")
+    commands.add_parser(
+        "env", help=("print the exports that make plain pulumi and kubectl work with this cluster")
+    )
+    commands.add_parser("down", help="stop the cluster; models, compile cache and state are kept")
     commands.add_parser("clean", help="stop the cluster and remove this instance's state")
     chosen = parser.parse_args()
     children.end_in_order()
     try:
-        paths.instance()  # refused now rather than after a build
+        paths.instance()  # fails before a build instead of after it
         _run(chosen)
     except Refusal as refusal:
         say(f"\n{refusal}")
         return 1
     except KeyboardInterrupt:
-        say("\nInterrupted. Running the same command again goes on from here.")
+        say("\nInterrupted. Run the same command again to continue from here.")
         return 130
     return 0
 
@@ -64,7 +75,7 @@ def _run(chosen: argparse.Namespace) -> None:
         case "key":
             machine.require_kind()
             client.set_key()
-            say("A new API key is set; clients of the old one are refused as soon as the server sees it.")
+            say("A new API key is set. The server rejects the old key as soon as it sees the new one.")
         case "env":
             _env()
         case "down":
@@ -74,7 +85,7 @@ def _run(chosen: argparse.Namespace) -> None:
             machine.require_kind()
             cluster.clean()
             shutil.rmtree(paths.cluster().parent, ignore_errors=True)
-            say(f"Removed {paths.cluster().parent}. Built programs stay in {paths.toolchain()}.")
+            say(f"Removed {paths.cluster().parent}. Built programs are kept in {paths.toolchain()}.")
 
 
 def _status() -> None:

@@ -1,7 +1,7 @@
-"""Child processes that are gone before the process that holds the lock on their work is.
+"""Child processes that exit before this process releases its lock.
 
-Python's own way to obey SIGTERM is to be gone at once: the kernel then frees the locks, and a child goes on
-writing into what the next run takes for its own.
+Python's default reaction to SIGTERM is to exit at once. The kernel then frees the locks, and a child keeps
+writing into files that the next run takes for its own.
 """
 
 import contextlib
@@ -15,19 +15,19 @@ from pathlib import Path
 from typing import Any
 
 GRACE_SECONDS = 10.0
-"""Between SIGTERM and SIGKILL."""
+"""Seconds between SIGTERM and SIGKILL."""
 POLL_SECONDS = 0.05
 
 
 def end_in_order() -> None:
-    """Have SIGTERM and SIGHUP raise SystemExit, so that every `with` and `finally` is gone through."""
+    """Have SIGTERM and SIGHUP raise SystemExit, so that every `with` and `finally` block runs."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:  # not what `nohup` has switched off
+        if signal.getsignal(number) == signal.SIG_DFL:  # keep what `nohup` has switched off
             signal.signal(number, _end)
 
 
 def _end(number: int, _: object) -> None:
-    # Once is enough: a second one would break off the orderly end.
+    # Ignore a second signal: it would interrupt the orderly exit.
     signal.signal(number, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
@@ -37,9 +37,10 @@ def call(
 ) -> int:
     """Run a command without input and return its exit code.
 
-    When this process is to end meanwhile, the command ends first.
-    With `own_group` whatever it has started ends with it, and a Ctrl-C in the terminal reaches it through
-    this process alone. With `to_its_end` it is waited for, not ended. Raises FileNotFoundError.
+    When this process has to exit while the command runs, it ends the command first. With `own_group`, the
+    command runs in its own process group: everything that it started ends with it, and a Ctrl-C in the
+    terminal reaches it only through this process. With `to_its_end`, this process waits for the command
+    instead of ending it. Raises FileNotFoundError.
     """
     group = 0 if own_group or to_its_end else None
     with contextlib.ExitStack() as until:
@@ -53,9 +54,9 @@ def call(
 
 
 def call_together(commands: Sequence[Sequence[str | Path]], **options: Any) -> bool:
-    """Run commands side by side, each in its own process group; report whether all of them succeeded.
+    """Run commands in parallel, each in its own process group; return whether all of them succeeded.
 
-    The first that fails ends the others, and so does the end of this process. Raises FileNotFoundError.
+    The first failure ends the other commands, and so does the end of this process. Raises FileNotFoundError.
     """
     with contextlib.ExitStack() as stack:
         running: list[subprocess.Popen[Any]] = []
@@ -83,9 +84,10 @@ def call_together(commands: Sequence[Sequence[str | Path]], **options: Any) -> b
 def _held_back() -> Iterator[None]:
     """Deliver the signals that end this process only after the block.
 
-    One that came while Popen starts a child would raise before anybody knows the child, which then goes on.
+    A signal that arrives while Popen starts a child would raise before this process knows the child, and the
+    child would keep running.
     """
-    if threading.current_thread() is not threading.main_thread():  # the only one that gets signals
+    if threading.current_thread() is not threading.main_thread():  # only the main thread receives signals
         yield
         return
     came: list[int] = []
@@ -113,11 +115,12 @@ def _awaited(child: subprocess.Popen[Any]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def ended(child: subprocess.Popen[Any], *, group: bool = False) -> Iterator[None]:
-    """Have `child`, with its whole process group if that is its own, end when the block raises."""
+    """End `child` when the block raises; with `group`, end its whole process group."""
     try:
         yield
     except BaseException as error:
-        if group or not isinstance(error, KeyboardInterrupt):  # the terminal has told the child as well
+        # a Ctrl-C in the terminal reached the child too
+        if group or not isinstance(error, KeyboardInterrupt):
             _signal(child, signal.SIGTERM, group)
         _await_or_kill(child, group)
         raise

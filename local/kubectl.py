@@ -1,4 +1,5 @@
-"""The ordinary `kubectl`, always with this instance's kubeconfig, never with the user's current context."""
+"""The ordinary `kubectl`, always with this instance's kubeconfig and never with the user's current
+context."""
 
 import json
 import subprocess
@@ -22,6 +23,6 @@ def kubectl(*words: str, given: str | None = None) -> str:
 
 
 def get(kind: str, name: str, namespace: str) -> dict[str, Any] | None:
-    """One object as a dictionary, or None when there is no such object."""
+    """Returns one object as a dictionary, or None when there is no such object. Raises Refusal."""
     text = kubectl("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
     return json.loads(text) if text.strip() else None

@@ -1,4 +1,4 @@
-"""This machine: what it must be to stand in for a TPU node, and which processes live on it."""
+"""Requirements of this machine as a simulated TPU node, and a check whether a process is alive."""
 
 import os
 import platform
@@ -9,10 +9,11 @@ from local import paths
 from local.progress import Refusal
 
 DISK_GB = 30
-"""Server environment 10 GB, Go modules and build cache 8, programs 2, images and state 2, and room."""
+"""Gigabytes: server environment 10, Go modules and build cache 8, programs 2, images and state 2, and a
+reserve."""
 
 MEMORY_GB = 12
-"""The server holds about 5 GB, the control plane 2; building the provider takes up to 6."""
+"""Gigabytes: the server holds about 5, the control plane 2; building the provider takes up to 6."""
 
 
 def require() -> None:
@@ -22,20 +23,21 @@ def require() -> None:
 
 
 def require_kind() -> None:
-    """The part of `require` that ending a cluster needs as well: a full disk must not keep one alive.
+    """Check the part of `require` that stopping a cluster needs too: a full disk must not keep a cluster
+    running.
 
     Raises Refusal.
     """
     if platform.system() != "Linux" or platform.machine() != "x86_64":
-        here = f"{platform.system()} on {platform.machine()}"
+        system = f"{platform.system()} on {platform.machine()}"
         raise Refusal(
-            f"The local cluster needs Linux on x86-64 and this is {here}: point target.kubeconfig and "
+            f"The local cluster needs Linux on x86-64, and this is {system}: point target.kubeconfig and "
             "target.context in Pulumi.local.yaml at a cluster that you have, and run `pulumi up`."
         )
     if os.geteuid() != 0:
         raise Refusal(
-            "The local cluster runs containers and makes network links, which only root may: run it as "
-            "root (`sudo -E make …`), or point target.kubeconfig at a cluster that you have."
+            "The local cluster runs containers and creates network links, which needs root: run it as root "
+            "(`sudo -E make …`), or point target.kubeconfig at a cluster that you have."
         )
 
 
@@ -45,8 +47,8 @@ def _require_room() -> None:
     built = paths.environments().exists()
     if not built and free < DISK_GB:
         raise Refusal(
-            f"The first run needs {DISK_GB} GB at {paths.home()} and {free:.0f} GB are free: free some, "
-            "or set TPUSERVE_CACHE to a folder on a larger disk."
+            f"The first run needs {DISK_GB} GB at {paths.home()}, and {free:.0f} GB are free: free some, or "
+            "set TPUSERVE_CACHE to a folder on a larger disk."
         )
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     if total < MEMORY_GB:
@@ -56,12 +58,12 @@ def _require_room() -> None:
 
 
 def alive(pid: int, program: str = "") -> bool:
-    """Whether the process runs, and its program's name begins with `program`: ids are given out again.
+    """Returns whether the process runs and its program's name begins with `program`: process ids are reused.
 
-    One that has ended stays in /proc until its parent asks for its exit code.
+    A process that has ended stays in /proc until its parent reads its exit code.
     """
     try:
-        # After the last ")": the name of the program may itself hold blanks and parentheses.
+        # Parse after the last ")": the program's name may itself contain spaces and parentheses.
         before, _, after = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""An OCI image archive with one layer, written as the specification has it: no image builder is needed.
+"""OCI image archive with one layer, written by the specification, so that no image builder is needed.
 
 https://github.com/opencontainers/image-spec; the same layer and configuration give the same digest.
 """
@@ -16,7 +16,7 @@ _KIND = "application/vnd.oci.image"
 
 def write(archive: Path, reference: str, layer: bytes, configuration: Mapping[str, Any]) -> None:
     """Write `archive` with one amd64 image named `reference`: an uncompressed tar as its only layer, and
-    what the specification calls `config` (Env, Entrypoint, User …)."""
+    `configuration` as what the specification calls `config` (Env, Entrypoint, User …)."""
     described = _encode(
         {
             "architecture": "amd64",
@@ -44,12 +44,13 @@ def write(archive: Path, reference: str, layer: bytes, configuration: Mapping[st
 
 
 def digest(content: bytes) -> str:
-    """As OCI writes it: `sha256:` and 64 hexadecimal digits."""
+    """Returns the digest as OCI writes it: `sha256:` and 64 hexadecimal digits."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def add(tar: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> None:
-    """Add a file of root's, without a time, so that the same content gives the same archive."""
+    """Add a file that belongs to root and has no time stamp, so that the same content gives the same
+    archive."""
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode = len(content), mode
     tar.addfile(entry, io.BytesIO(content))

@@ -1,7 +1,7 @@
-"""A pretended Google Cloud for `make preview`: plugins, states and stack files of its own, in the cache.
+"""Fake Google Cloud for `make preview`: plugins, states and stack files of its own, in the cache.
 
-Nothing here is the user's: not the PULUMI_HOME, not the backend, and the stack files are copies, because
-the CLI writes a salt into the file of every stack that it makes.
+Nothing here belongs to the user: it has its own PULUMI_HOME and backend. The stack files are copies, because
+the CLI writes a salt into the file of every stack that it creates.
 """
 
 import hashlib
@@ -18,25 +18,26 @@ from local import paths, progress, toolchain
 from local.cluster import files
 from local.progress import Refusal
 
-# The only thing of tests/ that local/ uses: previews and engine tests must be judged by the same Google.
+# The only import from tests/ in local/: previews and engine tests must use the same fake Google Cloud.
 from tests.standin import store
 from tests.standin.gke import VARIABLE as SERVER
 from tests.standin.install import install
 
 NOBODY = "pretended-project"
-"""Foundations are brought up under this project's id: the program refuses `up` for the placeholder."""
+"""Project ID under which foundations are deployed: the program rejects `up` for the placeholder project."""
 
 SOURCES = ("stacks", "config", "components", "serving", "tests/standin")
 
 
 @dataclass(frozen=True)
 class Pretended:
-    """One pretended Google Cloud and the states of the stacks in it, in `folder`."""
+    """One fake Google Cloud and the states of the stacks in it, in `folder`."""
 
     folder: Path
 
     def variables(self) -> dict[str, str]:
-        """What makes a `pulumi` that works with `toolchain.pulumi_environment()` work in here."""
+        """Returns the variables that point a `pulumi` with `toolchain.pulumi_environment()` at this fake
+        cloud."""
         return {
             "PULUMI_HOME": str(paths.offline() / "home"),
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
@@ -44,12 +45,12 @@ class Pretended:
         }
 
     def environment(self) -> dict[str, str]:
-        """The whole environment for `pulumi`."""
-        kept = {name: value for name, value in os.environ.items() if name != SERVER}
-        return {**kept, **toolchain.pulumi_environment(), **self.variables()}
+        """Returns the whole environment for `pulumi`."""
+        inherited = {name: value for name, value in os.environ.items() if name != SERVER}
+        return {**inherited, **toolchain.pulumi_environment(), **self.variables()}
 
     def stack_file(self, stack: str) -> Path:
-        """Make sure that the stack exists, and return the copy of its file with today's configuration."""
+        """Create the stack if needed, and return the copy of its file with the present configuration."""
         project = self.folder / "project"
         file = project / f"Pulumi.{stack}.yaml"
         if not file.exists():
@@ -58,14 +59,14 @@ class Pretended:
             shutil.copy(paths.REPOSITORY / "Pulumi.yaml", project)
             self.pulumi("stack", "init", stack, "--no-select", "--non-interactive", folder=project)
         salt = yaml.safe_load(file.read_text("utf-8")) or {}
-        given = yaml.safe_load((paths.REPOSITORY / file.name).read_text("utf-8")) or {}
-        files.write(file, yaml.safe_dump({**salt, "config": given.get("config", {})}))
+        source = yaml.safe_load((paths.REPOSITORY / file.name).read_text("utf-8")) or {}
+        files.write(file, yaml.safe_dump({**salt, "config": source.get("config", {})}))
         return file
 
     def pulumi(self, *words: str, folder: Path, given: str = "") -> str:
         """Run a short command in `folder`, with `given` as its input, and return its output.
 
-        Raises Refusal with what it said when it fails.
+        Raises Refusal with the command's error output when it fails.
         """
         done = subprocess.run(
             ["pulumi", *words],
@@ -82,56 +83,59 @@ class Pretended:
 
 
 def ensure(foundations: Iterable[str]) -> Pretended:
-    """A pretended Google in which `foundations` are deployed as their files say; seconds when they changed.
+    """Returns a fake Google Cloud in which `foundations` are deployed as their files say; takes seconds when
+    they changed.
 
     Raises Refusal when one of them cannot be deployed.
     """
     prepare()
-    pretended = Pretended(paths.offline() / ("with-foundation" if foundations else "empty"))
+    fake_cloud = Pretended(paths.offline() / ("with-foundation" if foundations else "empty"))
     stacks = sorted(foundations)
-    recipe = pretended.folder / "recipe"
-    wanted = _recipe(stacks)
-    if not recipe.exists() or recipe.read_text("utf-8") != wanted:
-        # From nothing: what is protected, and what Google cannot change, would stand in the way of a new one.
-        shutil.rmtree(pretended.folder, ignore_errors=True)
+    recipe = fake_cloud.folder / "recipe"
+    digest = _recipe(stacks)
+    if not recipe.exists() or recipe.read_text("utf-8") != digest:
+        # Start from nothing: protected resources, and fields that Google cannot change, would block an
+        # update.
+        shutil.rmtree(fake_cloud.folder, ignore_errors=True)
         for stack in stacks:
-            _deploy(pretended, stack)
-        pretended.folder.mkdir(parents=True, exist_ok=True)
-        recipe.write_text(wanted, "utf-8")
-    return pretended
+            _deploy(fake_cloud, stack)
+        fake_cloud.folder.mkdir(parents=True, exist_ok=True)
+        recipe.write_text(digest, "utf-8")
+    return fake_cloud
 
 
 def prepare() -> None:
-    """Both providers where the CLI looks for them: the stand-in under gcp's name, and the real Kubernetes."""
+    """Install both providers where the CLI looks for them: the fake one under gcp's name, and the real
+    Kubernetes one."""
     install(paths.offline() / "home")
     toolchain.ensure_provider(paths.offline() / "home")
 
 
-def _deploy(pretended: Pretended, stack: str) -> None:
-    file = pretended.stack_file(stack)
+def _deploy(fake_cloud: Pretended, stack: str) -> None:
+    file = fake_cloud.stack_file(stack)
     text = file.read_text("utf-8")
     project = yaml.safe_load(text)["config"]["tpuserve:target"]["project"]
     files.write(file, text.replace(project, NOBODY))
     chosen = ("--stack", stack)
     progress.run(
-        f"Deploy {stack} to the pretended Google Cloud, for the stacks that stand on it",
+        f"Deploy {stack} to the fake Google Cloud, for the stacks that depend on it",
         [
             *("pulumi", "up", *chosen, "--config-file", file, "--yes", "--skip-preview"),
             *("--non-interactive", "--color=never"),
         ],
         log=f"offline-{stack}",
-        env=pretended.environment(),
+        env=fake_cloud.environment(),
         cwd=paths.REPOSITORY,
-        advice=f"Mend what Pulumi.{stack}.yaml asks for, and run the same command again.",
+        advice=f"Fix Pulumi.{stack}.yaml and run the same command again.",
     )
-    state = pretended.pulumi("stack", "export", *chosen, folder=file.parent)
+    state = fake_cloud.pulumi("stack", "export", *chosen, folder=file.parent)
     named = state.replace(NOBODY, project)
-    pretended.pulumi("stack", "import", *chosen, folder=file.parent, given=named)
+    fake_cloud.pulumi("stack", "import", *chosen, folder=file.parent, given=named)
     files.write(file, text)
 
 
 def _recipe(stacks: list[str]) -> str:
-    """Changes with everything that a foundation is made from."""
+    """Returns a digest that changes with everything that a foundation is made from."""
     files = [paths.REPOSITORY / f"Pulumi.{stack}.yaml" for stack in stacks]
     files.append(paths.REPOSITORY / "requirements" / "program.txt")
     for folder in SOURCES:

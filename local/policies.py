@@ -1,4 +1,4 @@
-"""The policy pack's own Python environment, which the Pulumi CLI makes."""
+"""Python environment of the policy pack, which the Pulumi CLI creates."""
 
 from local import paths, progress, toolchain
 
@@ -8,12 +8,12 @@ _COMPLETE = FOLDER / "venv" / "complete"
 
 
 def missing() -> bool:
-    """Whether there is no environment for today's requirements."""
+    """Returns whether there is no environment for the present requirements."""
     return not (_COMPLETE.exists() and _COMPLETE.stat().st_mtime > _REQUIREMENTS.stat().st_mtime)
 
 
 def ensure() -> None:
-    """Make the environment by `pulumi install`, which reads PulumiPolicy.yaml. Raises Refusal."""
+    """Create the environment with `pulumi install`, which reads PulumiPolicy.yaml. Raises Refusal."""
     with progress.exclusive("policies"):
         if not missing():
             return

@@ -1,8 +1,8 @@
-"""What commands need before they start, made side by side where it is missing.
+"""Parts that commands need before they start; missing parts are built in parallel.
 
-Compiling keeps the processors busy, packages and Python environments mostly wait for the network. So each
-missing part is made by a process of its own: they overlap, each takes its own locks, and a failed one ends
-the others.
+Compiling keeps the processors busy, while packages and Python environments mostly wait for the network. So
+each missing part is built by a separate process: they overlap, each takes its own locks, and a failed one
+ends the others.
 """
 
 import subprocess
@@ -17,7 +17,8 @@ from local.toolchain.programs import PROGRAMS, Built
 
 @dataclass(frozen=True)
 class Part:
-    """One thing to prepare. `make` repairs what an interrupted run left and is quick when all is there."""
+    """One part to prepare. `make` repairs what an interrupted run left and is quick when nothing is
+    missing."""
 
     missing: Callable[[], bool]
     make: Callable[[], object]
@@ -47,16 +48,16 @@ PARTS: Mapping[str, Part] = {
     "policies": Part(policies.missing, policies.ensure),
     "server": Part(_server_missing, _server),
 }
-"""Go programs, Debian packages, the Kubernetes provider, the policies' Python environment, and the server's
-environment, image and model."""
+"""Parts by name: Go programs, Debian packages, the Kubernetes provider, the policies' Python environment, and
+the server's environment, image and model."""
 
 
 def ensure(*parts: str) -> None:
-    """Make the parts, side by side if one of them is missing. Raises Refusal when one cannot be made."""
+    """Build the parts, in parallel if one of them is missing. Raises Refusal when one cannot be built."""
     if not any(PARTS[part].missing() for part in parts):
         for part in parts:
             PARTS[part].make()
         return
     commands = [[sys.executable, "-m", "local", "prepare", part] for part in parts]
     if not children.call_together(commands, cwd=paths.REPOSITORY, stdout=subprocess.DEVNULL):
-        raise Refusal("Stopped: do what the sentence above says and run the same command again.")
+        raise Refusal("Stopped: follow the message above and run the same command again.")

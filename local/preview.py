@@ -1,6 +1,7 @@
-"""`make preview`: the ordinary `pulumi preview`, with the policies, on whichever Google Cloud is at hand.
+"""`make preview`: the ordinary `pulumi preview`, with the policies, on the real or a fake Google Cloud.
 
-With credentials of Google, it is Google and the user's own state. Without, it is a pretended one.
+With Google credentials, it uses Google Cloud and the user's own state. Without them, it uses a fake Google
+Cloud.
 """
 
 import os
@@ -23,15 +24,15 @@ CREDENTIALS = (
     "GOOGLE_APPLICATION_CREDENTIALS",
 )
 BEFORE = """\
-== OFFLINE: no credentials of Google are here. A pretended Google Cloud (tests/standin) answers, as if nothing
-   but the foundation were deployed. No state of yours is read or written."""
+== OFFLINE: this machine has no Google credentials. A fake Google Cloud (tests/standin) answers, as if only
+   the foundation were deployed. The preview reads and writes none of your state."""
 AFTER = """\
-== OFFLINE: that was the pretended Google Cloud. With credentials (`gcloud auth application-default login`)
-   the same command asks Google."""
+== OFFLINE: these answers came from the fake Google Cloud. To ask Google Cloud itself, run
+   `gcloud auth application-default login` and the same command again."""
 
 
 def preview(name: str) -> None:
-    """Show what `pulumi up` of a stack would change, and what the policies say. Raises Refusal."""
+    """Show what `pulumi up` of a stack would change and which policies would fail. Raises Refusal."""
     target = _target(name)
     toolchain.ensure("pulumi")
     prepare.ensure("provider", "policies")
@@ -41,24 +42,24 @@ def preview(name: str) -> None:
         return
     login = credentials()
     if login:
-        say(f"== Google Cloud itself: {login}. Nothing is changed; the state is the one of your backend.")
+        say(f"== Google Cloud itself: {login}. Nothing is changed; the state comes from your backend.")
         _run(name, {}, _own(name, login))
         return
     with progress.exclusive("offline"):
-        pretended = offline.ensure([] if target.get("kind") == "foundation" else foundations())
+        fake_cloud = offline.ensure([] if target.get("kind") == "foundation" else foundations())
         say(BEFORE)
         say('$ eval "$(make -s env)"   # once, to run the next line by hand')
-        file = pretended.stack_file(name)
+        file = fake_cloud.stack_file(name)
         try:
-            _run(name, pretended.variables(), pretended.environment(), "--config-file", str(file))
+            _run(name, fake_cloud.variables(), fake_cloud.environment(), "--config-file", str(file))
         finally:
             say(AFTER)
 
 
 def credentials() -> str | None:
-    """What says that Google's provider could log in, as a clause; None when nothing does.
+    """Returns the reason why Google's provider could log in, as a clause; None when it could not.
 
-    A machine of Google's own, whose metadata server would answer, has to say so by one of these as well.
+    One of these must be set on a Compute Engine machine too, although its metadata server would answer.
     """
     for variable in CREDENTIALS:
         if os.environ.get(variable):
@@ -69,37 +70,37 @@ def credentials() -> str | None:
 
 
 def _run(name: str, shown: Mapping[str, str], environment: Mapping[str, str], *options: str) -> None:
-    """Say the command, with the variables that are `shown`, and run it."""
+    """Print the command, with the variables in `shown`, and run it. Raises Refusal when it fails."""
     words = ["pulumi", "preview", "--stack", name, *options, "--policy-pack", policies.FOLDER.name, "--diff"]
     say(" ".join(["$", *(f"{key}={shlex.quote(value)}" for key, value in shown.items()), shlex.join(words)]))
     code = children.call(words, cwd=paths.REPOSITORY, env={**environment})
     if code != 0:
-        raise Refusal("`pulumi preview` failed: its own message is above. Mend that and run it again.")
+        raise Refusal("`pulumi preview` failed: fix the error in its message above and run it again.")
 
 
 def _own(name: str, login: str) -> dict[str, str]:
-    """The user's environment, with the CLI that is used and without what belongs to the local instance.
+    """Returns the user's environment with the toolchain's CLI, without the local instance's variables.
 
-    Raises Refusal when nothing tells where the state is.
+    Raises Refusal when nothing says where the state is.
     """
     instance = toolchain.pulumi_environment()
     cli = {key: instance[key] for key in ("PATH", toolchain.CLONE_VARIABLE) if key in instance}
-    kept = dict(os.environ)
-    if kept.get("PULUMI_BACKEND_URL") == instance["PULUMI_BACKEND_URL"]:
-        # `eval "$(make -s env)"` was here.
-        kept = {key: value for key, value in kept.items() if instance.get(key) != value}
-    home = Path(kept.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    told = "PULUMI_BACKEND_URL" in kept or "PULUMI_ACCESS_TOKEN" in kept
-    if not told and not (home / "credentials.json").exists():
+    variables = dict(os.environ)
+    if variables.get("PULUMI_BACKEND_URL") == instance["PULUMI_BACKEND_URL"]:
+        # The user ran `eval "$(make -s env)"` in this shell.
+        variables = {key: value for key, value in variables.items() if instance.get(key) != value}
+    home = Path(variables.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    has_backend = "PULUMI_BACKEND_URL" in variables or "PULUMI_ACCESS_TOKEN" in variables
+    if not has_backend and not (home / "credentials.json").exists():
         raise Refusal(
-            f"{login}, and nothing tells where the state of {name} is: export PULUMI_BACKEND_URL=gs://BUCKET "
-            "(docs/operations.md, step 2), or run without the login to see the pretended Google's answer."
+            f"{login}, but nothing says where the state of {name} is: export PULUMI_BACKEND_URL=gs://BUCKET "
+            "(docs/operations.md, step 2), or run without the login to use the fake Google Cloud."
         )
-    return {**kept, "PATH": os.environ["PATH"], **cli}
+    return {**variables, "PATH": os.environ["PATH"], **cli}
 
 
 def foundations() -> list[str]:
-    """The stacks that others stand on."""
+    """Returns the stacks that other stacks depend on."""
     names = [file.name.split(".")[1] for file in paths.REPOSITORY.glob("Pulumi.*.yaml")]
     return [name for name in names if _target(name).get("kind") == "foundation"]
 

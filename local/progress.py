@@ -1,7 +1,7 @@
-"""What the user sees while something long happens, and the one sentence when it fails.
+"""Progress output during long work, and the one sentence when it fails.
 
-`step` announces a piece of work and its elapsed time; `run` is a step that is one command, with its
-whole output in a log file.
+`step` announces a piece of work and its elapsed time; `run` is a step that is one command, with its whole
+output in a log file.
 """
 
 import contextlib
@@ -24,13 +24,13 @@ TAIL_LINES = 12
 
 
 def say(text: str) -> None:
-    """Print one progress line at once; stderr, so that stdout stays for results."""
+    """Print one progress line at once, to stderr, so that stdout contains only results."""
     print(text, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def step(title: str) -> Iterator[None]:
-    """Announce `title`, repeat it with the elapsed time while it lasts, and close it with the total."""
+    """Announce `title`, repeat it with the elapsed time while it lasts, and end with the total time."""
     began = time.monotonic()
     ended = threading.Event()
 
@@ -61,11 +61,11 @@ def run(
     advice: str = "",
     to_its_end: bool = False,
 ) -> None:
-    """Run one command as a step, its output appended to `logs()/<log>.log`.
+    """Run one command as a step, with its output appended to `logs()/<log>.log`.
 
-    `env` is laid over the process's own environment. Raises Refusal with the last lines of the log and
-    the log's path when the command fails or does not exist; `advice` says what to change. Told to end, this
-    process ends the command first, or with `to_its_end` waits for it.
+    `env` overrides the process's own environment. Raises Refusal with the last lines of the log and the log's
+    path when the command fails or does not exist; `advice` says what to change. When this process has to
+    exit, it ends the command first, or with `to_its_end` waits for it.
     """
     file = paths.logs() / f"{log}.log"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -91,14 +91,12 @@ def run(
         tail = "\n".join(
             f"    {line}" for line in file.read_text("utf-8", "replace").splitlines()[-TAIL_LINES:]
         )
-        raise Refusal(
-            f"{title} failed (exit {code}). {advice}".rstrip() + f"\n{tail}\n    The whole log: {file}"
-        )
+        raise Refusal(f"{title} failed (exit {code}). {advice}".rstrip() + f"\n{tail}\n    Full log: {file}")
 
 
 @contextlib.contextmanager
 def exclusive(name: str) -> Iterator[None]:
-    """Hold the machine-wide lock `name` (one per shared thing); says so when it has to wait.
+    """Hold the machine-wide lock `name` (one for each shared resource); report when it has to wait.
 
     The kernel releases the lock when the holder dies, however it dies.
     """

@@ -12,15 +12,15 @@ from local import children, image, paths
 from local.progress import Refusal, say
 
 PASSED = ("HOME", "LANG", "PATH", "TERM", "TMPDIR")
-"""All that a proof sees of the caller's variables: JAX and tpu-inference have hundreds that change what is
-compiled. The engine's own are set in the stack or with --set."""
+"""All of the caller's variables that a proof gets: JAX and tpu-inference have hundreds that change what is
+compiled. Set the engine's own in the stack or with --set."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Build what a proof runs in, then prove; the exit code is the proof's, 2 for a mistake in the
     stack file or in an option, or 1 for a refusal.
 
-    Any Gemma 4 tokenizer serves, so it is the tiny model's. Finished programs are kept below `paths.home()`.
+    Any Gemma 4 tokenizer works, so the tiny model's is used. Finished programs are kept below `paths.home()`.
     """
     children.end_in_order()
     try:
@@ -35,13 +35,13 @@ def main(arguments: Sequence[str]) -> int:
         say(f"\n{mistake}")
         return 2
     except KeyboardInterrupt:
-        say("\nInterrupted. The same command goes on from here.")
+        say("\nInterrupted. Run the same command again to continue from here.")
         return 130
     command = [tree / "bin" / "python3", "-m", "proof", "--files", files, "--work", paths.home() / "proofs"]
     environment = {name: os.environ[name] for name in PASSED if name in os.environ}
     started = subprocess.Popen([*command, *arguments], cwd=paths.REPOSITORY, env=environment)
     with started as process, children.ended(process):
-        # An interrupt reaches both; the proof says what becomes of its work.
+        # An interrupt reaches both processes; the proof reports what happens to its work.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         return process.wait()
 

@@ -2,7 +2,7 @@
 
 
 class Refusal(Exception):
-    """A failure that the user can act on. The text is shown as it is, without a traceback.
+    """Failure that the user can act on. Its text is shown without a traceback.
 
-    It is the whole message: what was asked, what is possible, what to change.
+    The text is the whole message: what was asked, what is possible, what to change.
     """

@@ -1,4 +1,4 @@
-"""The ordinary `pulumi` commands on the local stack, said before they run, and mended after a crash."""
+"""Ordinary `pulumi` commands on the local stack: printed before they run, and repaired after a crash."""
 
 import json
 import os
@@ -13,7 +13,8 @@ STACK = "local"
 
 
 def pulumi(*words: str, quiet: bool = False) -> None:
-    """Run `pulumi` in the repository and let the user see it. Raises Refusal when it fails."""
+    """Run `pulumi` in the repository with its output visible, unless `quiet`. Raises Refusal when it
+    fails."""
     if not quiet:
         say(f"$ pulumi {shlex.join(words)}")
     code = children.call(
@@ -23,11 +24,11 @@ def pulumi(*words: str, quiet: bool = False) -> None:
         stdout=subprocess.DEVNULL if quiet else None,
     )
     if code != 0:
-        raise Refusal(f"`pulumi {words[0]}` failed: its own message is above. Mend that and run it again.")
+        raise Refusal(f"`pulumi {words[0]}` failed: fix the error in its message above and run it again.")
 
 
 def up() -> None:
-    """Bring the local stack to what Pulumi.local.yaml says, whatever an earlier run left behind."""
+    """Bring the local stack to the state in Pulumi.local.yaml, whatever an earlier run left behind."""
     select()
     pulumi("up", "--stack", STACK, "--yes", "--skip-preview")
 
@@ -35,21 +36,23 @@ def up() -> None:
 def require(stack: str) -> None:
     """Raises Refusal when the project has no such stack."""
     if not (paths.REPOSITORY / f"Pulumi.{stack}.yaml").exists():
-        there = sorted(file.name.split(".")[1] for file in paths.REPOSITORY.glob("Pulumi.*.yaml"))
-        raise Refusal(f"There is no stack {stack!r}: this project has {', '.join(there)}.")
+        stacks = sorted(file.name.split(".")[1] for file in paths.REPOSITORY.glob("Pulumi.*.yaml"))
+        raise Refusal(
+            f"There is no stack {stack!r}: choose one of this project's stacks: {', '.join(stacks)}."
+        )
 
 
 def select(stack: str = STACK) -> None:
-    """Make sure that the stack exists and is not held by a run that died."""
+    """Create the stack if needed, and release it from a run that died. Raises Refusal."""
     require(stack)
     _state().mkdir(parents=True, exist_ok=True)
     pulumi("stack", "select", stack, "--create", quiet=True)
     for pid in _dead_locks(stack):
-        say(f"   a run that died (pid {pid}) held the stack")
+        say(f"   a run that died (pid {pid}) held the stack's lock; removing the lock")
         pulumi("cancel", "--stack", stack, "--yes")
     if _pending(stack):
-        # What was being created has a name of ours: the next `up` takes over the object that may be there.
-        say("   a run that died was in the middle of creating something")
+        # The object being created has a fixed name: the next `up` takes it over if it exists.
+        say("   a run that died was creating something; clearing its pending operations")
         pulumi("refresh", "--stack", stack, "--yes", "--skip-preview", "--clear-pending-creates")
 
 
@@ -58,7 +61,7 @@ def _state() -> Path:
 
 
 def _pending(stack: str) -> bool:
-    """Whether the state holds operations that nobody finished."""
+    """Returns whether the state holds operations that never finished."""
     exported = subprocess.run(
         ["pulumi", "stack", "export", "--stack", stack],
         cwd=paths.REPOSITORY,
@@ -72,7 +75,7 @@ def _pending(stack: str) -> bool:
 
 
 def _dead_locks(stack: str) -> list[int]:
-    """Process ids in the stack's lock files that are no `pulumi` of this machine any more."""
+    """Returns the process ids in the stack's lock files that are not a running `pulumi` on this machine."""
     files = _state().glob(f".pulumi/locks/**/{stack}/*.json")
     pids = [int(json.loads(file.read_text("utf-8"))["pid"]) for file in files]
     return [pid for pid in pids if not machine.alive(pid, "pulumi")]

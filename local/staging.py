@@ -1,4 +1,4 @@
-"""Folders that are filled under another name, and take their own when they are whole."""
+"""Staging folders: filled under another name, and renamed when they are complete."""
 
 import os
 import shutil
@@ -6,11 +6,12 @@ from pathlib import Path
 
 
 def folder(target: Path, kind: str = "unfinished") -> Path:
-    """Where this process fills `target`, not made yet; what dead ones left of that kind beside it is removed.
+    """Returns a staging path of this process next to `target`, not created yet, and deletes stale ones of
+    that `kind`.
 
-    Call it with the lock held that guards the kind: then whatever has such a name is a dead process's. A
-    child of that process may still be writing there, so the name is this process's own.
+    Call it with the lock held for `kind`: then any existing staging folder belongs to a dead process. A child
+    of that process may still be writing there, so the name contains this process's id.
     """
-    for left in target.parent.glob(f"*{kind}*"):
-        shutil.rmtree(left, ignore_errors=True)
+    for stale in target.parent.glob(f"*{kind}*"):
+        shutil.rmtree(stale, ignore_errors=True)
     return target.with_name(f".{kind}.{os.getpid()}")

@@ -1,4 +1,4 @@
-"""`make up`: from a bare machine to an answer. Each stage repairs what an earlier run left half-done."""
+"""`make up`: from a bare machine to an answer. Each stage repairs what an interrupted run left behind."""
 
 import os
 import shutil
@@ -10,13 +10,13 @@ from local.progress import exclusive, say
 from serving.deploy import container_layout
 
 CACHE_ROOM = 16 * 2**20
-"""Bytes that the programs of the tiny model take in the compile cache, a few times over."""
+"""Bytes that the tiny model's programs take in the compile cache, several times over."""
 
 PROMPT = "Say hello to the person who has just started you."
 
 
 def up() -> None:
-    """Bring everything up, ask one question through the Service, and print each stage's seconds."""
+    """Bring everything up, send one prompt through the Service, and print each stage's seconds."""
     machine.require()
     stages: list[tuple[str, Callable[[], None]]] = [
         ("programs, packages, server environment", _prepare),
@@ -48,8 +48,8 @@ def _cluster() -> None:
     os.chown(cache, container_layout.USER, container_layout.USER)
     if shutil.disk_usage(cache).free < CACHE_ROOM:
         say(
-            f"   The compile cache's folder {cache} is full: the server runs, but every boot compiles "
-            "all its programs again; free some disk there, or set TPUSERVE_CACHE to a larger one."
+            f"   The compile cache's folder {cache} is full: the server runs, but every boot compiles all "
+            "its programs again. Free some disk there, or set TPUSERVE_CACHE to a larger one."
         )
     cluster.start(environment=image.environment())
     cluster.import_image(image.archive())

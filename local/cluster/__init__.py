@@ -1,4 +1,4 @@
-"""One real Kubernetes node on this machine, with four pretended TPU chips.
+"""One real Kubernetes node on this machine, with four simulated TPU chips.
 
 Public: `start`, `stop`, `clean`, `status`, `logs`, `import_image`.
 """

@@ -9,20 +9,20 @@ from local.progress import Refusal, say
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; 1 when it is refused or the status is not all healthy."""
+    """Run one command; return 1 when it is refused or the status is not healthy."""
     parser = argparse.ArgumentParser(prog="python -m local.cluster", description=cluster.__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     start = commands.add_parser("start", help="start the cluster, or repair it")
     start.add_argument("--environment", type=Path, help="folder to mount at /opt/vllm in every container")
-    commands.add_parser("stop", help="stop it; its state stays")
-    commands.add_parser("clean", help="stop it and forget its state")
-    commands.add_parser("status", help="what runs; exit code 1 unless all is healthy")
-    logs = commands.add_parser("logs", help="the end of the logs")
+    commands.add_parser("stop", help="stop the cluster; its state is kept")
+    commands.add_parser("clean", help="stop the cluster and delete its state")
+    commands.add_parser("status", help="show what runs; exit code 1 unless everything is healthy")
+    logs = commands.add_parser("logs", help="print the end of the logs")
     logs.add_argument("component", nargs="?")
     chosen = parser.parse_args(arguments)
     children.end_in_order()
     try:
-        paths.instance()  # refused now rather than after a build
+        paths.instance()  # fails before a build instead of after it
         match chosen.command:
             case "start":
                 cluster.start(chosen.environment)
@@ -33,9 +33,9 @@ def main(arguments: list[str]) -> int:
             case "logs":
                 print(cluster.logs(chosen.component), end="")
             case _:
-                found = cluster.status()
-                print(found)
-                return 0 if found.healthy else 1
+                status = cluster.status()
+                print(status)
+                return 0 if status.healthy else 1
     except Refusal as refusal:
         say(str(refusal))
         return 1

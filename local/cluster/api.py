@@ -1,4 +1,4 @@
-"""The few calls that local/cluster makes to its own API server, as the administrator."""
+"""Calls that local/cluster makes to its own API server, as the administrator."""
 
 import json
 import ssl
@@ -12,7 +12,7 @@ from local.progress import Refusal
 
 FIELD_MANAGER = "tpuserve-local"
 SECONDS = 10.0
-# kind -> (API prefix, plural, whether it lives in a namespace); the kinds that manifests.py uses.
+# kind -> (API prefix, plural, whether it is namespaced), for the kinds that manifests.py uses.
 KINDS = {
     "ConfigMap": ("/api/v1", "configmaps", True),
     "Service": ("/api/v1", "services", True),
@@ -26,15 +26,15 @@ KINDS = {
 
 
 class Failed(Refusal):
-    """A call that came to nothing; who can do without it catches this."""
+    """A failed call to the API server. Callers that can continue without the answer catch it."""
 
 
 class Api:
-    """A connection to the API server; use it as a context manager."""
+    """Connection to the API server; use it as a context manager."""
 
     def __init__(self) -> None:
-        # TLS contexts are made by hand: httpx's own would read the machine's CA bundle, which takes longer
-        # than the calls.
+        # Create the TLS context here: httpx's default context reads the machine's CA bundle, which takes
+        # longer than the calls.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(pki.certificate("ca"))
         context.load_cert_chain(pki.certificate("admin"), pki.key("admin"))
@@ -47,12 +47,12 @@ class Api:
         self._client.close()
 
     def get(self, path: str) -> Any:
-        """The object or list at `path`; None when there is none. Raises Failed."""
+        """Returns the object or list at `path`, or None when there is none. Raises Failed."""
         answer = self._call("GET", path)
         return None if answer.status_code == httpx.codes.NOT_FOUND else answer.json()
 
     def apply(self, manifest: Mapping[str, Any], body: bytes | None = None) -> None:
-        """Server-side apply; `body` is the manifest's own text where that exists (YAML is accepted).
+        """Apply server-side; `body` is the manifest's own text if there is one (YAML is accepted).
 
         Raises Failed.
         """
@@ -68,7 +68,7 @@ class Api:
         )
 
     def patch_capacity(self, resource: str, count: int) -> None:
-        """Declare `count` of an extended resource on the node, capacity and allocatable. Raises Failed."""
+        """Set `count` of an extended resource as the node's capacity and allocatable. Raises Failed."""
         quantities = {resource: str(count)}
         self._call(
             "PATCH",
@@ -78,31 +78,31 @@ class Api:
         )
 
     def delete_pod(self, namespace: str, name: str, grace_seconds: int) -> None:
-        """Ask for the end of one pod; quiet when it is gone. Raises Failed."""
+        """Delete one pod with this grace period; do nothing when it is gone. Raises Failed."""
         path = f"/api/v1/namespaces/{namespace}/pods/{name}"
         self._call("DELETE", path, params={"gracePeriodSeconds": grace_seconds})
 
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """An answer that is good or says that there is no such object. Raises Failed."""
-        way_out = "`python -m local.cluster logs kube-apiserver` shows more; then run the same command again"
+        """Returns a successful answer or a 404. Raises Failed for every other answer."""
+        remedy = "see `python -m local.cluster logs kube-apiserver`, then run the same command again"
         try:
             answer = self._client.request(method, path, **options)
         except httpx.HTTPError as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise Failed(
-                f"The local API server did not answer {method} {path} ({reason}): {way_out}."
+                f"The local API server did not answer {method} {path} ({reason}): {remedy}."
             ) from None
         missing = answer.status_code == httpx.codes.NOT_FOUND and method != "PATCH"
         if answer.is_error and not missing:
             raise Failed(
-                f"The local API server refuses {method} {path} ({answer.status_code}): "
-                f"{_message(answer)}; {way_out}."
+                f"The local API server rejects {method} {path} ({answer.status_code}): {_message(answer)}; "
+                f"{remedy}."
             )
         return answer
 
 
 def _message(answer: httpx.Response) -> str:
-    """What a Kubernetes Status says, or the answer's text."""
+    """Returns the message of a Kubernetes Status, or the answer's text."""
     try:
         return " ".join(str(answer.json()["message"]).split())
     except (ValueError, KeyError, TypeError):

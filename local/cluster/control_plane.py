@@ -1,4 +1,4 @@
-"""How etcd, the API server, the controller manager and the scheduler are run."""
+"""Command lines of etcd, the API server, the controller manager and the scheduler."""
 
 import json
 
@@ -8,14 +8,15 @@ from local.cluster.processes import Daemon
 
 
 def etcd_data() -> str:
-    """etcd's folder: the cluster's whole state, kept by `stop`."""
+    """Returns etcd's data folder: the whole state of the cluster, which `stop` keeps."""
     return str(paths.cluster() / "etcd")
 
 
 def etcd() -> Daemon:
-    """The store. It listens on sockets in a folder that only root enters, so it needs no port or TLS."""
-    # etcd insists on a host and a port to advertise; nothing listens there, and nobody asks: it has no
-    # peers, and its one client is told the socket.
+    """Describes etcd. It listens on sockets in a folder that only root enters, so it needs no port and no
+    TLS."""
+    # etcd requires a host and a port to advertise. Nothing listens there: it has no peers, and its only
+    # client gets the socket.
     nobody = f"http://{site.LOOPBACK}:0"
     return Daemon(
         name="etcd",
@@ -34,7 +35,8 @@ def etcd() -> Daemon:
 
 
 def apiserver() -> Daemon:
-    """The API, on the bridge: pods reach it through the `kubernetes` Service, this machine directly."""
+    """Describes the API server. It listens on the bridge: pods use the `kubernetes` Service, this machine
+    connects directly."""
     authentication = site.configuration() / "authentication.json"
     return Daemon(
         name="kube-apiserver",
@@ -74,7 +76,7 @@ def apiserver() -> Daemon:
 
 
 def _authentication() -> dict[str, object]:
-    """Anonymous requests are refused except those of health checks."""
+    """Returns a configuration that rejects anonymous requests except health checks."""
     paths_allowed = [{"path": path} for path in ("/livez", "/readyz", "/healthz")]
     return {
         "apiVersion": "apiserver.config.k8s.io/v1",
@@ -84,7 +86,7 @@ def _authentication() -> dict[str, object]:
 
 
 def controller_manager() -> Daemon:
-    """The controllers of Deployments, Jobs, EndpointSlices and the rest."""
+    """Describes the controllers of Deployments, Jobs, EndpointSlices and the rest."""
     return Daemon(
         name="kube-controller-manager",
         argv=(
@@ -103,7 +105,7 @@ def controller_manager() -> Daemon:
 
 
 def scheduler() -> Daemon:
-    """Binds pods to the node."""
+    """Describes the scheduler, which binds pods to the node."""
     return Daemon(
         name="kube-scheduler",
         argv=(
@@ -126,7 +128,8 @@ def _follower(client: str, port: int) -> tuple[str, ...]:
         f"--tls-cert-file={pki.certificate('loopback-server')}",
         f"--tls-private-key-file={pki.key('loopback-server')}",
         f"--client-ca-file={pki.certificate('ca')}",
-        # Clients of their ports are checked by our CA alone; the cluster's own list names a proxy we lack.
+        # Only this cluster's CA authenticates clients of these ports; the cluster's own list names an
+        # aggregation proxy that does not exist here.
         "--authentication-skip-lookup=true",
         "--profiling=false",
     )

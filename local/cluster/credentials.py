@@ -1,4 +1,4 @@
-"""What is built from the PKI: the kubeconfigs, and the configuration that encrypts Secrets in etcd."""
+"""Kubeconfigs, and the configuration that encrypts Secrets in etcd. Both are built from the PKI."""
 
 import base64
 import json
@@ -14,27 +14,27 @@ KEY_BYTES = 32  # secretbox: XSalsa20 and Poly1305 with a 256-bit key
 
 
 def kubeconfig(name: str) -> Path:
-    """Where the kubeconfig of the client `name` is; the administrator's is the one that users get."""
+    """Returns the path of the kubeconfig of client `name`; users get the administrator's."""
     return paths.kubeconfig() if name == "admin" else site.pki() / f"{name}.kubeconfig"
 
 
 def encryption() -> Path:
-    """EncryptionConfiguration with the key that Secrets are encrypted with in etcd."""
+    """Returns the path of the EncryptionConfiguration, which holds the key that encrypts Secrets in etcd."""
     return site.pki() / "encryption.json"
 
 
 def ensure(*, has_state: bool) -> None:
-    """Write the kubeconfigs, and the encryption key when there is none. `pki.ensure` comes first.
+    """Write the kubeconfigs, and an encryption key when there is none. Call `pki.ensure` first.
 
-    `has_state`: etcd already holds a cluster. Raises Refusal when the encryption key is lost although there
-    is state, whose Secrets nothing else can read.
+    `has_state`: etcd already holds a cluster. Raises Refusal when there is state but the encryption key is
+    lost, because nothing else can read the Secrets in that state.
     """
     if not _key_is_good():
         if has_state:
             raise Refusal(
-                f"The key that Secrets are encrypted with ({encryption()}) is missing or damaged, and "
-                "the cluster's data cannot be read without it: put the file back from a copy, or make a "
-                "new cluster with `python -m local.cluster clean` and start again."
+                f"The key that encrypts Secrets ({encryption()}) is missing or damaged, and the cluster's "
+                "data cannot be read without it: restore the file from a copy, or create a new cluster "
+                "with `python -m local.cluster clean` and start again."
             )
         write(encryption(), json.dumps(_encryption(secrets.token_bytes(KEY_BYTES)), indent=1))
     for client in pki.CLIENTS:

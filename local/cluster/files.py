@@ -1,4 +1,4 @@
-"""Files that are replaced whole, and the few commands of the operating system that local/cluster runs."""
+"""Atomic file writes, and the operating system commands that local/cluster runs."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ SYSTEM_FOLDERS = ("/usr/sbin", "/sbin")  # a non-login PATH often lacks them
 
 
 def write(file: Path, content: str | bytes) -> None:
-    """Have `file` hold `content` with mode 0600; a reader sees the old content or the new, never a part."""
+    """Write `content` to `file` with mode 0600; a reader sees the old content or the new, never a part."""
     data = content.encode() if isinstance(content, str) else content
     try:
         if file.read_bytes() == data and file.stat().st_mode & 0o777 == 0o600:
@@ -29,7 +29,7 @@ def write(file: Path, content: str | bytes) -> None:
 
 
 def output(*command: str | Path, given: str = "") -> str:
-    """Standard output of a command that must succeed; otherwise a Refusal with its standard error."""
+    """Returns the standard output of a command. Raises Refusal with its standard error when it fails."""
     result = attempt(*command, given=given)
     if result.returncode != 0:
         words = " ".join(str(word) for word in command)
@@ -38,7 +38,8 @@ def output(*command: str | Path, given: str = "") -> str:
 
 
 def attempt(*command: str | Path, given: str = "") -> subprocess.CompletedProcess[str]:
-    """A command whose failure the caller judges; `given` is its input. Refusal when it is not there."""
+    """Run a command whose failure the caller handles; `given` is its input. Raises Refusal when the program
+    is missing."""
     words: Sequence[str] = [str(word) for word in command]
     try:
         return subprocess.run(
@@ -51,6 +52,6 @@ def attempt(*command: str | Path, given: str = "") -> subprocess.CompletedProces
         )
     except FileNotFoundError:
         raise Refusal(
-            f"The program {words[0]!r} is not on this machine; install it "
-            "(Debian's packages iproute2, nftables, iptables, mount)."
+            f"The program {words[0]!r} is not on this machine: install it (Debian's packages iproute2, "
+            "nftables, iptables, mount)."
         ) from None

@@ -1,4 +1,4 @@
-"""Whether each daemon, and each service of the cluster, answers: asked of itself, not of what is noted."""
+"""Health checks that query each daemon and service directly instead of trusting recorded state."""
 
 import socket
 import ssl
@@ -14,9 +14,10 @@ SECONDS = 2.0
 
 
 def _answers(url: str) -> bool:
-    """Whether `url` answers 200; a certificate must be of our CA."""
+    """Returns whether `url` answers 200 with a certificate of the cluster's CA."""
     try:
-        # A context of our own: httpx's would read the machine's CA bundle, which takes longer than the call.
+        # Create the TLS context here: httpx's default context reads the machine's CA bundle, which takes
+        # longer than the call.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(pki.certificate("ca"))
         return httpx.get(url, verify=context, timeout=SECONDS, trust_env=False).status_code == httpx.codes.OK
@@ -34,14 +35,15 @@ def _etcd() -> bool:
 
 
 def _containerd() -> bool:
-    """containerd opens its socket when its plugins are loaded."""
+    """Returns whether containerd's socket accepts connections: it opens once the plugins are loaded."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(SECONDS)
         return connection.connect_ex(str(site.containerd_socket())) == 0
 
 
 def _dns() -> bool:
-    """Whether the name server answers at its Service's address, so kube-proxy's rules are checked as well."""
+    """Returns whether the name server answers at its Service's address, which also checks kube-proxy's
+    rules."""
     name = ("kubernetes", "default", "svc", *site.DNS_DOMAIN.split("."))
     question = b"".join(bytes([len(label)]) + label.encode() for label in name) + b"\0"
     # RFC 1035, 4.1: one question, recursion desired; type A, class IN.
@@ -57,7 +59,8 @@ def _dns() -> bool:
 
 
 def _policies() -> bool:
-    """Whether kube-network-policies judges packets: it binds its queue once it knows pods and policies."""
+    """Returns whether kube-network-policies filters packets: it binds its queue once it knows pods and
+    policies."""
     try:
         queues = Path("/proc/net/netfilter/nfnetlink_queue").read_text().splitlines()
     except FileNotFoundError:
@@ -69,7 +72,7 @@ SERVICES: Mapping[str, Callable[[], bool]] = {
     "DNS": _dns,
     "network policies": _policies,
 }
-"""What runs in pods and must answer before the cluster is called started."""
+"""Services in pods that must answer before the cluster counts as started."""
 
 CHECKS: Mapping[str, Callable[[], bool]] = {
     "etcd": _etcd,
@@ -82,4 +85,4 @@ CHECKS: Mapping[str, Callable[[], bool]] = {
     "kubelet": lambda: _answers(f"http://{site.LOOPBACK}:{site.KUBELET_HEALTH_PORT}/healthz"),
     "kube-proxy": lambda: _answers(f"http://{site.LOOPBACK}:{site.PROXY_HEALTH_PORT}/livez"),
 }
-"""One check a daemon, by its name."""
+"""Health check of each daemon, by name."""

@@ -1,4 +1,4 @@
-"""Images that never come from a registry: made here from one program each, or imported from archives."""
+"""Images that no registry serves: built here from one program each, or imported from archives."""
 
 import hashlib
 import io
@@ -14,28 +14,29 @@ from local.cluster import site
 from local.cluster.files import attempt, output
 from local.progress import Refusal, run, step
 
-NAMESPACE = "k8s.io"  # containerd's namespace of everything that the kubelet sees
+NAMESPACE = "k8s.io"  # containerd's namespace for everything that the kubelet sees
 GO_FOLDER = Path(__file__).resolve().parent / "go"
 DOMAIN = "tpuserve.local"  # a registry that does not exist: these images are never pulled
 
 
 @dataclass(frozen=True)
 class ProgramImage:
-    """An image that holds one static program at `/<name>`, which is its entry point."""
+    """Image that holds one static program at `/<name>`, which is its entry point."""
 
     name: str
     program: Path
 
     @property
     def reference(self) -> str:
-        """Name and tag. The tag changes with the program's file, so that a rebuilt program is a new image."""
-        about = self.program.stat()
-        identity = f"{self.program}|{about.st_size}|{about.st_mtime_ns}"
+        """Returns name and tag. The tag changes with the program's file, so that a rebuilt program gets a new
+        image."""
+        stat = self.program.stat()
+        identity = f"{self.program}|{stat.st_size}|{stat.st_mtime_ns}"
         return f"{DOMAIN}/{self.name}:{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 
 def pause() -> ProgramImage:
-    """The image that holds each pod's namespaces; its program is built at the first call."""
+    """Returns the image that holds each pod's namespaces; the first call builds its program."""
     source = GO_FOLDER / "pause.go"
     version = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
     program = paths.toolchain() / f"pause-{version}" / "pause"
@@ -46,24 +47,24 @@ def pause() -> ProgramImage:
             ["go", "build", "-trimpath", "-ldflags=-s -w", "-o", partial, source],
             log="pause",
             env={"CGO_ENABLED": "0", "GO111MODULE": "off"},
-            advice="It needs Go on PATH, as the cluster's other programs do.",
+            advice="It needs Go on PATH, like the cluster's other programs.",
         )
         partial.replace(program)
     return ProgramImage("pause", program)
 
 
 def coredns() -> ProgramImage:
-    """The cluster's name server."""
+    """Returns the image of the cluster's name server."""
     return ProgramImage("coredns", toolchain.path("coredns"))
 
 
 def network_policies() -> ProgramImage:
-    """The judge of NetworkPolicies."""
+    """Returns the image that enforces NetworkPolicies."""
     return ProgramImage("kube-network-policies", toolchain.path("kube-network-policies"))
 
 
 def ensure_program_images() -> None:
-    """Have the cluster's own images in containerd."""
+    """Import the cluster's own images into containerd unless they are there."""
     present = listed()
     for image in (pause(), coredns(), network_policies()):
         if image.reference not in present:
@@ -75,21 +76,21 @@ def ensure_program_images() -> None:
 
 
 def listed() -> Mapping[str, str]:
-    """Images in containerd: reference -> digest of what it names."""
+    """Returns the images in containerd: reference -> digest of what it names."""
     rows = (line.split() for line in _ctr("images", "list").splitlines()[1:])
     return {row[0]: row[2] for row in rows if len(row) > 2}
 
 
 def import_image(archive: Path) -> None:
-    """Have the images of an OCI archive in containerd; one that is there by name and digest is left alone.
+    """Import the images of an OCI archive into containerd, unless it has each by name and digest.
 
     Raises Refusal when the file is not an OCI archive or the cluster does not run.
     """
     present = listed()
-    wanted = contents(archive)
-    if all(present.get(name) == digest for name, digest in wanted.items()):
+    archived = contents(archive)
+    if all(present.get(name) == digest for name, digest in archived.items()):
         return
-    with step(f"import {', '.join(wanted)}"):
+    with step(f"import {', '.join(archived)}"):
         _import(archive)
 
 
@@ -111,19 +112,22 @@ def _ctr(*arguments: str) -> str:
 
 
 def contents(archive: Path) -> Mapping[str, str]:
-    """Images that an OCI archive holds: reference -> digest. Refusal when it is none."""
+    """Returns the images in an OCI archive: reference -> digest. Raises Refusal when it is not one."""
     try:
         with tarfile.open(archive) as tar:
             member = tar.extractfile("index.json")
             if member is None:
                 raise KeyError("index.json")
             manifests: list[dict[str, Any]] = json.load(member)["manifests"]
-        found: dict[str, str] = {}
+        digests: dict[str, str] = {}
         for manifest in manifests:
-            notes = manifest["annotations"]
-            name = notes.get("io.containerd.image.name") or notes["org.opencontainers.image.ref.name"]
-            found[name] = manifest["digest"]
-        return found
+            annotations = manifest["annotations"]
+            name = (
+                annotations.get("io.containerd.image.name")
+                or annotations["org.opencontainers.image.ref.name"]
+            )
+            digests[name] = manifest["digest"]
+        return digests
     except (OSError, tarfile.TarError, KeyError, ValueError) as error:
         raise Refusal(
             f"{archive} is not an OCI image archive with a named image ({error!r}): build it again."
@@ -131,7 +135,7 @@ def contents(archive: Path) -> Mapping[str, str]:
 
 
 def write_program_image(image: ProgramImage, archive: Path) -> None:
-    """Write an OCI archive of `image`: one layer with the program, and that as the entry point."""
+    """Write an OCI archive of `image`: one layer with the program, which is also the entry point."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
         oci.add(tar, image.name, image.program.read_bytes(), 0o755)

@@ -1,6 +1,6 @@
-"""Control groups, containers and mounts of ours: how they are found, and how they are taken away by force.
+"""Clean-up of this instance's control groups, containers and mounts: how they are found and removed by force.
 
-Used after a graceful stop, when there is usually nothing left, and after a crash, when there is everything.
+After a graceful stop there is usually nothing left. After a crash, everything is left.
 """
 
 import contextlib
@@ -24,13 +24,14 @@ CONTAINER_LOG_LINKS = Path("/var/log/containers")  # fixed in the kubelet
 DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")  # fixed in the kubelet
 KILL_SECONDS = 10.0
 PROCESSES_CGROUP = "init"
-"""Beside ours, whose processes are ended with the cluster: where a container's own processes go."""
+"""Control group for a container's own processes, beside the cluster's group, whose processes end with the
+cluster."""
 DELEGATE_TRIES = 5
-"""Processes may start others while they are moved."""
+"""Attempts to move processes, which may start others meanwhile."""
 
 
 def ensure_cgroups() -> None:
-    """Have the control groups that the kubelet makes its own under, which it does not do itself.
+    """Create the parent control groups that the kubelet needs and does not create itself.
 
     Raises Refusal.
     """
@@ -43,43 +44,44 @@ def ensure_cgroups() -> None:
             (hierarchy / site.CGROUP).mkdir(exist_ok=True)
     except OSError as error:
         raise Refusal(
-            f"The local cluster needs control groups of its own below {CGROUPS}, which cannot be made "
-            f"({error.strerror}): run the container that you are in privileged, with a control group "
-            "namespace of its own (docker run --privileged --cgroupns=private)."
+            f"The local cluster needs its own control groups below {CGROUPS}, which cannot be created "
+            f"({error.strerror}): run the container that you are in privileged and with its own control "
+            "group namespace (docker run --privileged --cgroupns=private)."
         ) from None
 
 
 def _delegate() -> None:
-    """Let groups below have the controllers. Raises OSError."""
+    """Enable the controllers for child groups. Raises OSError."""
     offered = (CGROUPS / "cgroup.controllers").read_text().split()
-    wanted = " ".join(f"+{name}" for name in CGROUP_CONTROLLERS if name in offered)
+    switches = " ".join(f"+{name}" for name in CGROUP_CONTROLLERS if name in offered)
     for _ in range(DELEGATE_TRIES):
         try:
-            (CGROUPS / "cgroup.subtree_control").write_text(wanted)
+            (CGROUPS / "cgroup.subtree_control").write_text(switches)
             return
         except OSError as error:
-            # In a container this is no real root: a group with processes may have none below with controllers
-            # (cgroups(7), "no internal processes"). So they move down, as kind's entrypoint has it.
+            # In a container this group is not the real root: a group with processes cannot have child groups
+            # with controllers (cgroups(7), "no internal processes"). Move the processes into a child group,
+            # as kind's entrypoint does.
             if error.errno != errno.EBUSY:
                 raise
             _move_processes_down()
-    (CGROUPS / "cgroup.subtree_control").write_text(wanted)
+    (CGROUPS / "cgroup.subtree_control").write_text(switches)
 
 
 def _move_processes_down() -> None:
     below = CGROUPS / PROCESSES_CGROUP
     below.mkdir(exist_ok=True)
     for pid in (CGROUPS / "cgroup.procs").read_text().split():
-        with contextlib.suppress(OSError):  # ended meanwhile
+        with contextlib.suppress(OSError):  # the process has ended
             (below / "cgroup.procs").write_text(pid)
 
 
 def _hierarchies() -> Iterator[Path]:
-    seen: set[Path] = set()
+    points: set[Path] = set()
     for mount in mounts():
         if mount.kind in ("cgroup", "cgroup2") and mount.point.is_relative_to(CGROUPS):
-            seen.add(mount.point)
-    yield from sorted(seen)
+            points.add(mount.point)
+    yield from sorted(points)
 
 
 class Mount:
@@ -87,7 +89,7 @@ class Mount:
 
     def __init__(self, line: str) -> None:
         before, _, after = line.partition(" - ")
-        # Blanks in paths are written as octal escapes.
+        # Spaces in paths are written as octal escapes.
         self.point = Path(before.split()[4].encode().decode("unicode_escape"))
         self.kind = after.split()[0]
 
@@ -97,25 +99,25 @@ def mounts() -> list[Mount]:
 
 
 def our_mounts() -> list[Path]:
-    """Mount points inside this instance's folders, in the order in which they were mounted."""
+    """Returns the mount points inside this instance's folders, in the order in which they were mounted."""
     folders = (site.runtime(), paths.cluster())
     return [m.point for m in mounts() if any(m.point.is_relative_to(folder) for folder in folders)]
 
 
 def _our_cgroups() -> list[Path]:
-    """Every control group of ours, children before parents."""
+    """Returns every control group of this cluster, children before parents."""
     tops = [hierarchy / site.CGROUP for hierarchy in _hierarchies()] or [CGROUPS / site.CGROUP]
-    found = [folder for top in tops if top.exists() for folder, _, _ in top.walk()]
-    return sorted(found, key=lambda folder: len(folder.parts), reverse=True)
+    folders = [folder for top in tops if top.exists() for folder, _, _ in top.walk()]
+    return sorted(folders, key=lambda folder: len(folder.parts), reverse=True)
 
 
 def containers_run() -> bool:
-    """Whether any container of this instance is alive (a container's shim is)."""
+    """Returns whether any container of this instance is alive, which its shim shows."""
     return any(p.folder == paths.cluster() and not p.leader for p in processes.marked())
 
 
 def kill_containers() -> None:
-    """End every container of ours at once, with its shim. The kubelet, if it runs, makes its pods anew."""
+    """Kill every container of this instance with its shim. A running kubelet creates its pods again."""
     deadline = time.monotonic() + KILL_SECONDS
     while pids := _container_pids():
         for pid in pids:
@@ -133,14 +135,14 @@ def _container_pids() -> set[int]:
     for group in _our_cgroups():
         try:
             pids |= {int(pid) for pid in (group / "cgroup.procs").read_text().split()}
-        except OSError:  # removed meanwhile
+        except OSError:  # the group was removed meanwhile
             continue
-    # Processes of another PID namespace are listed as 0, which to kill(2) means the caller's own group.
+    # Processes of another PID namespace are listed as 0, which kill(2) takes for the caller's own group.
     return {pid for pid in pids if pid > 0 and machine.alive(pid)}
 
 
 def remove() -> None:
-    """Take away containers, mounts, control groups and the kubelet's traces outside our folder."""
+    """Remove containers, mounts, control groups and the kubelet's files outside this instance's folder."""
     kill_containers()
     restore_kernel_settings()
     for point in reversed(our_mounts()):
@@ -150,7 +152,7 @@ def remove() -> None:
         for group in groups:
             try:
                 group.rmdir()
-            except OSError:  # busy until the kernel has buried the last process
+            except OSError:  # busy until the kernel has reaped the last process
                 continue
         if time.monotonic() > deadline:
             break
@@ -161,7 +163,7 @@ def remove() -> None:
                 link.unlink()
     refuse_mounts()
     shutil.rmtree(site.runtime(), ignore_errors=True)
-    # Files that are not ours keep the folders: only empty ones go.
+    # Remove only empty folders: other programs may have files there.
     for folder in (DEVICE_PLUGINS, DEVICE_PLUGINS.parent, CONTAINER_LOG_LINKS, site.RUNTIME_ROOT):
         if folder == DEVICE_PLUGINS and folder.is_dir():
             (folder / "kubelet.sock").unlink(missing_ok=True)
@@ -173,22 +175,23 @@ def remove() -> None:
 
 
 def refuse_mounts() -> None:
-    """Refuse to delete folders while something is mounted in them: its content would be deleted with them."""
+    """Refuse to delete folders while something is mounted in them: the mounted content would be deleted
+    too."""
     if points := our_mounts():
         raise Refusal(
-            f"{points[-1]} is still mounted and `umount` could not change that: end the processes that "
-            f"use it (`fuser -vm {points[-1]}`) and run the same command again."
+            f"{points[-1]} is still mounted and `umount` failed: end the processes that use it (`fuser -vm "
+            f"{points[-1]}`) and run the same command again."
         )
 
 
 def remove_stale_addresses() -> None:
-    """Forget which pods have which addresses when no container is alive, as after a reboot."""
+    """Delete the records of pod addresses when no container is alive, as after a reboot."""
     if not containers_run():
         shutil.rmtree(site.cni_state(), ignore_errors=True)
 
 
 def kernel_settings() -> dict[str, str]:
-    """The kernel settings that the kubelet overwrites at its start, with their present values."""
+    """Returns the kernel settings that the kubelet overwrites at its start, with their present values."""
     names = (
         "vm/overcommit_memory",
         "vm/panic_on_oom",
@@ -206,13 +209,14 @@ def _noted_settings() -> Path:
 
 
 def note_kernel_settings() -> None:
-    """Keep the present values until they are restored, also by a later run if this one is killed."""
+    """Save the present kernel settings until they are restored, by this run or by a later one if it is
+    killed."""
     if not _noted_settings().exists():
         write(_noted_settings(), json.dumps(kernel_settings()))
 
 
 def restore_kernel_settings() -> None:
-    """Put kernel settings back: servers panic and overcommit, this machine keeps its own."""
+    """Restore the kernel settings that the kubelet changed: it sets panic and overcommit for a server."""
     if not _noted_settings().exists():
         return
     now = kernel_settings()

@@ -1,4 +1,4 @@
-"""`start`, `stop` and `clean`: each brings the machine from whatever state it is in to the one named."""
+"""`start`, `stop` and `clean`: each brings the machine from any state to the one that it names."""
 
 import datetime
 import shutil
@@ -43,12 +43,12 @@ PROGRAMS = (
 )
 READY_SECONDS = 120.0
 HANGING_SECONDS = 45.0
-# A node that goes away waits this long for its pods at most, whatever grace they ask for.
+# Longest wait in seconds for the pods of a node that stops, whatever grace period they ask for.
 DRAIN_SECONDS = 60
 DRAIN_SLACK_SECONDS = 10
 POLL_SECONDS = 0.25
 LOCK = "cluster"
-# In the order in which they are stopped: who uses comes before who is used.
+# Daemons in the order in which they are stopped: each stops before the daemons that it uses.
 STOP_ORDER = (
     "kubelet",
     "kube-proxy",
@@ -61,17 +61,17 @@ STOP_ORDER = (
 
 
 def start(environment: Path | None = None) -> None:
-    """Have the cluster running: node ready, four TPU chips offered, DNS and NetworkPolicies working.
+    """Start the cluster: node ready, four TPU chips offered, DNS and NetworkPolicies working.
 
-    `environment` is mounted read-only at /opt/vllm in every container that starts from now on; None mounts
-    nothing. Idempotent, and repairs whatever died or was killed half-way. Raises Refusal.
+    `environment` is mounted read-only at /opt/vllm in every container that starts after this call; None
+    mounts nothing. Idempotent: repairs whatever died or was killed half-way. Raises Refusal.
     """
     preflight.check_machine()
     preflight.check_room()
     toolchain.ensure(*PROGRAMS)
     preflight.check_kernel()
     if environment is not None and not environment.is_dir():
-        raise Refusal(f"The server's Python environment {environment} is not there: build it first.")
+        raise Refusal(f"The server's Python environment {environment} does not exist: build it first.")
     with exclusive(LOCK), step("local cluster"):
         preflight.check_other_instance()
         preflight.check_foreign()
@@ -87,7 +87,7 @@ def _start(environment: Path | None) -> None:
     pki.ensure()
     credentials.ensure(has_state=has_state)
     if network.ensure() and leftovers.containers_run():
-        leftovers.kill_containers()  # their links went with the old bridge
+        leftovers.kill_containers()  # their links were deleted with the old bridge
     leftovers.remove_stale_addresses()
     network.ensure_passage()
     network.ensure_policy_queue()
@@ -121,13 +121,13 @@ def _start(environment: Path | None) -> None:
 
 
 def await_until(what: str, holds: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
-    """Poll until `holds`; a Refusal that says what did not come about when it takes longer than `seconds`."""
+    """Poll until `holds` returns true. Raises Refusal, which names `what`, after `seconds`."""
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
             raise Refusal(
-                f"The local cluster runs, but after {seconds:.0f} s it is not true that {what}: "
-                "see `python -m local.cluster logs kubelet`."
+                f"The local cluster runs, but after {seconds:.0f} s this is still not true: {what}. See "
+                "`python -m local.cluster logs kubelet`."
             )
         time.sleep(POLL_SECONDS)
 
@@ -140,7 +140,7 @@ def _node(api: Api) -> dict[str, Any]:
 
 
 def node_ready(api: Api) -> bool:
-    """Whether the kubelet reported, since it runs, that the node can take pods."""
+    """Returns whether the kubelet has reported, since it was started, that the node can take pods."""
     kubelet = processes.daemons().get("kubelet")
     if kubelet is None:
         return False
@@ -154,42 +154,44 @@ def node_ready(api: Api) -> bool:
 
 
 def tpu_chips(api: Api) -> int:
-    """How many TPU chips the node offers."""
+    """Returns how many TPU chips the node offers."""
     return int(_node(api).get("status", {}).get("allocatable", {}).get(site.TPU_RESOURCE, 0))
 
 
 def _renew_system_pods(api: Api) -> None:
-    """Pods trust the CA that they started with: after a new one is handed out they are made anew."""
+    """Replace the system pods after the CA changed: a pod trusts the CA that it started with."""
     ours = [pod for pod in _pods(api) if _is_system(pod)]
-    made = [datetime.datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) for pod in ours]
-    if not made or min(made) >= pki.trusted_since().replace(microsecond=0):
+    created = [datetime.datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) for pod in ours]
+    if not created or min(created) >= pki.trusted_since().replace(microsecond=0):
         return
     handed_out = f"/api/v1/namespaces/{manifests.SYSTEM}/configmaps/kube-root-ca.crt"
-    wanted = pki.certificate("ca").read_text()
+    authority = pki.certificate("ca").read_text()
     await_until(
         "the controller manager hands out the new CA",
-        lambda: (api.get(handed_out) or {}).get("data", {}).get("ca.crt") == wanted,
+        lambda: (api.get(handed_out) or {}).get("data", {}).get("ca.crt") == authority,
     )
     _delete_system_pods(api)
 
 
 def _delete_system_pods(api: Api) -> None:
-    """End the cluster's own pods; they are gone on return, so only their successors can answer."""
+    """Delete the cluster's own pods and wait until they are gone, so that only their replacements can
+    answer."""
     old = {pod["metadata"]["uid"]: pod["metadata"]["name"] for pod in _pods(api) if _is_system(pod)}
     for name in old.values():
         api.delete_pod(manifests.SYSTEM, name, 1)
     await_until(
-        "the cluster's own pods end when they are told to",
+        "the cluster's own pods end when they are deleted",
         lambda: old.keys().isdisjoint(pod["metadata"]["uid"] for pod in _pods(api)),
     )
 
 
 def _await_services(api: Api, proxy: processes.Daemon) -> None:
-    """Wait for what runs in pods; when it hangs, it and the rules that lead to it are made anew once."""
+    """Wait for the services in pods; when they hang, recreate the pods and the rules that lead to them
+    once."""
     deadline = time.monotonic() + HANGING_SECONDS
     while not all(answers() for answers in SERVICES.values()):
         if time.monotonic() > deadline:
-            say(f"   no answer from the cluster's own pods for {HANGING_SECONDS:.0f} s, making them anew")
+            say(f"   no answer from the cluster's own pods for {HANGING_SECONDS:.0f} s, recreating them")
             _delete_system_pods(api)
             processes.stop(processes.daemons()[proxy.name])
             processes.launch(proxy)
@@ -200,7 +202,7 @@ def _await_services(api: Api, proxy: processes.Daemon) -> None:
 
 
 def _pods(api: Api) -> list[dict[str, Any]]:
-    """Pods of the node that still run or shall."""
+    """Returns the node's pods that run or are about to run."""
     items = api.get(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{site.NODE}")["items"]
     return [pod for pod in items if pod["status"].get("phase") not in ("Succeeded", "Failed")]
 
@@ -210,10 +212,10 @@ def _is_system(pod: dict[str, Any]) -> bool:
 
 
 def stop() -> None:
-    """Stop the cluster and leave nothing of it in the kernel: pods gracefully, then the processes.
+    """Stop the cluster: pods gracefully, then the processes. Nothing of it is left in the kernel.
 
-    etcd's data, images and keys stay, so that `start` goes on where this ends. Pods get the grace that
-    they ask for, 60 s at most; those of a controller are made anew by the next start. Idempotent.
+    etcd's data, images and keys are kept, so that `start` continues from there. Pods get the grace period
+    that they ask for, 60 s at most; the next start recreates the pods of controllers. Idempotent.
     """
     preflight.check_machine()
     with exclusive(LOCK):
@@ -235,8 +237,8 @@ def stop() -> None:
 def _drain(running: dict[str, processes.Process]) -> None:
     """End the node's pods as the kubelet would, workloads before the cluster's own.
 
-    The scheduler goes first, so that nobody brings their successors here; the controllers stay until the
-    end and note what is gone, lest a Deployment be called available after the next start.
+    The scheduler stops first, so that no replacement pod is placed here. The controllers stop last and record
+    which pods are gone: otherwise a Deployment would still count as available after the next start.
     """
     if "kube-scheduler" in running:
         processes.stop(running.pop("kube-scheduler"))
@@ -253,11 +255,11 @@ def _drain(running: dict[str, processes.Process]) -> None:
                         break
                     time.sleep(POLL_SECONDS)
     except Failed:
-        return  # an API server that dies meanwhile: what is left is ended by force
+        return  # the API server died meanwhile: the rest is ended by force
 
 
 def clean() -> None:
-    """`stop`, and forget the cluster: its folder goes, with etcd's data, images and keys."""
+    """Run `stop`, then delete the cluster's folder with etcd's data, images and keys."""
     stop()
     with exclusive(LOCK):
         preflight.check_other_instance()

@@ -1,4 +1,4 @@
-"""What runs in the cluster from the start: DNS, the judge of NetworkPolicies, Gateway API's types."""
+"""Objects that the cluster runs from the start: DNS, the NetworkPolicy enforcer, Gateway API's types."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ DNS_PORT = 1053  # above 1023, so that CoreDNS needs no capability
 GATEWAY_MODULE = "sigs.k8s.io/gateway-api"  # pinned by go/go.mod and go/go.sum
 UNPRIVILEGED_USER = 65532
 
-# The node's TPU taint keeps everything off that does not say so.
+# The node's TPU taint keeps away every pod without this toleration.
 TOLERATIONS = [{"key": site.TPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}]
 CONFINED = {
     "allowPrivilegeEscalation": False,
@@ -40,7 +40,7 @@ COREFILE = f"""
 
 
 def apply(api: Api) -> None:
-    """Have everything in the cluster; unchanged objects stay as they are. Raises Refusal."""
+    """Apply every object to the cluster; unchanged objects stay as they are. Raises Refusal."""
     for manifest in system():
         api.apply(manifest)
     for file in gateway_types():
@@ -54,13 +54,14 @@ def _apply_type(api: Api, file: Path) -> None:
         f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{manifest['metadata']['name']}"
     )
     bundle = "gateway.networking.k8s.io/bundle-version"
-    wanted = manifest["metadata"]["annotations"][bundle]
-    if served is None or served["metadata"].get("annotations", {}).get(bundle) != wanted:
+    version = manifest["metadata"]["annotations"][bundle]
+    if served is None or served["metadata"].get("annotations", {}).get(bundle) != version:
         api.apply(manifest, body=text)
 
 
 def gateway_types() -> list[Path]:
-    """Gateway API's CustomResourceDefinitions of the standard channel, taken once from its Go module."""
+    """Returns the files of Gateway API's CustomResourceDefinitions (standard channel), fetched once from its
+    Go module."""
     folder = paths.toolchain() / f"gateway-api-{_gateway_version()}"
     if not folder.exists():
         with step(f"Gateway API {_gateway_version()}"):
@@ -77,22 +78,22 @@ def _fetch_gateway_types(folder: Path) -> None:
     command = ["go", "mod", "download", "-json", GATEWAY_MODULE]
     try:
         answer = subprocess.run(command, cwd=images.GO_FOLDER, capture_output=True, text=True, check=False)
-        said = json.loads(answer.stdout or "{}")
+        download = json.loads(answer.stdout or "{}")
     except (FileNotFoundError, ValueError) as error:
-        said = {"Error": str(error)}
-    if "Dir" not in said:
+        download = {"Error": str(error)}
+    if "Dir" not in download:
         raise Refusal(
-            f"The Gateway API types cannot be fetched ({said.get('Error', 'no answer')}): "
-            f"`{' '.join(command)}` must work in {images.GO_FOLDER}, so Go and its proxy are needed."
+            f"The Gateway API types cannot be fetched ({download.get('Error', 'no answer')}): "
+            f"`{' '.join(command)}` must work in {images.GO_FOLDER}, so make Go and its proxy available."
         )
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(Path(said["Dir"]) / "config" / "crd" / "standard", partial)
+    shutil.copytree(Path(download["Dir"]) / "config" / "crd" / "standard", partial)
     partial.rename(folder)
 
 
 def system() -> Iterator[Mapping[str, Any]]:
-    """The objects of kube-system, in the order in which they are applied."""
+    """Yields the objects of kube-system in the order in which they are applied."""
     yield _binding("tpuserve-kubelet-client", "system:kubelet-api-admin", user=pki.KUBELET_CLIENT)
     yield from _account(
         "coredns",

@@ -1,8 +1,8 @@
-"""The bridge that pods and the API server meet on, and everything else of ours in the kernel's network.
+"""The bridge between pods and the API server, and the cluster's other network state in the kernel.
 
-Nothing global is switched on: forwarding and netfilter on bridged frames are set for the one bridge. So pods
-reach each other, Services and the API server, and nothing outside this machine, nor does anything outside
-reach them.
+Nothing global is switched on: forwarding and netfilter on bridged frames are set only for the bridge. So pods
+reach each other, Services and the API server. They reach nothing outside this machine, and nothing outside
+reaches them.
 """
 
 import ipaddress
@@ -14,8 +14,9 @@ from local.cluster.files import attempt, output
 from local.progress import Refusal
 
 POLICY_CHAIN = "TPUSERVE-POLICIES"
-# Tables of kube-proxy and kube-network-policies: (family, name). The names are upstream's, so they are ours
-# exactly while our processes run; preflight.py refuses to start beside another's.
+# Tables of kube-proxy and kube-network-policies: (family, name). The names are upstream's, so the tables
+# belong to this cluster only while its processes run; preflight.py refuses to start beside another
+# Kubernetes.
 SERVICE_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
 POLICY_TABLE = ("inet", "kube-network-policies")
 CNI_RESULTS = Path("/var/lib/cni/results")  # fixed in libcni
@@ -27,10 +28,10 @@ PASSAGE = (
 
 
 def cni_configuration() -> str:
-    """CNI network list: every pod is a port of the bridge, with an address that host-local gives it.
+    """Returns the CNI network list: every pod is a port of the bridge, with an address from host-local.
 
-    `isGateway` is left out: it makes the plugin switch on the machine's global forwarding; `ensure` gives
-    the bridge its address instead. portmap is left out too: a hostPort would listen on every address.
+    `isGateway` is left out, because with it the plugin switches on the machine's global forwarding; `ensure`
+    gives the bridge its address instead. portmap is left out too: a hostPort would listen on every address.
     """
     ipam = {
         "type": "host-local",
@@ -43,15 +44,16 @@ def cni_configuration() -> str:
 
 
 def ensure() -> bool:
-    """Have the bridge, its address and its settings. Returns whether the bridge had to be made.
+    """Create the bridge with its address and settings if needed. Returns whether it had to be created.
 
     Raises Refusal when another interface of this machine already has the pods' or Services' addresses.
     """
-    made = not Path(f"/sys/class/net/{site.BRIDGE}").exists()
-    if made:
+    created = not Path(f"/sys/class/net/{site.BRIDGE}").exists()
+    if created:
         refuse_overlap()
         output("ip", "link", "add", site.BRIDGE, "type", "bridge")
-    # Policies and Services act on IP; without this, frames between two pods would pass below them.
+    # Policies and Services act on IP packets; without this setting, frames between two pods would bypass
+    # them.
     output("ip", "link", "set", site.BRIDGE, "type", "bridge", "nf_call_iptables", "1")
     Path(f"/proc/sys/net/ipv4/conf/{site.BRIDGE}/forwarding").write_text("1")
     ipv6 = Path(f"/proc/sys/net/ipv6/conf/{site.BRIDGE}/disable_ipv6")
@@ -60,32 +62,34 @@ def ensure() -> bool:
     prefix = ipaddress.ip_network(site.POD_SUBNET).prefixlen
     output("ip", "address", "replace", f"{site.BRIDGE_ADDRESS}/{prefix}", "dev", site.BRIDGE)
     output("ip", "link", "set", site.BRIDGE, "up")
-    # So that this machine reaches ClusterIPs even without a default route, and never asks a real network.
+    # With this route, this machine reaches ClusterIPs even without a default route, and sends nothing for
+    # them to a real network.
     output("ip", "route", "replace", site.SERVICE_SUBNET, "dev", site.BRIDGE, "src", site.BRIDGE_ADDRESS)
-    return made
+    return created
 
 
 def refuse_overlap() -> None:
-    """Refuse to take addresses that this machine already sends elsewhere."""
+    """Refuse to use addresses that this machine already routes elsewhere. Raises Refusal."""
     for route in json.loads(output("ip", "-json", "-4", "route", "show", "table", "all")):
         try:
             taken = ipaddress.ip_network(route["dst"])
         except ValueError:  # "default"
             continue
-        for wanted in (site.POD_SUBNET, site.SERVICE_SUBNET):
-            if taken.prefixlen > 1 and taken.overlaps(ipaddress.ip_network(wanted)):
+        for needed in (site.POD_SUBNET, site.SERVICE_SUBNET):
+            if taken.prefixlen > 1 and taken.overlaps(ipaddress.ip_network(needed)):
                 raise Refusal(
-                    f"The local cluster needs the addresses {wanted}, but this machine routes {taken} to "
+                    f"The local cluster needs the addresses {needed}, but this machine routes {taken} to "
                     f"{route.get('dev', 'another network')}: take that network down while the cluster runs."
                 )
 
 
 def ensure_policy_queue() -> None:
-    """Have new connections between pods pass kube-network-policies, also where nftables cannot queue.
+    """Send new connections between pods through kube-network-policies, also where nftables cannot queue.
 
-    kube-network-policies installs nftables `queue` rules. A kernel without CONFIG_NFT_QUEUE rejects them as
-    a whole and traffic would pass unchecked; there, iptables' NFQUEUE target (xt_NFQUEUE) does the same.
-    Rules as upstream's: root's own traffic (probes) and established connections pass, the rest is judged.
+    kube-network-policies installs nftables `queue` rules. A kernel without CONFIG_NFT_QUEUE rejects them as a
+    whole, and traffic would pass unchecked. On such a kernel, iptables' NFQUEUE target (xt_NFQUEUE) does the
+    same. The rules are upstream's: root's own traffic (probes) and established connections pass, everything
+    else is checked.
     """
     if _nftables_can_queue():
         return
@@ -97,16 +101,16 @@ def ensure_policy_queue() -> None:
         f"-d {site.POD_SUBNET} -j NFQUEUE --queue-num {site.POLICY_QUEUE}",
     )
     lines = ("*mangle", f":{POLICY_CHAIN} -", *(f"-A {POLICY_CHAIN} {rule}" for rule in rules), "COMMIT", "")
-    # One transaction, so that a repeated start opens no gap.
+    # One transaction, so that a repeated start leaves no gap.
     output("iptables-restore", "-w", "--noflush", given="\n".join(lines))
     if attempt("iptables", *MANGLE, "-C", "POSTROUTING", "-j", POLICY_CHAIN).returncode != 0:
         output("iptables", *MANGLE, "-A", "POSTROUTING", "-j", POLICY_CHAIN)
 
 
 def ensure_passage() -> None:
-    """Have the bridge's traffic pass this machine's own iptables, where there are any that filter.
+    """Let the bridge's traffic pass this machine's own iptables rules, if any of them filter.
 
-    Docker and ufw, for example, drop what they do not know, and frames between pods pass those rules too.
+    Docker and ufw, for example, drop unknown traffic, and frames between pods pass those rules too.
     """
     for chain, rule in PASSAGE:
         exists = attempt("nft", "list", "chain", "ip", "filter", chain).returncode == 0
@@ -121,18 +125,18 @@ def _mangle_is_ours() -> Path:
 def _nftables_can_queue() -> bool:
     rules = "add table inet tpuserve-probe\nadd chain inet tpuserve-probe c\n"
     rules += f"add rule inet tpuserve-probe c queue num {site.POLICY_QUEUE}\n"
-    # A check only (-c): the kernel judges the transaction and keeps nothing of it.
+    # Check only (-c): the kernel validates the transaction and keeps nothing of it.
     return attempt("nft", "-c", rules).returncode == 0
 
 
 def remove_service_rules() -> None:
-    """Take away what kube-proxy wrote; connections that exist go on."""
+    """Remove kube-proxy's rules; existing connections continue."""
     for family, name in SERVICE_TABLES:
         attempt("nft", "delete", "table", family, name)
 
 
 def remove() -> None:
-    """Take away every link, rule, table and file of ours; quiet about what is not there."""
+    """Remove every link, rule, table and file of this cluster; ignore what does not exist."""
     remove_service_rules()
     attempt("nft", "delete", "table", *POLICY_TABLE)
     for chain, rule in PASSAGE:

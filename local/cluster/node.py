@@ -1,4 +1,4 @@
-"""How containerd, the kubelet and kube-proxy are run: the node with its four TPU chips."""
+"""Command lines of containerd, the kubelet and kube-proxy: the node with its four TPU chips."""
 
 import json
 import os
@@ -14,14 +14,15 @@ CAP_SYS_RESOURCE = 24  # linux/capability.h
 
 
 def search_path() -> str:
-    """PATH of the node's processes: what they call themselves first, then the machine's own."""
+    """Returns PATH for the node's processes: the toolchain's programs first, then the machine's own."""
     called = ("containerd", "runc", "nft", "iptables")
     folders = dict.fromkeys(str(toolchain.path(program).parent) for program in called)
     return os.pathsep.join([*folders, "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
 
 
 def containerd(environment: Path | None) -> Daemon:
-    """The container runtime. `environment` is mounted read-only at /opt/vllm in every container, if given."""
+    """Describes the container runtime. `environment`, if given, is mounted read-only at /opt/vllm in every
+    container."""
     specification = site.configuration() / "container.json"
     configuration = site.configuration() / "containerd.toml"
     cni = site.configuration() / "cni"
@@ -38,7 +39,7 @@ def containerd(environment: Path | None) -> Daemon:
 
 
 def _containerd_configuration(specification: Path, cni: Path) -> str:
-    # Where root may not lower oom scores (many containers and virtual machines), runc must not try to.
+    # Where root cannot lower oom scores (many containers and virtual machines), runc must not try.
     restricted = not may("CapEff", CAP_SYS_RESOURCE)
     strings = {
         name: json.dumps(str(value))
@@ -84,9 +85,9 @@ SystemdCgroup = false
 
 
 def _container_specification(environment: Path | None) -> dict[str, Any]:
-    """containerd's own default container, plus the node's Python environment."""
+    """Returns containerd's default container, plus the node's Python environment."""
     specification: dict[str, Any] = json.loads(output(toolchain.path("ctr"), "oci", "spec"))
-    # The default is 1024 open files, which a server outgrows; without it the node's own limit holds.
+    # The default is 1024 open files, which a server exceeds; without the entry the node's own limit applies.
     specification["process"].pop("rlimits", None)
     if environment is not None:
         specification["mounts"].append(
@@ -101,14 +102,16 @@ def _container_specification(environment: Path | None) -> dict[str, Any]:
 
 
 def may(field: str, capability: int) -> bool:
-    """Whether this process has a capability; `field` is a line of proc(5)'s status, such as CapEff."""
+    """Returns whether this process has a capability; `field` is a line of proc(5)'s status, such as
+    CapEff."""
     status = Path("/proc/self/status").read_text().splitlines()
     mask = next(int(line.split()[1], 16) for line in status if line.startswith(f"{field}:"))
     return bool(mask >> capability & 1)
 
 
 def kubelet() -> Daemon:
-    """The node's agent. Registers the node with GKE's TPU labels and taint; the chips are declared later."""
+    """Describes the node's agent. It registers the node with GKE's TPU labels and taint; the chips are added
+    later."""
     configuration = site.configuration() / "kubelet.json"
     resolver = site.configuration() / "resolv.conf"
     labels = ",".join(f"{name}={value}" for name, value in site.NODE_LABELS.items())
@@ -147,13 +150,14 @@ def _kubelet_configuration(resolver: Path) -> dict[str, Any]:
         "tlsPrivateKeyFile": str(pki.key("kubelet-server")),
         "clusterDomain": site.DNS_DOMAIN,
         "clusterDNS": [site.DNS_SERVICE],
-        # An empty file: pods resolve the cluster's names only, since nothing outside is reachable.
+        # An empty file: pods resolve only the cluster's names, since nothing outside is reachable.
         "resolvConf": str(resolver),
         "containerRuntimeEndpoint": f"unix://{site.containerd_socket()}",
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": f"/{site.CGROUP}",
         "failCgroupV1": False,
-        # How soon a changed Secret reaches the files of a running pod; a new API key should not take minutes.
+        # Delay until a changed Secret reaches the files of a running pod; a new API key should not take
+        # minutes.
         "syncFrequency": "10s",
         "failSwapOn": False,
         "makeIPTablesUtilChains": False,
@@ -162,21 +166,22 @@ def _kubelet_configuration(resolver: Path) -> dict[str, Any]:
         "podLogsDir": str(site.pod_logs()),
         "volumePluginDir": str(paths.cluster() / "volume-plugins"),
         "maxPods": 60,
-        # The defaults are shares of the disk, made for servers; a developer's disk is rarely 15 % empty.
+        # The defaults are percentages of a server's disk; a developer's disk rarely has 15 % free.
         "evictionHard": {
             "memory.available": "100Mi",
             "nodefs.available": "1Gi",
             "imagefs.available": "1Gi",
             "nodefs.inodesFree": "1%",
         },
-        # Off: an image that was removed could not be pulled again.
+        # Off: a removed image could not be pulled again.
         "imageGCHighThresholdPercent": 100,
         "oomScoreAdj": 0,
     }
 
 
 def kube_proxy() -> Daemon:
-    """Makes ClusterIPs answer, by nftables. NodePorts are not opened: 127.0.0.0/8 is none in that mode."""
+    """Describes kube-proxy, which makes ClusterIPs work by nftables. NodePorts are not opened: 127.0.0.0/8
+    has none in that mode."""
     configuration = site.configuration() / "kube-proxy.json"
     settings = {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
@@ -189,7 +194,7 @@ def kube_proxy() -> Daemon:
         "hostnameOverride": site.NODE,
         "clusterCIDR": site.POD_SUBNET,
         "nodePortAddresses": ["127.0.0.0/8"],
-        # Zero leaves the machine's own connection tracking limits alone.
+        # Zero keeps the machine's own connection tracking limits.
         "conntrack": {
             "maxPerCore": 0,
             "min": 0,
@@ -203,7 +208,8 @@ def kube_proxy() -> Daemon:
         files={configuration: json.dumps(settings, indent=1)},
         inputs=(pki.certificate("kube-proxy"),),
         search_path=search_path(),
-        # kube-proxy 1.34 takes a chain of an earlier life for filled because it exists, though that life may
-        # have emptied it to delete it later (epChainSkipUpdate): connections are refused for good.
+        # kube-proxy 1.34 assumes that a chain from an earlier run is filled because it exists, although that
+        # run may have emptied it to delete it later (epChainSkipUpdate). Connections would then be refused
+        # permanently.
         before_launch=network.remove_service_rules,
     )

@@ -1,8 +1,8 @@
-"""Keys and certificates: made by the first start, renewed by any later one that has a reason.
+"""Keys and certificates: created by the first start, and renewed by later starts when needed.
 
-A certificate is kept when it parses, belongs to its key, was signed by today's CA, names exactly the
-wanted subject and addresses, and is valid for 30 more days; otherwise it is made again. So a half-written
-folder, a folder from another CA and an old folder need no cases of their own.
+A certificate is kept when it parses, belongs to its key, was signed by the present CA, names exactly the
+required subject and addresses, and is valid for 30 more days. Otherwise it is created again. So a
+half-written folder, a folder from another CA and an old folder need no special cases.
 """
 
 import datetime
@@ -28,7 +28,7 @@ CA_NAME = "tpuserve-local-ca"
 
 @dataclass(frozen=True)
 class Leaf:
-    """One certificate. `names`: DNS names and IP addresses of a server; a client's has none."""
+    """One certificate. `names`: DNS names and IP addresses of a server; empty for a client."""
 
     name: str
     common_name: str
@@ -36,7 +36,7 @@ class Leaf:
     names: tuple[str, ...] = ()
 
 
-# RBAC of the API server's own bootstrap policy gives these subjects their rights; see
+# The API server's RBAC bootstrap policy grants these subjects their rights; see
 # https://kubernetes.io/docs/reference/access-authn-authz/rbac/#default-roles-and-role-bindings
 CLIENTS = (
     Leaf("admin", "tpuserve-admin", "system:masters"),
@@ -45,7 +45,7 @@ CLIENTS = (
     Leaf("kube-proxy", "system:kube-proxy"),
     Leaf("kubelet", f"system:node:{site.NODE}", "system:nodes"),
 )
-# What the API server calls the kubelet as; manifests.py binds it to system:kubelet-api-admin.
+# Name under which the API server calls the kubelet; manifests.py binds it to system:kubelet-api-admin.
 KUBELET_CLIENT = "tpuserve:kubelet-client"
 LEAVES = (
     *CLIENTS,
@@ -68,22 +68,22 @@ LEAVES = (
 
 
 def certificate(name: str) -> Path:
-    """Where the certificate `name` is (`ca` for the authority)."""
+    """Returns the path of certificate `name` (`ca` for the authority)."""
     return site.pki() / f"{name}.crt"
 
 
 def key(name: str) -> Path:
-    """Where the private key `name` is (`service-accounts` signs the pods' tokens)."""
+    """Returns the path of private key `name` (`service-accounts` signs the pods' tokens)."""
     return site.pki() / f"{name}.key"
 
 
 def service_account_public_key() -> Path:
-    """The key that the API server checks pods' tokens with."""
+    """Returns the path of the key with which the API server checks pods' tokens."""
     return site.pki() / "service-accounts.pub"
 
 
 def ensure() -> None:
-    """Make or renew every key and certificate. Idempotent; safe to interrupt."""
+    """Create or renew every key and certificate. Idempotent; safe to interrupt."""
     site.pki().mkdir(parents=True, exist_ok=True, mode=0o700)
     site.pki().chmod(0o700)
     authority, authority_key = _ensure_authority()
@@ -94,9 +94,9 @@ def ensure() -> None:
 
 
 def trusted_since() -> datetime.datetime:
-    """When the CA or the key that signs the pods' tokens was made last; pods from before trust another."""
-    made = max(file.stat().st_mtime for file in (certificate("ca"), service_account_public_key()))
-    return datetime.datetime.fromtimestamp(made, datetime.UTC)
+    """Returns when the CA or the pods' token-signing key last changed; older pods trust other keys."""
+    changed = max(file.stat().st_mtime for file in (certificate("ca"), service_account_public_key()))
+    return datetime.datetime.fromtimestamp(changed, datetime.UTC)
 
 
 def _load_key(file: Path) -> ec.EllipticCurvePrivateKey | None:
@@ -108,14 +108,14 @@ def _load_key(file: Path) -> ec.EllipticCurvePrivateKey | None:
 
 
 def _write_key(file: Path) -> ec.EllipticCurvePrivateKey:
-    made = ec.generate_private_key(ec.SECP256R1())
+    private = ec.generate_private_key(ec.SECP256R1())
     write(
         file,
-        made.private_bytes(
+        private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ),
     )
-    return made
+    return private
 
 
 def _public_pem(private: ec.EllipticCurvePrivateKey) -> bytes:
@@ -187,7 +187,7 @@ def _valid(leaf: Leaf, authority: x509.Certificate) -> bool:
         names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return not leaf.names
-    except Exception:  # any way in which a signature can be wrong means: make it again
+    except Exception:  # whatever is wrong with a signature, create the certificate again
         return False
     return names == _alternatives(leaf.names)
 

@@ -1,4 +1,4 @@
-"""What must hold before anything is started; each missing thing is one sentence with a way out."""
+"""Checks before anything is started; each missing requirement is one sentence with a remedy."""
 
 import os
 import platform
@@ -13,10 +13,11 @@ from local.cluster.files import attempt, output
 from local.cluster.node import may
 from local.progress import Refusal
 
-DISK_BYTES = 3 * 1024**3  # images, snapshots and logs of the cluster itself; the model server's come on top
+# images, snapshots and logs of the cluster itself; the model server needs its own space on top
+DISK_BYTES = 3 * 1024**3
 MEMORY_BYTES = 4 * 1024**3
 CAP_NET_ADMIN, CAP_SYS_ADMIN = 12, 21  # linux/capability.h
-# A daemon of ours that was just killed keeps its port for a moment, and can no longer be told for ours.
+# A daemon that was just killed keeps its port for a moment, and can no longer be identified as the cluster's.
 DYING_SECONDS = 3.0
 PORTS = {
     site.API_PORT: (site.BRIDGE_ADDRESS, "the API server"),
@@ -31,7 +32,8 @@ ELSEWHERE = "or point target.kubeconfig in Pulumi.local.yaml at a cluster that y
 
 
 def check_machine() -> None:
-    """Refuse machines on which a cluster can be neither started nor ended: not Linux, not a whole root."""
+    """Refuse machines on which a cluster can be neither started nor stopped: not Linux, or root without the
+    needed capabilities."""
     if platform.system() != "Linux":
         raise Refusal(
             f"A local cluster needs Linux, and this is {platform.system()}: use a Linux machine, {ELSEWHERE}."
@@ -49,23 +51,25 @@ def check_machine() -> None:
 
 
 def check_room() -> None:
-    """Refuse to start on too small a machine. Only a start asks: an end is what frees a full disk."""
+    """Refuse to start on too small a machine. Only `start` checks it, because `stop` is what frees a full
+    disk."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if memory < MEMORY_BYTES:
         raise Refusal(
-            f"A local cluster needs {MEMORY_BYTES // 1024**3} GiB of memory and this machine has "
+            f"A local cluster needs {MEMORY_BYTES // 1024**3} GiB of memory, and this machine has "
             f"{memory / 1024**3:.1f} GiB: use a larger one, {ELSEWHERE}."
         )
     folder = next(folder for folder in (paths.home(), *paths.home().parents) if folder.exists())
     if (free := shutil.disk_usage(folder).free) < DISK_BYTES:
         raise Refusal(
-            f"A local cluster needs {DISK_BYTES // 1024**3} GiB of free disk at {folder} and there are "
-            f"{free / 1024**3:.1f} GiB: free some, or set TPUSERVE_CACHE to a folder on a larger disk."
+            f"A local cluster needs {DISK_BYTES // 1024**3} GiB of free disk at {folder}, and "
+            f"{free / 1024**3:.1f} GiB are free: free some, or set TPUSERVE_CACHE to a folder on a larger "
+            "disk."
         )
 
 
 def check_kernel() -> None:
-    """Refuse kernels without overlayfs, bridges, veth pairs or nf_tables; missing modules are loaded."""
+    """Refuse kernels without overlayfs, bridges, veth pairs or nf_tables; load missing modules."""
     needs = (
         ("overlay", "overlayfs", Path("/sys/module/overlay"), "CONFIG_OVERLAY_FS"),
         ("br_netfilter", "netfilter on bridges", Path("/proc/sys/net/bridge"), "CONFIG_BRIDGE_NETFILTER"),
@@ -91,22 +95,24 @@ def _lacks(what: str, option: str, module: str) -> None:
 
 
 def check_other_instance() -> None:
-    """Refuse while another instance's cluster runs: the bridge, the ports and the node are one a machine."""
+    """Refuse while another instance's cluster runs: a machine has only one bridge, one node and one set of
+    ports."""
     for process in processes.marked():
         if process.folder != paths.cluster():
             instance, home = process.folder.parent.name, process.folder.parent.parent
             raise Refusal(
-                f"The instance {instance!r} of the local cluster runs on this machine (pid {process.pid}, "
-                f"{process.folder}) and only one can: stop it with `TPUSERVE_CACHE={home} "
+                f"The instance {instance!r} of the local cluster already runs on this machine (pid "
+                f"{process.pid}, {process.folder}), and only one can: stop it with `TPUSERVE_CACHE={home} "
                 f"TPUSERVE_INSTANCE={instance} python -m local.cluster stop`."
             )
 
 
 def check_foreign() -> None:
-    """Refuse beside another Kubernetes, and when another program has a port that we need."""
+    """Refuse to start beside another Kubernetes, and when another program listens on a port that the cluster
+    needs."""
     deadline = time.monotonic() + DYING_SECONDS
-    while (found := _conflict()) is not None:
-        listener, address, user = found
+    while (conflict := _conflict()) is not None:
+        listener, address, user = conflict
         if time.monotonic() > deadline:
             who = (
                 f"{listener.program} (pid {listener.pid})" if listener.pid else "a program that ss cannot see"
@@ -120,8 +126,8 @@ def check_foreign() -> None:
         for family, name in (*network.SERVICE_TABLES, network.POLICY_TABLE):
             if attempt("nft", "list", "table", family, name).returncode == 0:
                 raise Refusal(
-                    f"This machine has an nftables table `{family} {name}` that is not the local cluster's: "
-                    f"stop the Kubernetes that made it, or, if none runs, remove it with "
+                    f"This machine has an nftables table `{family} {name}` that does not belong to the "
+                    "local cluster: stop the Kubernetes that created it, or, if none runs, remove it with "
                     f"`nft delete table {family} {name}`."
                 )
 
@@ -136,18 +142,18 @@ def _conflict() -> tuple["Listener", str, str] | None:
 
 
 class Listener:
-    """One TCP socket that listens, as ss(8) prints it."""
+    """One listening TCP socket, as ss(8) prints it."""
 
     def __init__(self, line: str) -> None:
         local = line.split()[3]
         self.address, _, port = local.rpartition(":")
         self.address = self.address.partition("%")[0]
         self.port = int(port)
-        found = re.search(r'\(\("([^"]*)",pid=(\d+)', line)
-        self.program = found[1] if found else ""
-        self.pid = int(found[2]) if found else 0
+        conflict = re.search(r'\(\("([^"]*)",pid=(\d+)', line)
+        self.program = conflict[1] if conflict else ""
+        self.pid = int(conflict[2]) if conflict else 0
 
 
 def listeners() -> list[Listener]:
-    """Every listening TCP socket of this machine, IPv4 and IPv6."""
+    """Returns every listening TCP socket of this machine, IPv4 and IPv6."""
     return [Listener(line) for line in output("ss", "-ltnpH").splitlines()]

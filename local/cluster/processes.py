@@ -1,10 +1,10 @@
-"""The cluster's daemons: launched without a supervisor, found again by what they carry themselves.
+"""The cluster's daemons: launched without a supervisor, and found again by a mark in their environment.
 
-Each daemon leads a session of its own and has in its environment `TPUSERVE_PROCESS=<cluster folder>|<name>|
-<fingerprint of its command line and configuration>`. The kernel keeps that in /proc for exactly as long
-as the process lives, so there is no pid file that can outlive a crash or a reboot, name a recycled pid, or
-be missing because `start` was killed between launching and noting. Whatever the daemons start themselves
-(container shims, CNI plugins) inherits the mark and is found by it too.
+Each daemon leads its own session and has `TPUSERVE_PROCESS=<cluster folder>|<name>|<fingerprint of its
+command line and configuration>` in its environment. The kernel keeps that mark in /proc for exactly as long
+as the process lives. So there is no pid file that could outlive a crash or a reboot, name a recycled pid, or
+be missing because `start` was killed between launching and recording. Processes that the daemons start
+(container shims, CNI plugins) inherit the mark and are found by it too.
 """
 
 import contextlib
@@ -33,11 +33,11 @@ STOP_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Daemon:
-    """How one process is started and recognised.
+    """Command line, files and settings of one process.
 
-    `files` are written before the launch. They, the `inputs` (certificates) and the command line make the
-    fingerprint: when it changes, the next start restarts the process. `before_launch` runs each time that
-    the process is about to be started.
+    `files` are written before the launch. The fingerprint covers them, the `inputs` (certificates) and the
+    command line: when it changes, the next start restarts the process. `before_launch` runs each time before
+    the process is started.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Daemon:
     deadline_seconds: float = 60.0
 
     def fingerprint(self) -> str:
-        """Changes exactly when the process must be restarted to follow its settings."""
+        """Returns a value that changes exactly when the process must be restarted to apply its settings."""
         digest = hashlib.sha256(repr((self.argv, sorted(self.files.items()), self.search_path)).encode())
         for file in self.inputs:
             digest.update(file.read_bytes())
@@ -58,7 +58,8 @@ class Daemon:
 
 @dataclass(frozen=True)
 class Process:
-    """A live process that carries our mark. `leader`: a daemon itself, not something that it started."""
+    """Live process that carries the cluster's mark. `leader`: a daemon itself, not a process that it
+    started."""
 
     pid: int
     folder: Path
@@ -69,19 +70,19 @@ class Process:
 
 
 def log_file(name: str) -> Path:
-    """Where the daemon `name` writes its output."""
+    """Returns the path of the file that receives the output of daemon `name`."""
     return site.logs() / f"{name}.log"
 
 
 def marked() -> list[Process]:
-    """Every live process of any instance's cluster on this machine."""
+    """Returns every live process of any instance's cluster on this machine."""
     _reap()
-    found = (_read(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return [process for process in found if process is not None]
+    candidates = (_read(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return [process for process in candidates if process is not None]
 
 
 def daemons() -> dict[str, Process]:
-    """The live daemons of this instance by name."""
+    """Returns the live daemons of this instance by name."""
     return {p.name: p for p in marked() if p.leader and p.folder == paths.cluster()}
 
 
@@ -93,7 +94,7 @@ def _read(pid: int) -> Process | None:
         variables = dict(
             word.split("=", 1) for word in environment.decode("utf-8", "replace").split("\0") if "=" in word
         )
-        # After the last ")": the name of the program may itself hold blanks and parentheses.
+        # Parse after the last ")": the program's name may itself contain spaces and parentheses.
         status = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
         folder, name, fingerprint = variables[MARK].split("|")
     except (OSError, ValueError, KeyError):
@@ -107,7 +108,8 @@ _launched: set[int] = set()
 
 
 def _reap() -> None:
-    """Collect daemons that this Python process launched and that ended, lest they stay as zombies."""
+    """Reap the daemons that this Python process launched and that have ended; otherwise they stay as
+    zombies."""
     for pid in list(_launched):
         with contextlib.suppress(ChildProcessError):
             if os.waitpid(pid, os.WNOHANG)[0] == 0:
@@ -116,7 +118,7 @@ def _reap() -> None:
 
 
 def launch(daemon: Daemon) -> bool:
-    """Have `daemon` running with today's settings; returns whether it had to be launched.
+    """Start `daemon` with its present settings if needed; return whether it was launched.
 
     A process that runs with other settings is stopped first. Does not wait for health: see `await_healthy`.
     """
@@ -154,7 +156,7 @@ def launch(daemon: Daemon) -> bool:
             ],
         )
     _launched.add(pid)
-    # posix_spawn(3) returns while execve(2) still lays out the new program: until then /proc shows no mark.
+    # posix_spawn(3) returns before execve(2) has loaded the new program: until then /proc shows no mark.
     while _read(pid) is None and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
         time.sleep(0.001)
     return True
@@ -172,7 +174,7 @@ def _most_files() -> Iterator[None]:
 
 
 def await_healthy(daemon: Daemon) -> None:
-    """Wait until `daemon` is healthy; one that hangs is restarted once.
+    """Wait until `daemon` is healthy; restart it once if it hangs.
 
     Raises Refusal with the end of the process's log when it ends early or stays unhealthy.
     """
@@ -196,11 +198,12 @@ def await_healthy(daemon: Daemon) -> None:
 def _complaint(name: str, what: str) -> str:
     log = log_file(name)
     end = "\n".join(f"    {line[:300]}" for line in tail(log, TAIL_LINES))
-    return f"{name} {what}; the end of its log says why:\n{end}\n    The whole log: {log}"
+    return f"{name} {what}; the end of its log says why:\n{end}\n    Full log: {log}"
 
 
 def tail(file: Path, lines: int) -> list[str]:
-    """The last `lines` lines of `file`, reading no more than its last 256 KiB; [] when there is none."""
+    """Returns the last `lines` lines of `file`, reading at most its last 256 KiB; [] when there is no
+    file."""
     try:
         with file.open("rb") as handle:
             handle.seek(max(0, file.stat().st_size - 256 * 1024))
@@ -216,7 +219,7 @@ def stop(process: Process, seconds: float = STOP_SECONDS) -> None:
     except ProcessLookupError:
         return
     try:
-        # The mark is read again now that the handle holds the pid: it cannot be recycled from here on.
+        # Read the mark again now that the handle holds the pid, which cannot be recycled from here on.
         if _read(process.pid) is None:
             return
         for number, wait in ((signal.SIGTERM, seconds), (signal.SIGKILL, STOP_SECONDS)):

@@ -1,7 +1,6 @@
-"""Names, addresses, ports and folders of the one-node cluster; the only place where they are written.
+"""Names, addresses, ports and folders of the one-node cluster, defined only here.
 
-Everything that listens does so on loopback or on the bridge's address, which only this machine and its
-pods can reach.
+Every listener is on loopback or on the bridge's address, which only this machine and its pods can reach.
 """
 
 from pathlib import Path
@@ -30,67 +29,69 @@ PROXY_HEALTH_PORT = 10256
 CONTROLLER_MANAGER_PORT = 10257
 SCHEDULER_PORT = 10259
 POLICIES_METRICS_PORT = 10280
-POLICY_QUEUE = 100  # netfilter queue in which kube-network-policies judges packets
+POLICY_QUEUE = 100  # netfilter queue from which kube-network-policies takes packets
 
-# Parent of every pod's control group, so that what is ours can be told from what is not.
+# Parent of every pod's control group, which separates this cluster's groups from others.
 CGROUP = "tpuserve"
 
 TPU_RESOURCE = "google.com/tpu"
 _ROW = accelerator(STAND_IN)
 TPU_CHIPS = _ROW.chips
-# GKE's own labels on a ct6e-standard-4t node: what a workload's nodeSelector asks for.
-# Source: https://cloud.google.com/kubernetes-engine/docs/how-to/tpus
+# GKE's labels on a ct6e-standard-4t node, which workloads select by nodeSelector. Source:
+# https://cloud.google.com/kubernetes-engine/docs/how-to/tpus
 NODE_LABELS = {
     "cloud.google.com/gke-tpu-accelerator": _ROW.gke_accelerator,
     "cloud.google.com/gke-tpu-topology": _ROW.gke_topology,
 }
 
-# Where the node's Python environment appears in every container, as libtpu does on a GKE TPU node.
+# Path of the node's Python environment in every container, like libtpu's on a GKE TPU node.
 ENVIRONMENT_MOUNT = "/opt/vllm"
 
 RUNTIME_ROOT = Path("/run/tpuserve")
 
 
 def api_url() -> str:
-    """URL of the API server, on the bridge."""
+    """Returns the URL of the API server, on the bridge."""
     return f"https://{BRIDGE_ADDRESS}:{API_PORT}"
 
 
 def runtime() -> Path:
-    """Sockets and container bundles of this instance. In /run: socket paths are limited to 107 bytes."""
+    """Returns the folder of this instance's sockets and container bundles. It is in /run because socket paths
+    are limited to 107 bytes."""
     return RUNTIME_ROOT / paths.instance()
 
 
 def containerd_socket() -> Path:
-    """containerd's only listener."""
+    """Returns the path of containerd's only listener."""
     return runtime() / "containerd.sock"
 
 
 def etcd_socket() -> Path:
-    """etcd's client listener: a socket in a 0700 folder, so only root reads the cluster's data."""
+    """Returns the path of etcd's client listener: a socket in a 0700 folder, so only root reads the cluster's
+    data."""
     return runtime() / "etcd.sock"
 
 
 def configuration() -> Path:
-    """Configuration files of the processes, rewritten by each start."""
+    """Returns the folder of the processes' configuration files, which each start rewrites."""
     return paths.cluster() / "configuration"
 
 
 def pki() -> Path:
-    """Keys and certificates, made by the first start and kept until `clean`."""
+    """Returns the folder of keys and certificates, created by the first start and kept until `clean`."""
     return paths.cluster() / "pki"
 
 
 def logs() -> Path:
-    """One log file a process."""
+    """Returns the folder with one log file for each process."""
     return paths.cluster() / "logs"
 
 
 def pod_logs() -> Path:
-    """What containers print, one folder a pod."""
+    """Returns the folder of the containers' output, with one folder for each pod."""
     return paths.cluster() / "pod-logs"
 
 
 def cni_state() -> Path:
-    """Addresses that are given to pods (host-local IPAM)."""
+    """Returns the folder that records the pods' addresses (host-local IPAM)."""
     return paths.cluster() / "cni"

@@ -1,4 +1,4 @@
-"""What runs and how it is, typed and as a table."""
+"""Status of the cluster, as typed values and as a table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,12 +38,13 @@ class Status:
 
     @property
     def healthy(self) -> bool:
-        """All processes healthy, DNS and network policies working, the node ready, the chips offered."""
+        """Returns whether all processes are healthy, DNS and network policies work, the node is ready and the
+        chips are offered."""
         answers = [*(process.healthy for process in self.processes), *self.services.values()]
         return all(answers) and self.node_ready and self.tpu_chips == site.TPU_CHIPS
 
     def __str__(self) -> str:
-        """A table for people."""
+        """Returns a table for people."""
         lines = [f"{'process':<26}{'pid':>9}{'uptime':>12}  health"]
         for row in self.processes:
             uptime = "-" if row.uptime_seconds is None else f"{row.uptime_seconds:.0f} s"
@@ -62,7 +63,7 @@ class Status:
 
 
 def status() -> Status:
-    """What runs now. Never waits for anything to become ready."""
+    """Returns the present status. Never waits for anything to become ready."""
     running = processes.daemons()
     rows = [
         ProcessStatus(
@@ -90,9 +91,10 @@ def status() -> Status:
 
 
 def logs(component: str | None = None) -> str:
-    """The end of one component's log, or a few lines of each. Raises Refusal for an unknown component."""
+    """Returns the end of one component's log, or a few lines of each. Raises Refusal for an unknown
+    component."""
     if component is not None and component not in CHECKS:
-        raise Refusal(f"There is no component {component!r}; there are {', '.join(CHECKS)}.")
+        raise Refusal(f"There is no component {component!r}: choose one of {', '.join(CHECKS)}.")
     parts: list[str] = []
     for name in CHECKS if component is None else (component,):
         file = processes.log_file(name)

@@ -1,4 +1,4 @@
-"""What stands in for the vllm-tpu image and the real weights on one machine without a TPU."""
+"""Local replacements for the vllm-tpu image and the real weights, on one machine without a TPU."""
 
 from local.image.environment import ensure_environment, environment
 from local.image.image import archive, ensure_image, reference

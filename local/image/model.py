@@ -11,16 +11,16 @@ from local.progress import exclusive, run
 
 SCRIPT = Path(__file__).parent / "tiny_model.py"
 MARKER = ".made-by"
-"""In the model's folder: the digest of the script that wrote it."""
+"""File in the model's folder with the digest of the script that wrote the model."""
 
 
 def model() -> Path:
-    """Where the tiny model is or will be."""
+    """Returns the folder of the tiny model, which may not exist yet."""
     return paths.node_data() / "models" / constants.MODEL_NAME
 
 
 def ensure_model() -> Path:
-    """Write the tiny model unless this very one is there. Safe to interrupt and to run twice at once."""
+    """Write the tiny model unless it exists in this version. Safe to interrupt and to run twice at once."""
     folder = model()
     made_by = hashlib.sha256(SCRIPT.read_bytes()).hexdigest()
     with exclusive(f"model-{paths.instance()}"):
@@ -36,7 +36,7 @@ def ensure_model() -> Path:
             env={"HF_HUB_OFFLINE": "1"},
         )
         (unfinished / MARKER).write_text(made_by)
-        # The server runs as another user than the one who writes here.
+        # The server's user differs from the user who writes here.
         for each in (unfinished, *unfinished.iterdir()):
             each.chmod(0o755 if each.is_dir() else 0o644)
         shutil.rmtree(old, ignore_errors=True)

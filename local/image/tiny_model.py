@@ -1,8 +1,8 @@
-"""Writes a tiny random Gemma 4 mixture of experts (text and image) in the Hugging Face layout.
+"""Writer of a tiny random Gemma 4 mixture of experts (text and image) in the Hugging Face layout.
 
 A script for the model server's own Python (it needs torch and transformers): `tiny_model.py FOLDER`. The same
-seed gives the same files. Its answers are words in random order; everything around them is as with the real
-model: architecture, shapes that shard over four chips, processor, special tokens, chat template.
+seed gives the same files. Its answers are words in random order. Everything else is as in the real model:
+architecture, shapes that shard over four chips, processor, special tokens, chat template.
 """
 
 import json
@@ -44,7 +44,7 @@ WORDS = tuple(
     """.split()  # noqa: SIM905
 )
 PREFERENCE = 0.3
-"""Size of the embedding's first coordinate, by which this model prefers words (see `prefer_words`)."""
+"""First coordinate of the embedding, by which this model prefers words (see `prefer_words`)."""
 
 CHAT_TEMPLATE = """{{- bos_token -}}
 {%- for message in messages -%}
@@ -67,7 +67,8 @@ CHAT_TEMPLATE = """{{- bos_token -}}
 
 
 def vocabulary() -> dict[str, int]:
-    """Specials, all bytes, printable characters, and whole words, which only ever come out of the model."""
+    """Returns the vocabulary: specials, all bytes, printable characters, and whole words, which only the
+    model's output uses."""
     tokens = [*SPECIAL, *(f"<0x{byte:02X}>" for byte in range(256)), "▁"]
     tokens += [character for character in string.printable if character not in " \x0b\x0c\r"]
     tokens += [f"▁{word}" for word in WORDS]
@@ -76,9 +77,9 @@ def vocabulary() -> dict[str, int]:
 
 
 def configuration(tokens: dict[str, int]) -> Gemma4Config:
-    """Gemma 4 26B's kinds of layer at about a thousandth of its size.
+    """Returns a configuration with Gemma 4 26B's kinds of layer at about a thousandth of its size.
 
-    Four chips divide 4 sliding KV heads, 4 vision heads and 8 experts; the 2 KV heads of the full layer are
+    Four chips divide 4 sliding KV heads, 4 vision heads and 8 experts. The 2 KV heads of the full layer are
     fewer than the chips, as in the real model. Patch and pooling sizes and the 280 tokens of an image are the
     real ones.
     """
@@ -146,8 +147,9 @@ def prefer_words(model: Gemma4ForConditionalGeneration, tokens: dict[str, int]) 
     """Make the answers readable: words win over single characters, bytes and specials.
 
     The first coordinate of the residual stream is made a constant: no layer writes to it. The tied embedding
-    holds +PREFERENCE there for words, a quarter of it for characters and -PREFERENCE for all else, and the
-    last norm multiplies it, so that it decides the kind of token and the random rest decides which one.
+    holds +PREFERENCE there for words, a quarter of it for characters and -PREFERENCE for all other tokens.
+    The last norm multiplies that coordinate, so it decides the kind of token, and the random rest decides
+    which one.
     """
     text = model.model.language_model
     rows = text.embed_tokens.weight
@@ -158,16 +160,17 @@ def prefer_words(model: Gemma4ForConditionalGeneration, tokens: dict[str, int]) 
         elif number >= len(SPECIAL) and not token.startswith("<0x"):
             rows[number, 0] = PREFERENCE / 4
     for name, weight in text.layers.named_parameters():
-        # What a layer adds to the stream goes through one of these.
+        # Everything that a layer adds to the stream goes through one of these norms.
         if name.split(".")[1] in ("post_attention_layernorm", "post_feedforward_layernorm"):
             weight[0] = 0
-    # Sizes by trial: the likeliest word gets a probability of some tenths, anything else next to none.
+    # Found by trial: the likeliest word gets a probability of some tenths, all other tokens almost none.
     text.norm.weight[:] = 6
     text.norm.weight[0] = 80
 
 
 def processor(folder: Path) -> None:
-    """The real image processor's settings; audio and video entries only because the class needs them."""
+    """Write the real image processor's settings; audio and video entries are there because the class needs
+    them."""
     settings = {
         "processor_class": "Gemma4Processor",
         "image_seq_length": 280,

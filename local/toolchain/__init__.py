@@ -20,7 +20,7 @@ from local.toolchain.find import Found, find
 from local.toolchain.programs import CLONE_VARIABLE, PROGRAMS, PROVIDER, Built, Packaged
 
 EVERYTHING: tuple[str, ...] = tuple(name for name, program in PROGRAMS.items() if program.local_stack)
-"""What `make up` needs; the rest of the table serves single tests and commands."""
+"""Programs that `make up` needs; the rest of the table serves single tests and commands."""
 
 
 def ensure(*names: str) -> None:
@@ -42,20 +42,20 @@ def ensure(*names: str) -> None:
 
 
 def missing(*names: str) -> list[str]:
-    """Those of the named programs that `ensure` would build or install. Raises Refusal."""
+    """Returns those of the named programs that `ensure` would build or install. Raises Refusal."""
     return [name for name in names if find(_program(name)) is None]
 
 
 def path(name: str) -> Path:
-    """Where the program is (`cni`: the folder of plugins). Raises Refusal when nothing ensured it yet."""
+    """Returns the program's path (`cni`: the folder of plugins). Raises Refusal when it is not built yet."""
     return _found(name).path
 
 
 def pulumi_environment() -> dict[str, str]:
-    """What to lay over os.environ so that the ordinary `pulumi` works on this instance. Raises Refusal.
+    """Returns the variables with which the ordinary `pulumi` works on this instance. Raises Refusal.
 
-    The backend is a folder of this instance and its passphrase is empty: no secret value ever enters the
-    state (docs say how), so there is nothing for a passphrase to guard.
+    The backend is a folder of this instance, and its passphrase is empty: no secret value ever enters the
+    state (the docs explain how), so there is nothing for a passphrase to protect.
     """
     pulumi = _found("pulumi")
     environment = {
@@ -68,15 +68,17 @@ def pulumi_environment() -> dict[str, str]:
         behind = (entry for entry in os.get_exec_path() if entry != front)
         environment["PATH"] = os.pathsep.join((front, *behind))
         environment["PULUMI_HOME"] = str(paths.pulumi_home())
-        # A machine that builds its CLI gets no plugin by download: without this every run would try, and wait
-        # for, the providers of the other stacks. `pulumi plugin install` still does it where it is possible.
+        # A machine that builds its CLI does not download plugins: without this setting every run would try,
+        # and wait for, the providers of the other stacks. `pulumi plugin install` still downloads where it
+        # can.
         environment["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
         environment[CLONE_VARIABLE] = str(paths.REPOSITORY)
     return environment
 
 
 def ensure_provider(pulumi_home: Path | None = None) -> None:
-    """Make the Kubernetes provider a plugin of `pulumi_home`, by default of the one that the CLI uses.
+    """Make the Kubernetes provider a plugin of `pulumi_home`, by default of the PULUMI_HOME that the CLI
+    uses.
 
     Raises Refusal.
     """
@@ -87,13 +89,13 @@ def ensure_provider(pulumi_home: Path | None = None) -> None:
             [pulumi.path, "plugin", "install", "resource", "kubernetes", PROVIDER.version],
             log="provider-kubernetes",
             env={"PULUMI_HOME": str(pulumi_home)} if pulumi_home else None,
-            advice=f"Where its download cannot be reached, take {pulumi.path.parent} off PATH: "
-            "CLI and provider are then built from their Go modules.",
+            advice=f"If it cannot be downloaded, take {pulumi.path.parent} off PATH: CLI and provider are "
+            "then built from their Go modules.",
         )
         return
     golang.build([PROVIDER])
     built = golang.folder(PROVIDER) / "pulumi-resource-kubernetes"
-    # A real folder with a link in it: `pulumi plugin ls` passes over folders that are links themselves.
+    # Use a real folder with a link in it: `pulumi plugin ls` skips folders that are links themselves.
     home = pulumi_home or paths.pulumi_home()
     plugin = home / "plugins" / f"resource-kubernetes-v{PROVIDER.version}" / built.name
     if not (plugin.is_symlink() and plugin.readlink() == built):
@@ -109,14 +111,14 @@ def _check_installed(programs: Iterable[Packaged]) -> None:
             oldest = ".".join(map(str, program.oldest))
             raise Refusal(
                 f"{program.name} {oldest} or newer is needed, and the package {program.package} of this "
-                f"machine's Debian release brought none: use Debian 12 or newer, or put {program.name} on "
-                "PATH yourself."
+                "machine's Debian release does not provide it: use Debian 12 or newer, or put "
+                f"{program.name} on PATH yourself."
             )
 
 
 def _program(name: str) -> Built | Packaged:
     if name not in PROGRAMS:
-        raise Refusal(f"There is no program {name!r} in the toolchain: it has {', '.join(PROGRAMS)}.")
+        raise Refusal(f"There is no program {name!r} in the toolchain: choose one of {', '.join(PROGRAMS)}.")
     return PROGRAMS[name]
 
 

@@ -1,4 +1,4 @@
-"""`python -m local.toolchain [status | build [NAME ...]]`: see the programs, or get them."""
+"""`python -m local.toolchain [status | build [NAME ...]]`: list the programs, or build and install them."""
 
 import argparse
 import sys
@@ -28,12 +28,13 @@ def main() -> int:
 
 
 def table() -> str:
-    """One line a program. A missing one shows the version that would be built, or the oldest that will do."""
+    """Returns one line for each program. A missing one shows the version that would be built, or the oldest
+    accepted one."""
     rows = [("PROGRAM", "VERSION", "FROM", "PATH")]
     for name, program in PROGRAMS.items():
-        found = find(program)
-        if found is not None:
-            rows.append((name, found.version or "-", found.origin, str(found.path)))
+        usable = find(program)
+        if usable is not None:
+            rows.append((name, usable.version or "-", usable.origin, str(usable.path)))
         elif isinstance(program, Built):
             rows.append((name, program.family.version, "missing", "(to be built)"))
         else:

@@ -1,7 +1,7 @@
 """`python -m local.toolchain.align`: give the provider's Go module the versions of the common one.
 
-Run it after a change of go/programs/go.mod. Go's build cache then serves both modules, so that a package
-which both import is compiled once.
+Run it after a change of go/programs/go.mod. Go's build cache then serves both modules, so that a package that
+both import is compiled once.
 """
 
 import json
@@ -19,7 +19,8 @@ from local.progress import Refusal
 from local.toolchain.programs import COMMON, PROVIDER, PROVIDER_MODULE
 
 OWN = ("github.com/pulumi/pulumi/pkg/v3", "github.com/pulumi/pulumi/sdk/v3")
-"""The provider calls functions that these modules had at its own release and no longer have at the CLI's."""
+"""Modules with versions of their own: the provider calls functions that they no longer have at the CLI's
+version."""
 SDK = "github.com/pulumi/pulumi-kubernetes/sdk/v4 => ./sdk"
 
 
@@ -34,11 +35,11 @@ def main() -> int:
 
 def align() -> None:
     """Rewrite go.mod and go.sum of the provider. Raises Refusal when Go cannot resolve them."""
-    own = {name: PROVIDER_MODULE.version(name) for name in OWN}
+    pinned = {name: PROVIDER_MODULE.version(name) for name in OWN}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / PROVIDER_MODULE.name
         shutil.copytree(PROVIDER_MODULE.folder, folder)
-        (folder / "go.mod").write_text(_go_mod(own, list(_modules())), "utf-8")
+        (folder / "go.mod").write_text(_go_mod(pinned, list(_modules())), "utf-8")
         _go(folder, "mod", "tidy")
         for name in ("go.mod", "go.sum"):
             shutil.copyfile(folder / name, PROVIDER_MODULE.folder / name)
@@ -66,7 +67,8 @@ def _go_mod(own: dict[str, str], modules: list[dict[str, Any]]) -> str:
 
 
 def _modules() -> Iterator[dict[str, Any]]:
-    """All modules of the common module's graph, as `go list -m -json` describes them."""
+    """Yields all modules of the common module's graph, as `go list -m -json` describes them. Raises
+    Refusal."""
     text = _go(COMMON.folder, "list", "-m", "-json", "all").strip()
     while text:
         module, end = json.JSONDecoder().raw_decode(text)

@@ -1,4 +1,4 @@
-"""Where a program is now: on PATH, built, or nowhere yet. Nothing is changed by asking."""
+"""Location of a program now: on PATH, built, or missing. Looking changes nothing."""
 
 import functools
 import os
@@ -17,7 +17,7 @@ _ASK_SECONDS = 30
 
 @dataclass(frozen=True)
 class Found:
-    """A usable program. `version` is as its own version command says, or as its pin says."""
+    """Usable program. `version` comes from its own version command, or from its pin."""
 
     path: Path
     version: str
@@ -25,7 +25,7 @@ class Found:
 
 
 def find(program: Program) -> Found | None:
-    """The program to use, or None when it has to be built or installed first."""
+    """Returns the program to use, or None when it has to be built or installed first."""
     match program:
         case Packaged():
             return _packaged(program)
@@ -54,7 +54,7 @@ def _on_path(program: Built) -> Found | None:
 
 
 def _which(name: str) -> str | None:
-    """Like shutil.which, blind to what this project itself puts on PATH (`pulumi_environment`)."""
+    """Like shutil.which, but ignores what this project itself puts on PATH (`pulumi_environment`)."""
     entries = (entry for entry in os.get_exec_path() if not Path(entry).is_relative_to(paths.toolchain()))
     return shutil.which(name, path=os.pathsep.join(entries))
 
@@ -80,7 +80,8 @@ def _version(path: Path, command: tuple[str, ...]) -> Version | None:
 
 @functools.cache
 def _ask(path: Path, changed: int, command: tuple[str, ...]) -> Version | None:
-    """Kept per file and time of change, because callers ask for paths often and Go programs start slowly."""
+    """Cached by file and modification time, because callers ask for paths often and Go programs start
+    slowly."""
     try:
         done = subprocess.run(
             [path, *command],

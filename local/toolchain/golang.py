@@ -1,4 +1,4 @@
-"""Building Go programs into the cache folders of their families: a folder is whole or does not exist."""
+"""Builds of Go programs into the cache folders of their families: a folder is complete or does not exist."""
 
 import hashlib
 import json
@@ -17,11 +17,13 @@ from local.toolchain.programs import GoFamily, GoModule, ModuleFile, parse_versi
 _FLAGS = ("-trimpath", "-buildvcs=false", "-mod=readonly", "-gcflags=all=-dwarf=false")
 """Without debug information, which the compiler would make and the linker remove."""
 _SETTINGS = {"CGO_ENABLED": "0", "GOWORK": "off"}
-"""No C compiler is needed and the programs run on any libc; a go.work of the user's is not read."""
+"""Settings for a build without a C compiler, whose programs run on any libc; a go.work of the user is
+ignored."""
 
 
 def folder(family: GoFamily) -> Path:
-    """Where the family's programs are or will be: changes with its version, its Go module and its flags."""
+    """Returns the family's folder, which may not exist yet: it changes with its version, its Go module and
+    its flags."""
     settings = (family.programs, _linker([family]), family.sources, family.installs, family.scripts)
     recipe = hashlib.sha256(repr((settings, _FLAGS, platform.machine())).encode())
     for file in _files(family.module):
@@ -31,7 +33,7 @@ def folder(family: GoFamily) -> Path:
 
 
 def build(families: Iterable[GoFamily]) -> None:
-    """Build the families whose folders do not exist yet, those of one Go module by one `go build`.
+    """Build the families whose folders do not exist yet, those of one Go module with one `go build`.
 
     One command for several programs keeps all processors busy: one program links while the next compiles.
     Safe to kill at any moment and to run twice at once. Raises Refusal.
@@ -78,7 +80,7 @@ def _build(module: GoModule, families: Sequence[GoFamily]) -> None:
         log=f"toolchain-{module.name}",
         env=_SETTINGS,
         cwd=source,
-        advice="What is compiled already stays in Go's cache: run the same command again to go on.",
+        advice="Compiled packages stay in Go's cache: run the same command again to continue.",
     )
     for family in families:
         for name, package in family.programs.items():
@@ -88,7 +90,8 @@ def _build(module: GoModule, families: Sequence[GoFamily]) -> None:
 
 
 def _built_name(package: str, module: GoModule) -> str:
-    """File name that `go build` gives a package's program: the path's last part that is no version."""
+    """Returns the file name that `go build` gives a package's program: the path's last part that is not a
+    version."""
     parts = PurePosixPath(module.name, package).parts
     return next(part for part in reversed(parts) if not re.fullmatch(r"v\d+", part))
 
@@ -105,12 +108,12 @@ def _linker(families: Iterable[GoFamily]) -> str:
             f"-X {variable.format(version=family.version, major=major, minor=minor)}"
             for variable in family.version_variables
         )
-    # Without symbol tables: they double the provider's 200 MB.
+    # Strip the symbol tables: with them, the provider's 200 MB would double.
     return " ".join(["-s -w", *variables])
 
 
 def _module_file(family: GoFamily, wanted: ModuleFile, source: Path) -> Path:
-    """Copy `wanted` into `source` from the module that go.mod and go.sum pin."""
+    """Copy `wanted` into `source` from the module that go.mod and go.sum pin. Raises Refusal."""
     command = ["go", "mod", "download", "-json", wanted.module]
     title = f"Fetch {Path(wanted.path).name} of {family.name} {family.version}"
     with progress.step(title):
@@ -131,27 +134,27 @@ def _module_file(family: GoFamily, wanted: ModuleFile, source: Path) -> Path:
             "(`go env GOPROXY`) and run the same command again."
         )
     origin = Path(json.loads(done.stdout)["Dir"]) / wanted.path
-    laid = source / origin.name
+    target = source / origin.name
     if wanted.version is None:
-        # Not shutil.copy: files of the module cache are read-only, and the copy must not be.
-        shutil.copyfile(origin, laid)
+        # Not shutil.copy: files of the module cache are read-only, and the copy must be writable.
+        shutil.copyfile(origin, target)
     else:
         document = json.loads(origin.read_text("utf-8"))
-        laid.write_text(json.dumps({**document, "version": wanted.version}), "utf-8")
-    return laid
+        target.write_text(json.dumps({**document, "version": wanted.version}), "utf-8")
+    return target
 
 
 def _require_go(module: GoModule, families: Iterable[GoFamily]) -> None:
-    """Refuse in one sentence where Go is missing, or too old and forbidden to fetch a newer Go."""
+    """Raise Refusal where Go is missing, or too old and forbidden to fetch a newer Go."""
     needed = ".".join(map(str, module.minimum_go))
     names = ", ".join(f"{family.name} {family.version}" for family in families)
     task = f"Building {names} needs Go {needed} or newer"
-    way_out = f"install Go {needed} or newer (`go` on PATH) and run the same command again."
+    remedy = f"install Go {needed} or newer (`go` on PATH) and run the same command again."
     if shutil.which("go") is None:
-        raise Refusal(f"{task}, and there is no `go` on PATH: {way_out}")
-    # Outside any module and with the switch off, Go reports the version that is installed, not the one that
-    # go.mod would fetch.
-    asked = subprocess.run(
+        raise Refusal(f"{task}, and there is no `go` on PATH: {remedy}")
+    # Outside any module and with the switch off, Go reports the installed version, not the one that go.mod
+    # would fetch.
+    version_command = subprocess.run(
         ["go", "version"],
         cwd="/",
         env={**os.environ, "GOTOOLCHAIN": "local"},
@@ -159,10 +162,12 @@ def _require_go(module: GoModule, families: Iterable[GoFamily]) -> None:
         text=True,
         check=False,
     )
-    found = re.search(r"go(\d+\.\d+(?:\.\d+)?)", asked.stdout)
-    if found is None:
-        raise Refusal(f"{task}, and `go version` failed: {' '.join(asked.stderr.split())}; {way_out}")
-    version = parse_version(found.group(1))
+    match = re.search(r"go(\d+\.\d+(?:\.\d+)?)", version_command.stdout)
+    if match is None:
+        raise Refusal(
+            f"{task}, and `go version` failed: {' '.join(version_command.stderr.split())}; {remedy}"
+        )
+    version = parse_version(match.group(1))
     if version >= module.minimum_go:
         return
     # Go 1.21 and newer fetches the toolchain that go.mod asks for, unless GOTOOLCHAIN says local or path.
@@ -171,7 +176,7 @@ def _require_go(module: GoModule, families: Iterable[GoFamily]) -> None:
     ).stdout.strip()
     if version < (1, 21) or switch in {"local", "path"}:
         raise Refusal(
-            f"{task}, and the `go` on PATH is {found.group(1)}"
-            + (f" with GOTOOLCHAIN={switch}, which forbids it to fetch a newer one" if switch else "")
-            + f": {way_out}"
+            f"{task}, and the `go` on PATH is {match.group(1)}"
+            + (f" with GOTOOLCHAIN={switch}, which forbids it to fetch a newer version" if switch else "")
+            + f": {remedy}"
         )

@@ -1,6 +1,6 @@
-"""The table of programs: which version, where it comes from, how its version is asked.
+"""Table of programs: their versions, where they come from, and how to ask them for their version.
 
-The version of a program that is built stands only in go/programs/go.mod or go/provider/go.mod.
+The version of a program that is built is defined only in go/programs/go.mod or go/provider/go.mod.
 """
 
 import functools
@@ -13,22 +13,24 @@ from types import MappingProxyType
 
 GO_FOLDER = Path(__file__).resolve().parent / "go"
 CLONE_VARIABLE = "TPUSERVE_CLONE"
-"""Tells the built CLI, which clones share, whose language host and virtual environment to use."""
+"""Variable that gives the built CLI, which clones share, the clone whose language host and virtual
+environment it uses."""
 
 type Version = tuple[int, ...]
 
 
 def parse_version(text: str) -> Version:
-    """The first dotted number in `text` as integers: `v1.34.4+k3s1` is (1, 34, 4). Raises ValueError."""
-    found = re.search(r"\d+(?:\.\d+)+", text)
-    if found is None:
+    """Returns the first dotted number in `text` as integers: `v1.34.4+k3s1` is (1, 34, 4). Raises
+    ValueError."""
+    match = re.search(r"\d+(?:\.\d+)+", text)
+    if match is None:
         raise ValueError(f"no version number in {text!r}")
-    return tuple(int(part) for part in found.group().split("."))
+    return tuple(int(part) for part in match.group().split("."))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModuleFile:
-    """A file that the build takes from a Go module, so that the repository keeps no copy of it."""
+    """File that the build takes from a Go module, so that the repository keeps no copy of it."""
 
     module: str
     path: str
@@ -38,7 +40,7 @@ class ModuleFile:
 
 @dataclass(frozen=True)
 class GoModule:
-    """A folder under go/ with a go.mod: one set of versions for every program that is built from it."""
+    """Folder under go/ with a go.mod: one set of versions for every program that is built from it."""
 
     name: str
     """The folder's name."""
@@ -53,25 +55,26 @@ class GoModule:
 
     @property
     def minimum_go(self) -> Version:
-        """The oldest Go that may build it: go.mod's own `go` line."""
-        found = re.search(r"^go (\S+)", self.go_mod, re.MULTILINE)
-        assert found is not None, f"go/{self.name}/go.mod has no go line"
-        return parse_version(found.group(1))
+        """Returns the oldest Go version that may build it: go.mod's own `go` line."""
+        match = re.search(r"^go (\S+)", self.go_mod, re.MULTILINE)
+        assert match is not None, f"go/{self.name}/go.mod has no go line"
+        return parse_version(match.group(1))
 
     def version(self, requirement: str) -> str:
-        """Version of a required Go module, without the leading v."""
-        found = re.search(rf"^\s*(?:require )?{re.escape(requirement)} v(\S+)", self.go_mod, re.MULTILINE)
-        assert found is not None, f"go/{self.name}/go.mod does not require {requirement}"
-        return found.group(1)
+        """Returns the version of a required Go module, without the leading v."""
+        match = re.search(rf"^\s*(?:require )?{re.escape(requirement)} v(\S+)", self.go_mod, re.MULTILINE)
+        assert match is not None, f"go/{self.name}/go.mod does not require {requirement}"
+        return match.group(1)
 
 
 COMMON = GoModule("programs")
-"""All programs but two: what several of them import is compiled once."""
+"""Module of all programs but two: a package that several of them import is compiled once."""
 PROVIDER_MODULE = GoModule("provider")
-"""The Kubernetes provider imports another version of Pulumi's packages than the CLI. Every other version is
-COMMON's, so that Go's build cache serves both; a test compares them."""
+"""Module of the Kubernetes provider, which imports another version of Pulumi's packages than the CLI. Every
+other version is COMMON's, so that Go's build cache serves both; a test compares them."""
 LINTER_MODULE = GoModule("actionlint")
-"""actionlint needs an older go.yaml.in/yaml/v4 than the CLI; the two versions differ in exported names."""
+"""Module of actionlint, which needs an older go.yaml.in/yaml/v4 than the CLI; the two versions differ in
+exported names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,14 +84,14 @@ class GoFamily:
     name: str
     """Also the beginning of the cache folder's name."""
     requirement: str
-    """The requirement in go.mod whose version is the programs' version."""
+    """Requirement in go.mod whose version is the programs' version."""
     programs: Mapping[str, str]
     """Executable's name -> Go package."""
     module: GoModule = COMMON
     version_variables: tuple[str, ...] = ()
     """Linker settings; `{version}` is replaced."""
     release: str = ""
-    """Version that the programs report, where the module is served as a commit's snapshot only."""
+    """Version that the programs report, where the module is available only as a commit's snapshot."""
     sources: tuple[ModuleFile, ...] = ()
     """Copied beside main.go before the build."""
     installs: tuple[ModuleFile, ...] = ()
@@ -98,24 +101,24 @@ class GoFamily:
 
     @property
     def version(self) -> str:
-        """Without the leading v."""
+        """Returns the version without the leading v."""
         return self.release or self.module.version(self.requirement)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """A program of a Go family; one on PATH is preferred when `oldest` <= its version < `first_too_new`."""
+    """Program of a Go family; one on PATH is preferred when `oldest` <= its version < `first_too_new`."""
 
     name: str
     family: GoFamily
     oldest: Version | None = None
-    """None: PATH is never looked at, because the cluster's parts must be of one version."""
+    """None: PATH is never used, because the cluster's parts must be of one version."""
     first_too_new: Version | None = None
     version_command: tuple[str, ...] = ("version",)
     executable: str = ""
     """File name where it differs from `name`."""
     needs_beside: str = ""
-    """One on PATH counts only when this other program is on PATH as well."""
+    """Other program that must also be on PATH for this one to count."""
     local_stack: bool = True
     """False: not needed by `make up`."""
 
@@ -126,18 +129,18 @@ class Built:
 
 @dataclass(frozen=True, kw_only=True)
 class Packaged:
-    """A program that a Debian package brings, or anything on PATH that is new enough."""
+    """Program that a Debian package contains, or any on PATH that is new enough."""
 
     name: str
     package: str
     oldest: Version
     version_command: tuple[str, ...] = ("--version",)
     folders: tuple[str, ...] = ("/usr/sbin", "/sbin")
-    """Looked into after PATH: an unprivileged or non-login PATH often lacks them."""
+    """Searched after PATH: an unprivileged or non-login PATH often lacks them."""
     members: tuple[str, ...] = ()
-    """When given, `name` is a folder that holds these executables, the first of which tells the version."""
+    """When given, `name` is a folder that holds these executables; the first one reports the version."""
     service: str = ""
-    """A systemd unit that the package would start and enable; the installation leaves it off."""
+    """Systemd unit that the package would start and enable; the installation disables it."""
     local_stack: bool = True
 
 
@@ -168,7 +171,7 @@ ETCD = GoFamily(
     requirement="go.etcd.io/etcd/server/v3",
     programs={"etcd": "go.etcd.io/etcd/server/v3"},
 )
-# The CLI warns of a language host that is on PATH and not beside it.
+# The CLI warns about a language host that is on PATH but not beside it.
 _HOST_SCRIPT = f"""#!/bin/sh
 : "${{{CLONE_VARIABLE}:?is not set: run pulumi with the variables that 'python -m local env' prints}}"
 exec "${CLONE_VARIABLE}/.venv/bin/python" "${CLONE_VARIABLE}/local/toolchain/language_host/__main__.py" \\
@@ -189,8 +192,8 @@ PULUMI = GoFamily(
     scripts={"pulumi-language-python": _HOST_SCRIPT},
 )
 PROVIDER_RELEASE = "4.25.0"
-"""The release that pulumi-kubernetes' commit f47bc2d6f199 became: the Python SDK built from that commit
-(4.25.0a1768448096 on PyPI) has the same files as 4.25.0 but for the version. requirements/program.in pins
+"""Release that pulumi-kubernetes' commit f47bc2d6f199 became: the Python SDK built from that commit
+(4.25.0a1768448096 on PyPI) has the same files as 4.25.0 except for the version. requirements/program.in pins
 the same number; a test compares them."""
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 PROVIDER = GoFamily(
@@ -212,7 +215,8 @@ PROVIDER = GoFamily(
 COREDNS = GoFamily(
     name="coredns",
     requirement="github.com/coredns/coredns",
-    # A main of ours: upstream's links 50 plugins and three clouds' SDKs, and the Corefile names six plugins.
+    # This project's main package: upstream's links 50 plugins and three clouds' SDKs, and the Corefile names
+    # six plugins.
     programs={"coredns": "./coredns"},
 )
 NETWORK_POLICIES = GoFamily(
@@ -235,7 +239,7 @@ _TABLE: tuple[Program, ...] = (
     Built(
         name="pulumi",
         family=PULUMI,
-        # An older CLI may lack what the pinned Python SDK asks of the engine.
+        # An older CLI may lack engine features that the pinned Python SDK uses.
         oldest=parse_version(metadata.version("pulumi")),
         needs_beside="pulumi-language-python",
     ),
@@ -260,10 +264,10 @@ _TABLE: tuple[Program, ...] = (
         version_command=("version", "--client"),
     ),
     Built(name="coredns", family=COREDNS, version_command=("-version",)),
-    # Has no version command; the cache folder's name carries the version.
+    # It has no version command; the cache folder's name contains the version.
     Built(name="kube-network-policies", family=NETWORK_POLICIES, version_command=()),
     Built(name="kwok", family=KWOK, version_command=("--version",), local_stack=False),
-    # One version for everybody: what it finds is a test's result.
+    # One version for everybody: its findings are a test's result.
     Built(name="actionlint", family=ACTIONLINT, version_command=("-version",), local_stack=False),
     Packaged(name="containerd", package="containerd", oldest=(1, 6), service="containerd.service"),
     Packaged(name="ctr", package="containerd", oldest=(1, 6), service="containerd.service"),
@@ -271,7 +275,8 @@ _TABLE: tuple[Program, ...] = (
     Packaged(
         name="cni",
         package="containernetworking-plugins",
-        # Debian's plugins say "version unknown"; every version speaks the bridge configuration used here.
+        # Debian's plugins report "version unknown"; every version supports the bridge configuration used
+        # here.
         oldest=(),
         version_command=(),
         folders=("/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"),

@@ -1,15 +1,15 @@
 """Google's side of a boot, on loopback: metadata server, Secret Manager, Cloud Storage, Artifact Registry.
 
-The machine under test asks the real names over TLS (its /etc/hosts and its certificate store lead here), so
+The machine under test calls the real names over TLS (its /etc/hosts and its certificate store lead here), so
 the program under test needs no test switch. Run as `python -m tests.boot.cloud FOLDER` inside the machine's
-network namespace. FOLDER holds what is served, and takes what is asked:
+network namespace. FOLDER holds what is served, and records the requests:
 
     metadata.json          instance attributes and identity; read at each request
     objects/<bucket>/...   Cloud Storage
     secrets/<name>         values; the file name is the version's full name with / as +
     image/                 an unpacked OCI archive, served as every repository
     faults.json            HTTP codes by host, and what goes wrong with objects (see `Apis`)
-    requests.jsonl         what was asked, one line each
+    requests.jsonl         the requests, one line each
     guest-attributes.json  what the machine reported
 """
 
@@ -33,13 +33,13 @@ FOLDER = Path(sys.argv[1]) if __name__ == "__main__" else Path()
 
 
 def load(name: str) -> Any:
-    """A JSON file of the folder, {} where there is none."""
+    """Returns a JSON file of the folder, {} where there is none."""
     path = FOLDER / name
     return json.loads(path.read_text()) if path.exists() else {}
 
 
 class Handler(BaseHTTPRequestHandler):
-    """What both servers share."""
+    """Base of both servers' request handlers."""
 
     protocol_version = "HTTP/1.1"
 
@@ -82,8 +82,9 @@ class Metadata(Handler):
 
 
 class Apis(Handler):
-    """The three APIs, told apart by host name. Faults: `composite`, `corrupt` and `cut` name an object,
-    `rival` one that somebody else creates during an upload; `broken_uploads` is how many more break off."""
+    """The three APIs, distinguished by host name. Faults: `composite`, `corrupt` and `cut` name an object,
+    `rival` one that another client creates during an upload; `broken_uploads` is how many more uploads break
+    off."""
 
     def do_GET(self) -> None:
         host = (self.headers.get("Host") or "").split(":")[0]
@@ -135,7 +136,7 @@ class Apis(Handler):
             data = bytes(byte ^ 1 for byte in data[:1]) + data[1:]
         first, _, last = (self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").partition("-")
         part = data[int(first) : int(last) + 1 if last else None]
-        # Parts from this byte on take longer than anybody waits.
+        # Parts from this byte on take longer than any client waits.
         if int(first) >= faults.get("hold_from", len(data)):
             time.sleep(60)
         if faults.get("cut") == name:
@@ -148,7 +149,7 @@ class Apis(Handler):
         self.answer(206 if self.headers.get("Range") else 200, part)
 
     def do_POST(self) -> None:
-        """Begin an upload: its address is the session, which tells the object and its MD5."""
+        """Begin an upload: its address is the session, which contains the object and its MD5."""
         about = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         query = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
         bucket = urlsplit(self.path).path.removeprefix("/upload/storage/v1/b/").removesuffix("/o")
@@ -161,7 +162,7 @@ class Apis(Handler):
         self.answer(200, Location=f"{scheme}://{self.headers['Host']}/session?{session}")
 
     def do_PUT(self) -> None:
-        """The whole of an upload; the object appears at once or not at all."""
+        """Receive a whole upload; the object appears at once or not at all."""
         query = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
         target, faults = self.target(query["bucket"], query["name"]), load("faults.json")
         if left := faults.get("broken_uploads"):
@@ -203,7 +204,7 @@ class Apis(Handler):
 
 
 def main() -> None:
-    """Serve until killed; `serving` in the folder says that both listen."""
+    """Serve until killed; the file `serving` in the folder says that both servers listen."""
     metadata = ThreadingHTTPServer((METADATA_ADDRESS, 80), Metadata)
     apis = ThreadingHTTPServer((API_ADDRESS, 443), Apis)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

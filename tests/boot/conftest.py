@@ -1,4 +1,4 @@
-"""Machines for the boot's tests. They need root, loop devices and the server's environment."""
+"""Machines for the boot tests. They need root, loop devices and the server's environment."""
 
 import itertools
 import threading
@@ -18,14 +18,14 @@ from tests.boot.tree import ensure_tree
 
 
 class MakeLab(Protocol):
-    """Makes a lab that the test's end takes down."""
+    """Factory of labs that the end of the test takes down."""
 
     def __call__(self, *, disk_bytes: int = 6 * 2**30, real: bool = False) -> Lab: ...
 
 
 @pytest.fixture(scope="module")
 def make_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeLab]:
-    """Labs by demand, all gone at the module's end."""
+    """Yields a factory of labs, which are all gone at the module's end."""
     tree, environment = ensure_tree(), image.ensure_environment()
     labs: list[Lab] = []
     number = itertools.count()

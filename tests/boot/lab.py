@@ -22,7 +22,7 @@ from tests.boot.machine import ADDRESS, Machine, wait_for
 from tests.boot.supplies import certificates, image
 
 CANARY = "canary-key-9f3c1d"
-"""The clients' key; found anywhere but in memory, it has leaked."""
+"""The clients' key; if it is found anywhere but in memory, it has leaked."""
 
 SECRET = "projects/p/secrets/tpuserve-api-key-dev/versions/latest"
 BUCKET = "p-tpuserve"
@@ -33,7 +33,8 @@ CACHE = "xla/0123456789abcdef.tar.zst"
 IMAGE = "us-east5-docker.pkg.dev/p/tpuserve-images/vllm/vllm-tpu"
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-# As the local stack's, with what a boot needs made short: these are tests of the chain, not of its lengths.
+# The local stack's timeouts, shortened where a boot waits for them: these tests check the chain, not its
+# lengths.
 LIFECYCLE = Lifecycle(
     startup_period_seconds=10,
     startup_failure_threshold=60,
@@ -92,12 +93,12 @@ class Lab:
         self.machine.write("/etc/systemd/system/google-startup-scripts.service", machine.STARTUP_UNIT)
         self.machine.write("/usr/local/bin/node-runtime", machine.RUNTIME, 0o755)
         docker = {"runtimes": {"node": {"path": "/usr/local/bin/node-runtime"}}, "default-runtime": "node"}
-        # No bridge: the machine's only network is loopback, and the server uses the host's anyway.
+        # No bridge: loopback is the machine's only network, and the server uses the host's network anyway.
         docker.update({"bridge": "none", "iptables": False})
         self.machine.write("/etc/docker/daemon.json", json.dumps(docker))
 
     def secret(self, value: str | None) -> None:
-        """Set the key in Secret Manager, or take it away."""
+        """Set the key in Secret Manager, or remove it."""
         file = self.cloud / "secrets" / SECRET.replace("/", "+")
         file.parent.mkdir(exist_ok=True)
         file.unlink(missing_ok=True)
@@ -121,7 +122,7 @@ class Lab:
         file.write_bytes(data)
 
     def faults(self, **faults: Any) -> None:
-        """What Google's side does wrong from now on."""
+        """Set what goes wrong on Google's side from now on."""
         (self.cloud / "faults.json").write_text(json.dumps(faults))
 
     def template(
@@ -168,20 +169,20 @@ class Lab:
         return script
 
     def requests(self) -> list[dict[str, str]]:
-        """What was asked of Google so far."""
+        """Returns the requests that Google's side received so far."""
         log = self.cloud / "requests.jsonl"
         return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
     def forget_requests(self) -> None:
-        """Start the record anew."""
+        """Clear the record of requests."""
         (self.cloud / "requests.jsonl").unlink(missing_ok=True)
 
     def inside(self, *words: str) -> list[str]:
-        """A command line that runs in the machine's network only, with the host's programs."""
+        """Returns a command line that runs in the machine's network only, with the host's programs."""
         return ["nsenter", f"--net=/run/netns/{self.machine.name}", *words]
 
     def close(self) -> None:
-        """Leave nothing running."""
+        """End everything."""
         self.machine.scrap()
         self._server.terminate()
         self._server.wait(120)
@@ -190,7 +191,7 @@ class Lab:
 
 
 def simple_release(image: str, model: str) -> Release:
-    """What the stand-in server needs of a command line."""
+    """Returns the parts of a release that the stand-in server's command line needs."""
     return Release(
         image=image,
         model=model,
@@ -214,7 +215,8 @@ def simple_release(image: str, model: str) -> Release:
 
 
 def vllm_release(image: str) -> tuple[Release, Lifecycle]:
-    """The real server of the local stack: the tiny model with tensor parallel 4 on virtual devices."""
+    """Returns the real server of the local stack: the tiny model with tensor parallel 4 on virtual
+    devices."""
     settings = Settings.parse(
         {
             "target": {"kind": "local"},
@@ -229,7 +231,7 @@ def vllm_release(image: str) -> tuple[Release, Lifecycle]:
 
 
 def furnish(lab: Lab) -> Lab:
-    """Everything in its place: key, weights, template; and the power on."""
+    """Set key, weights and template, and switch the power on."""
     lab.secret(CANARY)
     lab.stage(MODEL, {"model.safetensors": b"w" * (3 * PART + 5), "config.json": b"{}"})
     lab.template(simple_release(lab.image, MODEL), model=MODEL)
@@ -238,7 +240,7 @@ def furnish(lab: Lab) -> Lab:
 
 
 def first_lines(streams: Sequence[subprocess.Popen[str]]) -> list[str]:
-    """What each stream begins with, once all of them have begun."""
+    """Returns the first line of each stream, once all of them have one."""
     assert all(stream.stdout is not None for stream in streams)
     return [stream.stdout.readline() for stream in streams if stream.stdout is not None]
 

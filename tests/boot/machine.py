@@ -1,10 +1,10 @@
-"""A machine of its own for the boot script: systemd as process 1 in namespaces, on a private copy of Debian.
+"""Test machine for the boot script: systemd as process 1 in namespaces, on a private copy of Debian.
 
-What differs from a TPU VM: Debian 12 instead of Ubuntu 22.04, no TPU, no udev, the host's kernel, and no
-resource limits. What does not: systemd, Docker, Compose, mount, mkfs, apt, and every byte of the script.
+Different from a TPU VM: Debian 12 instead of Ubuntu 22.04, no TPU, no udev, the host's kernel, and no
+resource limits. The same: systemd, Docker, Compose, mount, mkfs, apt, and every byte of the script.
 
-Its systemd sees one control group of version 2, this machine's own, as the top of everything: what it trims
-is its own. The host's hierarchies, of version 1 or 2, are not mounted inside.
+Its systemd sees one control group of version 2, this machine's own, as the root of the tree, so it removes
+only its own groups. The host's hierarchies, of version 1 or 2, are not mounted inside.
 """
 
 import contextlib
@@ -20,8 +20,8 @@ from pathlib import Path
 ADDRESS = "10.128.0.2"
 """The machine's internal address."""
 
-# Process 1 moves itself, so that its control group is the top of the namespace that it then makes; nobody
-# else is in there, which version 2 asks of a group that passes controllers on.
+# Process 1 moves itself, so that its control group is the root of the namespace that it then creates. No
+# other process is in that group: version 2 requires that of a group that passes controllers on.
 ENTER = """
 set -e
 mount --make-rprivate /
@@ -63,12 +63,12 @@ exec env -i container=tpuserve PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/s
 """
 
 PREFIX = "tpuserve-machine-"
-"""Of the names of all machines."""
+"""Prefix of the names of all machines."""
 
 DIES_WITH_THE_TEST = ("setpriv", "--pdeathsig", "KILL")
-"""A test run that is killed leaves no machine behind that still runs."""
+"""Prefix of commands: when a test run is killed, its machine does not keep running."""
 
-# As Google's guest agent: fetch the attribute at each start and run it; its output is the serial console.
+# Like Google's guest agent: fetch the attribute at each start and run it; its output is the serial console.
 STARTUP_UNIT = """[Unit]
 After=network-online.target
 # Tests start it many times in a row.
@@ -84,7 +84,7 @@ TimeoutStartSec=infinity
 """
 
 # The node brings the server's Python, as a TPU VM's kernel brings /dev/vfio: not through the compose file.
-# And where this machine lacks a capability itself, a privileged container goes without.
+# Where this machine lacks a capability itself, a privileged container starts without it.
 RUNTIME = """#!/usr/bin/python3
 import json, os, sys
 words = sys.argv[1:]
@@ -113,8 +113,8 @@ os.execv("/usr/sbin/runc", ["runc", *words])
 
 
 class Machine:
-    """One machine: its disk `folder`/disk, its root `folder`/upper; `name` is its network's and its control
-    group's."""
+    """One machine: its disk `folder`/disk, its root `folder`/upper; `name` is that of its network and its
+    control group."""
 
     def __init__(self, folder: Path, tree: Path, environment: Path, disk_bytes: int) -> None:
         self.name = f"{PREFIX}{hashlib.sha256(str(folder).encode()).hexdigest()[:6]}"
@@ -125,7 +125,7 @@ class Machine:
         with (folder / "disk").open("wb") as disk:
             disk.truncate(disk_bytes)
         self.loop = _output("losetup", "--find", "--show", str(folder / "disk"))
-        # Detached from now on, the kernel keeps it for as long as it is open: a killed run leaves none.
+        # Detached from now on, the kernel keeps it as long as it is open, so a killed run leaves none behind.
         self._disk = os.open(self.loop, os.O_RDONLY)
         _output("losetup", "--detach", self.loop)
         sweep()
@@ -138,7 +138,7 @@ class Machine:
         _output("ip", "-netns", self.name, *words)
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
-        """Lay a file into the machine's root; only while it is off."""
+        """Write a file into the machine's root; only while it is off."""
         target = self.folder / "upper" / path.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
@@ -174,14 +174,14 @@ class Machine:
 
     @property
     def init(self) -> int:
-        """The host's number of the machine's process 1."""
+        """Returns the host's pid of the machine's process 1."""
         assert self._process is not None
         unshare = self._process.pid
         children = Path(f"/proc/{unshare}/task/{unshare}/children").read_text().split()
         return int(children[0])
 
     def command(self, *words: str) -> list[str]:
-        """The command line that runs `words` in the machine."""
+        """Returns the command line that runs `words` in the machine."""
         return [
             "nsenter",
             f"--target={self.init}",
@@ -195,7 +195,7 @@ class Machine:
         ]
 
     def run(self, *words: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
-        """Run a command in the machine; its exit code is the caller's business."""
+        """Run a command in the machine; the caller handles its exit code."""
         try:
             command = self.command(*words)
         except (IndexError, OSError):
@@ -203,22 +203,23 @@ class Machine:
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout)
 
     def read(self, path: str) -> str:
-        """Text of a file in the machine, empty where there is none."""
+        """Returns the text of a file in the machine, empty where there is none."""
         return self.run("cat", path).stdout
 
     @property
     def status(self) -> dict[str, object]:
-        """The boot's own report."""
+        """Returns the boot's own report."""
         text = self.read("/run/tpuserve/status.json")
         return json.loads(text) if text else {}
 
     def boot(self, timeout: float) -> dict[str, object]:
-        """Run the start-up script as at power-on; returns the boot's report."""
+        """Run the start-up script as at power-on; return the boot's report."""
         self.run("systemctl", "start", "google-startup-scripts", timeout=timeout)
         return self.status
 
     def shut_down(self, seconds: float) -> bool:
-        """The power button (ACPI soft off), then the plug after `seconds`; whether it was off before that."""
+        """Press the power button (ACPI soft off), and cut the power after `seconds`; return whether it was
+        off before that."""
         assert self._process is not None
         self.run("systemctl", "poweroff")
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -228,7 +229,7 @@ class Machine:
         return clean
 
     def unplug(self) -> None:
-        """Cut the power: every process ends at once, nothing is written any more."""
+        """Cut the power: every process ends at once, and nothing is written any more."""
         if self._process is not None and self._process.poll() is None:
             with contextlib.suppress(IndexError, ProcessLookupError):
                 os.kill(self.init, signal.SIGKILL)
@@ -237,7 +238,7 @@ class Machine:
         wait_for(lambda: _removed(self.name), 120)
 
     def scrap(self) -> None:
-        """Power off and leave nothing behind but logs."""
+        """Power off and leave only logs behind."""
         self.unplug()
         os.close(self._disk)
         subprocess.run(["ip", "netns", "delete", self.name], check=False)
@@ -247,14 +248,15 @@ class Machine:
 
 
 def sweep() -> None:
-    """Remove what killed runs left; a network with a process in it is another run's."""
+    """Remove what killed runs left; a network with a process in it belongs to another run."""
     for left in _output("ip", "netns", "list").split():
         if left.startswith(PREFIX) and not _output("ip", "netns", "pids", left):
             _output("ip", "netns", "delete", left)
             _removed(left)
 
 
-# In a mount namespace of its own: the host need not have mounted version 2 at all. Children before parents.
+# Use a separate mount namespace: the host may not have mounted version 2 at all. Remove children before
+# parents.
 REMOVE = """
 mount --make-rprivate / && mount -t cgroup2 cgroup2 /sys/fs/cgroup && cd /sys/fs/cgroup || exit
 [ ! -d "$0" ] || find "$0" -depth -type d -exec rmdir {} +
@@ -262,7 +264,8 @@ mount --make-rprivate / && mount -t cgroup2 cgroup2 /sys/fs/cgroup && cd /sys/fs
 
 
 def _removed(name: str) -> bool:
-    """Whether the control group is gone, now; the kernel takes a moment to bury a group's last process."""
+    """Returns whether the control group is gone now; the kernel takes a moment to reap a group's last
+    process."""
     words = ["unshare", "--mount", "sh", "-c", REMOVE, name]
     return subprocess.run(words, check=False, capture_output=True).returncode == 0
 

@@ -1,5 +1,5 @@
 #!/opt/vllm/bin/python3
-"""Stands in for `vllm serve` where a test is about the boot around it; takes the same command line.
+"""Stand-in for `vllm serve` in tests of the boot around it; takes the same command line.
 
 Answers /health after START_SECONDS, and streams one token a second. SIGTERM ends it after its streams.
 """
@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def load_programs() -> None:
-    """As JAX does: compile what the cache lacks. A program of the wrong kind ends the whole process."""
+    """Compile what the cache lacks, as JAX does. A program of the wrong kind ends the whole process."""
     found = [file for file in CACHE.iterdir() if file.name.endswith("-cache")]
     if any("for another chip" in file.read_text() for file in found):
         print("jaxlib._jax.XlaRuntimeError: INTERNAL: made to fail by a program", flush=True)

@@ -1,4 +1,4 @@
-"""A pretended Cloud Storage with the compile caches of several machines, without any machine."""
+"""Fake Cloud Storage with the compile caches of several machines, without any machine."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ class Store:
         (self.folder / "faults.json").write_text(json.dumps(faults))
 
     def machine(self, name: str, **files: str) -> Path:
-        """The cache folder of a machine."""
+        """Returns the cache folder of a machine."""
         made = self.folder / name / "xla"
         made.mkdir(parents=True)
         for file, text in files.items():

@@ -1,4 +1,4 @@
-"""What a lab serves: the server's image and the certificates of the APIs."""
+"""Files that a lab serves: the server's image and the certificates of the APIs."""
 
 import io
 import json
@@ -20,9 +20,9 @@ from tests.boot import cloud
 
 
 def image(folder: Path, *, real: bool) -> str:
-    """Unpack the local server's image into `folder`; its digest.
+    """Unpack the local server's image into `folder`; return its digest.
 
-    Unless `real`, with tests/boot/server.py in front of vLLM on the PATH.
+    Unless `real`, tests/boot/server.py precedes vLLM on the PATH.
     """
     if real:
         local_image.ensure_image()
@@ -42,7 +42,7 @@ def image(folder: Path, *, real: bool) -> str:
 
 
 def certificates(folder: Path) -> str:
-    """A certificate authority of a day and the APIs' certificate; returns the authority's."""
+    """Create a certificate authority valid for a day and the APIs' certificate; return the authority's."""
     folder.mkdir()
     now = datetime.now(UTC)
 

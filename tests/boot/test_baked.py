@@ -1,4 +1,4 @@
-"""A baked compile cache on a machine: begun with, kept when it serves, dropped when the server ends on it."""
+"""A baked compile cache on a machine: used first, kept when it serves, deleted when the server ends on it."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ CACHE = "/var/lib/tpuserve/cache"
 
 
 def archive(folder: Path, text: str, *, manifest: str | None = None) -> bytes:
-    """What `make bake` packs: one program and the manifest."""
+    """Returns what `make bake` packs: one program and the manifest."""
     folder.mkdir()
     (folder / "jit_step-1-cache").write_text(text)
     (folder / "manifest.json").write_text(
@@ -41,7 +41,8 @@ def bake(store: Store, data: bytes, name: str = BAKED) -> None:
 
 @pytest.fixture
 def misses(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
-    """Sets how many programs the server has logged as compiled; None is a log that does not tell."""
+    """Returns a function that sets how many programs the server has logged as compiled; None is a log without
+    counts."""
 
     def logged(number: int | None) -> None:
         real = subprocess.run
@@ -73,7 +74,8 @@ def state(folder: Path) -> str:
 
 @pytest.fixture
 def tried(store: Store, tmp_path: Path) -> Path:
-    """The cache of a machine whose server has started on a baked one, and has compiled a helper itself."""
+    """Returns the cache of a machine whose server has started on a baked one and has compiled a helper
+    itself."""
     bake(store, archive(tmp_path / "baked", "baked"))
     folder = store.machine("m")
     assert restore(folder) == "baked, 1 programs, not yet tried"
@@ -151,7 +153,7 @@ def test_keys_that_the_host_computes_otherwise(tried: Path, misses: Callable[[in
     misses(2)
     said = "baked, and 1 programs have other keys here: all baked ones are deleted"
     assert baked_cache_trial.ready(tried, "u") == said
-    # What is left is whole, and good to publish.
+    # The remaining programs are complete and fit to publish.
     assert names(tried) == ["jit_add-2-cache", "jit_step-7-cache"]
     assert baked_cache_trial.unfit(tried) is None
 
@@ -165,7 +167,7 @@ def test_programs_that_did_not_load_are_not_published(
     assert names(tried) == ["jit_add-2-cache"]
     why = "not published: what did not load is missing; the next boot compiles it"
     assert baked_cache_trial.unfit(tried) == why
-    # The next start does; and takes no baked cache, even on an empty disk.
+    # The next start publishes, and uses no baked cache, even on an empty disk.
     assert baked_cache_trial.start(tried) is None and baked_cache_trial.unfit(tried) is None
     for file in tried.iterdir():
         file.unlink()
@@ -190,7 +192,7 @@ def test_a_second_start_without_an_answer_drops_it_for_good(tried: Path) -> None
     assert restore(tried) == f"none in gs://{STORED}/{NAME}: this boot compiles"
 
 
-def test_a_boot_that_is_run_again_leaves_a_running_trial_alone(tried: Path) -> None:
+def test_a_boot_that_is_run_again_keeps_a_running_trial(tried: Path) -> None:
     assert restore(tried) == "kept, 3 files"
     assert state(tried) == "tried"
 
@@ -203,7 +205,7 @@ def test_a_server_that_somebody_stops_has_not_failed(tried: Path) -> None:
 
 
 def test_a_server_that_was_not_ready_in_time_is_started_once_more(tried: Path) -> None:
-    # The stop of a server that hangs is a stop like any other.
+    # Stopping a server that hangs is the same stop as any other.
     baked_cache_trial.stop(tried)
     said = "baked cache dropped: the server was not ready in time; this start compiles"
     assert baked_cache_trial.give_up(tried) == said
@@ -248,7 +250,7 @@ def test_a_machine_serves_whatever_was_baked(
     assert int(restarts.stdout) == starts - 1
 
 
-def test_systemd_tells_a_stop_from_an_end(lab: Lab) -> None:
+def test_systemd_distinguishes_a_stop_from_an_end(lab: Lab) -> None:
     lab.machine.run("systemctl", "stop", systemd_units.UNIT)
     lab.machine.run("sh", "-c", f"echo new >{CACHE}/.baked")
     lab.machine.run("systemctl", "start", systemd_units.UNIT)

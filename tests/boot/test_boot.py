@@ -27,14 +27,14 @@ from tests.boot.machine import ADDRESS, wait_for
 STAGES = ("disk", "runtime", "secrets", "image", "weights", "cache", "server", "ready")
 SECONDS = 300
 JOURNAL = f"/var/lib/tpuserve/models/{MODEL}/.model.safetensors.done"
-"""Which generation is on its way, and a line for each part that has arrived."""
+"""File that records which generation is being downloaded, with a line for each part that has arrived."""
 ZSTD = b"\x28\xb5\x2f\xfd"
-"""How the archive begins (RFC 8878)."""
+"""First bytes of the archive (RFC 8878)."""
 
 
 @pytest.fixture(scope="module")
 def lab(make_lab: MakeLab) -> Lab:
-    """A machine that has booted once."""
+    """Returns a machine that has booted once."""
     lab = furnish(make_lab())
     assert lab.machine.boot(SECONDS)["state"] == "serving", lab.machine.read("/var/log/console")
     return lab
@@ -46,11 +46,11 @@ def health(lab: Lab) -> str:
 
 
 def container(lab: Lab, format: str) -> str:
-    """What Docker says about the server."""
+    """Returns what Docker reports about the server."""
     return lab.machine.run("docker", "inspect", "--format", format, compose.CONTAINER).stdout.strip()
 
 
-def test_the_first_boot_serves_and_tells_each_stage(lab: Lab) -> None:
+def test_the_first_boot_serves_and_reports_each_stage(lab: Lab) -> None:
     assert health(lab) == "200"
     assert tuple(stages(lab)) == (*STAGES, "publish")
     assert all(
@@ -80,7 +80,7 @@ def test_the_second_boot_formats_and_downloads_nothing(lab: Lab) -> None:
     assert not any("alt=media" in request["path"] for request in lab.requests())
 
 
-def test_a_boot_on_a_serving_machine_leaves_the_server_alone(lab: Lab) -> None:
+def test_a_boot_on_a_serving_machine_keeps_the_server(lab: Lab) -> None:
     before = container(lab, "{{.Id}} {{.State.StartedAt}}")
     assert lab.machine.boot(SECONDS)["state"] == "serving"
     assert before
@@ -107,7 +107,7 @@ def test_the_key_is_in_memory_only(lab: Lab) -> None:
         f"journalctl --no-pager | grep -c {CANARY}; docker inspect {compose.CONTAINER} | grep -c {CANARY}; ",
     ).stdout.split()
     assert found == ["0", "0"]
-    # Of this machine's processes all but the search itself, whose command line has the word.
+    # All processes of this machine except the search itself, whose command line contains the word.
     pattern = f"[{CANARY[0]}]{CANARY[1:]}"
     search = f"grep -las '{pattern}' /proc/[0-9]*/environ /proc/[0-9]*/cmdline"
     assert machine.run("sh", "-c", search).stdout == ""
@@ -138,9 +138,9 @@ def test_a_stop_lets_the_load_balancer_leave_and_ten_streams_end(lab: Lab) -> No
     streams = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(10)]
     begun = first_lines(streams)
     stopping = subprocess.Popen(lab.machine.command("systemctl", "stop", systemd_units.UNIT))
-    # As long as the streams last.
+    # This holds as long as the streams last.
     wait_for(lambda: health(lab) == "503", 30)
-    # Still admitted while load balancers learn.
+    # Requests are still admitted while load balancers learn of the stop.
     late = subprocess.run(
         lab.inside("curl", "-s", "-X", "POST", "-H", "X-Tokens: 1", url), capture_output=True
     )
@@ -181,7 +181,7 @@ def test_another_image_takes_the_place_of_what_nobody_runs(lab: Lab) -> None:
     docker("rm", "--force", "busy")
 
 
-def test_a_crash_of_the_server_is_mended(lab: Lab) -> None:
+def test_a_crash_of_the_server_is_repaired(lab: Lab) -> None:
     before = container(lab, "{{.State.StartedAt}}")
     lab.machine.run("docker", "kill", compose.CONTAINER)
     wait_for(lambda: container(lab, "{{.State.StartedAt}}") != before, 300)
@@ -190,7 +190,7 @@ def test_a_crash_of_the_server_is_mended(lab: Lab) -> None:
 
 def test_a_server_that_hangs_is_restarted(lab: Lab) -> None:
     before, hang = container(lab, "{{.State.StartedAt}}"), f"/var/lib/tpuserve/models/{MODEL}/hang"
-    # Docker counts failures from its first success on, or after the time that a boot may take.
+    # Docker counts failures after the first success, or after the time that a boot may take.
     wait_for(lambda: container(lab, "{{.State.Health.Status}}") == "healthy", 300)
     lab.machine.run("touch", hang)
     wait_for(lambda: container(lab, "{{.State.StartedAt}}") != before, 300)
@@ -200,14 +200,14 @@ def test_a_server_that_hangs_is_restarted(lab: Lab) -> None:
 
 def test_a_server_that_keeps_ending_stays_down_and_says_why(lab: Lab) -> None:
     crash = f"/var/lib/tpuserve/models/{MODEL}/crash"
-    # A boot counts the ends anew; the tests before this one have used some up.
+    # A boot resets the count of server ends; the tests before this one have used some up.
     lab.machine.boot(SECONDS)
     lab.machine.run("touch", crash)
     lab.machine.run("docker", "kill", compose.CONTAINER)
-    told = (
+    sentence = (
         "failed in server: The server ended 3 times and stays down: ValueError: made to fail by a file named"
     )
-    wait_for(lambda: str(lab.machine.status["state"]).startswith(told), 300)
+    wait_for(lambda: str(lab.machine.status["state"]).startswith(sentence), 300)
     assert json.loads((lab.cloud / "guest-attributes.json").read_text()) == lab.machine.status
     lab.machine.run("rm", crash)
     assert lab.machine.boot(SECONDS)["state"] == "serving"
@@ -225,7 +225,7 @@ def test_what_systemd_and_compose_think(lab: Lab) -> None:
     release = simple_release(lab.image, MODEL)
     argv = list(release.argv)
     argv[argv.index("--host") + 1] = ADDRESS
-    # `config` doubles the dollar again; the running process has the words as they were meant.
+    # `config` doubles the dollar sign again; the running process has the intended words.
     assert [word.replace("$$", "$") for word in service["entrypoint"]] == argv
     assert dict(release.environment).items() <= service["environment"].items()
     show = (
@@ -250,7 +250,7 @@ def test_power_cut_in_each_stage_then_a_boot_that_serves(make_lab: MakeLab) -> N
 
         wait_for(running, SECONDS)
         if name == "weights":
-            # Until the one part that arrives is on the disk; the others are held for a minute.
+            # Wait until the one part that arrives is on the disk; the others are held for a minute.
             wait_for(lambda: len(lab.machine.read(JOURNAL).splitlines()) == 2, 50)
         lab.machine.unplug()
         lab.machine.start()
@@ -258,6 +258,6 @@ def test_power_cut_in_each_stage_then_a_boot_that_serves(make_lab: MakeLab) -> N
             lab.faults()
             lab.forget_requests()
     assert lab.machine.boot(SECONDS)["state"] == "serving"
-    # One part had arrived before the cut, and was not asked for again.
+    # One part had arrived before the cut, and was not requested again.
     asked = {request["range"] for request in lab.requests() if "model.safetensors?alt" in request["path"]}
     assert len(asked) == 3

@@ -1,4 +1,4 @@
-"""What can go wrong while a machine boots, and the one sentence that each failure is."""
+"""Failures of a booting machine, and the one sentence that reports each of them."""
 
 import json
 import subprocess
@@ -119,7 +119,7 @@ FAILURES: tuple[tuple[str, Prepare, str, str], ...] = (
 
 @pytest.fixture(scope="module")
 def failing(make_lab: MakeLab) -> Lab:
-    """A machine with a disk that the image, but no second model, fits on."""
+    """Returns a machine with a disk that has room for the image but not for a second model."""
     return furnish(make_lab(disk_bytes=2 * 2**30))
 
 
@@ -129,13 +129,13 @@ def test_a_failure_is_one_sentence(
 ) -> None:
     prepare(failing)
     status = failing.machine.boot(SECONDS)
-    told = stages(failing)[stage]
-    assert told["state"] == "failed", (case, status, failing.machine.read("/var/log/console"))
-    assert str(told["reason"]).startswith(sentence)
-    assert "\n" not in str(told["reason"])
-    assert status["state"] == f"failed in {stage}: {told['reason']}"
+    report = stages(failing)[stage]
+    assert report["state"] == "failed", (case, status, failing.machine.read("/var/log/console"))
+    assert str(report["reason"]).startswith(sentence)
+    assert "\n" not in str(report["reason"])
+    assert status["state"] == f"failed in {stage}: {report['reason']}"
     assert json.loads((failing.cloud / "guest-attributes.json").read_text()) == status
-    # As it was, for the next row.
+    # Clear the faults for the next row.
     failing.faults()
     failing.secret(CANARY)
     failing.template(simple_release(failing.image, MODEL), model=MODEL)
@@ -145,7 +145,7 @@ def test_a_failure_is_one_sentence(
         failing.machine.run("sh", "-c", "rm -rf /var/lib/tpuserve/models/*")
 
 
-def test_a_mended_machine_boots(failing: Lab) -> None:
+def test_a_repaired_machine_boots(failing: Lab) -> None:
     assert failing.machine.boot(SECONDS)["state"] == "serving"
 
 
@@ -189,7 +189,9 @@ DISKS = (
 
 
 @pytest.mark.parametrize(("case", "command", "sentence"), DISKS, ids=[row[0] for row in DISKS])
-def test_a_disk_with_content_is_left_alone(make_lab: MakeLab, case: str, command: str, sentence: str) -> None:
+def test_a_disk_with_content_is_not_changed(
+    make_lab: MakeLab, case: str, command: str, sentence: str
+) -> None:
     lab = make_lab(disk_bytes=64 * 2**20)
     space = "" if command.endswith("=") else " "
     subprocess.run(f"{command}{space}{lab.machine.loop}", shell=True, check=True)
@@ -221,8 +223,8 @@ def test_a_machine_without_a_runtime_and_without_an_archive(make_lab: MakeLab) -
     assert reason.endswith("): the subnet needs Cloud NAT, or the image these packages.")
 
 
-# As a reset leaves it: unpacked, not set up (no group "docker", without which its socket does not start), and
-# a change of dpkg's that is noted but not made. Somebody else reads the lists meanwhile.
+# State that a reset leaves: unpacked but not set up (no group "docker", without which its socket does not
+# start), and a change that dpkg recorded but did not make. Another process reads the lists meanwhile.
 INTERRUPT = r"""
 apt-get update
 plan=$(apt-get --simulate --no-install-recommends install docker.io docker-compose-v2)

@@ -1,4 +1,4 @@
-"""The whole boot with vLLM's TPU backend itself, from an empty disk to a completion, and again."""
+"""The whole boot with vLLM's TPU backend itself, from an empty disk to a completion, twice."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ URL = f"http://{ADDRESS}:{container_layout.PORT}"
 
 @pytest.fixture(scope="module")
 def lab(make_lab: MakeLab) -> Lab:
-    """A machine with an empty disk, and everything in the bucket."""
+    """Returns a machine with an empty disk, and everything in the bucket."""
     lab = make_lab(disk_bytes=8 * 2**30, real=True)
     lab.secret(CANARY)
     lab.stage(constants.MODEL_NAME, image.ensure_model())
@@ -32,7 +32,7 @@ def lab(make_lab: MakeLab) -> Lab:
 
 
 def ask(lab: Lab, path: str, body: object, key: str = CANARY) -> list[str]:
-    """A command line that posts `body`; its last line of output is the status."""
+    """Returns a command line that posts `body`; its last line of output is the status."""
     return lab.inside(
         *("curl", "-sN", "--max-time", "600", "-w", "\n%{http_code}", f"{URL}{path}"),
         *(
@@ -52,7 +52,7 @@ def chat(tokens: int, **more: object) -> dict[str, object]:
 
 
 def events(lab: Lab) -> dict[str, Any]:
-    """The counts of this boot's compile-cache hits and misses."""
+    """Returns the counts of this boot's compile-cache hits and misses."""
     show = f"print(open({container_layout.CACHE_EVENTS_FILE!r}).read())"
     return json.loads(lab.machine.run("docker", "exec", compose.CONTAINER, "python3", "-c", show).stdout)
 
@@ -77,7 +77,7 @@ def test_from_an_empty_disk_to_a_completion(lab: Lab) -> None:
 
 
 def test_nothing_else_listens_to_the_network(lab: Lab) -> None:
-    """The server has the internal address alone; what vLLM's processes need among themselves is loopback."""
+    """Only the server has the internal address; vLLM's processes talk to each other on loopback."""
     sockets = lab.machine.run("ss", "-Hltn").stdout.splitlines()
     addresses = {line.split()[3] for line in sockets}
     outside = {address for address in addresses if not address.startswith(("127.", "[::1]"))}

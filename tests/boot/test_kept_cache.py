@@ -1,4 +1,5 @@
-"""A compile cache on a disk that outlives its release: it is of one release, whatever cuts the change off."""
+"""A compile cache on a disk that outlives its release: it belongs to one release, whatever interrupts the
+change."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ NEXT_BAKED = BAKED.replace("0123", "4567")
 
 @pytest.fixture
 def kept(store: Store) -> Path:
-    """The folder of a machine that has served a release, and compiled for it."""
+    """Returns the folder of a machine that has served a release and compiled for it."""
     folder = store.machine("m")
     assert compile_cache.restore(BUCKET, NAME, folder) == f"none in gs://{BUCKET}/{NAME}: this boot compiles"
     (folder / "jit_old-1-cache").write_text("of the first release")

@@ -1,4 +1,4 @@
-"""What a test machine does to its host: nothing. Next to it there may be a cluster, with control groups."""
+"""Effects of a test machine on its host: none. A cluster with control groups may run next to it."""
 
 import contextlib
 import os
@@ -14,21 +14,21 @@ from tests.boot.machine import PREFIX, Machine, sweep, wait_for
 from tests.boot.tree import ensure_tree
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-NEIGHBOUR = "tpuserve-neighbour"
+NEIGHBOR = "tpuserve-neighbor"
 
 
 def hierarchies() -> list[Path]:
-    """Where the host has its control groups mounted, of version 1 and 2."""
+    """Returns the folders where the host has its control groups mounted, of version 1 and 2."""
     lines = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
     return [Path(point) for _, point, kind, *_ in lines if kind in ("cgroup", "cgroup2")]
 
 
 @pytest.fixture
-def neighbour() -> Iterator[subprocess.Popen[bytes]]:
-    """A process in a group of every hierarchy that takes it, each with an empty group below: what systemd, on
-    finding it in its own tree, would kill and remove."""
+def neighbor() -> Iterator[subprocess.Popen[bytes]]:
+    """Yields a process in a group of every hierarchy that accepts it, each with an empty group below: systemd
+    would kill and remove these if it found them in its own tree."""
     process = subprocess.Popen(["sleep", "600"])
-    groups = [top / NEIGHBOUR for top in hierarchies()]
+    groups = [top / NEIGHBOR for top in hierarchies()]
     for group in groups:
         (group / "empty").mkdir(parents=True)
         # A new group of the cpuset hierarchy has no processor yet.
@@ -54,7 +54,7 @@ def removed(folder: Path) -> bool:
 
 
 def traces(name: str, folder: Path) -> list[str]:
-    """What a machine may leave on its host: network, disk, mounts, control groups, processes."""
+    """Returns what a machine may leave on its host: network, disk, mounts, control groups, processes."""
     shown = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
     found = [line for line in shown.splitlines() if name in line]
     shown = subprocess.run(["losetup", "--all"], capture_output=True, text=True, check=True).stdout
@@ -71,7 +71,7 @@ def traces(name: str, folder: Path) -> list[str]:
 
 
 def settings() -> dict[str, str]:
-    """Settings of the kernel that no program changes by merely running."""
+    """Returns the kernel settings that no program changes by merely running."""
     moving = (
         "random/",
         "ns_last_pid",
@@ -96,24 +96,24 @@ def machine(folder: Path) -> Machine:
     return Machine(folder, ensure_tree(), folder, 64 * 2**20)
 
 
-def test_a_neighbour_outlives_a_machine(neighbour: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    before, kernel = Path(f"/proc/{neighbour.pid}/cgroup").read_text(), settings()
-    assert NEIGHBOUR in before
+def test_a_neighbor_outlives_a_machine(neighbor: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    before, kernel = Path(f"/proc/{neighbor.pid}/cgroup").read_text(), settings()
+    assert NEIGHBOR in before
     assert len(kernel) > 100
     made = machine(tmp_path)
     made.start()
     tops = made.run("ls", "/sys/fs/cgroup").stdout.split()
     assert {"init.scope", "system.slice"} <= set(tops)
-    assert NEIGHBOUR not in tops
+    assert NEIGHBOR not in tops
     assert made.run("findmnt", "--noheadings", "--types", "cgroup").stdout == ""
     assert made.run("sysctl", "--write", "kernel.panic=77").returncode != 0
-    # It has systemd look for empty groups to remove.
+    # This makes systemd look for empty groups to remove.
     made.run("systemctl", "daemon-reexec")
     assert made.shut_down(180)
     made.scrap()
-    assert neighbour.poll() is None
-    assert Path(f"/proc/{neighbour.pid}/cgroup").read_text() == before
-    assert all((top / NEIGHBOUR / "empty").is_dir() for top in hierarchies())
+    assert neighbor.poll() is None
+    assert Path(f"/proc/{neighbor.pid}/cgroup").read_text() == before
+    assert all((top / NEIGHBOR / "empty").is_dir() for top in hierarchies())
     assert traces(made.name, tmp_path) == []
     assert settings() == kernel
 

@@ -1,4 +1,4 @@
-"""Publishing a compile cache, against a pretended Cloud Storage: once, whole, and never an outage."""
+"""Publishing a compile cache to a fake Cloud Storage: once, complete, and never the cause of an outage."""
 
 import shutil
 import subprocess
@@ -42,7 +42,9 @@ def test_it_is_published_once(store: Store) -> None:
     assert store.object.read_bytes() == before
 
 
-def test_of_two_at_the_same_time_the_second_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_at_the_same_time_the_second_gets_a_report(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rival = store.machine("rival", other="text")
     pack: Callable[[Path, Path], None] = compile_cache._pack
 
@@ -95,7 +97,7 @@ def test_what_goes_wrong_is_a_sentence_and_no_object(
     assert not store.object.exists()
 
 
-def test_an_upload_that_breaks_off_is_begun_anew(store: Store) -> None:
+def test_an_upload_that_breaks_off_starts_again(store: Store) -> None:
     store.faults(broken_uploads=2)
     assert publish(store.machine("first", one="a program")) == "published, 1 files, 0.00 GB"
 

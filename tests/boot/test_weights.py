@@ -1,4 +1,4 @@
-"""Weights and caches on a disk that loses its power, and downloads that fail, against a pretended store."""
+"""Weights and caches on a disk that loses power, and failing downloads, with a fake store."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def put(store: Store, name: str, data: bytes) -> None:
 
 @pytest.fixture
 def folder(store: Store, tmp_path: Path) -> Path:
-    """Where a machine keeps the model that the store has."""
+    """Returns the folder where a machine keeps the model that the store has."""
     put(store, f"{PREFIX}model.safetensors", b"w" * 1000)
     return tmp_path / "models" / "m"
 
@@ -36,13 +36,13 @@ def test_a_note_that_a_power_cut_has_damaged_is_written_again(folder: Path, left
     (folder / weights.MARKER).write_text(left)
     before = (folder / "model.safetensors").stat()
     assert stage(folder) == "1 files, 0.00 GB"
-    # The files are whole, and not fetched again.
+    # The files are complete and not downloaded again.
     assert (folder / "model.safetensors").stat() == before
     assert stage(folder) == "kept"
 
 
 def cut_power(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """From now on nothing below a path with `name` in it can be brought to the disk."""
+    """Make every write to disk below a path with `name` in it fail from now on."""
     real = os.fsync
 
     def fsync(descriptor: int) -> None:
@@ -93,9 +93,9 @@ def test_the_first_part_that_cannot_be_had_ends_the_download(
     monkeypatch.setattr(gcs, "_read", read)
     with pytest.raises(Problem, match="gone"):
         stage(folder)
-    # Of a hundred parts: what was under way then.
+    # Only the parts that were being downloaded then, of a hundred.
     assert len(asked) < 10
-    # What has arrived is kept.
+    # The parts that have arrived are kept.
     monkeypatch.setattr(gcs, "_read", real)
     before = len(asked) - 1
     begun = list(gcs._parts(next(gcs.objects(BUCKET, PREFIX)), folder / "model.safetensors"))

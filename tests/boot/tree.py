@@ -1,4 +1,4 @@
-"""The small Debian that is below every machine, with Docker and Compose waiting as packages."""
+"""Small Debian below every machine, with Docker and Compose available as packages."""
 
 import shutil
 from pathlib import Path
@@ -11,7 +11,7 @@ PACKAGES = (
     "zstd,iproute2,procps,kmod"
 )
 RECIPE = "4"
-"""Change it with the recipe below."""
+"""Version of the recipe below; change it with the recipe."""
 
 # Ubuntu calls the Compose plugin docker-compose-v2; Debian 13 has the same program as docker-compose. Both
 # that and Docker wait as packages in /opt/archive, which the machine's apt takes for its only archive.
@@ -41,7 +41,7 @@ echo 'deb [trusted=yes] file:/opt/archive ./' > ../../etc/apt/sources.list
 
 
 def ensure_tree() -> Path:
-    """The read-only Debian below every machine; built once. Raises Refusal."""
+    """Returns the read-only Debian below every machine; built once. Raises Refusal."""
     toolchain.ensure("mmdebstrap", "zstd")
     tree = paths.home() / "machines" / f"debian-{RECIPE}"
     with exclusive("machine"):

@@ -1,4 +1,4 @@
-"""What the tests of local/cluster share: the machine's state as text, probe pods, how to break things."""
+"""Helpers of the local/cluster tests: the machine's state as text, probe pods, and ways to break things."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ from local.kubectl import kubectl
 
 PROBE_SOURCE = Path(__file__).resolve().parent / "probe" / "main.go"
 POD_SECONDS = 300.0
-# A kubelet that has just started learns its pods from the API server and refuses exec until then.
+# A kubelet that has just started learns its pods from the API server, and refuses exec until then.
 SAY_SECONDS = 60.0
 DAEMONS = (
     "etcd",
@@ -35,7 +35,7 @@ DAEMONS = (
 
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`python -m local.cluster …` as a user runs it."""
+    """Run `python -m local.cluster …` as a user does."""
     command = [sys.executable, "-m", "local.cluster", *words]
     return subprocess.run(
         command,
@@ -49,11 +49,11 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def machine_state() -> dict[str, list[str]]:
-    """Everything that `stop` must leave as `start` found it."""
+    """Returns everything that `stop` must leave as `start` found it."""
     ours = ("tpuserve", "kube", "etcd", "containerd", "runc")
     commands: list[str] = []
     for file in Path("/proc").glob("[0-9]*/comm"):
-        # A zombie that waits for the machine's init to collect it is no process of ours any more.
+        # A zombie that waits for the machine's init no longer counts as a process of the cluster.
         with contextlib.suppress(OSError):
             if file.with_name("stat").read_text().rpartition(")")[2].split()[0] != "Z":
                 commands.append(file.read_text().strip())
@@ -82,19 +82,19 @@ def _rules(text: str) -> list[str]:
 
 @pytest.fixture(scope="session")
 def cluster_instance(instance: None) -> None:
-    """The test instance, stopped if an earlier run left it running."""
+    """Stop the test instance if an earlier run left it running."""
     cluster.stop()
 
 
 @pytest.fixture
 def started(cluster_instance: None) -> None:
-    """The cluster, running and repaired."""
+    """Start and repair the cluster."""
     cluster.start()
 
 
 @pytest.fixture(scope="session")
 def probe_archive(cluster_instance: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
-    """The image of probe/main.go: its reference and its archive."""
+    """Returns the image of probe/main.go: its reference and its archive."""
     folder = tmp_path_factory.mktemp("probe")
     program, archive = folder / "probe", folder / "probe.oci.tar"
     build = ["go", "build", "-trimpath", "-o", str(program), str(PROBE_SOURCE)]
@@ -106,14 +106,15 @@ def probe_archive(cluster_instance: None, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def probes(probe_archive: tuple[str, Path], started: None) -> Iterator["Probes"]:
-    """Pods that serve and ask, in a namespace of their own that goes with the test."""
+    """Yields pods that serve and send requests, in a namespace that is deleted with the test."""
     with namespace(*probe_archive) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def tpu_server(probe_archive: tuple[str, Path]) -> Iterator["Probes"]:
-    """A probe's server on all four chips that tests of a module share: each finds and leaves it serving."""
+    """Yields a probe's server on all four chips, shared by a module's tests: each finds and leaves it
+    serving."""
     cluster.start()
     with namespace(*probe_archive) as made:
         made.deploy("server", tpu=4)
@@ -122,7 +123,7 @@ def tpu_server(probe_archive: tuple[str, Path]) -> Iterator["Probes"]:
 
 @contextlib.contextmanager
 def namespace(image: str, archive: Path) -> Iterator["Probes"]:
-    """A new namespace for probes on the running cluster."""
+    """Yields a new namespace for probes on the running cluster."""
     cluster.import_image(archive)
     name = f"probe-{time.monotonic_ns()}"
     kubectl("create", "namespace", name)
@@ -134,19 +135,19 @@ def namespace(image: str, archive: Path) -> Iterator["Probes"]:
 
 
 class Probes:
-    """Makes Deployments of the probe, and runs it in their pods."""
+    """Deployments of the probe, and commands in their pods."""
 
     def __init__(self, namespace: str, image: str) -> None:
         self.namespace = namespace
         self.image = image
 
     def deploy(self, name: str, *, tpu: int = 0, **container: Any) -> None:
-        """One replica of the probe's server with a Service, ready when this returns."""
+        """Deploy one replica of the probe's server with a Service; it is ready when this returns."""
         self.apply_unready(name, tpu=tpu, **container)
         self.await_ready(name)
 
     def apply_unready(self, name: str, *, tpu: int = 0, **container: Any) -> None:
-        """The same without waiting."""
+        """Deploy the same without waiting."""
         labels = {"app": name}
         probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
         containers = [
@@ -183,14 +184,14 @@ class Probes:
         kubectl("apply", "-f", "-", given=json.dumps(manifest))
 
     def await_ready(self, name: str) -> None:
-        """Wait until the Deployment's one pod serves and its Service leads to it."""
+        """Wait until the Deployment's only pod serves and its Service leads to it."""
         kubectl(
             "rollout", "status", "-n", self.namespace, f"deployment/{name}", f"--timeout={POD_SECONDS:.0f}s"
         )
         eventually(lambda: self.run(name, "get", f"http://{name}").returncode == 0, POD_SECONDS)
 
     def pods(self, name: str) -> list[dict[str, Any]]:
-        """Pods of the Deployment that are not being deleted."""
+        """Returns the pods of the Deployment that are not being deleted."""
         found = json.loads(kubectl("get", "pods", "-n", self.namespace, "-l", f"app={name}", "-o", "json"))
         return [pod for pod in found["items"] if "deletionTimestamp" not in pod["metadata"]]
 
@@ -203,7 +204,8 @@ class Probes:
         return subprocess.run([*base, *target], capture_output=True, text=True, check=False, timeout=300)
 
     def says(self, name: str, *words: str) -> str:
-        """What the probe in the Deployment's pod prints; it must succeed, soon if not at once."""
+        """Returns the output of the probe in the Deployment's pod; it must succeed soon, though not at
+        once."""
         deadline = time.monotonic() + SAY_SECONDS
         while (done := self.run(name, *words)).returncode != 0:
             assert time.monotonic() < deadline, done.stderr
@@ -222,16 +224,16 @@ def eventually(holds: Callable[[], bool], seconds: float = 120.0) -> None:
     """Poll until `holds`, or fail."""
     deadline = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < deadline, "it did not come about in time"
+        assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.1)
 
 
 def all_healthy() -> bool:
-    """What `status` says on the whole."""
+    """Returns whether `status` reports that everything is healthy."""
     return cluster.status().healthy
 
 
 def get(path: str) -> Any:
-    """One GET to the API server as the administrator."""
+    """Returns the answer of the API server to one GET as the administrator."""
     with Api() as api:
         return api.get(path)

@@ -1,4 +1,4 @@
-"""One real server for the whole tier: the `test` instance, brought up as a user brings up theirs."""
+"""One real server for all cluster tests: the `test` instance, started as a user starts theirs."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ UP_SECONDS = 1800
 
 @dataclass(frozen=True)
 class Run:
-    """A finished command: exit code, and its standard output and error."""
+    """Result of a finished command: exit code, and its standard output and error."""
 
     code: int
     out: str
@@ -50,12 +50,12 @@ def run(*words: str, seconds: float = UP_SECONDS, env: dict[str, str] | None = N
 
 
 def local(*words: str, seconds: float = UP_SECONDS) -> Run:
-    """`python -m local …`, the program behind every make target."""
+    """Run `python -m local …`, the program behind every make target."""
     return run(sys.executable, "-m", "local", *words, seconds=seconds)
 
 
 def pulumi(*words: str) -> Run:
-    """The real CLI on the local stack, as `make env` sets it up."""
+    """Run the real CLI on the local stack, as `make env` sets it up."""
     from local import toolchain
 
     return run("pulumi", *words, env=toolchain.pulumi_environment())
@@ -63,24 +63,25 @@ def pulumi(*words: str) -> Run:
 
 @dataclass(frozen=True)
 class Server:
-    """The running server as a client sees it, and what `make up` printed when it came up."""
+    """The running server as a client sees it, and what `make up` printed when it started."""
 
     first: Run
 
     @property
     def url(self) -> str:
-        """Base URL of the Service, asked anew: a test may have destroyed the stack meanwhile."""
+        """Returns the base URL of the Service, read each time: a test may have destroyed the stack
+        meanwhile."""
         return client.endpoint()
 
     @property
     def key(self) -> str:
-        """Today's API key."""
+        """Returns the present API key."""
         key = client.key()
         assert key
         return key
 
     def client(self, **options: object) -> httpx.Client:
-        """An HTTP client that sends the API key."""
+        """Returns an HTTP client that sends the API key."""
         headers = {"Authorization": f"Bearer {self.key}"}
         return httpx.Client(  # pyright: ignore
             base_url=self.url, headers=headers, timeout=300, trust_env=False, **options
@@ -89,7 +90,7 @@ class Server:
 
 @pytest.fixture(scope="session", autouse=True)
 def instance() -> None:
-    """Refuse to touch the user's own cluster, and say why this machine cannot run the tier."""
+    """Refuse to use the user's own cluster, and say why this machine cannot run these tests."""
     assert paths.instance() == "test", "run `make test`, or set TPUSERVE_INSTANCE=test"
     try:
         machine.require()
@@ -99,7 +100,7 @@ def instance() -> None:
 
 @pytest.fixture(scope="session")
 def server(instance: None) -> Iterator[Server]:
-    """The local stack, up and answering; `make up` itself is the set-up."""
+    """Yields the local stack, up and answering; `make up` itself is the set-up."""
     first = local("up")
     assert first.code == 0, first.text
     yield Server(first)
@@ -107,5 +108,5 @@ def server(instance: None) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def stack_name() -> str:
-    """Name of the local stack."""
+    """Returns the name of the local stack."""
     return stack.STACK

@@ -15,7 +15,7 @@ from local.kubectl import kubectl
 from local.progress import Refusal
 from tests.cluster.cluster_fixtures import DAEMONS, Probes, all_healthy, get, machine_state, run
 
-# Three times what a quiet machine of two cores may take.
+# Three times what an idle machine with two cores may take.
 WARM_START_SECONDS = 60.0
 NO_OP_SECONDS = 9.0
 

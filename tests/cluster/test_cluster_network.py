@@ -1,4 +1,4 @@
-"""What pods reach and what they do not, and what the API server refuses and hides."""
+"""Networks that pods reach and do not reach, and requests that the API server refuses and hides."""
 
 import json
 import subprocess
@@ -133,7 +133,7 @@ def test_the_kubelet_changes_no_other_node(started: None) -> None:
     assert "Forbidden" in secrets.stderr, "RBAC and the Node authorizer"
 
 
-def test_secrets_are_encrypted_in_etcd_and_keys_are_roots_alone(probes: Probes) -> None:
+def test_secrets_are_encrypted_in_etcd_and_only_root_reads_keys(probes: Probes) -> None:
     word = "found-in-the-clear-0123456789"
     kubectl("create", "secret", "generic", "hidden", "-n", probes.namespace, f"--from-literal=word={word}")
     kubectl("create", "configmap", "open", "-n", probes.namespace, f"--from-literal=word=open-{word}")

@@ -1,4 +1,5 @@
-"""Whatever is killed, deleted or half-written: the next start repairs it, and the pods go on or come back."""
+"""Repairs by the next start after anything was killed, deleted or half-written; the pods continue or
+return."""
 
 import json
 import os
@@ -86,7 +87,8 @@ def test_deleted_rules_come_back(probes: Probes) -> None:
 
 
 def test_a_start_that_was_killed_at_any_moment_is_finished_by_the_next(cluster_instance: None) -> None:
-    """Each killed start goes on from what the one before it left, a little further; the last one finishes."""
+    """Each killed start continues from the state of the one before it, a little further; the last one
+    finishes."""
     cluster.stop()
     command = [sys.executable, "-m", "local.cluster", "start"]
     for seconds in (0.3, 1.0, 2.0, 3.5, 5.0):
@@ -116,7 +118,7 @@ def _foreign_authority() -> None:
 
 
 def _damage_everything_else() -> None:
-    """What tests/unit/test_cluster_pki.py damages one by one, all at once."""
+    """Damage at once everything that tests/unit/test_cluster_pki.py damages one by one."""
     for name in ("apiserver", "admin"):
         file = pki.certificate(name)
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
@@ -136,7 +138,7 @@ def test_a_damaged_pki_is_made_whole(probes: Probes, damage: Callable[[], None])
 
 
 def probes_address(probes: Probes) -> str:
-    """ClusterIP of the probe's Service."""
+    """Returns the ClusterIP of the probe's Service."""
     return get(f"/api/v1/namespaces/{probes.namespace}/services/server")["spec"]["clusterIP"]
 
 
@@ -148,7 +150,7 @@ def test_a_new_authority_under_running_pods_reaches_them(probes: Probes) -> None
     assert probes.says("server", "resolve", "server") == probes_address(probes)
 
 
-def test_a_hanging_name_server_is_made_anew(probes: Probes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_name_server_is_recreated(probes: Probes, monkeypatch: pytest.MonkeyPatch) -> None:
     probes.deploy("server")
     monkeypatch.setattr(lifecycle, "HANGING_SECONDS", 2.0)
     pods = json.loads(kubectl("get", "pods", "-n", "kube-system", "-l", "k8s-app=coredns", "-o", "json"))
@@ -184,7 +186,7 @@ def test_a_lost_encryption_key_is_refused_not_replaced(started: None) -> None:
     kept = credentials.encryption().read_bytes()
     credentials.encryption().unlink()
     done = run("start")
-    assert done.returncode == 1 and "put the file back from a copy" in done.stderr
+    assert done.returncode == 1 and "restore the file from a copy" in done.stderr
     assert "Traceback" not in done.stderr
     credentials.encryption().write_bytes(kept)
     cluster.start()

@@ -21,14 +21,14 @@ WARM_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Boot:
-    """What one boot said of itself: engine initialisation in seconds, and JAX's cache events."""
+    """Report of one boot: engine initialization in seconds, and JAX's cache events."""
 
     init_seconds: float
     events: dict[str, Any]
 
 
 def pod() -> dict[str, Any]:
-    """The one pod of the server that is not on its way out."""
+    """Returns the server's only pod that is not terminating."""
     items = json.loads(kubectl("get", "pods", "-n", "tpuserve", "-o", "json"))["items"]
     alive = [item for item in items if "deletionTimestamp" not in item["metadata"]]
     assert len(alive) == 1, [item["metadata"]["name"] for item in items]
@@ -36,7 +36,7 @@ def pod() -> dict[str, Any]:
 
 
 def restart() -> Boot:
-    """Delete the pod, wait until its successor serves, and read what that says."""
+    """Delete the pod, wait until its replacement serves, and return that one's report."""
     old = pod()["metadata"]["name"]
     kubectl("delete", "pod", old, "-n", "tpuserve", "--wait", "--timeout", "300s")
     deadline = time.monotonic() + 300

@@ -1,4 +1,4 @@
-"""A stop under load: streams in flight end as their clients hoped, and nothing hangs."""
+"""A stop under load: streams in flight end normally, and nothing hangs."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ TOKENS = 100
 
 
 def stream(server: Server, started: threading.Semaphore, results: list[str]) -> None:
-    """One client: read a long streamed answer to its end and note how it ended."""
+    """Run one client: read a long streamed answer to its end and record how it ended."""
     body = {
         "model": "tiny-gemma4-moe",
         "messages": [{"role": "user", "content": "Tell me everything."}],
@@ -66,7 +66,7 @@ def test_deleting_the_pod_under_load_leaves_no_stream_hanging(server: Server) ->
     assert not any(thread.is_alive() for thread in threads), "a stream hangs"
     assert time.monotonic() - began < grace + 120
     assert len(results) == STREAMS and set(results) <= {"complete", "clean error"}, results
-    # The two that had to queue may meet the end of the drain; those that were being answered do not.
+    # The two queued streams may meet the end of the drain; the streams that were being answered do not.
     assert results.count("complete") >= STREAMS - 2, results
     kubectl("rollout", "status", "deployment", "-n", "tpuserve", "-l", "app.kubernetes.io/name=vllm",
             "--timeout", "600s")  # fmt: skip

@@ -1,4 +1,4 @@
-"""What can go wrong under a running server, done on purpose; `make up` is the way out of all of it."""
+"""Faults under a running server, caused on purpose; `make up` recovers from all of them."""
 
 import os
 import shutil
@@ -17,13 +17,13 @@ DAEMONS = ("containerd", "kubelet", "kube-apiserver", "etcd")
 
 
 def answered() -> None:
-    """`make up` mends whatever was broken and ends with an answer."""
+    """`make up` repairs whatever was broken and ends with an answer."""
     done = local("up")
     assert done.code == 0 and done.out.strip(), done.text
 
 
 def ctr(*words: str) -> str:
-    """containerd's own client on this instance's socket."""
+    """Run containerd's own client on this instance's socket."""
     done = run(str(toolchain.path("ctr")), "-a", str(site.containerd_socket()), "-n", "k8s.io", *words)
     assert done.code == 0, done.text
     return done.out
@@ -84,7 +84,7 @@ def test_a_full_cache_volume_is_named_and_is_no_outage(server: Server) -> None:
     try:
         (cache / "filling").write_bytes(b"x" * 60_000)
         boot = restart()
-        # A boot with a working cache meets more than eighty of its own entries again.
+        # A boot with a working cache hits more than eighty of its own entries again.
         assert boot.events["hits"] < 20, boot
         done = local("up")
         assert done.code == 0, done.text

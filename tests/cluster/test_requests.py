@@ -1,4 +1,4 @@
-"""What a client meets: answers, refusals with a sentence, and a server that goes on."""
+"""Requests of clients: answers, refusals with a sentence, and a server that continues."""
 
 import json
 
@@ -12,7 +12,7 @@ CHAT = "/v1/chat/completions"
 
 
 def chat(**extra: object) -> dict[str, object]:
-    """A small chat request."""
+    """Returns a small chat request."""
     return {
         "model": "tiny-gemma4-moe",
         "messages": [{"role": "user", "content": "Hello"}],
@@ -70,7 +70,7 @@ def test_an_image_is_understood_as_input(server: Server) -> None:
 
 
 def test_a_client_in_the_cluster_reaches_the_service_by_name(server: Server) -> None:
-    """DNS, ClusterIP and NetworkPolicy from inside a pod, with the image that is already there."""
+    """Uses DNS, ClusterIP and NetworkPolicy from inside a pod, with the image that is already there."""
     image = json.loads(kubectl("get", "pods", "-n", "tpuserve", "-o", "json"))["items"][0]["spec"][
         "containers"
     ][0]["image"]

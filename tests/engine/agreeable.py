@@ -1,4 +1,4 @@
-"""A provider that agrees to everything: the policy pack then sees what a real one would refuse first."""
+"""Provider that accepts everything, so that the policy pack sees what a real provider would refuse first."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.standin.serve import serve
 
 
 class Agreeable(provider_pb2_grpc.ResourceProviderServicer):
-    """What a preview asks of a provider, and `yes` to all of it."""
+    """Answers to all the questions of a preview; every answer is `yes`."""
 
     def __init__(self, engine: str) -> None:
         del engine

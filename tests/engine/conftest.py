@@ -1,4 +1,4 @@
-"""What the engine's tests share, once a session: a control plane, a foundation, the policy pack."""
+"""Fixtures of the engine tests, once a session: a control plane, a foundation, the policy pack."""
 
 import contextlib
 import json
@@ -17,9 +17,9 @@ from tests.standin.control_plane import ControlPlane
 
 @dataclass(frozen=True)
 class Cloud:
-    """The pretended Google with a foundation, and the API server that is its clusters.
+    """Fake Google Cloud with a foundation, and the API server that serves all its clusters.
 
-    All clusters are this one, so one GKE stack is up at a time.
+    All clusters are this API server, so only one GKE stack is up at a time.
     """
 
     deployment: Deployment
@@ -28,7 +28,7 @@ class Cloud:
 
     @contextlib.contextmanager
     def stack(self, name: str, changes: Mapping[str, Any]) -> Iterator[Deployment]:
-        """A new stack that is empty yet, and is taken down at the end when no test has done it."""
+        """Yields a new, empty stack, and destroys it at the end unless a test has done so."""
         self.deployment.add(name, changes)
         try:
             yield self.deployment
@@ -41,13 +41,13 @@ class Cloud:
                 self.deployment.good("destroy", "--yes", "--skip-preview")
 
     def items(self, *words: str) -> list[dict[str, Any]]:
-        """What `kubectl get WORDS` finds."""
+        """Returns what `kubectl get WORDS` finds."""
         return json.loads(self.plane.kubectl("get", *words, "-o", "json"))["items"]
 
 
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A running control plane with GKE's types."""
+    """Yields a running control plane with GKE's types."""
     with ControlPlane(tmp_path_factory.mktemp("plane")) as running:
         types.install(running)
         yield running
@@ -55,7 +55,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="session")
 def founded(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
-    """The project with its foundation up; it stays up until the session ends."""
+    """Returns the project with its foundation up; it stays up until the session ends."""
     toolchain.ensure("pulumi", "provider-kubernetes")
     deployment = Deployment(tmp_path_factory.mktemp("deployment"))
     deployment.add("foundation", {})
@@ -65,14 +65,14 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 @pytest.fixture(scope="session")
 def pack(founded: Deployment) -> tuple[str, str]:
-    """Options for the real policy pack, in its own environment (docs/operations.md, step 4)."""
+    """Returns the options for the real policy pack, in its own environment (docs/operations.md, step 4)."""
     founded.good("install", "--cwd", str(PACK))
     return "--policy-pack", str(PACK)
 
 
 @pytest.fixture(scope="session")
 def cloud(founded: Deployment, plane: ControlPlane, pack: tuple[str, str]) -> Iterator[Cloud]:
-    """Google with a foundation and a cluster that grows when pods wait for chips."""
+    """Yields the fake Google Cloud with a foundation and a cluster that grows when pods wait for chips."""
     founded.connect(plane)
     with Autoscaler(plane, founded.console):
         yield Cloud(founded, plane, pack)

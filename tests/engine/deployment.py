@@ -1,4 +1,4 @@
-"""The project itself, with its own stack files, deployed by the real CLI to the pretended Google."""
+"""The project itself, with its own stack files, deployed by the real CLI to the fake Google Cloud."""
 
 import json
 import os
@@ -32,7 +32,7 @@ LINKED = (
 
 @dataclass
 class Deployment(Program):
-    """A folder with this checkout's program; stacks are made from their files, `stack` is in use."""
+    """Folder with this checkout's program; stacks are created from their files, and `stack` is in use."""
 
     config: dict[str, Any] = field(default_factory=lambda: {"project": "inventory-project"})
     stack: str = "dev"
@@ -45,10 +45,10 @@ class Deployment(Program):
             (self.folder / "program" / name).symlink_to(paths.REPOSITORY / name)
 
     def connect(self, plane: ControlPlane) -> None:
-        """Let the GKE clusters be this control plane; the CLI can log in to it and trusts it."""
+        """Make this control plane the GKE clusters; the CLI can log in to it and trusts it."""
         built = paths.pulumi_home() / "plugins" / f"resource-kubernetes-v{PROVIDER.version}"
         if built.exists():
-            # A real folder with a link in it: the CLI passes over folders that are links themselves.
+            # Use a real folder with a link in it: the CLI skips folders that are links themselves.
             plugin = self.folder / "home" / "plugins" / built.name / "pulumi-resource-kubernetes"
             plugin.parent.mkdir(parents=True)
             plugin.symlink_to(built / plugin.name)
@@ -56,19 +56,19 @@ class Deployment(Program):
         way = toolchain.pulumi_environment().get("PATH", os.environ["PATH"])
         self.variables |= {
             gke.VARIABLE: str(plane.kubeconfig),
-            # At Google the name has a certificate that every system trusts.
+            # At Google, every system trusts the certificate of this name.
             "SSL_CERT_FILE": str(plane.folder / "ca.crt"),
             "PATH": os.pathsep.join((str(tools), way)),
         }
 
     def add(self, stack: str, changes: Mapping[str, Any]) -> None:
-        """Make a stack from its file, with changes of single keys, and use it."""
+        """Create a stack from its file, with changes of single keys, and use it."""
         self.stack = stack
         self.good("stack", "init", stack)
         self.change(changes)
 
     def change(self, changes: Mapping[str, Any]) -> None:
-        """Write the stack's file anew: as in the repository, with these keys changed; None takes one out.
+        """Rewrite the stack's file: as in the repository, with these keys changed; None removes a key.
 
         `target.zone` names a key inside the group `target`.
         """
@@ -78,7 +78,8 @@ class Deployment(Program):
         file.write_text(yaml.safe_dump({**(document or {}), "config": config}), "utf-8")
 
     def configuration(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """The configuration of the stack in use, as in the repository, with changes of single keys."""
+        """Returns the configuration of the stack in use: as in the repository, with changes of single
+        keys."""
         config: dict[str, Any] = {
             key: yaml.safe_load(value) for key, value in deployable(stack_config(self.stack)).items()
         }
@@ -91,26 +92,27 @@ class Deployment(Program):
         return {key: value for key, value in config.items() if value is not None}
 
     def steps(self) -> dict[str, str]:
-        """Resource's name -> what a preview would do with it, without components and the unchanged.
+        """Returns resource name -> what a preview would do with it, without components and unchanged
+        resources.
 
-        A replacement takes the old one away before it makes the new one, unless it says "new first".
+        A replacement deletes the old resource before it creates the new one, unless it says "new first".
         """
         shown = self.good("preview", "--json", "--show-replacement-steps")
         found: dict[str, list[str]] = {}
-        # The provider's greeting stands before the document.
+        # The provider's greeting precedes the document.
         for step in json.loads(shown[shown.index("{") :])["steps"]:
             kind, name = step["urn"].split("::")[2:]
             if step["op"] != "same" and not kind.split("$")[-1].startswith(("tpuserve:", "pulumi:")):
                 found.setdefault(name, []).append(step["op"])
-        return {name: _told(ops) for name, ops in found.items()}
+        return {name: _step(ops) for name, ops in found.items()}
 
     def use(self, stack: str) -> None:
-        """Go on with another stack that was made before."""
+        """Continue with another stack that was created before."""
         self.stack = stack
         self.good("stack", "select", stack)
 
 
-def _told(ops: Sequence[str]) -> str:
+def _step(ops: Sequence[str]) -> str:
     replaced = [op for op in ops if "replace" in op]
     if not replaced:
         return ", ".join(dict.fromkeys(ops))

@@ -1,4 +1,4 @@
-"""One change of staging's configuration a row, and exactly the resources that it touches."""
+"""One change of staging's configuration in each row, and exactly the resources that it changes."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ POOL = "slices-v6e-4-flex-start-b-b9a9"
 RELEASE = {"vllm-server": "replace", "vllm-service": "update"}
 NEW_FIRST = "replace, new first"
 WEIGHTS = {"weights-script": NEW_FIRST, "weights-job": NEW_FIRST}
-# The Deployment waits as long as this way to buy takes; its pods stay as they are.
+# The Deployment's timeout follows the provisioning model; its pods stay as they are.
 PATIENCE = {"vllm-server": "update"}
 TOKEN = {"hugging-face-token-class": "delete"}
 CLUSTER = {"cluster-control-plane": "update"}
@@ -18,27 +18,28 @@ PAPERS = ("certificate-proof", "certificate-issued")
 
 
 def other_pool(name: str) -> dict[str, str]:
-    """A node pool of another name: the new one first, then the old one goes."""
+    """Returns the steps for a node pool with a new name: the new pool is created before the old one is
+    deleted."""
     return {f"slices-{name}": "create", POOL: "delete"}
 
 
 def all_of(names: tuple[str, ...], what: str) -> dict[str, str]:
-    """The same step for several resources."""
+    """Returns the same step for several resources."""
     return dict.fromkeys(names, what)
 
 
 def way(kind: str, **more: Any) -> dict[str, Any]:
-    """Another way to buy."""
+    """Returns a target with another provisioning model."""
     return {"target.capacity": {"kind": kind, **more}}
 
 
 def cluster(**more: Any) -> dict[str, Any]:
-    """Another wish for the cluster."""
+    """Returns a target with another cluster configuration."""
     return {"target.cluster": {"kind": "new", **more}}
 
 
 def endpoint(hostname: str, **more: Any) -> dict[str, Any]:
-    """Another load balancer."""
+    """Returns a target with another load balancer."""
     return {"target.endpoint": {"hostname": hostname, **more}}
 
 

@@ -1,4 +1,4 @@
-"""A small project of the test's own for the real CLI, with the project's own language host."""
+"""Small project of a single test for the real CLI, with this repository's language host."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ class Box(pulumi.ComponentResource):
 
 Box("box", 3)
 """
-"""A program that needs no provider."""
+"""Program that needs no provider."""
 
 
 @dataclass(frozen=True)
 class Project:
-    """A project folder with a home and a backend of its own, and this repository's virtual environment."""
+    """Project folder with its own home and backend, and this repository's virtual environment."""
 
     folder: Path
     environment: Mapping[str, str]
@@ -45,7 +45,7 @@ class Project:
         (self.folder / "__main__.py").write_text(text, "utf-8")
 
     def pulumi(self, *words: str, fails: bool = False, folder: Path | None = None) -> str:
-        """Run `pulumi WORDS`, check that it fails or does not, and return all that it printed."""
+        """Run `pulumi WORDS`, check its exit code against `fails`, and return everything that it printed."""
         words = ("pulumi", *words, "--non-interactive")
         code, shown = cli.run(words, folder or self.folder, self.environment)
         assert (code != 0) is fails, shown
@@ -54,7 +54,7 @@ class Project:
 
 
 def new_project(scratch: Path) -> Project:
-    """A project with the stack `dev`; skips where the machine's own pulumi brings its own language host."""
+    """Returns a project with the stack `dev`; skips where the machine's pulumi has its own language host."""
     if "PULUMI_HOME" not in toolchain.pulumi_environment():
         pytest.skip(f"{toolchain.path('pulumi')} is the machine's own and brings its own language host")
     (scratch / "backend").mkdir()

@@ -1,4 +1,4 @@
-"""A mistake in a stack file, met by the real CLI: one sentence, no traceback, nothing touched."""
+"""A mistake in a stack file under the real CLI: one sentence, no traceback, no changes."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ ROWS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "sentence"), ROWS, ids=[next(iter(change)) for change, _ in ROWS])
-def test_the_cli_shows_the_sentence_alone(change: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+def test_the_cli_shows_only_the_sentence(change: dict[str, Any], sentence: str, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.local.yaml"
     file.write_text(yaml.safe_dump({**GOOD, "config": {**GOOD["config"], **change}}), "utf-8")
     stack.select()

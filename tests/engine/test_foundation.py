@@ -1,4 +1,4 @@
-"""The foundation under the real CLI: its life, failures, and that no accident deletes it."""
+"""The foundation under the real CLI: its life, its failures, and its protection against deletion."""
 
 import re
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from tests.engine.deployment import Deployment
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory, pack: tuple[str, str]) -> Iterator[Deployment]:
-    """A project in which nothing is deployed yet."""
+    """Yields a project in which nothing is deployed yet."""
     del pack
     yield Deployment(tmp_path_factory.mktemp("fresh"))
 
 
 def names(deployment: Deployment) -> set[str]:
-    """The ids of all that exists at Google."""
+    """Returns the ids of all resources at Google."""
     return set(deployment.console.objects())
 
 
@@ -30,7 +30,7 @@ def test_a_first_preview_keeps_the_policies_and_makes_nothing(
     assert names(fresh) == set()
 
 
-# Each strikes what is made after the one before it.
+# Each fault strikes what is created after the resource of the fault before it.
 FAULTS = [
     ({"fault": "timeout", "type": "*Network"}, "timeout while waiting for state to become 'DONE'"),
     ({"fault": "unavailable", "type": "*Subnetwork"}, "Error 503"),
@@ -63,7 +63,8 @@ def test_destroying_it_is_refused_while_it_is_protected(fresh: Deployment) -> No
 
 
 def test_what_holds_data_outlives_even_a_careless_destroy(fresh: Deployment) -> None:
-    """Without its preview a destroy goes on past what is protected; bucket and secrets stay, `up` mends."""
+    """A destroy without its preview continues past protected resources; bucket and secrets stay, and `up`
+    repairs the stack."""
     kept = {name for name in names(fresh) if re.search(r"-tpuserve$|/secrets/[^/]+$", name)}
     assert len(kept) == 1 + 1 + 5
     fresh.pulumi("destroy", "--yes", "--skip-preview")

@@ -21,7 +21,7 @@ SPACE = "tpuserve-baseline"
 
 @pytest.fixture(scope="module")
 def baseline(cloud: Cloud) -> Iterator[Deployment]:
-    """The stack, up, under the policies."""
+    """Yields the stack, up, under the policies."""
     with cloud.stack(STACK, {}) as deployment:
         deployment.good("up", "--yes", *cloud.pack)
         yield deployment
@@ -54,7 +54,7 @@ PLANS = {name: golden(name) for name in ("prod", "baseline")}
 
 
 def planned(kind: str) -> dict[str, Any]:
-    """An object of this kind as a recorded plan has it, in the namespace default."""
+    """Returns an object of this kind from a recorded plan, in the namespace default."""
     for plan in PLANS.values():
         for key, entry in plan["resources"].items():
             token = key.split("::")[0]

@@ -1,4 +1,4 @@
-"""Peak under the real CLI: what fails says why, and the next `up` goes on."""
+"""Peak under the real CLI: a failure states its reason, and the next `up` continues."""
 
 import json
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ STOCKOUT = (
 
 @pytest.fixture(scope="module")
 def peak(cloud: Cloud) -> Iterator[Deployment]:
-    """The stack; the tests bring it up, step by step."""
+    """Yields the stack; the tests bring it up step by step."""
     with cloud.stack(STACK, {}) as deployment:
         yield deployment
 
 
 def pool(deployment: Deployment) -> str:
-    """The id of the pool of slices."""
+    """Returns the id of the pool of slices."""
     [found] = [name for name in deployment.console.objects() if "/nodePools/v6e-4-" in name]
     return found
 
@@ -65,7 +65,7 @@ def test_another_failure_is_no_stockout(peak: Deployment) -> None:
 
 
 def test_a_pool_whose_answer_was_lost_is_imported(peak: Deployment) -> None:
-    """As docs/operations.md says for `already exists`."""
+    """Follows docs/operations.md for `already exists`."""
     peak.change({"target.capacity": {"kind": "on-demand"}})
     peak.console.order({"fault": "lost", "type": "*NodePool"})
     assert "unexpected EOF" in peak.bad("up", "--yes", "--skip-preview")

@@ -18,13 +18,14 @@ KEY = "canary-9c1b7f2ae0d84f6b"
 
 @pytest.fixture(scope="module")
 def prod(cloud: Cloud) -> Iterator[Deployment]:
-    """The stack, up, under the policies; secrets set as docs/operations.md says, and every log there is."""
+    """Yields the stack, up, under the policies, with secrets set as in docs/operations.md and every log
+    enabled."""
     with cloud.stack(STACK, {}) as deployment:
         deployment.console.add_version("tpuserve-hugging-face-token", TOKEN)
         deployment.console.add_version(f"tpuserve-api-key-{STACK}", KEY)
         kept = dict(deployment.variables)
         deployment.variables |= {
-            # Whoever has just set the secret has it in the shell.
+            # Users who have just set the secret have it in their shell.
             "HF_TOKEN": TOKEN,
             "TPUSERVE_API_KEY": KEY,
             "PULUMI_DEBUG_COMMANDS": "true",
@@ -40,7 +41,8 @@ def prod(cloud: Cloud) -> Iterator[Deployment]:
 
 
 def without_environment(log: Path) -> None:
-    """Take out what the engine tells of its caller: it starts the policy pack with the shell's variables."""
+    """Remove what the engine reports about its caller: it starts the policy pack with the shell's
+    variables."""
     messages = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     started = [message["request"] for message in messages if "env" in (message.get("request") or {})]
     assert started
@@ -50,7 +52,7 @@ def without_environment(log: Path) -> None:
 
 
 def holders(folders: tuple[Path, ...], value: str) -> list[Path]:
-    """The files that hold a value, as it is or in base64."""
+    """Returns the files that contain a value, plain or in base64."""
     forms = (value.encode(), base64.b64encode(value.encode()).rstrip(b"="))
     files = [
         file for folder in folders for file in folder.rglob("*") if file.is_file() and not file.is_symlink()
@@ -60,16 +62,16 @@ def holders(folders: tuple[Path, ...], value: str) -> list[Path]:
 
 
 def test_no_secret_is_anywhere_but_in_its_vault(prod: Deployment, cloud: Cloud) -> None:
-    """Not in the state and its history, the plan, events and logs of the CLI, what plugins and Google were
-    sent, nor in anything that the API server ever stored: its database is among the files."""
-    told = {
+    """Checks the state and its history, the plan, events and logs of the CLI, what plugins and Google
+    received, and everything that the API server ever stored: its database is among the files."""
+    marks = {
         "plan.json": ("preview", "--json", "--show-secrets"),
         "state.json": ("stack", "export", "--show-secrets"),
         "outputs.json": ("stack", "output", "--json", "--show-secrets"),
     }
-    for name, words in told.items():
+    for name, words in marks.items():
         (prod.folder / name).write_text(prod.good(*words), "utf-8")
-    for name in ("up.log", "events.json", "grpc.json", *told):
+    for name in ("up.log", "events.json", "grpc.json", *marks):
         assert (prod.folder / name).stat().st_size > 1000, name
     for value in (TOKEN, KEY):
         assert holders((prod.folder, cloud.plane.folder), value) == [prod.console.vault]
@@ -105,7 +107,7 @@ def test_another_way_to_buy_makes_its_pool_and_leaves_the_protected_one(prod: De
 
 
 def test_unprotected_it_goes_and_leaves_the_foundation(prod: Deployment, cloud: Cloud) -> None:
-    """The two steps of docs/operations.md."""
+    """Follows the two steps of docs/operations.md."""
     prod.change({"target.protect": False})
     prod.up()
     prod.good("destroy", "--yes")

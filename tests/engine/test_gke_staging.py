@@ -16,7 +16,7 @@ SPACE = "tpuserve-staging"
 
 @pytest.fixture(scope="module")
 def staging(cloud: Cloud) -> Iterator[Deployment]:
-    """The stack, up, under the policies."""
+    """Yields the stack, up, under the policies."""
     with cloud.stack(STACK, {}) as deployment:
         deployment.good("up", "--yes", *cloud.pack)
         yield deployment
@@ -66,7 +66,7 @@ def test_a_zone_of_another_region_is_a_sentence(staging: Deployment) -> None:
 
 
 def test_a_new_release_serves_before_the_service_points_at_it(staging: Deployment, cloud: Cloud) -> None:
-    """And a second revision of the weights is a second Job: the finished one never runs again."""
+    """A second revision of the weights is a second Job: the finished one never runs again."""
     staging.change({"engine": {"max_num_seqs": 64}, "model_revision": "f" * 40})
     staging.up()
     [server] = cloud.items("deployments", "-n", SPACE)
@@ -78,7 +78,7 @@ def test_a_new_release_serves_before_the_service_points_at_it(staging: Deploymen
     staging.good("preview", "--expect-no-changes")
 
 
-def test_taken_down_it_leaves_the_foundation_alone(staging: Deployment, cloud: Cloud) -> None:
+def test_destroyed_it_leaves_the_foundation(staging: Deployment, cloud: Cloud) -> None:
     staging.good("destroy", "--yes")
     there = staging.console.objects()
     assert [name for name in there if "clusters" in name or name.endswith("tpuserve-staging-internal")] == []

@@ -1,4 +1,4 @@
-"""The real CLI with the project's own language host: a stack's life, about, and programs that fail."""
+"""The real CLI with this project's language host: a stack's life, about, and programs that fail."""
 
 import json
 import platform
@@ -107,7 +107,7 @@ def test_a_program_that_fails_is_reported_once_and_shortly(project: Project, nam
         assert errors.count(sentence) == 1, shown
     assert "local/toolchain" not in errors
     if name != "syntax":
-        # Upstream's executor cuts its own frames off, except where the program has none of its own.
+        # Upstream's executor removes its own frames, except where the program has no frames of its own.
         assert "pulumi-language-python-exec" not in errors and "asyncio" not in errors
 
 
@@ -115,21 +115,21 @@ BAD_OPTIONS = {
     "no environment": (
         {"virtualenv": "nowhere"},
         "The virtual environment 'nowhere' that the runtime options name is not in {project}: "
-        "run `pulumi install` there to make it.",
+        "run `pulumi install` there to create it.",
     ),
     "another toolchain": (
         {"virtualenv": ".venv", "toolchain": "poetry"},
-        "The runtime option toolchain: 'poetry' is not served by the language host of local/toolchain",
+        "The runtime option toolchain: 'poetry' is not supported by the language host of local/toolchain",
     ),
     "unknown option": (
         {"virtualenv": ".venv", "virtalenv": "x"},
-        "The runtime option virtalenv: 'x' is not served by the language host of local/toolchain",
+        "The runtime option virtalenv: 'x' is not supported by the language host of local/toolchain",
     ),
 }
 
 
 @pytest.mark.parametrize("name", BAD_OPTIONS)
-def test_runtime_options_that_cannot_be_honoured_are_refused(project: Project, name: str) -> None:
+def test_unsupported_runtime_options_are_refused(project: Project, name: str) -> None:
     options, sentence = BAD_OPTIONS[name]
     project.program(COMPONENT)
     project.describe(options)

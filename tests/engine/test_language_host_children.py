@@ -1,4 +1,4 @@
-"""The language host's children: an interrupted program, and a policy pack in its own environment."""
+"""Child processes of the language host: an interrupted program, and a policy pack in its own environment."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from tests.engine.small_project import COMPONENT, Project, new_project
 from tests.signals import ordinary
 
 SECONDS = 300
-"""Bounds a failure, well below the 600 s after which the programs end by themselves."""
+"""Limit for a failure, well below the 600 s after which the programs end by themselves."""
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""The real policy pack under the real CLI: every mistake is reported by its rule, and good plans by none."""
+"""The real policy pack under the real CLI: its rule reports every mistake, and no rule reports a good
+plan."""
 
 import copy
 import json
@@ -24,7 +25,7 @@ JUDGED_TOGETHER = {
     *("Deployment", "Service", "Gateway", "PodDisruptionBudget", "NetworkPolicy"),
     *("InstanceTemplate", "InstanceGroupManager", "Bucket", "NodePool"),
 }
-"""Kinds that the rules over stacks look at; the others only take time."""
+"""Kinds that the stack rules inspect; the others only take time."""
 
 MAIN = f"""
 import json
@@ -67,7 +68,7 @@ for prefix, plan in json.loads(Path("plans.json").read_text()).items():
 
 
 class Judge:
-    """A project in stack `prod` whose resources are plans, each with a prefix to its names."""
+    """Project in stack `prod` whose resources are plans, each with a prefix to its names."""
 
     def __init__(self, folder: Path) -> None:
         toolchain.ensure("pulumi")
@@ -86,13 +87,13 @@ class Judge:
         self.pulumi("stack", "init", "prod")
 
     def pulumi(self, *words: str) -> tuple[int, str]:
-        """Run the CLI; its code and its output."""
-        # For --event-log, which is not for everybody.
+        """Run the CLI; return its exit code and its output."""
+        # --event-log is available only with PULUMI_DEBUG_COMMANDS.
         environment = {**cli.apart(self.folder), "PULUMI_DEBUG_COMMANDS": "true"}
         return cli.run(["pulumi", *words, "--non-interactive", "--color=never"], self.folder, environment)
 
     def judged(self, plans: dict[str, Plan]) -> tuple[int, str, list[dict[str, Any]]]:
-        """Code, output and the policy violations of a preview of these plans."""
+        """Returns exit code, output and policy violations of a preview of these plans."""
         (self.folder / "plans.json").write_text(json.dumps(plans), "utf-8")
         log = self.folder / "events.json"
         code, shown = self.pulumi("preview", "--policy-pack", str(PACK), "--event-log", str(log))
@@ -102,12 +103,13 @@ class Judge:
 
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory: pytest.TempPathFactory) -> Judge:
-    """The project, with the pack installed."""
+    """Returns the project, with the pack installed."""
     return Judge(tmp_path_factory.mktemp("judged"))
 
 
 def mistaken(index: int) -> Plan:
-    """What one mistake leaves wrong: the resource itself, or the whole plan where the rule is over stacks."""
+    """Returns what one mistake leaves wrong: the resource itself, or the whole plan for a rule over
+    stacks."""
     rule, stack, change, _ = MISTAKES[index]
     good = GOLDEN[stack]["resources"]
     plan: Plan = copy.deepcopy(good)
@@ -117,7 +119,7 @@ def mistaken(index: int) -> Plan:
         for entry in plan.values():
             place = entry.get("inputs", {}).get("metadata", {})
             if isinstance(place, dict) and "namespace" in place:
-                # A namespace of its own: another plan's budget must not cover this one's server.
+                # Use a separate namespace: another plan's budget must not cover this one's server.
                 place["namespace"] += f"-{index}"
         looked = {key: entry for key, entry in plan.items() if short(key.split("::")[0]) in JUDGED_TOGETHER}
         return {**providers, **looked}
@@ -143,7 +145,7 @@ def test_every_mistake_is_reported_by_its_rule(judge: Judge) -> None:
 
 
 def test_good_plans_pass_every_rule(judge: Judge) -> None:
-    """Together they hold something for each rule to look at: a foundation, a cluster, TPU VMs."""
+    """The plans together contain something for each rule: a foundation, a cluster, TPU VMs."""
     plans = {f"{stack}-": GOLDEN[stack]["resources"] for stack in ("foundation", "prod", "dev")}
     code, shown, found = judge.judged(plans)
     assert found == [] and code == 0, shown[-4000:]

@@ -1,4 +1,5 @@
-"""`make preview` of a Google stack: offline and loud without credentials, Google's own with them."""
+"""`make preview` of a Google stack: offline and with a notice without credentials, Google's answers with
+them."""
 
 import shlex
 import sys
@@ -19,7 +20,8 @@ CANARY = "ya29.canary-of-the-tests"
 
 @pytest.fixture
 def without_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """An environment of somebody who never logged in, with the instance and the programs of the tests."""
+    """Returns the environment of a user who never logged in, with the instance and the programs of the
+    tests."""
     monkeypatch.setenv("TPUSERVE_INSTANCE", "test")
     toolchain.ensure("pulumi", "provider-kubernetes")
     kept = {name: value for name, value in cli.neutral().items() if name not in CREDENTIALS}
@@ -35,11 +37,11 @@ def test_offline_says_so_and_leaves_everything_as_it_was(without_login: dict[str
     before = file.read_bytes()
     code, shown = preview("prod", without_login)
     assert code == 0, shown
-    # Around the plan, so that neither its beginning nor its end is read without.
+    # The notice stands before and after the plan, so that a reader of either end sees it.
     first, last = shown.index("== OFFLINE"), shown.rindex("== OFFLINE")
     assert first < shown.index("gcp:container/cluster:Cluster") < shown.index("to create") < last
     assert "tpuserve|local|policies" in shown
-    # The placeholder is looked at, and the foundation's outputs are those of its project.
+    # The preview uses the placeholder project, and the foundation's outputs are those of that project.
     assert "my-project-tpuserve" in shown and "pretended-project" not in shown
     assert file.read_bytes() == before
 
@@ -69,7 +71,7 @@ def test_with_a_login_it_is_google_and_the_users_own_state(
     logged_in = {**without_login, LOGIN: CANARY}
     code, shown = preview("prod", logged_in)
     assert code == 1 and "export PULUMI_BACKEND_URL=gs://BUCKET" in shown and "Traceback" not in shown
-    # The state of `make up` is not where stacks of Google are, even when its exports were evaluated.
+    # The state of `make up` does not hold Google stacks, even when its exports were evaluated.
     code, shown = preview("prod", {**logged_in, **toolchain.pulumi_environment()})
     assert code == 1 and "export PULUMI_BACKEND_URL=gs://BUCKET" in shown
     (tmp_path / "mine").mkdir()
@@ -77,25 +79,25 @@ def test_with_a_login_it_is_google_and_the_users_own_state(
     code, shown = preview("prod", {**logged_in, **own})
     assert code == 1 and "no stack named 'prod' found" in shown
     assert f"{LOGIN} is set" in shown and "OFFLINE" not in shown and CANARY not in shown
-    # The CLI that works for the user keeps its things in the user's home, and finds no stand-in there.
+    # The user's own CLI stores its files in the user's home, and finds no stand-in there.
     assert list(tmp_path.rglob("pulumi-resource-gcp")) == []
 
 
 def test_the_bare_program_declares_what_prod_declares(tmp_path: Path) -> None:
-    """What `make bench` compares is the same work, and it would say when it is not."""
+    """`make bench` compares the same work, and reports when it does not."""
     toolchain.ensure("pulumi", "provider-kubernetes")
     with progress.exclusive("offline"):
-        pretended = offline.ensure(foundations())
-        # What a clone that is gone has left there.
-        environment = pretended.folder / "bare" / ".venv"
+        fake_cloud = offline.ensure(foundations())
+        # A link that a deleted clone has left.
+        environment = fake_cloud.folder / "bare" / ".venv"
         environment.parent.mkdir(exist_ok=True)
         environment.unlink(missing_ok=True)
         environment.symlink_to(tmp_path / "gone" / ".venv")
-        folder, resources = bare_program(pretended)
+        folder, resources = bare_program(fake_cloud)
     text = (folder / "__main__.py").read_text("utf-8")
     assert resources > 25 and text.count("made[") > resources and "stacks" not in text
     plan = {"steps": [{"op": "create", "newState": {"custom": True, "urn": URN, "type": KIND, "inputs": {}}}]}
-    with pytest.raises(Refusal, match=f"declares something else: {KIND}::x"):
+    with pytest.raises(Refusal, match=f"plan differs: {KIND}::x"):
         same(plan, {"steps": []})
     assert [*bare.declared(plan)] == [f"{KIND}::x"]
 

@@ -1,6 +1,6 @@
 """The provider's own components register their objects, although the provider is built with a small SDK.
 
-`renderYamlToDirectory` needs no cluster: the provider writes what it would have created.
+`renderYamlToDirectory` needs no cluster: the provider writes the objects that it would have created.
 """
 
 import json

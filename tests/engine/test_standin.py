@@ -18,7 +18,7 @@ NODE_POOL = "gcp:container/nodePool:NodePool"
 
 
 def foundation() -> Resources:
-    """Services, a network and a subnetwork."""
+    """Returns services, a network and a subnetwork."""
     services = ("compute", "container")
     resources: Resources = {
         name: ("gcp:projects/service:Service", {"service": f"{name}.googleapis.com"}, {}) for name in services
@@ -37,7 +37,7 @@ def foundation() -> Resources:
 
 
 def gke(**node: Any) -> Resources:
-    """The foundation, a cluster, and a TPU pool whose nodeConfig is changed by `node`."""
+    """Returns the foundation, a cluster, and a TPU pool whose nodeConfig is changed by `node`."""
     cluster = {**copy.deepcopy(CLUSTER), "network": "${net}", "subnetwork": "${sub}"}
     pool = {**copy.deepcopy(POOL), "cluster": "${cluster}"}
     pool["nodeConfig"] |= node
@@ -49,7 +49,7 @@ def gke(**node: Any) -> Resources:
 
 
 def vm(**group: Any) -> Resources:
-    """The foundation and a group of one TPU VM."""
+    """Returns the foundation and a group of one TPU VM."""
     template = {**copy.deepcopy(TEMPLATE), "networkInterfaces": [{"subnetwork": "${sub}"}]}
     del template["name"]
     inputs = {**copy.deepcopy(GROUP), "versions": [{"instanceTemplate": "${template}"}], **group}
@@ -62,13 +62,13 @@ def vm(**group: Any) -> Resources:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
-    """An empty project."""
+    """Returns an empty project."""
     toolchain.ensure("pulumi")
     return Program(tmp_path)
 
 
 def changes(output: str) -> dict[str, int]:
-    """The counts at the end of the CLI's output: created, updated, replaced, deleted, unchanged."""
+    """Returns the counts at the end of the CLI's output: created, updated, replaced, deleted, unchanged."""
     return {
         word: int(number)
         for number, word in re.findall(r"(\d+) (created|updated|replaced|deleted|unchanged)\b", output)
@@ -97,7 +97,7 @@ def test_the_life_of_a_cluster(program: Program) -> None:
     assert program.console.objects() == {}
 
 
-def test_drift_is_found_and_mended(program: Program) -> None:
+def test_drift_is_found_and_repaired(program: Program) -> None:
     program.write(gke())
     program.up()
     program.console.edit("nodePools/tpu-v6e-4", "nodeConfig.labels.team", "somebody else")

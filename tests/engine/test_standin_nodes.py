@@ -1,4 +1,4 @@
-"""A pretended cluster that is a real API server: node pools become nodes, and the scheduler places pods."""
+"""A fake cluster that is a real API server: node pools become nodes, and the scheduler places pods."""
 
 import json
 import time
@@ -19,7 +19,7 @@ POLL_SECONDS = 0.5
 
 
 def pod(name: str, topology: str = "2x2", chips: int = 4) -> dict[str, Any]:
-    """A pod as a TPU workload declares it on GKE."""
+    """Returns a pod as a TPU workload declares it on GKE."""
     resources = {"google.com/tpu": str(chips)}
     return {
         "apiVersion": "v1",
@@ -39,7 +39,7 @@ def pod(name: str, topology: str = "2x2", chips: int = 4) -> dict[str, Any]:
 
 
 def until(holds: Callable[[], bool], what: str, seconds: float = 300) -> None:
-    """Wait for something."""
+    """Wait until `holds` returns true."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"after {seconds} s: {what}"

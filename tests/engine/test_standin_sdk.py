@@ -33,7 +33,7 @@ pulumi.export("number", project.number)
 
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
-    """A project whose program is MAIN."""
+    """Returns a project whose program is MAIN."""
     toolchain.ensure("pulumi")
     made = Program(tmp_path)
     (tmp_path / "program" / "__main__.py").write_text(MAIN)
@@ -43,7 +43,7 @@ def program(tmp_path: Path) -> Program:
 def test_the_sdk(program: Program) -> None:
     program.up()
     outputs = json.loads(program.good("stack", "output", "--json", "--show-secrets"))
-    # Named by the provider: the resource's name and seven digits.
+    # The provider names it: the resource's name and seven digits.
     assert outputs["name"].startswith("artifacts-") and len(outputs["name"]) == len("artifacts-") + 7
     assert outputs["url"] == f"gs://{outputs['name']}"
     assert outputs["labels"] == ["goog-pulumi-provisioned", "team"]

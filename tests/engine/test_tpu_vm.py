@@ -23,7 +23,7 @@ ENDPOINT = {"hostname": "tpuserve.example.org"}
 
 @pytest.fixture(scope="module")
 def deployed(founded: Deployment) -> Deployment:
-    """The foundation and dev, both up; dev is taken down at the end, which is a test of its own."""
+    """Yields the foundation and dev, both up; a test takes dev down at the end."""
     founded.add("dev", {})
     founded.up()
     return founded
@@ -38,7 +38,7 @@ def test_a_deployed_group_is_stable_and_changes_nothing_more(deployed: Deploymen
 
 
 def test_no_secret_is_in_state_or_metadata(deployed: Deployment) -> None:
-    """The key's value is in Secret Manager alone: the template names where it is."""
+    """The key's value is only in Secret Manager: the template contains its name."""
     deployed.console.order()
     exported = deployed.good("stack", "export", "--show-secrets")
     assert CANARY not in exported
@@ -58,19 +58,19 @@ def test_a_preempted_group_heals(deployed: Deployment) -> None:
 
 
 def stable(deployed: Deployment) -> bool:
-    """What the last `up` or refresh saw."""
+    """Returns whether the last `up` or refresh saw the group stable."""
     return deployed.state()[GROUP]["outputs"]["statuses"][0]["isStable"]
 
 
 def recreated(deployed: Deployment, group: str) -> list[int]:
-    """How often the group has made each of its machines anew."""
+    """Returns how often the group has recreated each of its machines."""
     found = deployed.console.find(f"instanceGroupManagers/{group}")
     return [item.get("recreated", 0) for item in found["instances"]]
 
 
 NEW_TEMPLATE = {"machine-template": "replace, new first"}
 ROLLED = {**NEW_TEMPLATE, GROUP: "update"}
-"""The group puts the new template on its machines itself, one after the other."""
+"""Steps when the group itself puts the new template on its machines, one after the other."""
 REPLACED = {**NEW_TEMPLATE, GROUP: "replace"}
 CHANGES: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
     ("another engine is another machine", {"engine": {"max_num_seqs": 64}}, ROLLED),
@@ -139,7 +139,7 @@ def test_without_capacity_up_fails_and_goes_on_later(deployed: Deployment) -> No
     assert stable(deployed)
 
 
-def test_a_machine_that_never_answers_fails_the_up_and_is_left_for_whoever_mends_it(
+def test_a_machine_that_never_answers_fails_the_up_and_is_left_for_a_repair(
     deployed: Deployment,
 ) -> None:
     deployed.change({"engine": {"max_num_seqs": 48}})
@@ -170,7 +170,7 @@ def test_the_whole_door_and_back(deployed: Deployment) -> None:
 
 
 def test_behind_a_door_releases_and_moves_go_on(deployed: Deployment) -> None:
-    """Google deletes neither a group that a load balancer uses nor a certificate."""
+    """Google deletes neither a group that a load balancer uses nor a certificate in use."""
     deployed.change({"target": {**TARGET, "endpoint": ENDPOINT}, "engine": {"max_num_seqs": 64}})
     assert deployed.steps() == ROLLED
     deployed.up()
@@ -183,7 +183,7 @@ def test_behind_a_door_releases_and_moves_go_on(deployed: Deployment) -> None:
         **{f"certificate-{part}": "replace, new first" for part in ("proof", "issued")},
     }
     deployed.up()
-    # One after the other: while the load balancer is there, it holds the group.
+    # Two steps: while the load balancer exists, it uses the group.
     deployed.change({"target": {**TARGET, "zone": "us-east5-a"}, "engine": {"max_num_seqs": 64}})
     deployed.up()
     deployed.change({})

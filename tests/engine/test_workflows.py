@@ -20,7 +20,7 @@ WRONG = (
 
 
 def lint(folder: Path) -> list[str]:
-    """One line for each thing that is wrong with the workflows of a repository."""
+    """Returns one line for each problem in the workflows of a repository."""
     toolchain.ensure("actionlint")
     shellcheck = Path(sys.executable).with_name("shellcheck")
     words = [toolchain.path("actionlint"), "-oneline", "-no-color", "-shellcheck", shellcheck]
@@ -34,7 +34,7 @@ def lint(folder: Path) -> list[str]:
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    """A repository with the workflows alone."""
+    """Returns a repository with only the workflows."""
     folder = tmp_path / ".github" / "workflows"
     folder.mkdir(parents=True)
     for file in WORKFLOWS.glob("*.yml"):

@@ -1,4 +1,4 @@
-"""The CPU backend's patches, one by one, in the model server's Python: prints what each gives as JSON."""
+"""The CPU backend's patches, one by one, in the model server's Python: prints the result of each as JSON."""
 
 import json
 import os
@@ -43,7 +43,7 @@ backend.activate()
 backend.activate()
 found["after"] = {
     "mesh": mesh(None),
-    "mesh as told": mesh([3, 2, 1, 0]),
+    "mesh as set": mesh([3, 2, 1, 0]),
     "tpu option": compiled({"xla_tpu_enable_async": "true"}),
     "unknown option": compiled({"xla_no_such_option": "true"}),
     "cpu option": compiled({"xla_cpu_enable_fast_math": True}),

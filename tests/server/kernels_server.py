@@ -1,6 +1,6 @@
-"""The stand-in kernels against the libraries' own references. Runs in the model server's Python.
+"""The CPU kernels against the libraries' own references. Runs in the model server's Python.
 
-Prints one JSON object: case -> the numbers that tests/server/test_kernels.py judges.
+Prints one JSON object: case -> the numbers that tests/server/test_kernels.py checks.
 """
 
 import json
@@ -23,7 +23,8 @@ def difference(left: Any, right: Any) -> float:
 
 
 def attention(case: dict[str, Any]) -> dict[str, Any]:
-    """A random batch: `lengths` are (query, context) of each live request; slots and tokens are padded."""
+    """Returns the results for a random batch: `lengths` are (query, context) of each live request; slots and
+    tokens are padded."""
     draw = np.random.default_rng(case["seed"])
     lengths, page, width = case["lengths"], case["page"], case["pages_per_request"]
     tokens, slots = case["tokens"], case["slots"]
@@ -41,7 +42,7 @@ def attention(case: dict[str, Any]) -> dict[str, Any]:
     for number, (query, context) in enumerate(lengths):
         kv_lens[number] = context
         ends[number + 1] = ends[number] + query
-    # What the runner leaves behind the live requests is no valid end.
+    # The runner leaves invalid ends after the live requests.
     ends[len(lengths) + 1 :] = case["garbage"]
     table = draw.permutation(PAGES)[: slots * width].reshape(-1).astype(np.int32)
     decode = sum(1 for query, _ in lengths if query == 1)
@@ -71,7 +72,8 @@ def attention(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def reference_matmul(lhs: np.ndarray, rhs: np.ndarray, sizes: list[int], offset: int) -> np.ndarray:
-    """tokamax's reference_gmm in numpy (its module imports test tools that the server does not have)."""
+    """Returns tokamax's reference_gmm in numpy (its module imports test tools that the server does not
+    have)."""
     out = np.zeros((lhs.shape[0], rhs.shape[2]), np.float32)
     start = 0
     for group, size in enumerate(sizes):
@@ -88,7 +90,7 @@ def matmul(case: dict[str, Any]) -> dict[str, Any]:
     rhs = jnp.asarray(draw.normal(size=(local, 64, 256)) / 8, jnp.bfloat16)
     product = reference_matmul(np.asarray(lhs, np.float32), np.asarray(rhs, np.float32), sizes, offset)
     activation = case["activation"]
-    # 256 columns are two lanes of 128, where tokamax's interleaved order and ours are the same.
+    # 256 columns are two lanes of 128, where tokamax's interleaved order and the stand-in's are the same.
     wanted = gmm_v2.apply_act_fn(jnp.asarray(product), activation)
     got = jax.jit(lambda a, b, c, d: kernels.grouped_matmul(a, b, c, group_offset=d, fuse_act=activation))(
         lhs, rhs, jnp.asarray(sizes, jnp.int32), jnp.asarray(offset, jnp.int32)
@@ -133,7 +135,7 @@ def vision(case: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    activate()  # The references, too, ask for a chip's description.
+    activate()  # the references, too, need a chip's description
     asked = json.load(sys.stdin)
     kinds = {"attention": attention, "matmul": matmul, "vision": vision}
     json.dump({kind: [kinds[kind](case) for case in asked[kind]] for kind in asked}, sys.stdout)

@@ -1,7 +1,8 @@
 """Runs in the model server's own Python: the cache keys of all programs of engines, without compiling any.
 
-`keys_server.py ENGINES_JSON MODEL`: a list of engines' fields and a model's folder. On JAX's CPU backend with
-four devices, where a real server's keys can be had to compare with. The environment is the first engine's.
+`keys_server.py ENGINES_JSON MODEL`: a list of engines' fields and a model's folder. It uses JAX's CPU backend
+with four devices, where a real server's keys are available for comparison. The environment is the first
+engine's.
 """
 
 import json

@@ -1,6 +1,7 @@
 """Runs in the model server's own Python: what its programs read from environments that serving/ renders.
 
-A list of environments in, JSON on stdin; for each, what the readers of these variables make of them.
+Reads a list of environments as JSON on stdin; prints, for each, the values that the readers of these
+variables return.
 """
 
 import json
@@ -12,7 +13,8 @@ os.environ.update(VLLM_LOGGING_LEVEL="ERROR", VLLM_PLUGINS="")
 
 
 def readers():
-    """Variable -> what computes its value: vLLM's and tpu-inference's own tables, the first one wins."""
+    """Returns variable -> function that computes its value, from vLLM's and tpu-inference's own tables; the
+    first one wins."""
     from tpu_inference import envs as tpu_envs
     from vllm import envs
 
@@ -20,7 +22,7 @@ def readers():
 
 
 def main():
-    """Answer on stdout."""
+    """Print the answers on stdout."""
     table = readers()
     answers = []
     for environment in json.load(sys.stdin):

@@ -22,7 +22,7 @@ COUNTED = 4
 
 
 def cases() -> list[dict[str, Any]]:
-    """Geometries and engines, most of them unlike any real one; the same ones on every run."""
+    """Returns geometries and engines, most of them unlike any real one; the same ones on every run."""
     chance = random.Random(SEED)
     return [_case(chance, number) for number in range(CASES)]
 
@@ -56,7 +56,7 @@ def _case(chance: random.Random, number: int) -> dict[str, Any]:
 
 
 def warm_ups() -> list[dict[str, Any]]:
-    """Drafting servers of every size, with a vocabulary small enough for real arrays."""
+    """Returns drafting servers of every size, with a vocabulary small enough for real arrays."""
     chance = random.Random(SEED)
     return [
         {
@@ -94,7 +94,7 @@ def _experts(chance: random.Random, chips: int) -> dict[str, Any] | None:
 
 @cache
 def python() -> Path:
-    """The server's Python; the test is skipped, by name, where its environment is not installed."""
+    """Returns the server's Python; skips the test, by name, where its environment is not installed."""
     executable = image.environment() / "bin" / "python"
     if not executable.exists():
         pytest.skip(f"the model server's environment is not installed at {image.environment()}")
@@ -102,7 +102,7 @@ def python() -> Path:
 
 
 def ask(work: dict[str, Any]) -> dict[str, Any]:
-    """One process of the server's Python answers everything."""
+    """Returns all answers from one process of the server's Python."""
     script = Path(__file__).with_name("oracle_server.py")
     done = subprocess.run(
         [python(), script],

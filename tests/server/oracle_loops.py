@@ -11,7 +11,8 @@ from tpu_inference.runner import utils as runner_utils
 
 
 def programs(case, padded, grid):
-    """Names and numbers of the programs of `CompilationManager.capture_model`, its loops run for real."""
+    """Returns names and numbers of the programs of `CompilationManager.capture_model`, whose loops really
+    run."""
     counts = {}
     runner = MagicMock()
     runner.mesh = grid
@@ -59,8 +60,8 @@ def programs(case, padded, grid):
 
 
 def warm_up(case, padded, grid):
-    """Bytes on the first chip of the logits that `_precompile_speculative_decoding` holds when it begins to
-    call its programs: real arrays, the library's own loops and its own list of tasks."""
+    """Returns the bytes on the first chip of the logits that `_precompile_speculative_decoding` holds when it
+    begins to call its programs: real arrays, the library's own loops and its own list of tasks."""
     runner = MagicMock()
     runner.mesh = grid
     runner.num_tokens_paddings = padded["tokens"]
@@ -92,7 +93,7 @@ def warm_up(case, padded, grid):
 
 
 def quiet():
-    """Loops for shapes only: nothing is put on a device, nothing logged."""
+    """Run the loops for shapes only: nothing is put on a device, nothing is logged."""
     compilation.device_array = lambda grid, *arrays, **named: arrays[0] if len(arrays) == 1 else arrays
     compilation.NamedSharding = lambda *rest, **named: None
     compilation.PartitionSpec = lambda *rest, **named: None

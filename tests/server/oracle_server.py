@@ -1,7 +1,7 @@
 """Runs in the model server's own Python: answers each configuration on stdin with the wheels' own functions.
 
 One JSON object in, one out. Nothing of this project is imported here, so that the two sides share no code.
-Each function below names what it calls; a case holds numbers only.
+Each function below names what it calls; a case contains only numbers.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ import sys
 os.environ.update(
     JAX_PLATFORMS="cpu",
     XLA_FLAGS="--xla_force_host_platform_device_count=8",
-    # Without these the platform asks the metadata server what it runs on.
+    # Without these variables the platform asks the metadata server for the machine type.
     TPU_ACCELERATOR_TYPE="v6e-8",
     TPU_NAME="oracle",
     TPU_WORKER_ID="0",
@@ -131,7 +131,7 @@ def cache(case):
 
 
 def experts(case):
-    """`process_unquantized_moe_weights` on shapes alone, sharded as `_get_moe_weight_shardings` says."""
+    """Runs `process_unquantized_moe_weights` on shapes only, sharded as in `_get_moe_weight_shardings`."""
     bank = case["experts"]
     if bank is None:
         return None

@@ -1,7 +1,7 @@
-"""Runs in the model server's own Python: boots an engine over shapes, compiles nothing, says what it found.
+"""Runs in the model server's own Python: boots an engine over shapes, compiles nothing, prints the results.
 
-`proof_server.py MODEL_JSON ENGINE_JSON FILES FOLDER`: the name of a model, and the fields of its row that are
-other here; the engine's fields; a tokenizer's folder; one to work in. On a v6e-4.
+`proof_server.py MODEL_JSON ENGINE_JSON FILES FOLDER`: the name of a model with the fields of its row that
+differ here; the engine's fields; a tokenizer's folder; a work folder. It uses a v6e-4.
 """
 
 import collections

@@ -1,4 +1,4 @@
-"""A model server of this test's own: the real one, on a port of loopback, from the server's Python."""
+"""A model server for a single test: the real one, on a loopback port, from the server's Python."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from local.image.image import ENVIRONMENT
 BOOT_SECONDS = 900
 NAME = "tiny"
 SOMEBODYS_OWN = ("HF_", "JAX_", "LIBTPU_", "TPU_", "VLLM_", "XLA_")
-"""How variables begin that would change the server; an image of the server has none of them."""
+"""Prefixes of variables that would change the server; an image of the server has none of them."""
 
 FLAGS = (
     *("--tensor-parallel-size", "4", "--max-model-len", "512", "--max-num-seqs", "8"),
@@ -27,12 +27,12 @@ FLAGS = (
     *("--limit-mm-per-prompt", json.dumps({"image": 1, "video": 0, "audio": 0})),
     *("--reasoning-parser", "gemma4", "--enable-auto-tool-choice", "--tool-call-parser", "gemma4"),
 )
-"""As the local stack serves it, with a shorter context."""
+"""Flags of the local stack, with a shorter context."""
 
 
 @dataclass
 class Server:
-    """One running server and how to talk to it."""
+    """A running server and its client."""
 
     process: subprocess.Popen[bytes]
     url: str
@@ -44,13 +44,13 @@ class Server:
         return httpx.post(self.url + path, json=body, headers=headers, timeout=600)
 
     def alive(self) -> bool:
-        """Whether it answers /health and its process is there."""
+        """Returns whether the server answers /health and its process exists."""
         with contextlib.suppress(httpx.HTTPError):
             return self.process.poll() is None and httpx.get(f"{self.url}/health", timeout=30).is_success
         return False
 
     def ends_within(self, seconds: float) -> bool:
-        """Whether the process ends by itself in that time."""
+        """Returns whether the process ends by itself in that time."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(seconds)
             return True

@@ -1,4 +1,4 @@
-"""What each patch of the CPU backend changes, and the tiny model's files, in the model server's Python."""
+"""Effects of each patch of the CPU backend, and the tiny model's files, in the model server's Python."""
 
 import hashlib
 import json
@@ -49,7 +49,7 @@ def test_it_wants_the_size_of_a_chip(found: dict[str, Any]) -> None:
 
 def test_devices_keep_their_order_unless_the_user_says_another(found: dict[str, Any]) -> None:
     assert found["after"]["devices"] == constants.CHIPS
-    assert found["after"]["mesh"] == [0, 1, 2, 3] and found["after"]["mesh as told"] == [3, 2, 1, 0]
+    assert found["after"]["mesh"] == [0, 1, 2, 3] and found["after"]["mesh as set"] == [3, 2, 1, 0]
 
 
 def test_only_options_for_tpus_are_dropped(found: dict[str, Any]) -> None:
@@ -70,8 +70,8 @@ def test_the_tiny_model_is_the_same_each_time_and_speaks_words(tmp_path: Path) -
         files = sorted((tmp_path / name).iterdir())
         digests.append({file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files})
     assert digests[0] == digests[1] and "model.safetensors" in digests[0]
-    told = json.loads(run(HERE / "tiny_model_server.py", tmp_path / "one").splitlines()[-1])
-    assert told["prompt"] == "<bos><|turn>user\nHello there<turn|>\n<|turn>model\n"
-    assert told["image"] == "<bos><|turn>user\nLook<|image|><turn|>\n<|turn>model\n"
-    assert told["words"] > 0.999
-    assert told["round trip"] == "Hello, 1 + 1 = 2?"
+    answer = json.loads(run(HERE / "tiny_model_server.py", tmp_path / "one").splitlines()[-1])
+    assert answer["prompt"] == "<bos><|turn>user\nHello there<turn|>\n<|turn>model\n"
+    assert answer["image"] == "<bos><|turn>user\nLook<|image|><turn|>\n<|turn>model\n"
+    assert answer["words"] > 0.999
+    assert answer["round trip"] == "Hello, 1 + 1 = 2?"

@@ -25,7 +25,7 @@ BREAKS: list[tuple[str, dict[str, Any], str]] = [
     (COMPLETIONS, {"logprobs": 0}, "list index out of range"),
     (CHAT, {"logprobs": True, "logprob_token_ids": [300]}, "list index out of range"),
 ]
-"""Request, and the message that comes with HTTP 500."""
+"""Request, and the message in the HTTP 500 answer."""
 
 ENDS: list[tuple[str, dict[str, Any]]] = [
     (CHAT, {"prompt_logprobs": 0}),
@@ -33,7 +33,7 @@ ENDS: list[tuple[str, dict[str, Any]]] = [
     (COMPLETIONS, {"echo": True, "logprobs": 1}),
     (CHAT, {"allowed_token_ids": [300, 301]}),
 ]
-"""Requests after which there is no server."""
+"""Requests that end the server."""
 
 
 def body(path: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -122,7 +122,8 @@ def _text(answer: dict[str, Any]) -> str:
 
 
 def test_the_guard_knows_every_route(bare: Server) -> None:
-    """A route that vLLM adds is refused until somebody reads it; one that it drops must leave the list."""
+    """A route that vLLM adds is refused until a developer reads it; a route that vLLM drops must leave the
+    list."""
     described = httpx.get(f"{bare.url}/openapi.json", timeout=60).json()["paths"]
     served = {(verb.upper(), path) for path, verbs in described.items() for verb in verbs}
     assert {*request_rules.OFFERED} - {("GET", "/metrics")} <= served
@@ -142,7 +143,7 @@ def test_without_the_guard_one_request_ends_the_server(
 async def _stream(
     client: httpx.AsyncClient, tokens: int, begun: asyncio.Event
 ) -> tuple[str | None, bool, list[dict[str, Any]]]:
-    """One streamed chat: its finish reason, whether [DONE] came, and error events."""
+    """Returns the finish reason of one streamed chat, whether [DONE] arrived, and error events."""
     finish, done, errors = None, False, []
     asked = body(CHAT, {"max_tokens": tokens, "stream": True})
     async with client.stream("POST", CHAT, json=asked) as answer:

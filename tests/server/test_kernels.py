@@ -1,4 +1,4 @@
-"""The CPU backend's stand-in kernels, judged in the server's Python by the libraries' own references."""
+"""The CPU backend's kernels against the libraries' own references, in the server's Python."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from local.image.image import ENVIRONMENT
 
 SERVER = Path(__file__).with_name("kernels_server.py")
 BFLOAT16_STEP = 2**-8
-"""Relative size of one step of bfloat16, in which the kernels answer."""
+"""Relative size of one step of bfloat16, the type of the kernels' results."""
 
 ATTENTION: dict[str, dict[str, Any]] = {
     "decode": {"lengths": [(1, 40), (1, 7), (1, 64)]},

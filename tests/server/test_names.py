@@ -25,7 +25,7 @@ REQUIRED = {
     "no_usage_stats": None,
 }
 
-# field of the engine, value, and what the server's own reader makes of the rendered variable
+# Field of the engine, value, and what the server's own reader returns for the rendered variable.
 VALUES: list[tuple[str, object, object]] = [
     ("bucket_padding_gap", 0, 0),
     ("bucket_padding_gap", 512, 512),
@@ -58,7 +58,7 @@ def rendered(field: str, value: object) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def read() -> list[dict[str, Any]]:
-    """What the server's readers make of each row of VALUES."""
+    """Returns what the server's readers return for each row of VALUES."""
     environments = [rendered(field, value) for field, value, _ in VALUES]
     result = subprocess.run(
         [oracle.python(), SCRIPT],

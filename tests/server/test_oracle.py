@@ -1,7 +1,7 @@
 """serving/ against the wheels' own functions, on a thousand random configurations and every phase's argv.
 
-Everything is answered by one process of the model server's Python (tests/server/oracle_server.py). A wheel
-of another version fails here first: then read what changed before touching the numbers.
+One process of the model server's Python answers everything (tests/server/oracle_server.py). A wheel of
+another version fails here first: then read what changed before you change the numbers.
 """
 
 import itertools
@@ -41,7 +41,7 @@ SINGLE_FIELDS: tuple[dict[str, object], ...] = (
     {"compilation_sizes": (640, 96)},
     {"gpu_memory_utilization": 0.123456},
 )
-"""Laid one at a time over the smallest engine, so that each spelling is parsed for itself."""
+"""Fields that are each set separately on the smallest engine, so that each spelling is parsed separately."""
 
 SMALLEST: dict[str, object] = {
     "tensor_parallel_size": 4,
@@ -53,7 +53,7 @@ SMALLEST: dict[str, object] = {
 
 
 def engines() -> list[EngineConfig]:
-    """Every phase under every scenario, and each single field."""
+    """Returns every phase under every scenario, and each single field."""
     scenarios = (None, *phases.SCENARIOS)
     named = [
         phases.engine_for(phase, scenario, {})
@@ -192,7 +192,7 @@ def test_argv_comes_back_from_the_real_parser(answers: dict[str, Any]) -> None:
 
 
 def _expected(engine: EngineConfig) -> dict[str, object]:
-    """The engine's flags under the names of vLLM's parsed arguments."""
+    """Returns the engine's flags under the names of vLLM's parsed arguments."""
     values: dict[str, object] = {}
     for target in targets(EngineConfig, "flag"):
         value = getattr(engine, target.field)

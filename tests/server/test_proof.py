@@ -1,7 +1,7 @@
 """proof/ with the real libraries: its boot over shapes beside what serving/ computes, and a killed run.
 
-At two layers of the 26B model's true dimensions and four of E4B's, so that a boot is mostly imports and a
-program compiles in seconds. What is compiled is compiled by libtpu for the slice.
+The models have two layers of the 26B model's true dimensions and four of E4B's, so that a boot is mostly
+imports and a program compiles in seconds. libtpu compiles for the slice.
 """
 
 import dataclasses
@@ -32,7 +32,7 @@ from serving.models.spec import ModelSpec
 V6E_4 = accelerator("v6e-4")
 SMALLER: Mapping[str, Mapping[str, int]] = {
     "gemma-4-26b-a4b-it": {"layers": 2, "full_attention_period": 2},
-    # Of 18 layers that share another one's cache, one of each kind.
+    # One of each kind of the 18 layers that share another layer's cache.
     "gemma-4-e4b-it": {"layers": 4, "full_attention_period": 2, "kv_shared_layers": 2},
 }
 
@@ -64,17 +64,17 @@ def python() -> Path:
 
 
 def row(name: str) -> str:
-    """The model of an engine of ENGINES."""
+    """Returns the model name of an engine of ENGINES."""
     return phases.PHASES[name if name in phases.PHASES else "turbo-stable"].model
 
 
 def spec(name: str) -> ModelSpec:
-    """The same with few layers."""
+    """Returns the same model with few layers."""
     return dataclasses.replace(model(row(name)), **SMALLER[row(name)])
 
 
 def boot(name: str, folder: Path) -> dict[str, Any]:
-    """What the real engine says when it boots over shapes."""
+    """Returns what the real engine reports when it boots over shapes."""
     engine = ENGINES[name]
     script = Path(__file__).with_name("proof_server.py")
     fields = engine.model_dump_json(exclude_none=True, exclude={"vision_programs"})
@@ -89,7 +89,7 @@ def boot(name: str, folder: Path) -> dict[str, Any]:
 
 
 def _vision(engine: EngineConfig) -> dict[str, Any]:
-    """Under our own names: the model serialises this part as vLLM names it."""
+    """Uses this project's names: the model serializes this part under vLLM's names."""
     vision = engine.vision_programs
     if vision is None:
         return {}
@@ -98,7 +98,7 @@ def _vision(engine: EngineConfig) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def booted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
-    """Every engine, two at a time."""
+    """Returns the reports of every engine, booted two at a time."""
     folders = {name: tmp_path_factory.mktemp(name) for name in ENGINES}
     with ThreadPoolExecutor(2) as pool:
         found = pool.map(lambda name: boot(name, folders[name]), ENGINES)
@@ -126,7 +126,7 @@ def test_pages_and_tokens_of_the_kv_cache(name: str, booted: dict[str, dict[str,
 
 
 def test_what_the_boot_of_a_drafting_server_holds(booted: dict[str, dict[str, Any]]) -> None:
-    """The formula counts the logits alone; the other arguments are some kilobytes."""
+    """The formula counts only the logits; the other arguments are some kilobytes."""
     buckets = resolved_config.resolve(spec("drafting"), ENGINES["drafting"]).programs.buckets
     held = max(booted["drafting"]["held"].values())
     formula = program_buffers.warm_up_bytes(spec("drafting").vocabulary, buckets, V6E_4.chips)
@@ -142,7 +142,7 @@ def prove(folder: Path, *words: str) -> subprocess.Popen[str]:
 
 
 def records(folder: Path) -> dict[Path, int]:
-    """Every finished program's file and when it was written."""
+    """Returns every finished program's file and when it was written."""
     return {file: file.stat().st_mtime_ns for file in (folder / "work").glob("*/[0-9]*.json")}
 
 
@@ -172,7 +172,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert proof.resident_bytes == sum(group.bytes for group in groups(spec("tuned"), ENGINES["tuned"]))
     whole = next(program for program in proof.programs if program.kind == "backbone")
     assert whole.code_bytes > 2**20 and whole.flops > 10**9 and whole.hbm_bytes > 2**30
-    # Each program stands in the compile cache under the key that its record names.
+    # Each program is in the compile cache under the key in its record.
     cached = {file.name for file in (tmp_path / "work").glob("*/cache/*-cache")}
     named = {json.loads(file.read_text())["key"] + "-cache" for file in after if file != halved}
     assert named <= cached

@@ -1,7 +1,7 @@
-"""The keys under which a baked cache would keep its programs are those that a real server asks for.
+"""Keys of the programs in a baked cache are the keys that a real server looks up.
 
-A real `vllm serve` boots the tiny model on JAX's CPU backend and fills a compile cache; proof/ computes from
-shapes alone, in another process, the key of every program that it would compile for that engine.
+A real `vllm serve` boots the tiny model on JAX's CPU backend and fills a compile cache; proof/ computes, only
+from shapes and in another process, the key of every program that it would compile for that engine.
 """
 
 import json
@@ -25,9 +25,9 @@ FIELDS = {
     "max_model_len": 512,
     "max_num_seqs": 16,
     "max_num_batched_tokens": 512,
-    # One token bucket: a whole model is what takes long to compile.
+    # Use one token bucket: compiling a whole model takes long.
     "min_token_bucket": 512,
-    # The pages are part of every whole model's key; a CPU's memory is not a chip's.
+    # The pages are part of every whole model's key; a CPU's memory differs from a chip's.
     "num_gpu_blocks_override": 300,
     "disable_chunked_mm_input": True,
     "limit_mm_per_prompt": {"image": 1},
@@ -36,7 +36,7 @@ FIELDS = {
 
 
 def keys(engines: Sequence[Mapping[str, object]], folder: Path) -> list[dict[str, str]]:
-    """From shapes alone: the key of each program of each engine."""
+    """Returns the key of each program of each engine, computed only from shapes."""
     script = Path(__file__).with_name("keys_server.py")
     done = subprocess.run(
         [image.ensure_environment() / "bin" / "python3", script, json.dumps(engines), image.ensure_model()],
@@ -68,7 +68,7 @@ def test_a_real_boot_finds_every_key_that_was_computed_from_shapes(tmp_path: Pat
     (computed,) = keys([FIELDS], abstract)
     assert len(computed) == resolve(model("tiny-gemma4-moe"), engine).programs.total
     assert {name for name, key in computed.items() if key not in cached} == set()
-    # Of the engine's programs none was compiled there; a random seed and the like are made for real.
+    # None of the engine's programs was compiled there; a random seed and the like are created for real.
     compiled = {file.name.removesuffix("-cache") for file in (abstract / "nothing").glob("*-cache")}
     assert not compiled & set(computed.values())
 
@@ -84,8 +84,8 @@ CHANGES: tuple[tuple[dict[str, object], bool], ...] = (
     ({"block_size": 64}, True),
     ({"limit_mm_per_prompt": {"image": 0}, "vision_programs": None}, True),
 )
-"""Fields laid over FIELDS, and whether a cache filled for those would lack a program or be named anew. The
-pages are fixed, so that the share of HBM decides nothing."""
+"""Fields laid over FIELDS, and whether a cache filled for FIELDS would lack a program or get a new name. The
+pages are fixed, so that the share of HBM has no effect."""
 
 
 def test_the_fingerprint_moves_exactly_when_a_key_does(tmp_path: Path) -> None:

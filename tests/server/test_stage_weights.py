@@ -1,4 +1,4 @@
-"""The weights Job's program with its real libraries, between a pretended Hugging Face and bucket."""
+"""The weights Job's program with its real libraries, between a fake Hugging Face and a fake bucket."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ WEIGHTS = os.urandom(9 * 2**20)
 
 @dataclass
 class World:
-    """Files of the repository, objects of the bucket, and who called."""
+    """Files of the repository, objects of the bucket, and the recorded callers."""
 
     files: dict[str, bytes]
     objects: dict[str, tuple[bytes, dict[str, str]]] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class World:
     address: str = ""
 
     def tree(self) -> list[dict[str, Any]]:
-        """The repository's files as Hugging Face lists them; large ones with their digest."""
+        """Returns the repository's files as Hugging Face lists them; large ones with their digest."""
         return [
             {
                 "type": "file",
@@ -65,7 +65,7 @@ class World:
 
 
 def crc32c(data: bytes) -> int:
-    """The checksum that Cloud Storage tells of every object (RFC 3720, appendix B.4)."""
+    """Returns the checksum that Cloud Storage reports for every object (RFC 3720, appendix B.4)."""
     table = [0] * 256
     for index in range(256):
         value = index
@@ -79,13 +79,13 @@ def crc32c(data: bytes) -> int:
 
 
 def handler(world: World) -> type[BaseHTTPRequestHandler]:
-    """Both services on one port."""
+    """Returns a handler for both services on one port."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Nothing."""
+            """Log nothing."""
 
         def answer(self, code: int, body: bytes, **headers: str) -> None:
             self.send_response(code)
@@ -180,7 +180,8 @@ def world() -> Iterator[World]:
 def stage(
     world: World, tmp_path: Path, token_text: str | None = TOKEN + "\n"
 ) -> subprocess.CompletedProcess[str]:
-    """Run the program as the Job does, in the server's environment; None is a token file that is missing."""
+    """Run the program as the Job does, in the server's environment; None means that the token file is
+    missing."""
     token = tmp_path / "token"
     if token_text is not None:
         token.write_text(token_text, "utf-8")
@@ -271,7 +272,7 @@ REFUSED = (
 
 
 @pytest.mark.parametrize(("path", "code", "sentence"), REFUSED)
-def test_what_somebody_has_to_mend_is_one_sentence(
+def test_an_error_that_the_user_can_fix_is_one_sentence(
     world: World, tmp_path: Path, path: str, code: int, sentence: str
 ) -> None:
     world.refuse[path] = code

@@ -1,1 +1,1 @@
-"""A stand-in for Google Cloud behind the ordinary Pulumi CLI: see README.md beside this file."""
+"""Stand-in for Google Cloud behind the ordinary Pulumi CLI: see README.md beside this file."""

@@ -1,7 +1,7 @@
-"""`python -m tests.standin.auth`: what `gke-gcloud-auth-plugin` prints, for the pretended cluster.
+"""`python -m tests.standin.auth`: prints what `gke-gcloud-auth-plugin` prints, for the fake cluster.
 
-Kubernetes' clients run that program to log in to GKE; here it hands out the certificate of the kubeconfig
-in TPUSERVE_STANDIN_KUBECONFIG.
+Kubernetes' clients run that program to log in to GKE; this one returns the certificate of the kubeconfig in
+TPUSERVE_STANDIN_KUBECONFIG.
 https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
 """
 
@@ -12,7 +12,7 @@ import sys
 from tests.standin.gke import VARIABLE
 from tests.standin.nodes import Server
 
-# What gcloud writes into its kubeconfigs, and the only version that the real plugin answers with
+# gcloud writes this version into its kubeconfigs, and the real plugin answers only with it
 # (github.com/kubernetes/cloud-provider-gcp, cmd/gke-gcloud-auth-plugin).
 VERSION = "client.authentication.k8s.io/v1beta1"
 
@@ -21,7 +21,9 @@ def main() -> None:
     """Print an ExecCredential."""
     config = os.environ.get(VARIABLE)
     if not config:
-        sys.exit(f"{VARIABLE} names no kubeconfig: the pretended cluster has no API server.")
+        sys.exit(
+            f"{VARIABLE} names no kubeconfig, so the fake cluster has no API server: set it to a kubeconfig."
+        )
     server = Server.of(config)
     status = {
         "clientCertificateData": server.certificate.decode(),

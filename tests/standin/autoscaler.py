@@ -1,8 +1,8 @@
-"""What GKE's cluster autoscaler does for TPU pods, on the pretended Google and its real API server.
+"""GKE's cluster autoscaler for TPU pods, on the fake Google Cloud and its real API server.
 
-A pod that waits for chips gets a node from the first pool whose nodes it fits and that may still grow; a pod
-that selects a ComputeClass gets a node of the class's first priority, in a pool that GKE makes itself. GKE
-also adds a taint to such nodes and a toleration to their pods by a webhook; here are neither.
+A pod that waits for chips gets a node from the first pool whose nodes it fits and that may still grow. A pod
+that selects a ComputeClass gets a node of the class's first priority, in a pool that GKE creates itself. GKE
+also adds a taint to such nodes and a toleration to their pods by a webhook; both are missing here.
 https://cloud.google.com/kubernetes-engine/docs/concepts/about-custom-compute-classes
 """
 
@@ -20,7 +20,7 @@ CLASS = "cloud.google.com/compute-class"
 
 
 class Autoscaler:
-    """Runs while the block runs; `enabled` can be taken away for a time in which Google has no capacity."""
+    """Autoscaler that runs during the block; clear `enabled` for a time in which Google has no capacity."""
 
     def __init__(self, plane: ControlPlane, console: Console) -> None:
         self.plane = plane
@@ -49,7 +49,7 @@ class Autoscaler:
                 return
 
     def step(self) -> None:
-        """One node for one pod that waits, if there is a pool for it."""
+        """Add one node for one waiting pod, if a pool fits."""
         with nodes.Server.of(str(self.plane.kubeconfig)).client() as client:
             pods = client.get("/api/v1/pods?fieldSelector=status.phase=Pending").json()["items"]
             for pod in filter(_waits, pods):
@@ -73,20 +73,20 @@ class Autoscaler:
 
 
 def _waits(pod: dict[str, Any]) -> bool:
-    """Whether the scheduler has said that no node has the chips that a pod wants."""
+    """Returns whether the scheduler has reported that no node has the chips that a pod requests."""
     chips = any(CHIPS in (each["resources"].get("limits") or {}) for each in pod["spec"]["containers"])
     reasons = [each.get("reason") for each in pod["status"].get("conditions", [])]
     return chips and "Unschedulable" in reasons and "nodeName" not in pod["spec"]
 
 
 def _fits(entry: dict[str, Any], wanted: dict[str, str]) -> bool:
-    """Whether a pool's nodes would have the labels that a pod selects."""
+    """Returns whether a pool's nodes would have the labels that a pod selects."""
     [node, *_] = nodes.build({**entry, "scaled": 1})
     return wanted.items() <= node["metadata"]["labels"].items()
 
 
 def _of_class(made: dict[str, Any]) -> dict[str, Any]:
-    """The node that a ComputeClass's first priority describes."""
+    """Returns the node that a ComputeClass's first priority describes."""
     name, first = made["metadata"]["name"], made["spec"]["priorities"][0]
     [zone] = first["location"]["zones"]
     pool = f"projects/p/locations/{zone}/clusters/auto/nodePools/nap-{name}"
@@ -97,5 +97,5 @@ def _of_class(made: dict[str, Any]) -> dict[str, Any]:
 
 
 def take_back(plane: ControlPlane, name: str) -> None:
-    """Remove the nodes that were made for the ComputeClass `name`, as GKE does once nothing needs them."""
+    """Remove the nodes that were created for the ComputeClass `name`, as GKE does once nothing needs them."""
     plane.kubectl("delete", "nodes", "-l", f"{CLASS}={name}", "--ignore-not-found", "--wait=false")

@@ -1,4 +1,4 @@
-"""Check: would the real provider and Google accept these inputs?"""
+"""Check: whether the real provider and Google would accept the inputs."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ REFUSED = {
 
 
 def check(token: str, inputs: Mapping[str, Any], config: values.Config) -> list[Problem]:
-    """Everything that is wrong, each with a sentence; empty when Google would accept the inputs."""
+    """Returns every problem, each with a sentence; empty when Google would accept the inputs."""
     of = kind.find(token)
     if token in REFUSED:
         return [("", f"{token} is refused here: {REFUSED[token]}")]
@@ -78,8 +78,8 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def named(
     token: str, name: str, inputs: dict[str, Any], olds: Mapping[str, Any], seed: bytes
 ) -> dict[str, Any]:
-    """Inputs with a physical name where the program gave none: the one it had, or one with seven random
-    digits, as the real provider's automatic naming does."""
+    """Returns the inputs with a physical name where the program gave none: the one that it had, or one with
+    seven random digits, as the real provider's automatic naming does."""
     field = (sdk.resource(token) or {}).get("name")
     if field is None or field.required or "name" in inputs or "namePrefix" in inputs:
         return inputs

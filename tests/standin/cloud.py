@@ -1,4 +1,4 @@
-"""Create, read, update and delete on the pretended Google, with its refusals and the faults on order."""
+"""Create, read, update and delete on the fake Google Cloud, with its refusals and the ordered faults."""
 
 import copy
 import datetime
@@ -10,7 +10,7 @@ from tests.standin.errors import GoogleError, Unfinished
 from tests.standin.kind import Kind, at
 
 Entry = dict[str, Any]
-"""What the server remembers of one thing: token, id, inputs, outputs, request, state."""
+"""Record of one resource on the server: token, id, inputs, outputs, request, state."""
 
 SERVICE = "gcp:projects/service:Service"
 BUCKET = "gcp:storage/bucket:Bucket"
@@ -18,7 +18,7 @@ OBJECT = "gcp:storage/bucketObject:BucketObject"
 
 
 def create(of: Kind, inputs: dict[str, Any], config: values.Config, timeout: float) -> Entry:
-    """Make a thing. Raises GoogleError (nothing was made) or Unfinished (it exists, `args[1]` is it)."""
+    """Create a resource. Raises GoogleError (nothing was created) or Unfinished (it exists as `args[1]`)."""
     identity = values.identity(of, inputs, config)
     assert identity, f"{of.token} passed Check without what its id needs"
     words = values.variables(of, inputs, config)
@@ -66,7 +66,7 @@ def new_entry(of: Kind, identity: str, inputs: dict[str, Any], config: values.Co
 
 
 def _before(of: Kind, struck: dict[str, Any], identity: str, words: dict[str, Any]) -> None:
-    """Faults that leave everything as it was, and those that only take time."""
+    """Apply the faults that leave everything as it was, and those that only take time."""
     time.sleep(struck.get("slow", {}).get("sleep", 0))
     if "permission" in struck:
         raise errors.permission(of, identity)
@@ -79,7 +79,7 @@ def _before(of: Kind, struck: dict[str, Any], identity: str, words: dict[str, An
 def _after(
     of: Kind, entry: Entry, struck: dict[str, Any], words: dict[str, Any], timeout: float
 ) -> GoogleError | None:
-    """Faults that strike while the thing is being made; a plain GoogleError takes it away again."""
+    """Apply the faults that strike during a creation; a plain GoogleError removes the resource again."""
     limit = timeout or of.minutes * 60
     failure: GoogleError | None = None
     if groups.is_group(of):
@@ -100,7 +100,7 @@ def _after(
 
 
 def read(of: Kind, identity: str, project: str) -> Entry | None:
-    """What the server has now; None when it is gone."""
+    """Returns the server's present record; None when the resource is gone."""
     with store.project(project) as memory:
         struck = faults.due(memory, of.token, identity, "read")
     _before(of, struck, identity, {"project": project})
@@ -116,7 +116,7 @@ def read(of: Kind, identity: str, project: str) -> Entry | None:
 
 
 def update(of: Kind, identity: str, inputs: dict[str, Any], config: values.Config, timeout: float) -> Entry:
-    """Change a thing in place; also what repairs a thing that was left in state ERROR."""
+    """Change a resource in place; this also repairs a resource in state ERROR."""
     words = values.variables(of, inputs, config)
     with store.project(words["project"]) as memory:
         struck = faults.due(memory, of.token, identity, "update")
@@ -138,7 +138,7 @@ def update(of: Kind, identity: str, inputs: dict[str, Any], config: values.Confi
 
 
 def delete(of: Kind, identity: str, project: str) -> None:
-    """Take a thing away. Raises GoogleError when something protects or uses it; gone already is fine."""
+    """Delete a resource. Raises GoogleError when something protects or uses it; one that is gone is fine."""
     with store.project(project) as memory:
         struck = faults.due(memory, of.token, identity, "delete")
     _before(of, struck, identity, {"project": project})
@@ -159,7 +159,7 @@ def delete(of: Kind, identity: str, project: str) -> None:
         else:
             del memory["objects"][identity]
         pools = _pools(memory, identity) if of.token == gke.CLUSTER else []
-        for pool in pools:  # they live and die with their cluster
+        for pool in pools:  # node pools are deleted with their cluster
             del memory["objects"][pool["id"]]
     for gone in (entry, *pools):
         gke.deleted(gone)
@@ -174,7 +174,7 @@ def _pools(memory: dict[str, Any], cluster: str) -> list[Entry]:
 
 
 def _unused(of: Kind, entry: Entry, memory: dict[str, Any]) -> None:
-    """Refuse to delete what is protected, or what another thing still uses."""
+    """Refuse to delete what is protected or what another resource still uses."""
     inputs, name = entry["inputs"], values.last(entry["id"])
     if of.token == gke.CLUSTER and inputs.get("deletionProtection", True):
         raise GoogleError(
@@ -216,7 +216,7 @@ def _enabled(of: Kind, memory: dict[str, Any], project: str) -> None:
 
 
 def _named(token: str) -> set[str]:
-    """The types that a reference to `token` may name: some things are in a region, a zone, or everywhere.
+    """Returns the types that a reference to `token` may name, which differ by region, zone or global scope.
 
     A backend service names an instance group by the name of its manager.
     """
@@ -229,7 +229,7 @@ def _named(token: str) -> set[str]:
 
 
 def _references(of: Kind, inputs: dict[str, Any], memory: dict[str, Any], project: str) -> None:
-    """Google refuses what points at a thing that does not exist."""
+    """Refuse a reference to a resource that does not exist."""
     there = {
         (entry["token"], values.last(entry["id"]))
         for entry in memory["objects"].values()
@@ -247,7 +247,7 @@ def _references(of: Kind, inputs: dict[str, Any], memory: dict[str, Any], projec
 
 
 def _fits(of: Kind, inputs: dict[str, Any], memory: dict[str, Any]) -> None:
-    """Google refuses a node pool that does not fit its cluster."""
+    """Refuse a node pool that does not fit its cluster."""
     if of.token != gke.POOL:
         return
     name = values.last(inputs["cluster"])
@@ -258,7 +258,7 @@ def _fits(of: Kind, inputs: dict[str, Any], memory: dict[str, Any]) -> None:
 
 
 def put(inputs: dict[str, Any], path: str, value: Any) -> None:
-    """Set `a.b.c` in nested groups; None takes it away."""
+    """Set `a.b.c` in nested groups; None removes it."""
     *stem, name = path.split(".")
     for part in stem:
         inputs = inputs.setdefault(part, {})

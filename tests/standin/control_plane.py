@@ -1,7 +1,7 @@
-"""A Kubernetes control plane for tests, without a node: the local cluster's own programs, on loopback.
+"""Kubernetes control plane without a node, for tests: the local cluster's programs, on loopback.
 
-etcd, API server, controller manager, scheduler and KWOK, in a folder and on ports of their own, so that it
-runs beside the local cluster and needs no root. The nodes are those that `tests.standin.nodes` puts there.
+etcd, API server, controller manager, scheduler and KWOK run in their own folder and on their own ports, so
+they run beside the local cluster and need no root. The nodes are those that `tests.standin.nodes` adds.
 """
 
 import base64
@@ -32,7 +32,7 @@ CONTEXT = "standin"
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on now."""
+    """Returns ports that nothing listens on now."""
     sockets = [socket.create_server((LOOPBACK, 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:
@@ -41,7 +41,7 @@ def free_ports(count: int) -> list[int]:
 
 
 class ControlPlane:
-    """One control plane whose state is in `folder`; `kubeconfig` is its administrator's."""
+    """Control plane whose state is in `folder`; `kubeconfig` is its administrator's."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -59,7 +59,7 @@ class ControlPlane:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in reversed(self.processes):  # one by one: each needs those before it to end well
+        for process in reversed(self.processes):  # one by one: each needs the earlier ones to exit cleanly
             process.terminate()
             try:
                 process.wait(10)
@@ -87,7 +87,7 @@ class ControlPlane:
             f"--etcd-servers=http://{LOOPBACK}:{store}",
             "--service-cluster-ip-range=10.96.0.0/16",
             "--authorization-mode=RBAC",
-            # GKE's add-ons bring service accounts of their own; pods of a test need none.
+            # GKE's add-ons create their own service accounts; pods of a test need none.
             "--disable-admission-plugins=ServiceAccount",
             f"--client-ca-file={self.folder / 'ca.crt'}",
             f"--tls-cert-file={self.folder / 'server.crt'}",
@@ -149,7 +149,7 @@ class ControlPlane:
         return "\n".join(f"{log.name}: {log.read_text('utf-8', 'replace')[-2000:]}" for log in logs)
 
     def kubectl(self, *words: str, text: str | None = None) -> str:
-        """kubectl's output, with `text` as its input; fails the test when it fails."""
+        """Returns kubectl's output, with `text` as its input; fails the test when kubectl fails."""
         done = subprocess.run(
             [str(toolchain.path("kubectl")), f"--kubeconfig={self.kubeconfig}", *words],
             input=text,
@@ -162,7 +162,8 @@ class ControlPlane:
         return done.stdout
 
     def _certificates(self, port: int) -> None:
-        """An authority, the server's certificate, the administrator's, and the kubeconfig that holds them."""
+        """Create an authority, the server's certificate, the administrator's, and the kubeconfig with
+        them."""
         authority, authority_key = _certificate("standin-ca", "", None)
         files = {"ca.crt": _pem(authority)}
         for name, group in (("server", ""), ("admin", "system:masters")):
@@ -206,7 +207,7 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 def _certificate(
     name: str, group: str, issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None
 ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """A certificate for loopback, signed by `issuer`, or an authority that signs itself."""
+    """Returns a certificate for loopback signed by `issuer`, or a self-signed authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     parts = [x509.NameAttribute(NameOID.COMMON_NAME, name)]
     parts += [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group)] if group else []

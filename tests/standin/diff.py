@@ -14,7 +14,8 @@ Change = Literal["add", "delete", "update"]
 def changes(
     kind: Kind | None, old: Mapping[str, Any], new: Mapping[str, Any], path: str = ""
 ) -> Iterator[tuple[str, Change]]:
-    """Paths such as `nodeConfig.taints[0].key` whose values differ; no kind: settings of the provider."""
+    """Returns paths such as `nodeConfig.taints[0].key` whose values differ; without a kind, settings of the
+    provider."""
     for name in sorted({*old, *new}):
         if name.startswith("__"):
             continue
@@ -84,7 +85,7 @@ def with_filled(kind: Kind, old: Mapping[str, Any], new: Mapping[str, Any], path
 
 
 def _empty(kind: Kind | None, path: str, value: Any) -> bool:
-    """Whether a value is as good as none: an empty group of inputs is a thing, an empty map is not."""
+    """Returns whether a value counts as unset: an empty map does, an empty group of inputs does not."""
     if value == {} and kind:
         found, field = declared(kind, path)
         return field is not None and field.type == "map" and found == _bare(path)
@@ -92,7 +93,7 @@ def _empty(kind: Kind | None, path: str, value: Any) -> bool:
 
 
 def declared(kind: Kind, path: str) -> tuple[str, sdk.Field | None]:
-    """The input that a path belongs to, without indexes and keys of a map, and its declaration."""
+    """Returns the input that a path belongs to, without indexes and keys of a map, and its declaration."""
     fields, found, taken = sdk.resource(kind.token) or {}, None, []
     for part in _bare(path).split("."):
         found = fields.get(part)
@@ -141,7 +142,7 @@ def _inside(value: Any, path: str) -> Iterator[str]:
 
 
 def look(values: Any, path: str) -> Any:
-    """The value at a path with indexes; None where nothing is."""
+    """Returns the value at a path with indexes; None where there is none."""
     for part in path.replace("[", ".").replace("]", "").split("."):
         if isinstance(values, list) and part.isdigit():
             values = values[int(part)] if int(part) < len(values) else None
@@ -153,7 +154,7 @@ def look(values: Any, path: str) -> Any:
 
 
 def live(kind: Kind, old: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
-    """The server's values of those inputs that the program had set: what a refresh brings home.
+    """Returns the server's values of the inputs that the program had set, for a refresh.
 
     The real provider leaves out what the program never set, and labels that others added.
     """

@@ -1,7 +1,7 @@
-"""Google's discovery documents: what each API's methods and messages accept.
+"""Google's discovery documents: the fields that each API's methods and messages accept.
 
-They are the ones in google-api-python-client (`googleapiclient/discovery_cache/documents`), so nothing is
-fetched. Only the GA documents are used: a field that Google offers in a beta API alone is refused.
+The documents come with google-api-python-client (`googleapiclient/discovery_cache/documents`), so nothing is
+downloaded. Only the GA documents are used: a field that exists only in a beta API is refused.
 """
 
 import functools
@@ -30,10 +30,10 @@ VERSIONS = {
 
 @functools.cache
 def document(api: str) -> dict[str, Any]:
-    """The whole document of an API such as `container`."""
+    """Returns the whole document of an API such as `container`."""
     spec = importlib.util.find_spec("googleapiclient")
     assert spec and spec.origin, (
-        "google-api-python-client is not installed: pip install -r requirements/dev.txt"
+        "google-api-python-client is not installed: run pip install -r requirements/dev.txt"
     )
     name, _, version = api.partition(":")
     file = f"{name}.{version or VERSIONS[name]}.json"
@@ -43,7 +43,7 @@ def document(api: str) -> dict[str, Any]:
 
 @functools.cache
 def method(identity: str) -> dict[str, Any]:
-    """One method by its id, such as `container.projects.locations.clusters.nodePools.create`."""
+    """Returns one method by its id, such as `container.projects.locations.clusters.nodePools.create`."""
     api, *path, last = identity.split(".")
     node = document(api)
     for part in path:
@@ -52,12 +52,12 @@ def method(identity: str) -> dict[str, Any]:
 
 
 def schema(api: str, name: str) -> dict[str, Any]:
-    """One message by name."""
+    """Returns one message by name."""
     return document(api)["schemas"][name]
 
 
 def properties(api: str, node: dict[str, Any]) -> dict[str, Any]:
-    """Fields of a message, following its reference; empty for what is no message."""
+    """Returns the fields of a message, following its reference; empty for anything else."""
     if "$ref" in node:
         node = schema(api, node["$ref"])
     return node.get("properties", {})

@@ -1,4 +1,4 @@
-"""What Google and the real provider say when something fails."""
+"""Error messages of Google and of the real provider."""
 
 from typing import Any
 
@@ -24,20 +24,21 @@ SERVICES = {
 
 
 class GoogleError(Exception):
-    """A call failed; the object does not exist (or is as it was)."""
+    """Failed call; the object does not exist, or did not change."""
 
 
 class Unfinished(GoogleError):
-    """A creation or update failed after the object was made: it exists and the provider knows its state."""
+    """Creation or update that failed after the object was created: it exists and the provider knows its
+    state."""
 
 
 def google(code: int, text: str, reason: str) -> GoogleError:
-    """As Google's Go client prints an error."""
+    """Returns an error as Google's Go client prints it."""
     return GoogleError(f"googleapi: Error {code}: {text}, {reason}")
 
 
 def disabled(kind: Kind, project: str) -> GoogleError:
-    """The API is not enabled; wording of Service Usage's SERVICE_DISABLED."""
+    """Returns the error for an API that is not enabled, in the words of Service Usage's SERVICE_DISABLED."""
     host = SERVICES[kind.api]
     name = kind.api.partition(":")[0]
     return google(
@@ -51,14 +52,14 @@ def disabled(kind: Kind, project: str) -> GoogleError:
 
 
 def permission(kind: Kind, identity: str) -> GoogleError:
-    """The caller lacks a permission; the permission's name is the method's."""
+    """Returns the error for a missing permission, whose name is the method's."""
     parts = kind.method.partition(":")[0].split(".") if ":" in kind.method else kind.method.split(".")
     name = ".".join([parts[0], *parts[-2:]]).replace(".insert", ".create")
     return google(403, f"Required '{name}' permission for '{identity}'", "forbidden")
 
 
 def quota(fault: dict[str, Any], region: str) -> GoogleError:
-    """Wording of Compute Engine's QUOTA_EXCEEDED."""
+    """Returns the error in the words of Compute Engine's QUOTA_EXCEEDED."""
     name = fault.get("quota", "TPUS_PER_TPU_FAMILY")
     return google(
         403,
@@ -68,7 +69,7 @@ def quota(fault: dict[str, Any], region: str) -> GoogleError:
 
 
 def stockout(kind: Kind, inputs: dict[str, Any], words: dict[str, Any]) -> GoogleError:
-    """No capacity in the zone.
+    """Returns the error for a zone without capacity.
 
     Wordings: GKE's from hashicorp/terraform-provider-google#10121, Compute Engine's
     ZONE_RESOURCE_POOL_EXHAUSTED from googlefonts/fontbakery-dashboard#81, Cloud TPU's from
@@ -100,7 +101,7 @@ def stockout(kind: Kind, inputs: dict[str, Any], words: dict[str, Any]) -> Googl
 
 
 def waited(kind: Kind, seconds: float, *, group: bool = False) -> Unfinished:
-    """The provider's own time-out; wording of the Terraform SDK's retry.TimeoutError."""
+    """Returns the provider's own time-out, in the words of the Terraform SDK's retry.TimeoutError."""
     span = f"{int(seconds) // 3600}h" if seconds >= 3600 else ""
     span += f"{int(seconds) % 3600 // 60}m{int(seconds) % 60}s"
     target, state = ("created", "creating") if group else ("DONE", "RUNNING")

@@ -7,7 +7,7 @@ NETWORK = f"{P}/global/networks/tpu"
 SUBNETWORK = f"{P}/regions/us-east5/subnetworks/tpu"
 SERVER = "serviceAccount:server@acme-tpu-prod.iam.gserviceaccount.com"
 CONFIG = {"project": "acme-tpu-prod", "region": "us-east5"}
-"""Configuration of the provider that the examples assume."""
+"""Provider configuration that the examples assume."""
 
 TEMPLATE: dict[str, Any] = {
     "name": "tpu-v6e-4",
@@ -150,7 +150,7 @@ REPOSITORY: dict[str, Any] = {
 
 
 def grant(role: str, **where: str) -> dict[str, Any]:
-    """A grant of one role to the server's account."""
+    """Returns a grant of one role to the server's account."""
     return {"role": role, "member": SERVER, **where}
 
 

@@ -1,4 +1,4 @@
-"""One input set a type that Google accepts: what the tests corrupt, and what a new type is tried with."""
+"""One input set for each type that Google accepts. Tests corrupt them, and new types start from them."""
 
 from typing import Any
 

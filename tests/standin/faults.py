@@ -11,8 +11,8 @@ update or delete; `times` is how often it happens (1 when not set; 0 means alway
 | unavailable | refused, 503 |
 | stockout | the zone has no capacity: a node pool or group exists in state ERROR, another thing does not |
 | timeout | the provider gives up waiting; the object exists |
-| lost | the connection breaks after the object was made: it exists, and the caller never learns |
-| slow | takes `seconds` of pretended time (and really sleeps `sleep`): longer than the time-out fails |
+| lost | the connection breaks after the object was made: it exists, and the caller gets no answer |
+| slow | takes `seconds` of simulated time (and really sleeps `sleep`): longer than the time-out fails |
 | drift | someone changes fields: `set` maps paths such as nodeConfig.labels.team to values |
 | unhealthy | the health check of an instance group never turns healthy |
 """
@@ -41,16 +41,19 @@ WHEN = {"drift": "read", "unhealthy": "create"}
 
 
 def load() -> list[dict[str, Any]]:
-    """The faults that are on order. Raises ValueError for one that does not exist."""
+    """Returns the ordered faults. Raises ValueError for one that does not exist."""
     faults = store.read(store.folder() / FILE, [])
     for fault in faults:
         if fault.get("fault") not in NAMES or fault.get("on", "create") not in OPERATIONS:
-            raise ValueError(f"{FILE} asks for {fault}; faults are {', '.join(NAMES)} on {OPERATIONS}.")
+            raise ValueError(
+                f"{FILE} has the fault {fault}, which does not exist: use one of "
+                f"{', '.join(NAMES)} on one of {OPERATIONS}."
+            )
     return faults
 
 
 def due(memory: dict[str, Any], token: str, identity: str, operation: str) -> dict[str, dict[str, Any]]:
-    """The faults that strike this operation, by name; each strike is counted in the project's memory."""
+    """Returns the faults that strike this operation, by name; counts each strike in the project's memory."""
     struck: dict[str, dict[str, Any]] = {}
     for fault in load():
         name = fault["fault"]

@@ -1,4 +1,4 @@
-"""What a GKE cluster answers, and where its nodes go.
+"""Outputs of a GKE cluster, and the nodes of its pools.
 
 With TPUSERVE_STANDIN_KUBECONFIG the cluster is a real API server: endpoint and certificate authority are
 those of that kubeconfig, and each node pool puts nodes there (`tests.standin.nodes`). Without it they are
@@ -20,7 +20,7 @@ VARIABLE = "TPUSERVE_STANDIN_KUBECONFIG"
 
 
 def outputs(of: Kind, inputs: dict[str, Any], identity: str) -> dict[str, Any]:
-    """Outputs of clusters and node pools that other resources are made from."""
+    """Returns the outputs of clusters and node pools that other resources use."""
     if of.token == CLUSTER:
         config = os.environ.get(VARIABLE)
         if config:
@@ -50,7 +50,7 @@ def outputs(of: Kind, inputs: dict[str, Any], identity: str) -> dict[str, Any]:
 
 
 def conflict(inputs: dict[str, Any], cluster: dict[str, Any]) -> str:
-    """What GKE refuses of a pool because of its cluster; empty when they fit.
+    """Returns the error for a pool that GKE refuses because of its cluster; empty when they fit.
 
     https://cloud.google.com/kubernetes-engine/docs/concepts/release-channels (automatic upgrades cannot be
     turned off in a channel) and /how-to/workload-identity (the metadata server needs the cluster's pool).
@@ -65,12 +65,12 @@ def conflict(inputs: dict[str, Any], cluster: dict[str, Any]) -> str:
 
 
 def created(entry: dict[str, Any]) -> None:
-    """A pool that runs has its nodes in the API server."""
+    """Add the nodes of a running pool to the API server."""
     if entry["token"] == POOL and (config := os.environ.get(VARIABLE)):
         nodes.Server.of(config).place(entry)
 
 
 def deleted(entry: dict[str, Any]) -> None:
-    """A pool that goes takes its nodes along."""
+    """Remove the nodes of a deleted pool."""
     if entry["token"] == POOL and (config := os.environ.get(VARIABLE)):
         nodes.Server.of(config).remove(entry["id"])

@@ -16,12 +16,12 @@ NEXT = {"RECREATING": "VERIFYING", "CREATING": "VERIFYING", "VERIFYING": "NONE",
 
 
 def is_group(kind: Kind) -> bool:
-    """Whether the type is a managed instance group."""
+    """Returns whether the type is a managed instance group."""
     return kind.token in (GROUP, REGION_GROUP)
 
 
 def waits(entry: dict[str, Any]) -> bool:
-    """Whether the provider still waits for the group to become stable, or updated."""
+    """Returns whether the provider still waits for the group to become stable, or updated."""
     inputs, (status,) = entry["inputs"], entry["outputs"]["statuses"]
     done = status["isStable"]
     if inputs.get("waitForInstancesStatus") == "UPDATED":
@@ -30,8 +30,8 @@ def waits(entry: dict[str, Any]) -> bool:
 
 
 def place(entry: dict[str, Any], *, healthy: bool) -> None:
-    """Give the group its instances after a creation or an update; an opportunistic group leaves those that
-    it has on their old template."""
+    """Create the group's instances after a creation or an update; an opportunistic group keeps existing
+    instances on their old template."""
     inputs = entry["inputs"]
     size = int(inputs.get("targetSize") or 0)
     template = at(inputs, "versions.instanceTemplate")
@@ -49,8 +49,8 @@ def place(entry: dict[str, Any], *, healthy: bool) -> None:
 
 
 def step(entry: dict[str, Any]) -> None:
-    """Let one moment pass: a preempted instance is recreated, verified, and then left alone; one that never
-    becomes healthy is recreated again and again, or stays as it is, as the policy says."""
+    """Advance the group by one moment. A preempted instance is recreated, verified and then left alone. One
+    that never becomes healthy is recreated repeatedly or kept, as the policy says."""
     policy = entry["inputs"].get("instanceLifecyclePolicy") or {}
     default = policy.get("defaultActionOnFailure", "REPAIR")
     unhealthy = policy.get("onFailedHealthCheck", "DEFAULT_ACTION")
@@ -66,7 +66,7 @@ def step(entry: dict[str, Any]) -> None:
 
 
 def preempt(entry: dict[str, Any]) -> None:
-    """Spot capacity is taken back: Google deletes the instances and the group recreates them."""
+    """Preempt spot capacity: Google deletes the instances and the group recreates them."""
     for item in entry["instances"]:
         item["recreated"] = item.get("recreated", 0) + 1
         item["action"] = "RECREATING"
@@ -75,7 +75,7 @@ def preempt(entry: dict[str, Any]) -> None:
 
 
 def mend(entry: dict[str, Any]) -> None:
-    """Somebody mends what kept the servers from answering, on the machines themselves."""
+    """Fix by hand, on the machines, what kept the servers from answering."""
     for item in entry["instances"]:
         item["healthy"] = True
 

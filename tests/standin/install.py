@@ -1,4 +1,4 @@
-"""Put the stand-in where the CLI looks for the gcp provider."""
+"""Installation of the stand-in where the CLI looks for the gcp provider."""
 
 import os
 import shlex
@@ -15,20 +15,21 @@ PYTHONPATH={repository} exec {python} -m {module} "$@"
 
 
 def install(pulumi_home: Path) -> Path:
-    """Install for a PULUMI_HOME, under the very version that the Python SDK asks for; returns the folder."""
+    """Install for a PULUMI_HOME, under exactly the version that the Python SDK requests; returns the
+    folder."""
     folder = pulumi_home / "plugins" / f"resource-gcp-v{sdk.version()}"
     launcher(folder / "pulumi-resource-gcp", "tests.standin")
     return folder
 
 
 def install_auth(folder: Path) -> Path:
-    """Put a `gke-gcloud-auth-plugin` for the pretended cluster into a folder that goes on PATH."""
+    """Write a `gke-gcloud-auth-plugin` for the fake cluster into a folder that goes on PATH."""
     launcher(folder / "gke-gcloud-auth-plugin", "tests.standin.auth")
     return folder
 
 
 def launcher(program: Path, module: str) -> None:
-    """Put a program there that runs this clone's code with the Python that runs now, whatever PATH is."""
+    """Write a program that runs this clone's code with the present Python, whatever PATH is."""
     program.parent.mkdir(parents=True, exist_ok=True)
     text = LAUNCHER.format(
         repository=shlex.quote(str(REPOSITORY)), python=shlex.quote(sys.executable), module=module

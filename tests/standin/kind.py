@@ -9,13 +9,13 @@ from typing import Any
 
 Values = Mapping[str, Any]
 Translate = Callable[[Any], dict[str, Any]]
-"""From one Pulumi input to the part of the API's message that it becomes."""
+"""Function from one Pulumi input to the part of the API's message that it becomes."""
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""How the engine writes a value that is not known during a preview (sdk/go/common/resource/plugin/rpc.go)."""
+"""Value by which the engine writes what a preview does not know (sdk/go/common/resource/plugin/rpc.go)."""
 
 OWN: Mapping[str, str | Translate] = {
-    # Inputs of the provider itself, or parts of the URL; no message of Google's holds them.
+    # Inputs of the provider itself, or parts of the URL; no Google message has them.
     "deletionPolicy": "",
     "project": "",
     "location": "",
@@ -55,16 +55,16 @@ class Kind:
 
     @property
     def module(self) -> str:
-        """The SDK's module: `container` of `gcp:container/nodePool:NodePool`."""
+        """Returns the SDK's module: `container` of `gcp:container/nodePool:NodePool`."""
         return self.token.split(":")[1].split("/")[0]
 
     @property
     def api(self) -> str:
-        """The API's name: `container`."""
+        """Returns the API's name: `container`."""
         return self.method.split(".")[0]
 
     def target(self, path: str) -> str | Translate | None:
-        """Where the input at `path` goes; None when the names agree or it is unknown."""
+        """Returns the destination of the input at `path`; None when the names agree or it is unknown."""
         return self.rename.get(path, OWN.get(path) if "." not in path else None)
 
 
@@ -72,7 +72,7 @@ KINDS: dict[str, Kind] = {}
 
 
 def add(*kinds: Kind) -> None:
-    """Make types known; called by the modules of `tests.standin.kinds`."""
+    """Register types; called by the modules of `tests.standin.kinds`."""
     for kind in kinds:
         assert kind.token not in KINDS, kind.token
         KINDS[kind.token] = kind
@@ -80,7 +80,7 @@ def add(*kinds: Kind) -> None:
 
 @functools.cache
 def every() -> dict[str, Kind]:
-    """All types by token."""
+    """Returns all types by token."""
     package = importlib.import_module("tests.standin.kinds")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"tests.standin.kinds.{module.name}")
@@ -88,12 +88,12 @@ def every() -> dict[str, Kind]:
 
 
 def find(token: str) -> Kind | None:
-    """The type with that token, or None."""
+    """Returns the type with that token, or None."""
     return every().get(token)
 
 
 def has_unknown(value: Any) -> bool:
-    """Whether a value, or anything inside it, is not known yet."""
+    """Returns whether a value, or anything inside it, is not known yet."""
     if isinstance(value, Mapping):
         return any(has_unknown(item) for item in value.values())
     if isinstance(value, list):
@@ -102,7 +102,7 @@ def has_unknown(value: Any) -> bool:
 
 
 def at(values: Any, path: str) -> Any:
-    """The value at `a.b.c`; lists give the first element; None where nothing is."""
+    """Returns the value at `a.b.c`; lists give the first element; None where there is none."""
     for part in path.split("."):
         if isinstance(values, list):
             values = values[0] if values else None

@@ -1,4 +1,4 @@
-"""The provider functions that programs call: the project, the caller, a region's zones."""
+"""Provider functions that programs call: the project, the caller, a region's zones."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ VAULT = "secret-values.json"
 
 
 def answer(token: str, args: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    """What a function returns. Raises ValueError for one that the stand-in does not know."""
+    """Returns the result of a function. Raises ValueError for one that the stand-in does not know."""
     project = args.get("projectId") or args.get("project") or config.get("project")
     if token == "gcp:organizations/getProject:getProject":
         name = str(project).removeprefix("projects/")
@@ -27,7 +27,7 @@ def answer(token: str, args: Mapping[str, Any], config: Config) -> dict[str, Any
             "names": [f"{region}-{letter}" for letter in ("a", "b", "c")],
         }
     if token == "gcp:secretmanager/getSecretVersion:getSecretVersion":
-        # Programs can read values, which is why tests look whether ours did.
+        # Programs can read values, so tests check whether this project's programs did.
         secret = last(str(args.get("secret")))
         value = store.read(store.folder() / VAULT, {}).get(secret)
         if value is None:

@@ -1,4 +1,4 @@
-"""Google's half of Check: does a message satisfy its schema in the discovery document?"""
+"""Google's half of Check: whether a message satisfies its schema in the discovery document."""
 
 import difflib
 import re
@@ -35,9 +35,9 @@ def _output_only(node: Mapping[str, Any]) -> bool:
 def problems(
     api: str, method: str, node: Mapping[str, Any], value: Any, path: str, message: str = ""
 ) -> Iterator[Problem]:
-    """What Google would refuse in `value`; `path` is the Pulumi input that it came from.
+    """Yields what Google would refuse in `value`; `path` is the Pulumi input that it came from.
 
-    `method` is the id of the method that is called: some fields are required by some methods only.
+    `method` is the id of the method that is called: some fields are required only by some methods.
     """
     if value == UNKNOWN:
         return

@@ -1,8 +1,8 @@
-"""Nodes of a pretended node pool in a real API server, for KWOK to keep alive.
+"""Nodes of a fake node pool in a real API server, which KWOK keeps alive.
 
 GKE's labels and taint on a TPU node: https://cloud.google.com/kubernetes-engine/docs/how-to/tpus
-("cloud.google.com/gke-tpu-accelerator", "cloud.google.com/gke-tpu-topology", `google.com/tpu=present`).
-KWOK manages the nodes that carry its annotation: https://kwok.sigs.k8s.io/docs/user/kwok-manage-nodes-and-pods/
+("cloud.google.com/gke-tpu-accelerator", "cloud.google.com/gke-tpu-topology", `google.com/tpu=present`). KWOK
+manages the nodes that carry its annotation: https://kwok.sigs.k8s.io/docs/user/kwok-manage-nodes-and-pods/
 """
 
 import base64
@@ -30,7 +30,7 @@ EFFECTS = {"NO_SCHEDULE": "NoSchedule", "PREFER_NO_SCHEDULE": "PreferNoSchedule"
 
 @dataclass(frozen=True)
 class Server:
-    """An API server as a kubeconfig names it: `address` host and port, `authority` its CA in base64."""
+    """API server of a kubeconfig: `address` is host and port, `authority` its CA in base64."""
 
     address: str
     authority: str
@@ -39,7 +39,7 @@ class Server:
 
     @classmethod
     def of(cls, kubeconfig: str) -> "Server":
-        """Read the current context of a kubeconfig that identifies by client certificate."""
+        """Read the current context of a kubeconfig that uses a client certificate."""
         file = Path(kubeconfig)
         config = yaml.safe_load(file.read_text(encoding="utf-8"))
         context = next(item for item in config["contexts"] if item["name"] == config["current-context"])[
@@ -61,7 +61,7 @@ class Server:
         )
 
     def client(self) -> httpx.Client:
-        """An HTTP client with the kubeconfig's certificate."""
+        """Returns an HTTP client with the kubeconfig's certificate."""
         context = ssl.create_default_context(cadata=base64.b64decode(self.authority).decode())
         with tempfile.NamedTemporaryFile() as pair:
             pair.write(self.certificate + b"\n" + self.key)
@@ -70,7 +70,7 @@ class Server:
         return httpx.Client(base_url=f"https://{self.address}", verify=context, timeout=120)
 
     def place(self, entry: dict[str, Any]) -> None:
-        """Make the API server's nodes of a pool those that the pool asks for."""
+        """Make the API server's nodes of a pool match the pool's inputs."""
         wanted = {node["metadata"]["name"]: node for node in build(entry)}
         with self.client() as client:
             there = _of_pool(client, entry["id"])
@@ -91,14 +91,15 @@ class Server:
                 ).raise_for_status()
 
     def remove(self, pool: str) -> None:
-        """Take a pool's nodes away."""
+        """Delete a pool's nodes."""
         with self.client() as client:
             for name in _of_pool(client, pool):
                 _delete(client, name)
 
 
 def _delete(client: httpx.Client, node: str) -> None:
-    """GKE drains a node before it takes it away; here its pods go at once, whatever their budget says."""
+    """Delete a node and, at once, its pods, whatever their disruption budget says. GKE drains a node
+    first."""
     pods = client.get("/api/v1/pods", params={"fieldSelector": f"spec.nodeName={node}"})
     for pod in pods.raise_for_status().json()["items"]:
         space, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
@@ -117,16 +118,16 @@ def _of_pool(client: httpx.Client, pool: str) -> set[str]:
 
 
 def count(inputs: dict[str, Any]) -> int:
-    """Nodes that a pool has in each of its zones before any autoscaling."""
+    """Returns the number of nodes that a pool has in each of its zones before any autoscaling."""
     scaling = inputs.get("autoscaling") or {}
     numbers = (inputs.get("nodeCount"), inputs.get("initialNodeCount"), scaling.get("minNodeCount"))
     return int(max(number or 0 for number in numbers))
 
 
 def build(entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """The Node objects of a pool, as GKE labels and taints them.
+    """Returns the Node objects of a pool, as GKE labels and taints them.
 
-    `entry["scaled"]`, where it is set, is how many nodes an autoscaler wants in each zone.
+    `entry["scaled"]`, where it is set, is the number of nodes that an autoscaler requested in each zone.
     """
     inputs, config = entry["inputs"], entry["inputs"].get("nodeConfig") or {}
     location = entry["id"].split("/")[3]

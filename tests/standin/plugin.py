@@ -1,4 +1,4 @@
-"""The provider plugin: Pulumi's ResourceProvider protocol over the pretended Google."""
+"""Provider plugin: Pulumi's ResourceProvider protocol over the fake Google Cloud."""
 
 import json
 from typing import Any
@@ -20,10 +20,10 @@ KINDS = {
     ("update", True): provider_pb2.PropertyDiff.UPDATE_REPLACE,
 }
 Found = tuple[str, diff.Change, bool]
-"""A changed path, how it changed, and whether that replaces the resource."""
+"""Changed path, how it changed, and whether that replaces the resource."""
 LOUD = (
-    "This is the stand-in for Google Cloud of tests/standin: nothing reaches Google, and what it makes is "
-    "a file in {folder}."
+    "This is the stand-in for Google Cloud of tests/standin: nothing reaches Google, and everything it "
+    "creates is a file in {folder}."
 )
 
 
@@ -32,13 +32,13 @@ def _token(urn: str) -> str:
 
 
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
-    """One provider of the program. `engine` is where messages to the user go."""
+    """One provider of the program. `engine` receives the messages to the user."""
 
     def __init__(self, engine: str) -> None:
         self.engine = engine
         self.config: dict[str, Any] = {}
 
-    # -- the provider's own life ------------------------------------------------------------------
+    # -- the provider itself -------------------------------------------------------------------------
 
     def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:
         self.engine = request.engine_address or self.engine
@@ -155,7 +155,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         )
         if request.preview:
             fresh = values.merge(values.labels(of, inputs, self.config), inputs)
-            # What Google had filled in stays: a cluster keeps its endpoint.
+            # Keep what Google had filled in: a cluster keeps its endpoint.
             return provider_pb2.UpdateResponse(properties=wire.struct(values.merge(olds, fresh)))
         try:
             entry = cloud.update(of, request.id, inputs, self.config, request.timeout)

@@ -1,6 +1,6 @@
-"""A Pulumi program of a test's own, as data, run by the real CLI against the stand-in.
+"""Pulumi program of a single test, as data, run by the real CLI against the stand-in.
 
-Importing the gcp SDK costs seconds a command, and its classes only carry names; so these programs register
+Importing the gcp SDK costs each command seconds, and its classes only carry names; so these programs register
 the same resources by type token. `tests/engine/test_standin_sdk.py` shows that the SDK does the same.
 """
 
@@ -89,7 +89,7 @@ class Program:
 
     @property
     def console(self) -> Console:
-        """The other hand at the pretended Google."""
+        """Returns a console for changes behind the program's back."""
         return Console(self.folder / "google", self.config["project"])
 
     def write(self, resources: dict[str, tuple[str, dict[str, Any], dict[str, Any]]]) -> None:
@@ -97,7 +97,7 @@ class Program:
         self._put("program.json", json.dumps([sdk.version(), resources, self.config]))
 
     def pulumi(self, *words: str) -> tuple[int, str]:
-        """Run the CLI; its code, and its output with what the provider said."""
+        """Run the CLI; return its exit code, and its output with the provider's messages."""
         state = {store.VARIABLE: str(self.folder / "google")}
         return cli.run(
             ["pulumi", *words, "--non-interactive", "--color=never"],
@@ -118,10 +118,10 @@ class Program:
         return shown
 
     def up(self) -> str:
-        """`pulumi up` that must end well."""
+        """Run `pulumi up`, which must succeed."""
         return self.good("up", "--yes", "--skip-preview")
 
     def state(self) -> dict[str, dict[str, Any]]:
-        """The resources in Pulumi's state, by name."""
+        """Returns the resources in Pulumi's state, by name."""
         exported = json.loads(self.good("stack", "export"))
         return {item["urn"].split("::")[-1]: item for item in exported["deployment"].get("resources", [])}

@@ -1,4 +1,4 @@
-"""From Pulumi's inputs to the request that Google would get, checked on the way."""
+"""Translation of Pulumi's inputs into the request for Google, with checks."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from tests.standin.shape import Problem, join
 
 
 def build(kind: Kind, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """The request's body, and what Google would refuse in it. `inputs` have passed `shape`."""
+    """Returns the request's body, and what Google would refuse in it. `inputs` must have passed `shape`."""
     body: dict[str, Any] = {}
     found: list[Problem] = []
     creation = discovery.method(kind.method)
@@ -162,7 +162,7 @@ def _convert(
 def _descend(
     api: str, out: dict[str, Any], schema: dict[str, Any], path: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The message at `path` inside `out`, made when it is not there, with its schema."""
+    """Returns the message at `path` inside `out`, created if needed, with its schema."""
     for part in path.split("."):
         name = part.removesuffix("[]")
         node = discovery.properties(api, schema).get(name)
@@ -187,7 +187,7 @@ def _merge(into: dict[str, Any], part: Mapping[str, Any]) -> None:
 
 
 def _pulumi_path(kind: Kind, path: str) -> str:
-    """The Pulumi input that became the API's field at `path`, as near as the table tells."""
+    """Returns the Pulumi input that became the API's field at `path`, as near as the table knows."""
     bare = path.removeprefix(kind.body.replace("[]", "") + ".") if kind.body else path
     for source, target in kind.rename.items():
         if isinstance(target, str) and target:
@@ -198,7 +198,8 @@ def _pulumi_path(kind: Kind, path: str) -> str:
 
 
 def url_problems(kind: Kind, variables: Mapping[str, Any]) -> Iterator[Problem]:
-    """Whether the parts of the URL match the patterns that the method declares for its parameters."""
+    """Yields the parts of the URL that do not match the patterns that the method declares for its
+    parameters."""
     for name, declared in discovery.method(kind.method).get("parameters", {}).items():
         template = kind.url.get(name, "{" + name + "}" if name in variables else "")
         if not template:

@@ -1,7 +1,7 @@
-"""What the real provider declares: the inputs of each resource type, read from pulumi-gcp's Python SDK.
+"""Declarations of the real provider: the inputs of each resource type, read from pulumi-gcp's Python SDK.
 
-The SDK is generated from the provider's schema, so the names, the types and what is required are the
-provider's own, of the very version that the program imports. The text is read instead of imported:
+The SDK is generated from the provider's schema, so the names, the types and the required inputs are the
+provider's own, of exactly the version that the program imports. The text is read instead of imported:
 importing one service costs seconds, and the plugin starts with each command of the CLI.
 """
 
@@ -34,27 +34,28 @@ class Field:
 
 
 def package() -> Path:
-    """The folder of the installed SDK."""
+    """Returns the folder of the installed SDK."""
     spec = importlib.util.find_spec("pulumi_gcp")
-    assert spec and spec.origin, "pulumi-gcp is not installed: pip install -r requirements/dev.txt"
+    assert spec and spec.origin, "pulumi-gcp is not installed: run pip install -r requirements/dev.txt"
     return Path(spec.origin).parent
 
 
 def version() -> str:
-    """The SDK's version, which is the plugin version that the CLI will ask for."""
+    """Returns the SDK's version, which is the plugin version that the CLI will request."""
     import importlib.metadata
 
     return importlib.metadata.version("pulumi-gcp")
 
 
 def camel(snake: str) -> str:
-    """`node_config` -> `nodeConfig`, as the SDK's generator names them."""
+    """Returns `node_config` as `nodeConfig`, as the SDK's generator names them."""
     head, *rest = snake.split("_")
     return head + "".join(word[:1].upper() + word[1:] for word in rest)
 
 
 def snake(name: str) -> str:
-    """`iAMMember` -> `iam_member`, `v2Vm` -> `v2_vm`: the SDK's file name of a type token's middle part."""
+    """Returns `iAMMember` as `iam_member`, `v2Vm` as `v2_vm`: the SDK's file name of a type token's middle
+    part."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name[0].upper() + name[1:])
     return re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", words).lower()
 
@@ -88,7 +89,8 @@ def _text(path: Path) -> str:
 
 @functools.cache
 def resource(token: str) -> dict[str, Field] | None:
-    """Inputs by name of a type such as `gcp:container/nodePool:NodePool`; None when the SDK lacks it."""
+    """Returns the inputs by name of a type such as `gcp:container/nodePool:NodePool`; None when the SDK lacks
+    it."""
     found = re.fullmatch(r"gcp:(\w+)/(\w+):(\w+)", token)
     if found is None:
         return None
@@ -133,7 +135,7 @@ def nested_texts(module: str, ref: str) -> dict[str, str]:
 
 @functools.cache
 def settings() -> frozenset[str]:
-    """Names of the provider's own settings: project, region, defaultLabels ..."""
+    """Returns the names of the provider's own settings: project, region, defaultLabels ..."""
     signature = re.search(
         r"^class ProviderArgs:\n    def __init__\(__self__(?:, \*,)?(.*?)\):\n",
         _text(package() / "provider.py"),

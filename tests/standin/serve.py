@@ -1,4 +1,5 @@
-"""A provider plugin's process: tell the port, as the protocol wants, and serve until the engine ends it."""
+"""Process of a provider plugin: prints its port, as the protocol requires, and serves until the engine ends
+it."""
 
 import signal
 import sys

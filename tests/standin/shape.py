@@ -11,20 +11,20 @@ from tests.standin import sdk
 from tests.standin.kind import UNKNOWN
 
 Problem = tuple[str, str]
-"""The input's path and the sentence about it."""
+"""Path of the input, and the sentence about it."""
 
 PYTHON = {"string": str, "boolean": bool, "integer": (int, float), "number": (int, float)}
 
 
 def join(path: str, name: str) -> str:
-    """`a` and `b` give `a.b`."""
+    """Returns `a` and `b` as `a.b`."""
     return f"{path}.{name}" if path else name
 
 
 def object_problems(
     module: str, token: str, fields: Mapping[str, sdk.Field], values: Mapping[str, Any], path: str = ""
 ) -> Iterator[Problem]:
-    """What is wrong with an object whose inputs the SDK declares as `fields`."""
+    """Yields the problems of an object whose inputs the SDK declares as `fields`."""
     place = f"{token} {path}".rstrip()
     for name, value in values.items():
         if name.startswith("__"):
@@ -42,7 +42,7 @@ def object_problems(
 
 
 def value_problems(module: str, token: str, declared: sdk.Field, value: Any, path: str) -> Iterator[Problem]:
-    """What is wrong with one value."""
+    """Yields the problems of one value."""
     if value == UNKNOWN or declared.type in ("any", "asset"):
         return
     if declared.type == "list":

@@ -1,4 +1,4 @@
-"""What the pretended Google remembers: one JSON file a project, in the folder TPUSERVE_STANDIN_STATE."""
+"""Memory of the fake Google Cloud: one JSON file for each project, in the folder TPUSERVE_STANDIN_STATE."""
 
 import contextlib
 import fcntl
@@ -10,7 +10,7 @@ from typing import Any
 
 VARIABLE = "TPUSERVE_STANDIN_STATE"
 FRESH_SERVICES = (
-    # What a new project has enabled: https://cloud.google.com/service-usage/docs/enabled-service#default
+    # APIs that a new project has enabled: https://cloud.google.com/service-usage/docs/enabled-service#default
     "bigquery",
     "bigquerymigration",
     "bigquerystorage",
@@ -29,18 +29,18 @@ FRESH_SERVICES = (
 
 
 def folder() -> Path:
-    """The folder of the pretended Google. Raises ValueError when the variable is not set."""
+    """Returns the folder of the fake Google Cloud. Raises ValueError when the variable is not set."""
     place = os.environ.get(VARIABLE)
     if not place:
         raise ValueError(
-            f"The stand-in for Google Cloud keeps what it made in a folder: set {VARIABLE} to one, or use a "
-            "PULUMI_HOME in which the real gcp provider is installed."
+            f"The stand-in for Google Cloud stores its resources in a folder: set {VARIABLE} to one, or use "
+            "a PULUMI_HOME in which the real gcp provider is installed."
         )
     return Path(place)
 
 
 def write(path: Path, value: Any) -> None:
-    """Replace a JSON file in one step: a reader sees the old text or the new, never half."""
+    """Replace a JSON file in one step: a reader sees the old text or the new, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
     draft.write_text(json.dumps(value, indent=1, sort_keys=True), encoding="utf-8")
@@ -48,7 +48,7 @@ def write(path: Path, value: Any) -> None:
 
 
 def read(path: Path, default: Any) -> Any:
-    """A JSON file's value, or the default when there is no such file."""
+    """Returns a JSON file's value, or the default when there is no such file."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -56,13 +56,13 @@ def read(path: Path, default: Any) -> Any:
 
 
 def fresh() -> dict[str, Any]:
-    """A new project."""
+    """Returns a new project."""
     return {"objects": {}, "services": [f"{name}.googleapis.com" for name in FRESH_SERVICES], "used": {}}
 
 
 @contextlib.contextmanager
 def project(name: str, place: Path | None = None) -> Iterator[dict[str, Any]]:
-    """One project's memory, locked against other processes and written back when the block ends well."""
+    """Yields one project's memory, locked against other processes; writes it back unless the block raises."""
     place = place or folder()
     place.mkdir(parents=True, exist_ok=True)
     with (place / f"{name}.lock").open("a") as handle:

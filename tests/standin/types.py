@@ -1,10 +1,10 @@
-"""Custom types that a GKE cluster has and an API server lacks: Gateway API's own, and strict ones of ours.
+"""Custom types that a GKE cluster has and an API server lacks: Gateway API's own, and strict definitions.
 
 These schemas are written from the public reference of each type, because Google publishes no
 CustomResourceDefinition of them as a package. PodMonitoring's is in a Go module of 91 MB, 436 MB unpacked:
-much for one file, so its rules are repeated here. They know the fields that the reference lists and no other:
-a misspelt field, a wrong type or a missing field is refused by the API server, as GKE would. What GKE's
-controllers and webhooks check beyond the schema is not known here.
+too much for one file, so its rules are repeated here. The schemas know only the fields in the reference: the
+API server refuses a misspelled field, a wrong type or a missing field, as GKE would. They do not know what
+GKE's controllers and webhooks check beyond the schema.
 """
 
 import json
@@ -22,28 +22,28 @@ PORT: Schema = {"x-kubernetes-int-or-string": True}
 
 
 def group(required: str = "", **fields: Schema) -> Schema:
-    """An object with these fields alone; `required` names those that must be there."""
+    """Returns an object with only these fields; `required` names those that must be set."""
     found: Schema = {"type": "object", "properties": fields}
     return {**found, "required": required.split()} if required else found
 
 
 def each(item: Schema, least: int = 0) -> Schema:
-    """A list."""
+    """Returns a list."""
     return {"type": "array", "items": item, "minItems": least}
 
 
 def one_of(*values: str) -> Schema:
-    """A text out of a few."""
+    """Returns a string that is one of a few."""
     return {"type": "string", "enum": list(values)}
 
 
 def named(item: Schema) -> Schema:
-    """A map from names that the user chooses."""
+    """Returns a map from names that the user chooses."""
     return {"type": "object", "additionalProperties": item}
 
 
 def limited(least: int, most: int) -> Schema:
-    """A whole number in a range."""
+    """Returns an integer in a range."""
     return {"type": "integer", "minimum": least, "maximum": most}
 
 
@@ -143,7 +143,7 @@ TARGET_NAMES = (
     "project_id location cluster namespace job instance top_level_controller top_level_controller_type "
     "__address__"
 )
-"""What names the target itself: a pod's own label must not replace it."""
+"""Labels that name the target itself: a pod's own label must not replace them."""
 TARGET_LABEL: Schema = {**TEXT, "pattern": "^[a-zA-Z_][a-zA-Z0-9_]*$", "not": {"enum": TARGET_NAMES.split()}}
 POD_FACTS = ("container", "node", "pod", "top_level_controller_name", "top_level_controller_type")
 MONITORING = group(
@@ -170,11 +170,11 @@ MONITORING = group(
 
 
 def policy(default: Schema) -> Schema:
-    """A policy that is attached to a Service."""
+    """Returns a policy that is attached to a Service."""
     return group("targetRef", default=default, targetRef=TARGET)
 
 
-# Group, version, kind, plural, whether it is in a namespace, and its spec.
+# Group, version, kind, plural, whether it is namespaced, and its spec.
 TYPES: tuple[tuple[str, str, str, str, bool, Schema], ...] = (
     ("networking.gke.io", "v1", "GCPBackendPolicy", "gcpbackendpolicies", True, policy(BACKEND)),
     ("networking.gke.io", "v1", "HealthCheckPolicy", "healthcheckpolicies", True, policy(HEALTH)),
@@ -185,7 +185,7 @@ TYPES: tuple[tuple[str, str, str, str, bool, Schema], ...] = (
 
 
 def definition(api: str, version: str, kind: str, plural: str, spaced: bool, spec: Schema) -> dict[str, Any]:
-    """The CustomResourceDefinition of one type."""
+    """Returns the CustomResourceDefinition of one type."""
     served = {
         "name": version,
         "served": True,
@@ -196,7 +196,7 @@ def definition(api: str, version: str, kind: str, plural: str, spaced: bool, spe
         "apiVersion": TEXT,
         "kind": TEXT,
         "metadata": {"type": "object"},
-        # Controllers write it, and none runs here.
+        # Controllers write the status, and none runs here.
         "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
     }
     return {
@@ -213,7 +213,7 @@ def definition(api: str, version: str, kind: str, plural: str, spaced: bool, spe
 
 
 def install(plane: ControlPlane) -> None:
-    """Have all types in the API server, and wait until it serves them."""
+    """Install all types in the API server, and wait until it serves them."""
     items = [definition(*row) for row in TYPES]
     plane.kubectl("create", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
     for file in gateway_types():

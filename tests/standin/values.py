@@ -1,4 +1,4 @@
-"""The words from which ids, URLs and outputs are made, and the outputs themselves."""
+"""Values from which ids, URLs and outputs are built, and the outputs themselves."""
 
 import datetime
 import hashlib
@@ -11,29 +11,30 @@ from tests.standin.kind import UNKNOWN, Kind
 from tests.standin.request import expand
 
 Config = Mapping[str, Any]
-"""The provider's configuration: project, region, zone, defaultLabels."""
+"""Configuration of the provider: project, region, zone, defaultLabels."""
 
 ATTRIBUTION = {"goog-pulumi-provisioned": "true"}
 LABELS = {"gcp:container/cluster:Cluster": "resourceLabels"}
 
 
 def last(reference: Any) -> Any:
-    """The name at the end of an id, a self link or a name."""
+    """Returns the name at the end of an id, a self link or a name."""
     return str(reference).rstrip("/").split("/")[-1] if isinstance(reference, str) else reference
 
 
 def number(project: str) -> str:
-    """A project number that is the same for the same project."""
+    """Returns a project number that is the same for the same project."""
     return str(10**11 + int(hashlib.sha256(project.encode()).hexdigest(), 16) % (9 * 10**11))
 
 
 def serial(key: str) -> str:
-    """A number such as Google gives to each object."""
+    """Returns a number like the one that Google gives to each object."""
     return str(10**18 + int(hashlib.sha256(key.encode()).hexdigest(), 16) % (8 * 10**18))
 
 
 def variables(kind: Kind, inputs: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    """`project`, `region`, `zone`, `location` and each plain input; references are cut to their last part."""
+    """Returns `project`, `region`, `zone`, `location` and each plain input; references are cut to their last
+    part."""
     words: dict[str, Any] = {
         name: value for name, value in inputs.items() if isinstance(value, str | int | float | bool)
     }
@@ -57,7 +58,7 @@ def variables(kind: Kind, inputs: Mapping[str, Any], config: Config) -> dict[str
 
 
 def identity(kind: Kind, inputs: Mapping[str, Any], config: Config) -> str | None:
-    """The id that the real provider would give."""
+    """Returns the id that the real provider would give."""
     words = variables(kind, inputs, config)
     if "{serial}" in kind.id:
         words["serial"] = serial(str(sorted(words.items())))
@@ -65,7 +66,7 @@ def identity(kind: Kind, inputs: Mapping[str, Any], config: Config) -> str | Non
 
 
 def labels(kind: Kind, inputs: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    """What the provider adds about labels: its defaults, and that Pulumi made the thing."""
+    """Returns the provider's label outputs: its defaults, and the label that Pulumi created the resource."""
     name = LABELS.get(kind.token, "labels")
     if name not in (sdk.resource(kind.token) or {}) or kind.module == "monitoring":
         return {}
@@ -79,19 +80,19 @@ def labels(kind: Kind, inputs: Mapping[str, Any], config: Config) -> dict[str, A
 
 
 def unique() -> str:
-    """26 digits: what the provider puts behind a `namePrefix`, the time first, so that names sort."""
+    """Returns 26 digits, which the provider appends to a `namePrefix`: the time first, so that names sort."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y%m%d%H%M%S%f").ljust(26, "0")
 
 
 def physical(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs with a name of their own for each creation, where the program gave a `namePrefix`."""
+    """Returns the inputs with a new name for each creation, where the program gave a `namePrefix`."""
     if "namePrefix" in inputs and "name" not in inputs:
         return {**inputs, "name": inputs["namePrefix"] + unique()}
     return dict(inputs)
 
 
 def fill(template: Any, words: Mapping[str, Any]) -> Any:
-    """A template with its words in place, in texts, lists and groups."""
+    """Returns a template with its words filled in, in strings, lists and groups."""
     if isinstance(template, str):
         return expand(template, words) or ""
     if isinstance(template, list):
@@ -104,7 +105,7 @@ def fill(template: Any, words: Mapping[str, Any]) -> Any:
 def computed(
     kind: Kind, inputs: Mapping[str, Any], config: Config, *, id: str, time: str, defaults: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Outputs that are no inputs, as Google and the provider set them on creation."""
+    """Returns the outputs that are not inputs, as Google and the provider set them on creation."""
     words = variables(kind, inputs, config)
     digest = hashlib.sha256(id.encode()).digest()
     words |= {
@@ -121,7 +122,7 @@ def computed(
 
 
 def merge(outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs laid over outputs, group by group."""
+    """Returns inputs laid over outputs, group by group."""
     result = dict(outputs)
     for name, value in inputs.items():
         if name.startswith("__"):
@@ -135,6 +136,7 @@ def merge(outputs: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, An
 
 
 def planned(kind: Kind, outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Outputs as a preview of a creation shows them: unknown, but for what the provider knows itself."""
+    """Returns outputs as a preview of a creation shows them: unknown, except those that the provider knows
+    itself."""
     known = {"project", "effectiveLabels", "pulumiLabels", *kind.known}
     return {name: value if name in known else UNKNOWN for name, value in outputs.items()}

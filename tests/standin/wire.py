@@ -1,4 +1,4 @@
-"""Between Pulumi's wire format and Python values."""
+"""Conversion between Pulumi's wire format and Python values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
@@ -11,11 +11,11 @@ from pulumi.runtime.proto import provider_pb2
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
-"""Marks of a secret in the wire format (sdk/go/common/resource/sig)."""
+"""Mark of a secret in the wire format (sdk/go/common/resource/sig)."""
 
 
 def plain(message: struct_pb2.Struct) -> dict[str, Any]:
-    """A message's fields; whole numbers become int, secrets their values."""
+    """Returns a message's fields; whole numbers become int, secrets their values."""
     return _plain(json_format.MessageToDict(message))
 
 
@@ -32,12 +32,12 @@ def _plain(value: Any) -> Any:
 
 
 def struct(value: Mapping[str, Any]) -> struct_pb2.Struct:
-    """Fields as a message."""
+    """Returns fields as a message."""
     return json_format.ParseDict(dict(value), struct_pb2.Struct())
 
 
 def fail(context: grpc.ServicerContext, text: str) -> NoReturn:
-    """End the call with an error; nothing was made."""
+    """End the call with an error; nothing was created."""
     context.abort(grpc.StatusCode.UNKNOWN, text)
     raise AssertionError("abort returns never")
 
@@ -45,7 +45,7 @@ def fail(context: grpc.ServicerContext, text: str) -> NoReturn:
 def unfinished(
     context: grpc.ServicerContext, text: str, id: str, outputs: Mapping[str, Any], inputs: Mapping[str, Any]
 ) -> NoReturn:
-    """End the call with an error that carries the thing, so that the engine keeps it in its state."""
+    """End the call with an error that carries the resource, so that the engine keeps it in its state."""
     detail = AnyMessage()
     detail.Pack(
         provider_pb2.ErrorResourceInitFailed(
@@ -59,5 +59,5 @@ def unfinished(
 
 
 def failures(found: Sequence[tuple[str, str]]) -> list[provider_pb2.CheckFailure]:
-    """Problems as the engine shows them."""
+    """Returns problems in the form that the engine shows."""
     return [provider_pb2.CheckFailure(property=path, reason=text) for path, text in found]

@@ -41,9 +41,13 @@ def streams(monkeypatch: pytest.MonkeyPatch, *events: object, status: int = 200)
     [
         (
             {"error": {"message": "The engine has died.", "code": 500}},
-            r"^The server broke off: The engine has died\. `make logs` shows more; then ask again\.$",
+            r"^The server broke off the answer: The engine has died\. `make logs` shows more; then ask "
+            r"again\.$",
         ),
-        ({"error": "no more"}, r"^The server broke off: data: \{\"error\": \"no more\"\}\. `make logs`"),
+        (
+            {"error": "no more"},
+            r"^The server broke off the answer: data: \{\"error\": \"no more\"\}\. `make logs`",
+        ),
     ],
 )
 def test_an_error_in_the_stream_is_no_answer(
@@ -85,8 +89,8 @@ def test_waiting_for_the_key_outlasts_a_server_that_is_away(monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (401, r"^The server still refuses the API key\. .*`make key`"),
-        (httpx.ConnectError("refused"), r"^The server has stopped answering\. `make logs` .*`make up`"),
+        (401, r"^The server still rejects the API key: .*`make key`"),
+        (httpx.ConnectError("refused"), r"^The server has stopped answering: read `make logs` .*`make up`"),
     ],
 )
 def test_waiting_for_the_key_ends(

@@ -8,7 +8,7 @@ import pytest
 from local.cluster import lifecycle
 from local.cluster.api import Api, Failed
 
-AGAIN = "`python -m local.cluster logs kube-apiserver` shows more; then run the same command again."
+AGAIN = "see `python -m local.cluster logs kube-apiserver`, then run the same command again."
 OBJECT = {"kind": "ConfigMap", "metadata": {"name": "settings", "namespace": "kube-system"}}
 PATH = "/api/v1/namespaces/kube-system/configmaps/settings"
 CALLS: dict[str, Callable[[Api], object]] = {
@@ -38,8 +38,8 @@ def failing(request: httpx.Request) -> httpx.Response:
     ("answer", "verb", "reason"),
     [
         (refused, "did not answer", "([Errno 111] Connection refused): "),
-        (failing, "refuses", "(500): etcdserver: leader changed; "),
-        (lambda request: httpx.Response(503), "refuses", "(503): no reason given; "),
+        (failing, "rejects", "(500): etcdserver: leader changed; "),
+        (lambda request: httpx.Response(503), "rejects", "(503): no reason given; "),
     ],
 )
 @pytest.mark.parametrize("asked", CALLS)
@@ -55,7 +55,7 @@ def test_what_is_not_there_is_none_and_needs_no_end() -> None:
     nothing = api(lambda request: httpx.Response(404))
     assert nothing.get("/api/v1/nodes/x") is None
     nothing.delete_pod("default", "one", 1)
-    with pytest.raises(Failed, match=r"refuses PATCH .*configmaps/settings \(404\)"):
+    with pytest.raises(Failed, match=r"rejects PATCH .*configmaps/settings \(404\)"):
         nothing.apply(OBJECT)
 
 

@@ -54,7 +54,7 @@ def test_a_hierarchy_that_cannot_be_changed_is_a_sentence(
     with pytest.raises(Refusal) as refused:
         leftovers.ensure_cgroups()
     assert str(refused.value) == (
-        f"The local cluster needs control groups of its own below {cgroups}, which cannot be made "
-        f"({os.strerror(number)}): run the container that you are in privileged, with a control group "
-        "namespace of its own (docker run --privileged --cgroupns=private)."
+        f"The local cluster needs its own control groups below {cgroups}, which cannot be created "
+        f"({os.strerror(number)}): run the container that you are in privileged and with its own "
+        "control group namespace (docker run --privileged --cgroupns=private)."
     )

@@ -157,7 +157,7 @@ def test_a_lost_encryption_key_is_refused_with_state_and_made_without(content: s
         credentials.encryption().unlink()
     else:
         credentials.encryption().write_text(content)
-    with pytest.raises(Refusal, match=r"missing or damaged.*put the file back.*clean"):
+    with pytest.raises(Refusal, match=r"missing or damaged.*restore the file.*clean"):
         credentials.ensure(has_state=True)
     credentials.ensure(has_state=False)
     assert credentials.encryption().read_text() != first

@@ -47,8 +47,8 @@ MACHINES: list[tuple[Callable[[Patch], None], str]] = [
     (not_linux, r"needs Linux, and this is Darwin: .*target\.kubeconfig"),
     (not_root, r"needs root .*: run it as root, or point target\.kubeconfig"),
     (confined_root, r"needs the capability CAP_NET_ADMIN, which root lacks here: .*privileged"),
-    (little_memory, r"needs 4 GiB of memory and this machine has 2\.0 GiB: "),
-    (little_disk, r"needs 3 GiB of free disk at .* and there are 1\.0 GiB: .*TPUSERVE_CACHE"),
+    (little_memory, r"needs 4 GiB of memory, and this machine has 2\.0 GiB: "),
+    (little_disk, r"needs 3 GiB of free disk at .*, and 1\.0 GiB are free: .*TPUSERVE_CACHE"),
 ]
 
 
@@ -151,7 +151,9 @@ def test_another_kubernetes_rules_are_not_touched(monkeypatch: Patch) -> None:
     monkeypatch.setattr(preflight, "attempt", lambda *command: Found())
     monkeypatch.setattr(processes, "daemons", dict)
     monkeypatch.setattr(site, "RUNTIME_ROOT", Path("/nonexistent"))
-    with pytest.raises(Refusal, match="an nftables table `ip kube-proxy` that is not the local cluster's"):
+    with pytest.raises(
+        Refusal, match="an nftables table `ip kube-proxy` that does not belong to the local cluster"
+    ):
         preflight.check_foreign()
 
 

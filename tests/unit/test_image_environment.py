@@ -133,7 +133,7 @@ def test_too_small_a_disk_is_refused_before_anything_is_written(
 ) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage(10**12, 10**12, 3 * 10**9))
-    with pytest.raises(Refusal, match=r"needs 12 GB below .*; 3\.0 GB are free.*TPUSERVE_CACHE"):
+    with pytest.raises(Refusal, match=r"needs 12 GB below .*, and 3\.0 GB are free.*TPUSERVE_CACHE"):
         module.ensure_environment()
     assert [*(home / "environments").iterdir()] == []
 
@@ -141,7 +141,7 @@ def test_too_small_a_disk_is_refused_before_anything_is_written(
 @pytest.mark.parametrize("found", [(3, 11, 7), (3, 13, 0)])
 def test_another_python_is_refused(found: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interpreter.sys, "version_info", found)
-    with pytest.raises(Refusal, match=r"needs CPython 3\.12; this is .* \.venv with a Python 3\.12"):
+    with pytest.raises(Refusal, match=r"needs CPython 3\.12, and this is .* \.venv with Python 3\.12"):
         module.environment()
 
 

@@ -37,7 +37,7 @@ def test_a_good_machine_passes() -> None:
     [
         (platform, "system", lambda: "Darwin", "this is Darwin on x86_64", "target.kubeconfig"),
         (platform, "machine", lambda: "aarch64", "this is Linux on aarch64", "target.kubeconfig"),
-        (os, "geteuid", lambda: 1000, "only root may", "sudo -E make"),
+        (os, "geteuid", lambda: 1000, "needs root", "sudo -E make"),
         (shutil, "disk_usage", lambda path: Usage(10**12, 0, 5 * 10**9), "5 GB are free", "TPUSERVE_CACHE"),
         (os, "sysconf", lambda name: 1024, "12 GB of memory and this machine has 0 GB", "needs"),
     ],

@@ -10,12 +10,12 @@ from local import paths
 from local.refusal import Refusal
 
 BAD_NAMES = [
-    ("..", "TPUSERVE_INSTANCE is '..', and an instance's name has 1 to 32 of a-z, 0-9 and -: set it to "),
-    ("a/b", "TPUSERVE_INSTANCE is 'a/b', and an instance's name has 1 to 32 "),
-    ("/", "TPUSERVE_INSTANCE is '/', and an instance's name has 1 to 32 "),
-    ("Test", "TPUSERVE_INSTANCE is 'Test', and an instance's name has 1 to 32 "),
-    ("a\nb", r"TPUSERVE_INSTANCE is 'a\nb', and an instance's name has 1 to 32 "),
-    ("a" * 33, f"TPUSERVE_INSTANCE is '{'a' * 33}', and an instance's name has 1 to 32 "),
+    ("..", "TPUSERVE_INSTANCE is '..', but an instance's name has 1 to 32 of a-z, 0-9 and -: set it to "),
+    ("a/b", "TPUSERVE_INSTANCE is 'a/b', but an instance's name has 1 to 32 "),
+    ("/", "TPUSERVE_INSTANCE is '/', but an instance's name has 1 to 32 "),
+    ("Test", "TPUSERVE_INSTANCE is 'Test', but an instance's name has 1 to 32 "),
+    ("a\nb", r"TPUSERVE_INSTANCE is 'a\nb', but an instance's name has 1 to 32 "),
+    ("a" * 33, f"TPUSERVE_INSTANCE is '{'a' * 33}', but an instance's name has 1 to 32 "),
     *((name, f"TPUSERVE_INSTANCE is {name}, which is a folder that all instances share") for name in (
         "toolchain", "environments", "logs", "locks", "images", "proofs", "machines"
     )),

@@ -49,8 +49,8 @@ def test_the_login_of_gcloud_is_found_where_gcloud_puts_it(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (None, "There is no stack 'odd': this project has "),
-        ("config: [", "Pulumi.odd.yaml is not YAML"),
+        (None, "There is no stack 'odd': choose one of "),
+        ("config: [", "Pulumi.odd.yaml is not valid YAML"),
     ],
 )
 def test_a_stack_file_that_cannot_be_read(

@@ -197,7 +197,7 @@ def test_drift_and_times(console: Console) -> None:
 
 def test_an_unknown_fault_is_refused(console: Console) -> None:
     console.order({"fault": "earthquake"})
-    with pytest.raises(ValueError, match="faults are permission, quota"):
+    with pytest.raises(ValueError, match="use one of permission, quota"):
         make(NETWORK)
 
 

@@ -105,7 +105,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (POOL, {"cluster": None}, "needs 'cluster', and it is not set"),
     (CLUSTER, {"releaseChannel.channel": "regular"}, "accepts RAPID, REGULAR, STABLE"),
     (CLUSTER, {f"{WINDOW}.startTime": "Saturday"}, 'a time such as "2026-01-01T00:00:00Z"'),
-    (CLUSTER, {"nodePools": [{"name": "a"}]}, "declare each pool as a NodePool of its own"),
+    (CLUSTER, {"nodePools": [{"name": "a"}]}, "declare each pool as its own NodePool"),
     (CLUSTER, {"tpuConfig": {"enabled": True}}, "does not know how Google takes it"),
     (TEMPLATE, {"name": "TPU_v6e"}, "takes names that match"),
     (TEMPLATE, {"scheduling.provisioningModel": "FLEX"}, "accepts FLEX_START, RESERVATION_BOUND"),

@@ -263,15 +263,15 @@ NEEDS = r"kubernetes 1\.34\.\d+ needs Go 1\.26\.6 or newer"
             {"apt-get": "echo E: Unable to fetch some archives; exit 100", "dpkg-query": "exit 1"},
             True,
             "runc",
-            r"Refresh Debian's package lists failed \(exit 100\).*Unable to fetch.*The whole log: /",
+            r"Refresh Debian's package lists failed \(exit 100\).*Unable to fetch.*Full log: /",
         ),
         (
             {"apt-get": "exit 0", "dpkg-query": "exit 1"},
             True,
             "runc",
-            r"^runc 1\.1 or newer is needed, and the package runc .* brought none: use Debian 12 or newer",
+            r"^runc 1\.1 or newer is needed, and the package runc .* provide it: use Debian 12 or newer",
         ),
-        ({}, True, "kubelte", r"^There is no program 'kubelte' in the toolchain: it has pulumi, .*kubelet,"),
+        ({}, True, "kubelte", r"^There is no program 'kubelte' .*: choose one of pulumi,.*kubelet,"),
     ],
 )
 def test_a_machine_that_cannot_have_a_program_is_told_what_to_change(

@@ -172,7 +172,7 @@ def test_a_failed_build_shows_its_last_lines_and_where_the_log_is(fake: Path) ->
     text = str(refused.value)
     assert text.startswith("Build sample 1.2.3 from Go modules failed (exit 1).")
     assert "main.go:7: undefined: nonsense" in text
-    assert text.endswith(f"The whole log: {paths.logs() / 'toolchain-samples.log'}")
+    assert text.endswith(f"Full log: {paths.logs() / 'toolchain-samples.log'}")
     assert not golang.folder(FAMILY).exists()
 
     (fake / "broken").unlink()

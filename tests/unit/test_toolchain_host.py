@@ -63,10 +63,10 @@ def test_the_environment_is_activated_for_what_runs_in_it(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"toolchain": "uv"}, "toolchain: 'uv' is not served"),
-        ({"typechecker": "ty"}, "typechecker: 'ty' is not served"),
-        ({"virtualenv": 3.0}, "virtualenv: 3.0 is not served"),
-        ({"binary": "x"}, "binary: 'x' is not served"),
+        ({"toolchain": "uv"}, "toolchain: 'uv' is not supported"),
+        ({"typechecker": "ty"}, "typechecker: 'ty' is not supported"),
+        ({"virtualenv": 3.0}, "virtualenv: 3.0 is not supported"),
+        ({"binary": "x"}, "binary: 'x' is not supported"),
     ],
 )
 def test_an_option_that_is_not_honoured_is_refused(options: Mapping[str, object], sentence: str) -> None:

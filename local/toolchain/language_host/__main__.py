@@ -1,6 +1,7 @@
-"""Started by the CLI through the `pulumi-language-python` beside it: EXECUTOR [FLAGS] ENGINE_ADDRESS.
+"""Program that the CLI starts through the `pulumi-language-python` beside it: EXECUTOR [FLAGS]
+ENGINE_ADDRESS.
 
-Prints its port, as the CLI expects, serves, and goes quietly when told to or when the CLI has died.
+Prints its port, as the CLI expects, serves, and exits quietly on SIGTERM or when the CLI has died.
 """
 
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 MAX_MESSAGE_BYTES = 400 * 1024 * 1024
 """The CLI's own limit (sdk/go/common/util/rpcutil): a large stack's configuration must pass."""
 WORKERS = 32
-"""A running program and every running policy pack hold one each."""
+"""Threads: a running program and every running policy pack hold one each."""
 
 
 def main() -> None:
@@ -38,20 +39,20 @@ def main() -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
 
-    told = threading.Event()
+    stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: told.set())
+        signal.signal(number, lambda *_: stopping.set())
 
     def watch_the_cli() -> None:
-        # The CLI holds the other end of this pipe for as long as it lives, however it ends.
+        # The CLI holds the other end of this pipe as long as it lives, however it ends.
         sys.stdin.buffer.read()
-        told.set()
+        stopping.set()
 
     threading.Thread(target=watch_the_cli, daemon=True).start()
     print(port, flush=True)
-    told.wait()
+    stopping.wait()
     processes.end_all()
-    # Without the interpreter's shutdown: it would wait for the calls that are still open.
+    # Skip the interpreter's shutdown, which would wait for the open calls.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""The Python environment that a project's runtime options name, and what is installed in it."""
+"""Python environment that a project's runtime options name, and what is installed in it."""
 
 import importlib.metadata
 import json
@@ -15,7 +15,7 @@ TYPECHECKERS = ("mypy", "pyright")
 
 
 class Unusable(Exception):
-    """The options or the environment cannot be used. The text is one sentence for the user."""
+    """Options or environment that cannot be used. The text is one sentence for the user."""
 
 
 @dataclass(frozen=True)
@@ -28,41 +28,41 @@ class Environment:
 
     @classmethod
     def of(cls, root: str, options: Mapping[str, object]) -> "Environment":
-        """Raises Unusable for an option that this host does not honour."""
+        """Raises Unusable for an option that this host does not support."""
         for key, value in options.items():
             allowed = {"virtualenv": None, "toolchain": ("pip",), "typechecker": TYPECHECKERS}.get(key, ())
             if not isinstance(value, str) or (allowed is not None and value not in allowed):
                 raise Unusable(
-                    f"The runtime option {key}: {value!r} is not served by the language host of "
-                    "local/toolchain: it takes virtualenv: FOLDER, toolchain: pip and "
-                    f"typechecker: {' or '.join(TYPECHECKERS)}. Change it, or put a released pulumi on PATH."
+                    f"The runtime option {key}: {value!r} is not supported by the language host of "
+                    "local/toolchain, which takes virtualenv: FOLDER, toolchain: pip and typechecker: "
+                    f"{' or '.join(TYPECHECKERS)}: change the option, or put a released pulumi on PATH."
                 )
         return cls(Path(root), str(options.get("virtualenv", "")), str(options.get("typechecker", "")))
 
     @property
     def folder(self) -> Path | None:
-        """The virtual environment; None when the options name none."""
+        """Returns the virtual environment's folder; None when the options name none."""
         return self.root / self.virtualenv if self.virtualenv else None
 
     def python(self) -> Path:
-        """The interpreter to run programs with. Raises Unusable when there is none."""
+        """Returns the interpreter that runs programs. Raises Unusable when there is none."""
         if self.folder is not None:
             python = self.folder / "bin" / "python"
             if not python.exists():
                 raise Unusable(
                     f"The virtual environment {self.virtualenv!r} that the runtime options name is not in "
-                    f"{self.root}: run `pulumi install` there to make it."
+                    f"{self.root}: run `pulumi install` there to create it."
                 )
             return python
-        found = shutil.which("python3") or shutil.which("python")
-        if found is None:
+        executable = shutil.which("python3") or shutil.which("python")
+        if executable is None:
             raise Unusable(
                 "There is no python3 on PATH: install one, or name a virtualenv in runtime.options."
             )
-        return Path(found)
+        return Path(executable)
 
     def variables(self) -> dict[str, str]:
-        """The host's own environment variables with the virtual environment activated."""
+        """Returns the host's own environment variables with the virtual environment activated."""
         variables = dict(os.environ)
         if self.folder is not None:
             variables["VIRTUAL_ENV"] = str(self.folder)
@@ -74,7 +74,7 @@ class Environment:
         return self._ask("import platform; print(platform.python_version())")
 
     def plugins(self) -> Iterator[dict[str, object]]:
-        """The pulumi-plugin.json of each installed Pulumi package that needs a plugin, parsed."""
+        """Yields the parsed pulumi-plugin.json of each installed Pulumi package that needs a plugin."""
         for folder in self._import_folders():
             for file in sorted(folder.glob("*/pulumi-plugin.json")):
                 plugin = json.loads(file.read_text("utf-8"))
@@ -82,7 +82,8 @@ class Environment:
                     yield plugin
 
     def dependencies(self, *, transitive: bool) -> list[tuple[str, str]]:
-        """Installed distributions, name and version; without `transitive`, those that no other one needs."""
+        """Returns installed distributions, name and version; without `transitive`, those that no other one
+        needs."""
         installed = {
             _canonical(distribution.name): distribution
             for distribution in importlib.metadata.distributions(
@@ -109,7 +110,7 @@ class Environment:
         ]
 
     def _ask(self, code: str) -> str:
-        # -I: the same answer in whatever folder the CLI was started.
+        # -I: the answer does not depend on the folder in which the CLI was started.
         done = subprocess.run(
             [self.python(), "-I", "-c", code],
             capture_output=True,
@@ -122,7 +123,8 @@ class Environment:
         return done.stdout.strip()
 
     def installation(self, program: Path) -> Iterator[tuple[str, list[str | Path]]]:
-        """The commands that make or update the environment for `program`, each with what to say before it.
+        """Yields the commands that create or update the environment for `program`, each with the line to
+        print before it.
 
         Raises Unusable when there is nothing to install into.
         """
@@ -146,5 +148,5 @@ class Environment:
 
 
 def _canonical(name: str) -> str:
-    """A distribution's normalized name (PEP 503)."""
+    """Returns a distribution's normalized name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,4 +1,4 @@
-"""The children of the language host: started apart from its process group, ended together with it."""
+"""Child processes of the language host: started outside its process group, and ended with it."""
 
 import contextlib
 import os
@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 GRACE_SECONDS = 2.0
-"""Between SIGTERM and SIGKILL. The CLI gives the host itself 5 seconds (pkg/resource/plugin: Plugin.Kill)."""
+"""Seconds between SIGTERM and SIGKILL. The CLI gives the host itself 5 seconds (pkg/resource/plugin:
+Plugin.Kill)."""
 
 
 class Processes:
-    """What is running now. Each child leads its own process group: a Ctrl-C in the terminal, which the CLI
-    passes to the host's group, would make a Python program print a traceback on its way out."""
+    """Running children. Each leads its own process group: the CLI forwards a terminal's Ctrl-C to the host's
+    group, which would make a Python program print a traceback as it exits."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -23,7 +24,8 @@ class Processes:
 
     @property
     def ended(self) -> bool:
-        """True once `end_all` was called: what a child reports after that is no failure of the program."""
+        """Returns true once `end_all` was called: what a child reports after that is not a failure of the
+        program."""
         return self._ended
 
     @contextlib.contextmanager
@@ -35,8 +37,8 @@ class Processes:
         env: Mapping[str, str],
         capture: bool = False,
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """Start a child; it is gone when the block is left. Its output goes to the host's own, which the CLI
-        shows as diagnostics of the stack, or to pipes with `capture`. Raises OSError."""
+        """Start a child, which ends with the block. Its output goes to the host's own, which the CLI shows as
+        diagnostics of the stack, or to pipes with `capture`. Raises OSError."""
         stream = subprocess.PIPE if capture else None
         with self._lock:
             child = subprocess.Popen(
@@ -80,6 +82,7 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 
 def _signal(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    # The group, so that a program's own children go too; none is left when it has ended by itself.
+    # Signal the group, so that a program's own children end too; the group is empty when it has ended by
+    # itself.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, number)

@@ -1,4 +1,4 @@
-"""The calls of pulumirpc.LanguageRuntime that the CLI makes for existing projects."""
+"""Calls of pulumirpc.LanguageRuntime that the CLI makes for existing projects."""
 
 import base64
 import contextlib
@@ -24,7 +24,8 @@ READ_BYTES = 65536
 
 
 class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
-    """One running CLI's host. What the user can mend becomes FAILED_PRECONDITION with one sentence."""
+    """Host for one running CLI. An error that the user can fix becomes FAILED_PRECONDITION with one
+    sentence."""
 
     def __init__(self, executor: Path, engine: str, processes: Processes) -> None:
         """`executor` is pulumi-language-python-exec, `engine` the address of the CLI's engine service."""
@@ -59,9 +60,11 @@ class PythonHost(language_pb2_grpc.LanguageRuntimeServicer):
         self, request: language_pb2.GetProgramDependenciesRequest, context: grpc.ServicerContext
     ) -> language_pb2.GetProgramDependenciesResponse:
         with _sentences(context):
-            found = _environment(request.info).dependencies(transitive=request.transitiveDependencies)
+            distributions = _environment(request.info).dependencies(transitive=request.transitiveDependencies)
         return language_pb2.GetProgramDependenciesResponse(
-            dependencies=[language_pb2.DependencyInfo(name=name, version=version) for name, version in found]
+            dependencies=[
+                language_pb2.DependencyInfo(name=name, version=version) for name, version in distributions
+            ]
         )
 
     def GetRequiredPackages(
@@ -161,7 +164,7 @@ def _environment(info: language_pb2.ProgramInfo) -> Environment:
 
 
 def _package(plugin: dict[str, Any]) -> plugin_pb2.PackageDependency:
-    """A pulumi-plugin.json as the engine wants it. A parameterization's value is base64 in the file."""
+    """Returns a pulumi-plugin.json in the engine's form. A parameterization's value is base64 in the file."""
     package = plugin_pb2.PackageDependency(
         name=plugin["name"], kind="resource", version=plugin["version"], server=plugin.get("server", "")
     )
@@ -186,7 +189,7 @@ def _sentences(context: grpc.ServicerContext) -> Iterator[None]:
 
 
 def _output(child: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
-    """What the child writes, as it comes, each piece with the name of its stream; ends when both closed."""
+    """Yields what the child writes, as it comes, with the name of the stream; ends when both are closed."""
     pieces: queue.Queue[tuple[str, bytes]] = queue.Queue()
 
     def pump(name: str, pipe: IO[bytes]) -> None:

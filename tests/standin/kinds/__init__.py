@@ -1,1 +1,1 @@
-"""The resource types that the stand-in knows, one module a family; each module adds its own."""
+"""Resource types that the stand-in knows, one module for each family; each module registers its own."""

@@ -11,7 +11,7 @@ PARENT = "projects/{project}/locations/{location}"
 
 
 def exclusions(items: list[dict[str, Any]]) -> dict[str, Any]:
-    """Maintenance exclusions are a map by name in the API."""
+    """Returns maintenance exclusions as the map by name that the API uses."""
     by_name: dict[str, Any] = {}
     for item in items:
         window = {name: item[name] for name in ("startTime", "endTime") if name in item}
@@ -22,12 +22,12 @@ def exclusions(items: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def first(name: str) -> Any:
-    """The provider's list of at most one is a single message in the API."""
+    """Returns the provider's list of at most one as the API's single message."""
     return lambda items: {name: items[0]} if items else {}
 
 
 def accelerators(items: list[dict[str, Any]]) -> dict[str, Any]:
-    """GPUs; a TPU pool has none: its chips come with the machine type."""
+    """Returns GPUs; a TPU pool has none, because its chips come with the machine type."""
     return {
         "accelerators": [
             {"acceleratorCount": item["count"], "acceleratorType": item["type"]} for item in items
@@ -36,7 +36,7 @@ def accelerators(items: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def logging_variant(value: str) -> dict[str, Any]:
-    """DEFAULT or MAX_THROUGHPUT."""
+    """Returns DEFAULT or MAX_THROUGHPUT."""
     return {"loggingConfig": {"variantConfig": {"variant": value}}}
 
 
@@ -109,7 +109,7 @@ add(
             ),
         },
         refs={"network": NETWORK, "subnetwork": SUBNETWORK},
-        unsupported={"nodePools": "declare each pool as a NodePool of its own."},
+        unsupported={"nodePools": "declare each pool as its own NodePool."},
         computed={
             "selfLink": f"https://container.googleapis.com/v1/{PARENT}/clusters/{{name}}",
             "location": "{location}",

@@ -12,14 +12,14 @@ KEY = "gcp:kms/cryptoKey:CryptoKey"
 
 
 def live(state: str) -> dict[str, Any]:
-    """The provider's `withState` is the API's `isLive`."""
+    """Returns the provider's `withState` as the API's `isLive`."""
     return {"LIVE": {"isLive": True}, "ARCHIVED": {"isLive": False}, "ANY": {}}.get(
         state, {"isLive": f"withState {state}"}
     )
 
 
 def cleanup_policies(items: list[dict[str, Any]]) -> dict[str, Any]:
-    """Cleanup policies are a map by id in the API."""
+    """Returns cleanup policies as the map by id that the API uses."""
     return {"cleanupPolicies": {item["id"]: item for item in items}}
 
 

@@ -18,10 +18,10 @@ def grant(
     parameter: str = "resource",
     **more,
 ) -> Kind:
-    """A grant of one role to one member: a binding in the policy of `resource`.
+    """Grant of one role to one member: a binding in the policy of `resource`.
 
-    `key` is the beginning of the grant's own id; the API replaces the whole policy, so nothing of a grant
-    can be changed in place.
+    `key` is the beginning of the grant's own id; the API replaces the whole policy, so nothing of a grant can
+    be changed in place.
     """
     refs: dict[str, str] = more.pop("refs", {})
     return Kind(

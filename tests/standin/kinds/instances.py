@@ -19,23 +19,23 @@ INITIAL = (
 
 
 def metadata(values: dict[str, Any]) -> dict[str, Any]:
-    """The API keeps metadata as a list of pairs."""
+    """Returns metadata as the list of pairs that the API uses."""
     return {"metadata": {"items": [{"key": key, "value": value} for key, value in values.items()]}}
 
 
 def startup_script(text: str) -> dict[str, Any]:
-    """`metadataStartupScript` is the metadata key `startup-script`."""
+    """Returns `metadataStartupScript` as the metadata key `startup-script`."""
     return metadata({"startup-script": text})
 
 
 def reservation_affinity(value: dict[str, Any]) -> dict[str, Any]:
-    """The API keeps the specific reservation's key and values beside the type."""
+    """Returns the specific reservation's key and values beside the type, as the API stores them."""
     named = value.get("specificReservation") or {}
     return {"reservationAffinity": {"consumeReservationType": value.get("type"), **named}}
 
 
 def stateful(kind: str, key: str) -> Any:
-    """A list by device or interface name becomes a map by that name."""
+    """Returns a list by device or interface name as a map by that name."""
 
     def part(items: list[dict[str, Any]]) -> dict[str, Any]:
         by_name: dict[str, Any] = {
@@ -47,7 +47,7 @@ def stateful(kind: str, key: str) -> Any:
 
 
 def selections(value: dict[str, Any]) -> dict[str, Any]:
-    """Instance selections are a map by name in the API."""
+    """Returns instance selections as the map by name that the API uses."""
     by_name = {
         item["name"]: {
             name: item[source]
@@ -91,8 +91,8 @@ GROUP_NAMES = {
     "statefulDisks": stateful("disks", "deviceName"),
     "statefulInternalIps": stateful("internalIPs", "interfaceName"),
     "statefulExternalIps": stateful("externalIPs", "interfaceName"),
-    # The discovery document calls them "[Output Only]", and the real provider takes them all the same: they
-    # are instanceGroups.setNamedPorts'.
+    # The discovery document calls them "[Output Only]", but the real provider accepts them: it sends them
+    # with instanceGroups.setNamedPorts.
     "namedPorts": "",
     "waitForInstances": "",
     "waitForInstancesStatus": "",

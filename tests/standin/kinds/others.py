@@ -23,7 +23,7 @@ def dashboard(text: str) -> dict[str, Any]:
 
 
 def rolling_period(days: float) -> dict[str, Any]:
-    """The provider counts days, the API seconds."""
+    """Returns the period in seconds, as the API counts; the provider counts days."""
     return {"rollingPeriod": f"{int(days) * 86400}s"}
 
 

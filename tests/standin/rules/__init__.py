@@ -1,4 +1,4 @@
-"""What Google refuses beyond types and patterns, one function a rule, each with its public source."""
+"""Refusals of Google beyond types and patterns, one function for each rule, each with its public source."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,6 +34,6 @@ __all__ = [
 
 
 def problems(of: Kind, inputs: Mapping[str, Any], config: values.Config) -> list[Problem]:
-    """The sentences of all rules that these inputs break."""
+    """Returns the sentences of all rules that these inputs break."""
     case = Case(of, inputs, config)
     return [found for tokens, rule in RULES if not tokens or of.token in tokens for found in rule(case)]

@@ -1,4 +1,4 @@
-"""How a rule is written: a generator over a Case, registered for its types."""
+"""Parts of a rule, which is a generator over a Case, registered for its types."""
 
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping
@@ -12,30 +12,30 @@ from tests.standin.shape import Problem
 
 @dataclass(frozen=True)
 class Case:
-    """One resource's inputs under a provider's configuration."""
+    """Inputs of one resource under a provider's configuration."""
 
     kind: Kind
     inputs: Mapping[str, Any]
     config: values.Config
 
     def get(self, path: str, default: Any = None) -> Any:
-        """The known value at `a.b`; the default where it is not set or not known yet."""
+        """Returns the known value at `a.b`; the default where it is not set or not known yet."""
         value = at(self.inputs, path)
         return default if value is None or value == UNKNOWN else value
 
     def given(self, *paths: str) -> list[str]:
-        """Which of the paths are set, known or not."""
+        """Returns those of the paths that are set, known or not."""
         return [path for path in paths if at(self.inputs, path) not in (None, [], {})]
 
     def variable(self, name: str) -> str:
-        """project, region, zone or location; empty where it is not known."""
+        """Returns project, region, zone or location; empty where it is not known."""
         value = values.variables(self.kind, self.inputs, self.config).get(name)
         return "" if value in (None, UNKNOWN) else str(value)
 
 
 V6E_ZONES = {
-    # Letters of the zones with v6e, the regions of the page's US table and two more that it names:
-    # https://cloud.google.com/tpu/docs/regions-zones. Other regions are not judged.
+    # Letters of the zones with v6e, for the regions of the page's US table and two more that it names:
+    # https://cloud.google.com/tpu/docs/regions-zones. Other regions are not checked.
     "us-central1": "b",
     "us-east1": "d",
     "us-east4": "ab",
@@ -47,7 +47,7 @@ V6E_ZONES = {
 
 
 def v6e_zone(machine: str, path: str, zone: Any) -> Iterator[Problem]:
-    """Refuse a v6e machine in a zone that is known to have none; Compute Engine's own words."""
+    """Refuse a v6e machine in a zone that is known to have none, in Compute Engine's own words."""
     region, _, letter = str(zone).split("/")[-1].rpartition("-")
     if machine.startswith(("ct6e-", "v6e-")) and region in V6E_ZONES and letter not in V6E_ZONES[region]:
         there = ", ".join(f"{region}-{each}" for each in V6E_ZONES[region])
@@ -69,7 +69,7 @@ def rule(*tokens: str) -> Callable[[Rule], Rule]:
 
 
 def exactly_one(case: Case, *paths: str) -> Iterator[Problem]:
-    """Just one of several inputs must be set."""
+    """Refuse anything but exactly one of several inputs."""
     given = case.given(*paths)
     if len(given) != 1:
         found = " and ".join(given) or "none"
@@ -80,7 +80,7 @@ def exactly_one(case: Case, *paths: str) -> Iterator[Problem]:
 
 
 def network(text: Any) -> ipaddress.IPv4Network | None:
-    """An IPv4 range such as 10.0.0.0/20; None for what is none (host bits set included)."""
+    """Returns an IPv4 range such as 10.0.0.0/20; None for anything else (also when host bits are set)."""
     try:
         return ipaddress.IPv4Network(text) if "/" in text else None
     except (ValueError, TypeError):

@@ -16,13 +16,13 @@ WEEK = 604800
 
 
 def tpu(case: Case) -> bool:
-    """Whether the pool's machines have v6e chips."""
+    """Returns whether the pool's machines have v6e chips."""
     return str(case.get("nodeConfig.machineType", "")).startswith(TPU)
 
 
 @rule(CLUSTER, POOL)
 def names(case: Case) -> Iterator[Problem]:
-    """Description of Cluster.name in the discovery document; node pools follow the same rule."""
+    """Source: the description of Cluster.name in the discovery document; node pools follow the same rule."""
     name = case.get("name")
     if name and not re.fullmatch(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", name):
         yield (
@@ -34,8 +34,8 @@ def names(case: Case) -> Iterator[Problem]:
 
 @rule(POOL)
 def single_host(case: Case) -> Iterator[Problem]:
-    """Google's own words, as quoted in AI-Hypercomputer/xpk#825 (and met again in #822): "TPU topology can't
-    be specified with single-host TPU slice pool; please remove the tpu_topology"."""
+    """Google's own words, as quoted in AI-Hypercomputer/xpk#825 (and again in #822): "TPU topology can't be
+    specified with single-host TPU slice pool; please remove the tpu_topology"."""
     topology = case.get("placementPolicy.tpuTopology")
     chips = 1
     for size in (topology or "").split("x"):
@@ -46,8 +46,9 @@ def single_host(case: Case) -> Iterator[Problem]:
     if topology is None or chips <= own:
         yield (
             "placementPolicy",
-            "A single-host TPU pool takes no placementPolicy: remove it, the machine type alone gives the "
-            f"slice (here {topology or 'without a topology'} on {case.get('nodeConfig.machineType')}).",
+            "A single-host TPU pool takes no placementPolicy: remove it, because the machine type already "
+            f"gives the slice (here {topology or 'without a topology'} on "
+            f"{case.get('nodeConfig.machineType')}).",
         )
 
 
@@ -118,7 +119,7 @@ def provisioning(case: Case) -> Iterator[Problem]:
     if case.get("nodeConfig.reservationAffinity.consumeReservationType") != "NO_RESERVATION":
         yield "nodeConfig.reservationAffinity", f"A {what} pool must state NO_RESERVATION."
     if not case.given("autoscaling"):
-        yield "autoscaling", f"A {what} pool needs autoscaling: capacity is asked for when a pod waits."
+        yield "autoscaling", f"A {what} pool needs autoscaling: capacity is requested when a pod waits."
     for path in (
         "autoscaling.minNodeCount",
         "autoscaling.totalMinNodeCount",

@@ -149,7 +149,10 @@ def parts(case: Case) -> Iterator[Problem]:
     if total > 512 * 1024:
         yield "metadata", "The metadata of one instance exceeds 512 KiB."
     if case.given("metadataStartupScript") and "startup-script" in case.get("metadata", {}):
-        yield "metadataStartupScript", "The start-up script is given twice: in metadata and on its own."
+        yield (
+            "metadataStartupScript",
+            ("The start-up script is given twice: in metadata and in metadataStartupScript."),
+        )
     for tag in case.get("tags", []):
         if tag != UNKNOWN and not re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", tag):
             yield "tags", f"The network tag {tag!r} must be 1 to 63 lower-case letters, digits or hyphens."

