@@ -166,11 +166,13 @@ def install(tree: Path) -> None:
         "compiling what the server imports",
         [python, "-I", "-c", IMPORTS],
         log="environment",
+        # Without them the TPU's packages ask a metadata server for the chips of this machine.
         env={
             "JAX_PLATFORMS": "cpu",
-            "TPU_ACCELERATOR_TYPE": "cpu",
+            "TPU_ACCELERATOR_TYPE": "v6e-4",
             "TPU_NAME": "local",
             "TPU_WORKER_ID": "0",
+            "TPU_SKIP_MDS_QUERY": "1",
         },
         advice="The packages do not work together: look at the last lines of the log.",
     )
