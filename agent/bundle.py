@@ -9,6 +9,7 @@ from pathlib import Path
 
 MODULES = (
     "__init__.py",
+    "cache_report.py",
     "server/__init__.py",
     "server/api_keys.py",
     "server/compile_cache_events.py",

@@ -41,11 +41,6 @@ class Reservation(StrictModel):
     name: str = Field(min_length=1, description="The reservation's name.")
     project: str | None = Field(default=None, min_length=1, description="Its project, when it is shared.")
 
-    @property
-    def path(self) -> str:
-        """As the node pool's affinity names it: a shared one with its project (the API's `values`)."""
-        return f"projects/{self.project}/reservations/{self.name}" if self.project else self.name
-
 
 ProvisioningOption = Annotated[OnDemand | Spot | FlexStart | Reservation, Field(discriminator="kind")]
 

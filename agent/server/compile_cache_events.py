@@ -21,6 +21,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from agent import cache_report
+
 FILE_VARIABLE = "TPUSERVE_CACHE_EVENTS_FILE"
 WRITE_SECONDS = 1.0
 
@@ -68,20 +70,12 @@ class CacheEvents:
             self._changed.set()
 
     def end_warm_up(self) -> None:
-        """Fix the numbers of the boot and say them in the log."""
+        """Fix the numbers of the boot and write them to the log."""
         with self._lock:
             self._warm_up = dict(self._numbers)
         self.write()
         # Whatever level was asked for: agent/vm/baked_cache_trial.py reads this line.
-        logger.log(max(logging.INFO, logger.getEffectiveLevel()), "%s", self.sentence())
-
-    def sentence(self) -> str:
-        """One line for the log."""
-        n = self._warm_up or self._numbers
-        return (
-            f"compile cache: {n['hits']:.0f} hits, {n['misses']:.0f} misses of {n['requests']:.0f} programs; "
-            f"{n['compile_seconds']:.1f} s in the compiler, {n['retrieval_seconds']:.1f} s of that for hits"
-        )
+        logger.log(max(logging.INFO, logger.getEffectiveLevel()), "%s", cache_report.line(self._warm_up))
 
     def snapshot(self) -> dict[str, Any]:
         """What the file holds."""

@@ -11,13 +11,12 @@ A note is written before what it warns of, and taken back after.
 """
 
 import json
-import re
 from pathlib import Path
 
+from agent import cache_report
 from agent.vm import atomic_file, compile_cache, last_error
 
 MANIFEST = "manifest.json"
-_COUNTS = re.compile(r"compile cache: \d+ hits, (\d+) misses of \d+ programs")
 
 
 def restore(bucket: str, own: str, name: str, folder: Path) -> str:
@@ -111,10 +110,9 @@ def marker(folder: Path) -> Path:
 
 
 def _misses(unit: str) -> int | None:
-    """As the server's last warm-up has counted them (agent/server/compile_cache_events.py); None when it did
-    not say."""
-    counts = _COUNTS.findall(last_error.printed(unit, 5000))
-    return int(counts[-1]) if counts else None
+    """Returns the misses of the server's last warm-up; None when its log does not have them."""
+    counts = cache_report.last(last_error.printed(unit, 5000))
+    return None if counts is None or "misses" not in counts else int(counts["misses"])
 
 
 def _name(program: str) -> str:

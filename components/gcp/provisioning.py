@@ -11,14 +11,27 @@ from pulumi_gcp.container import NodePoolNodeConfigArgsDict
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReservationName:
+    """Name of a reservation, and of its project when that is another one that shares it."""
+
+    name: str
+    project: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The name as an affinity has it: of a shared reservation with its project (the API's `values`)."""
+        return f"projects/{self.project}/reservations/{self.name}" if self.project else self.name
+
+
+@dataclass(frozen=True, kw_only=True)
 class Purchase:
-    """How nodes are bought. `reservation` is its name, or its path when it belongs to another project.
+    """How nodes are bought. `reservation` is set where `way` is "reservation".
 
     `max_run_seconds` is the life of a flex-start node.
     """
 
     way: Literal["on-demand", "spot", "flex-start", "reservation"]
-    reservation: str | None = None
+    reservation: ReservationName | None = None
     max_run_seconds: int | None = None
 
 
@@ -41,7 +54,7 @@ def bought(purchase: Purchase) -> NodePoolNodeConfigArgsDict:
                 "reservation_affinity": {
                     "consume_reservation_type": "SPECIFIC_RESERVATION",
                     "key": "compute.googleapis.com/reservation-name",
-                    "values": [purchase.reservation],
+                    "values": [purchase.reservation.path],
                 }
             }
 
@@ -92,7 +105,7 @@ def machine(purchase: Purchase) -> Bought:
                     "type": "SPECIFIC_RESERVATION",
                     "specific_reservation": {
                         "key": "compute.googleapis.com/reservation-name",
-                        "values": [purchase.reservation],
+                        "values": [purchase.reservation.path],
                     },
                 },
             )

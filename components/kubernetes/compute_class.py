@@ -16,7 +16,7 @@ RECYCLE_SECONDS = 3600
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeClassArgs:
-    """`rungs` in the order in which GKE tries them; reservations by name alone."""
+    """`rungs` in the order in which GKE tries them."""
 
     class_name: str
     accelerator: Accelerator
@@ -70,10 +70,10 @@ def priority(args: ComputeClassArgs, rung: Purchase) -> dict[str, object]:
         "storage": {"bootDiskType": args.disk_type, "bootDiskSize": DISK_GB},
     }
     if rung.way == "reservation":
-        *_, reservation = str(rung.reservation).split("/")
-        owner = str(rung.reservation).split("/")[1:2]
+        assert rung.reservation is not None
+        project = {"project": rung.reservation.project} if rung.reservation.project else {}
         # A named reservation brings its zones; GKE takes no location beside it.
-        named = {"name": reservation, "zones": [args.zone], **({"project": owner[0]} if owner else {})}
+        named = {"name": rung.reservation.name, "zones": [args.zone], **project}
         found["reservations"] = {"affinity": "Specific", "specific": [named]}
     else:
         found["location"] = {"zones": [args.zone]}

@@ -11,7 +11,7 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict, Net
 from components.kubernetes import security_context
 from components.kubernetes.workload_protection import Protection, ProtectionArgs
 from serving.deploy import container_layout
-from serving.deploy.release import Release
+from serving.deploy.release import EVERY_ADDRESS, Release
 from serving.hardware.accelerators import Accelerator
 from serving.startup.timeouts import Lifecycle
 
@@ -110,7 +110,7 @@ def pod_spec(
                 "name": container_layout.SERVER,
                 "image": args.image,
                 "image_pull_policy": "IfNotPresent",
-                "command": list(args.release.argv),
+                "command": list(args.release.argv(EVERY_ADDRESS)),
                 "env": [{"name": name, "value": value} for name, value in args.release.environment],
                 "ports": [{"name": "http", "container_port": container_layout.PORT}],
                 "resources": {

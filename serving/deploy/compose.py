@@ -44,7 +44,10 @@ def compose(release: Release, lifecycle: Lifecycle) -> str:
         "image": release.image,
         "container_name": CONTAINER,
         # As a pod's `command`: the image's own entry point would read other variables.
-        "entrypoint": [*_argv(release.argv, address)],
+        # `$` is doubled, which Compose would take for a variable, except in the address, which is one.
+        "entrypoint": [
+            word if word == address else word.replace("$", "$$") for word in release.argv(address)
+        ],
         "command": [],
         "env_file": ["vllm.env"],
         "environment": {"TPUSERVE_DRAIN_FILE": container_layout.DRAIN_FILE},
@@ -92,13 +95,6 @@ def env_file(environment: Mapping[str, str]) -> str:
                 "without."
             )
     return "".join(f"{name}={value}\n" for name, value in sorted(environment.items()))
-
-
-def _argv(argv: tuple[str, ...], address: str) -> list[str]:
-    """The command line, bound to one address; `$` doubled, which Compose would take for a variable."""
-    words = [word.replace("$", "$$") for word in argv]
-    words[words.index("--host") + 1] = address
-    return words
 
 
 def _mount(source: str, target: str, *, read_only: bool) -> dict[str, object]:

@@ -15,22 +15,42 @@ from serving.hardware.accelerators import Accelerator
 from serving.models.spec import ModelSpec
 from serving.startup.timeouts import Lifecycle
 
+EVERY_ADDRESS = "0.0.0.0"
+"""Address on which a server listens in a pod, where only the address of the pod leads to it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """One immutable version of the server. `name` is 8 hexadecimal digits."""
+    """One immutable version of the server. `name` is 8 hexadecimal digits.
+
+    `engine_argv` is the engine's own part of the command line, `workload_argv` what the workload adds to it.
+    The address on which the server listens belongs to where it runs, so `argv` takes it.
+    """
 
     image: str
     model: str
     accelerator: str
-    argv: tuple[str, ...]
+    engine_argv: tuple[str, ...]
+    workload_argv: tuple[str, ...]
     environment: tuple[tuple[str, str], ...]
     agent_digest: str
+
+    def argv(self, host: str) -> tuple[str, ...]:
+        """Returns the container's command line for a server that listens on the address `host`."""
+        return (*self.engine_argv, "--host", host, *self.workload_argv)
 
     @property
     def name(self) -> str:
         """Short hash over every field; part of physical names (fits DNS labels)."""
-        text = json.dumps(vars(self), sort_keys=True, separators=(",", ":"))
+        content = {
+            "image": self.image,
+            "model": self.model,
+            "accelerator": self.accelerator,
+            "argv": self.argv(EVERY_ADDRESS),
+            "environment": self.environment,
+            "agent_digest": self.agent_digest,
+        }
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -50,15 +70,6 @@ def release(
     counter of `agent/`, the time-outs of the life cycle, the paths of `serving.deploy.container_layout`, and
     loading the model without asking a hub.
     """
-    argv = (
-        *engine.argv(f"{container_layout.MODELS}/{model.name}", model.name, container_layout.PORT),
-        "--host",
-        "0.0.0.0",
-        "--middleware",
-        "agent.server.guard.Guard",
-        "--shutdown-timeout",
-        str(lifecycle.shutdown_timeout_seconds),
-    )
     environment = {
         **engine.environment(),
         # No image need know our user: PyTorch asks for its name while it is imported, and ends the server
@@ -77,7 +88,13 @@ def release(
         image=image,
         model=model.name if model.revision is None else f"{model.name}@{model.revision}",
         accelerator=accelerator.name,
-        argv=argv,
+        engine_argv=engine.argv(f"{container_layout.MODELS}/{model.name}", model.name, container_layout.PORT),
+        workload_argv=(
+            "--middleware",
+            "agent.server.guard.Guard",
+            "--shutdown-timeout",
+            str(lifecycle.shutdown_timeout_seconds),
+        ),
         environment=tuple(sorted(environment.items())),
         agent_digest=agent_digest,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from components.gcp.provisioning import Purchase
+from components.gcp.provisioning import Purchase, ReservationName
 from config.provisioning import FlexStart, OnDemand, Pool, Reservation, Spot
 
 
@@ -16,4 +16,5 @@ def purchase(capacity: Pool) -> Purchase:
         case FlexStart():
             return Purchase(way="flex-start", max_run_seconds=3600 * capacity.max_run_hours)
         case Reservation():
-            return Purchase(way="reservation", reservation=capacity.path)
+            reserved = ReservationName(name=capacity.name, project=capacity.project)
+            return Purchase(way="reservation", reservation=reserved)

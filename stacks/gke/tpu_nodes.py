@@ -74,6 +74,7 @@ def pool_name(slice_name: str, zone: str, bought: Purchase) -> str:
 
     Four digits stand for what does not fit, the stack among it, so that two stacks can share a cluster.
     """
-    what = (pulumi.get_stack(), zone, str(bought.reservation), str(bought.max_run_seconds))
+    reservation = bought.reservation and bought.reservation.path
+    what = (pulumi.get_stack(), zone, str(reservation), str(bought.max_run_seconds))
     digits = hashlib.sha256("|".join(what).encode()).hexdigest()[:4]
     return f"{slice_name}-{bought.way}-{zone[-1]}-{digits}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pulumi
 import pulumi.runtime
@@ -105,7 +105,7 @@ def _template(
         labels=common.labels(),
     )
     plain = {key: value for key, value in vars(args).items() if key not in UNKNOWN_YET}
-    plain["purchase"] = vars(bought)
+    plain["purchase"] = asdict(bought)
     unknown = pulumi.Output.all(texts, here.shared.subnetwork, here.email)
     mark = unknown.apply(lambda found: digits([plain, *found]))
     named = replace(

@@ -196,14 +196,14 @@ def simple_release(image: str, model: str) -> Release:
         image=image,
         model=model,
         accelerator="v6e-4",
-        argv=(
+        engine_argv=(
             "vllm",
             "serve",
             f"{container_layout.MODELS}/{model}",
             "--port",
             str(container_layout.PORT),
-            "--host",
-            "0.0.0.0",
+        ),
+        workload_argv=(
             "--additional-config",
             '{"sharding":{"price":"$5"}}',
             "--shutdown-timeout",

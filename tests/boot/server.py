@@ -4,6 +4,7 @@
 Answers /health after START_SECONDS, and streams one token a second. SIGTERM ends it after its streams.
 """
 
+import json
 import os
 import signal
 import sys
@@ -49,9 +50,8 @@ def load_programs() -> None:
         time.sleep(1)
     if not found:
         (CACHE / "program-cache").write_text("compiled")
-    print(
-        f"INFO compile cache: {len(found)} hits, {not found:d} misses of {max(1, len(found))} programs; 1 s"
-    )
+    # As agent/cache_report.py writes it.
+    print("INFO compile cache: " + json.dumps({"hits": len(found), "misses": int(not found)}))
     sys.stdout.flush()
 
 

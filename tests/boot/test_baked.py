@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import cache_report
 from agent.vm import baked_cache_trial
 from serving.deploy import systemd_units
 from serving.deploy.compose import CONTAINER
@@ -47,8 +48,8 @@ def misses(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
     def logged(number: int | None) -> None:
         real = subprocess.run
         text = (
-            "INFO compile cache: 4 hits, 99 misses of 103 programs; 1 s, of the boot before\n"
-            f"INFO compile cache: 40 hits, {number} misses of {40 + number} programs; 1 s\n"
+            f"INFO {cache_report.line({'hits': 4, 'misses': 99})}\n"
+            f"INFO {cache_report.line({'hits': 40, 'misses': number})}\n"
             if number is not None
             else "WARNING something else\n"
         )

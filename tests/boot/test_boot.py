@@ -223,8 +223,7 @@ def test_what_systemd_and_compose_think(lab: Lab) -> None:
     assert resolved.stderr == ""
     service = json.loads(resolved.stdout)["services"]["vllm"]
     release = simple_release(lab.image, MODEL)
-    argv = list(release.argv)
-    argv[argv.index("--host") + 1] = ADDRESS
+    argv = list(release.argv(ADDRESS))
     # `config` doubles the dollar sign again; the running process has the intended words.
     assert [word.replace("$$", "$") for word in service["entrypoint"]] == argv
     assert dict(release.environment).items() <= service["environment"].items()

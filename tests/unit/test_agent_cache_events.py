@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import cache_report
 from agent.server import compile_cache_events
 from agent.server.compile_cache_events import COUNTS, DURATIONS, CacheEvents
 
@@ -53,7 +54,8 @@ def test_what_compiles_after_the_warm_up_is_told_apart(
         log.info("something else")
         assert events.snapshot()["warm_up"] is None
         log.info("init engine (profile, create kv cache, warmup model) took %.2f s", 12.5)
-    assert "1 hits, 1 misses of 2 programs" in caplog.text
+    counts = cache_report.last(caplog.text)
+    assert counts is not None and (counts["hits"], counts["misses"], counts["requests"]) == (1, 1, 2)
     assert "took 12.50 s" in caplog.text
     events.count(REQUEST)
     now = events.snapshot()
@@ -98,7 +100,28 @@ def test_the_line_is_there_at_any_level_and_no_other_line_is_added(
     expected = [f"{name} one line" for name in LEVELS[LEVELS.index(level) :]]
     assert [line for line in lines if line.endswith("one line")] == expected
     assert any("init engine" in line for line in lines) == (level in ("DEBUG", "INFO"))
-    assert sum("compile cache: 0 hits, 1 misses" in line for line in lines) == 1
+    (record,) = [counts for line in lines if (counts := cache_report.last(line))]
+    assert (record["hits"], record["misses"]) == (0, 1)
+
+
+RECORD = cache_report.line({"hits": 40, "misses": 2})
+
+
+@pytest.mark.parametrize(
+    ("log", "misses"),
+    [
+        (f"{cache_report.line({'misses': 9})}\nINFO 11-28 {RECORD}\nINFO serving\n", 2),
+        (f"(EngineCore pid=7)\x1b[0;36m {RECORD}\x1b[0m\n", 2),
+        ("INFO serving\n", None),
+        ("", None),
+        (RECORD[:-4], None),
+        (f"{RECORD}\ncompile cache: is full\n", None),
+        ("compile cache: 40 hits, 2 misses of 42 programs", None),
+    ],
+)
+def test_the_last_whole_record_is_read(log: str, misses: int | None) -> None:
+    counts = cache_report.last(log)
+    assert (counts and counts["misses"]) == misses
 
 
 def test_a_disk_that_takes_nothing_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

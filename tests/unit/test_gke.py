@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from components.gcp.provisioning import Purchase, bought
+from components.gcp.provisioning import Purchase, ReservationName, bought
 from components.kubernetes.compute_class import ComputeClassArgs, priority
 from components.kubernetes.gateway import policies
 from components.kubernetes.weights_volume import annotations, cache_volume, weights_volume
@@ -215,13 +215,15 @@ def test_a_rung_names_a_shared_reservation_with_its_project() -> None:
         rungs=[],
         node_email="e",
     )
-    shared = priority(args, Purchase(way="reservation", reservation="projects/owner/reservations/r"))
+    shared = priority(
+        args, Purchase(way="reservation", reservation=ReservationName(name="r", project="owner"))
+    )
     assert shared["reservations"] == {
         "affinity": "Specific",
         "specific": [{"name": "r", "zones": ["us-east5-b"], "project": "owner"}],
     }
     assert "location" not in shared
-    own = priority(args, Purchase(way="reservation", reservation="r"))
+    own = priority(args, Purchase(way="reservation", reservation=ReservationName(name="r")))
     assert own["reservations"] == {
         "affinity": "Specific",
         "specific": [{"name": "r", "zones": ["us-east5-b"]}],

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.gcp.provisioning import Purchase, machine
+from components.gcp.provisioning import Purchase, ReservationName, machine
 from config.checks import problems
 from config.settings import Settings
 from config.targets import TpuVmTarget
@@ -143,7 +143,12 @@ WAYS = (
         "NO_RESERVATION",
         {"max_run_duration", "instance_termination_action"},
     ),
-    (Purchase(way="reservation", reservation="r"), "STANDARD", "SPECIFIC_RESERVATION", set[str]()),
+    (
+        Purchase(way="reservation", reservation=ReservationName(name="r")),
+        "STANDARD",
+        "SPECIFIC_RESERVATION",
+        set[str](),
+    ),
 )
 
 
@@ -198,7 +203,8 @@ RELEASE = Release(
     image="i@sha256:0",
     model="m",
     accelerator="v6e-4",
-    argv=("vllm", "serve", "/models/m", "--host", "0.0.0.0", "--additional-config", '{"a":"$b"}'),
+    engine_argv=("vllm", "serve", "/models/m"),
+    workload_argv=("--additional-config", '{"a":"$b"}'),
     environment=(("A", "1"),),
     agent_digest="d",
 )
