@@ -67,7 +67,7 @@ def configuration(file: Path) -> Mapping[str, object]:
     except UnicodeDecodeError:
         raise ValueError(f"{file.name} is not text in UTF-8; save it as that.") from None
     except ValueError as reason:
-        raise ValueError(f"{file.name} is not YAML ({reason}); mend it.") from None
+        raise ValueError(f"{file.name} is not valid YAML ({reason}); fix it.") from None
     values = cast(Mapping[str, object], content).get("config") if isinstance(content, Mapping) else None
     if not isinstance(values, Mapping):
         raise ValueError(

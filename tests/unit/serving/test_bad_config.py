@@ -42,23 +42,23 @@ WORDS = (
     ("max_num_seqs", "--set max_num_seqs has no value; write --set max_num_seqs=VALUE."),
     (
         "max_num_seqs=[",
-        "--set max_num_seqs has a value that is not YAML (expected the node content, but found "
-        "'<stream end>' in line 1); mend it, or write text in quotes.",
+        "--set max_num_seqs has a value that is not valid YAML (expected the node content, but found "
+        "'<stream end>' in line 1); fix it, or write text in quotes.",
     ),
     (
         "extra_environment={HF_TOKEN: hunter2",
-        "--set extra_environment has a value that is not YAML (expected ',' or '}', but got '<stream end>' "
-        "in line 1); mend it, or write text in quotes.",
+        "--set extra_environment has a value that is not valid YAML (expected ',' or '}', but got "
+        "'<stream end>' in line 1); fix it, or write text in quotes.",
     ),
     (
         "chat_template=\x07",
-        "--set chat_template has a value that is not YAML (it holds a character that YAML does not allow); "
-        "mend it, or write text in quotes.",
+        "--set chat_template has a value that is not valid YAML (it holds a character that YAML does not "
+        "allow); fix it, or write text in quotes.",
     ),
     (
         "chat_template=2026-13-01",
-        "--set chat_template has a value that is not YAML (month must be in 1..12); mend it, or write text "
-        "in quotes.",
+        "--set chat_template has a value that is not valid YAML (month must be in 1..12); fix it, or write "
+        "text in quotes.",
     ),
 )
 NOTHING = (
@@ -72,8 +72,8 @@ STACK_FILES = (
     (b"encryptionsalt: v1\n", NOTHING),
     (
         b"config:\n  tpuserve:phase: [\n",
-        "Pulumi.odd.yaml is not YAML (expected the node content, but found '<stream end>' in line 3); mend "
-        "it.",
+        "Pulumi.odd.yaml is not valid YAML (expected the node content, but found '<stream end>' in line 3); "
+        "fix it.",
     ),
     (b"config: \xff\n", "Pulumi.odd.yaml is not text in UTF-8; save it as that."),
     (
