@@ -168,6 +168,7 @@ def overrides(words: Sequence[str]) -> dict[str, object]:
             result[field.removeprefix("engine.")] = yaml_value(value)
         except ValueError as reason:
             raise ValueError(
-                f"--set {field} has a value that is not valid YAML ({reason}); fix it, or write text in quotes."
+                f"--set {field} has a value that is not valid YAML ({reason}); fix it, or write text in "
+                "quotes."
             ) from None
     return result
