@@ -110,6 +110,7 @@ class Asker:
         """Status and answer, without what changes each time."""
         key = f"{path} {json.dumps(added)}"
         if key not in self._known:
+            self.again(path, added)  # Fills the prefix cache, which moves the last bit of a logit.
             self._known[key] = self.again(path, added)
         return self._known[key]
 
@@ -154,15 +155,18 @@ def asker(folder: Path) -> Iterator[Asker]:
         yield Asker(running)
 
 
-PAIR_LIST = [(path, name, pair) for path, pairs in PAIRS.items() for name, pair in pairs.items()]
+PAIR_LIST = [
+    (path, name, pair)
+    for path, pairs in PAIRS.items()
+    for name, pair in pairs.items()
+    if name != "cache_salt"  # It has a test of its own below.
+]
 
 
 @pytest.mark.parametrize(
     ("path", "name", "pair"), PAIR_LIST, ids=[f"{path} {name}" for path, name, _ in PAIR_LIST]
 )
 def test_a_honored_field_changes_the_answer(asker: Asker, path: str, name: str, pair: Pair) -> None:
-    if name == "cache_salt":
-        pytest.skip("its own test below")
     without, changed = asker.once(path, pair.common), asker.once(path, {**pair.common, **pair.change})
     if name not in ("model", "truncation"):
         assert without[0] == changed[0] == 200, (without, changed)
