@@ -23,7 +23,7 @@ NAMES = {rule.name for rule in (*RULES, *STACK_RULES)}
 WHOLE = {rule.name for rule in STACK_RULES}
 JUDGED_TOGETHER = {
     *("Deployment", "Service", "Gateway", "PodDisruptionBudget", "NetworkPolicy"),
-    *("InstanceTemplate", "InstanceGroupManager", "Bucket", "NodePool"),
+    *("InstanceTemplate", "InstanceGroupManager", "Bucket", "Cluster", "NodePool"),
 }
 """Kinds that the stack rules inspect; the others only take time."""
 
