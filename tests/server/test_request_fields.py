@@ -13,7 +13,7 @@ from agent import bundle
 from agent.server.request_fields import By, Field, Table
 from agent.server.request_tables import TABLES
 from tests.server import oracle
-from tests.server.field_pairs import BASE, CHAT, COMPLETIONS, COUNT, HELLO, MESSAGES, PAIRS, RESPONSES, Pair
+from tests.server.field_pairs import BASE, CHAT, COMPLETIONS, COUNT, HELLO, MESSAGES, PAIRS, RESPONSES
 from tests.server.running import NAME, Server, server
 
 HERE = Path(__file__).parent
@@ -153,26 +153,6 @@ def asker(folder: Path) -> Iterator[Asker]:
     template = ("--chat-template", str(HERE / "tools_template.jinja"))
     with server(folder, *flags, *template, environment={"PYTHONPATH": str(folder / "agent")}) as running:
         yield Asker(running)
-
-
-PAIR_LIST = [
-    (path, name, pair)
-    for path, pairs in PAIRS.items()
-    for name, pair in pairs.items()
-    if name != "cache_salt"  # It has a test of its own below.
-]
-
-
-@pytest.mark.parametrize(
-    ("path", "name", "pair"), PAIR_LIST, ids=[f"{path} {name}" for path, name, _ in PAIR_LIST]
-)
-def test_a_honored_field_changes_the_answer(asker: Asker, path: str, name: str, pair: Pair) -> None:
-    without, changed = asker.once(path, pair.common), asker.once(path, {**pair.common, **pair.change})
-    if name not in ("model", "truncation"):
-        assert without[0] == changed[0] == 200, (without, changed)
-    assert without != changed
-    if not isinstance(changed[1], list):  # How a stream is cut into chunks is chance.
-        assert asker.again(path, {**pair.common, **pair.change}) == changed, "the change could be chance"
 
 
 LABELS = [
