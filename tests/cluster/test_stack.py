@@ -8,7 +8,7 @@ from tests.cluster.conftest import Server, local, pulumi
 
 def test_up_ends_with_an_answer_from_the_server(server: Server) -> None:
     assert server.first.out.strip(), "make up prints the answer on standard output"
-    for stage in ("toolchain", "cluster", "pulumi up", "first answer", "total"):
+    for stage in ("programs", "cluster", "pulumi up", "first answer", "total"):
         assert stage in server.first.err, server.first.err
 
 
