@@ -106,7 +106,7 @@ def test_two_starts_at_once_make_one_cluster(cluster_instance: None) -> None:
 def test_a_second_instance_is_refused_by_a_sentence_that_names_the_first(started: None) -> None:
     done = run("start", TPUSERVE_INSTANCE="other")
     assert done.returncode == 1
-    assert "The instance 'test' of the local cluster runs on this machine" in done.stderr
+    assert "The instance 'test' of the local cluster already runs on this machine" in done.stderr
     assert "TPUSERVE_INSTANCE=test python -m local.cluster stop" in done.stderr
     assert "Traceback" not in done.stderr
     assert all_healthy()
