@@ -1,6 +1,7 @@
-"""The reviewed plans, read once for all tests of a run."""
+"""The reviewed plans, read once for all tests of a run, and the day on which their prices were fresh."""
 
 import functools
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,14 @@ import yaml
 
 FOLDER = Path(__file__).parent
 STACKS = sorted(file.stem for file in FOLDER.glob("*.yaml"))
+
+
+class ThatDay(date):
+    """Prices age; the plan that was reviewed does not."""
+
+    @classmethod
+    def today(cls) -> "ThatDay":
+        return cls(2026, 9, 1)
 
 
 @functools.cache

@@ -5,25 +5,17 @@ Regenerate after an intended change: python -m pytest tests/inventory --update
 
 import functools
 import json
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.inventory.golden import ThatDay
 from tests.inventory.recorder import REPOSITORY, Inventory, deployable, record, stack_config
 
 STACKS = sorted(path.name.split(".")[1] for path in REPOSITORY.glob("Pulumi.*.yaml"))
 GOLDEN = Path(__file__).parent
-
-
-class ThatDay(date):
-    """Prices age; the plan that was reviewed does not."""
-
-    @classmethod
-    def today(cls) -> "ThatDay":
-        return cls(2026, 9, 1)
 
 
 @functools.cache

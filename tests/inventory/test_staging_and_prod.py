@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from tests.inventory.golden import ThatDay
 from tests.inventory.recorder import Inventory, deployable, record, stack_config
-from tests.inventory.test_inventory import ThatDay, inventory_of
+from tests.inventory.test_inventory import inventory_of
 
 GOLDEN = Path(__file__).parent / "staging-to-prod.txt"
 ABSENT = "(not there)"

@@ -10,8 +10,15 @@ import pytest
 from config.selection import from_name, from_phase
 from explain.__main__ import main
 from serving.engine.phases import PHASES, SCENARIOS
+from tests.inventory.golden import ThatDay
 
 REPOSITORY = Path(__file__).parents[3]
+
+
+@pytest.fixture(autouse=True)
+def that_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A price that is older than a year is not shown."""
+    monkeypatch.setattr("explain.__main__.date", ThatDay)
 
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
