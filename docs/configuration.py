@@ -16,7 +16,8 @@ from serving.engine.config import EngineConfig
 from serving.engine.nested_options import MultimodalLimits, Speculative, VisionPrograms
 from serving.engine.phases import PHASES, SCENARIOS, engine_for
 from serving.engine.rendering import targets
-from serving.hardware.accelerators import ACCELERATORS, GIB
+from serving.hardware.accelerators import ACCELERATORS
+from serving.messages.units import gib
 from serving.models.catalog import MODELS
 
 TARGETS = (kinds.LocalTarget, kinds.FoundationTarget, kinds.GkeTarget, kinds.TpuVmTarget)
@@ -215,7 +216,7 @@ def _accelerators() -> str:
         (
             f"`{row.name}`",
             str(row.chips),
-            f"{row.hbm_bytes_per_chip / GIB:.2f} GiB",
+            gib(row.hbm_bytes_per_chip),
             row.machine_type or "this machine",
             row.gke_topology,
             ", ".join(row.zones),

@@ -20,9 +20,10 @@ from config.selection import Selection, add_options, from_options
 from explain import boot_log, boot_log_check, compose_files, rows, text
 from serving.engine.phases import PHASES, SCENARIOS
 from serving.findings import findings, refuse_errors
-from serving.hardware.accelerators import ACCELERATORS, GIB
+from serving.hardware.accelerators import ACCELERATORS
 from serving.hardware.prices import Provisioning
 from serving.messages.finding import Finding
+from serving.messages.units import gib
 from serving.models.catalog import MODELS
 
 
@@ -152,7 +153,7 @@ def _models(options: argparse.Namespace) -> int:
 def _accelerators(options: argparse.Namespace) -> int:
     for row in ACCELERATORS.values():
         machine = row.machine_type or "this machine"
-        print(f"{row.name:<13}{row.chips:>2} chips of {row.hbm_bytes_per_chip / GIB:>6.2f} GiB  {machine}")
+        print(f"{row.name:<13}{row.chips:>2} chips of {gib(row.hbm_bytes_per_chip):>10}  {machine}")
     return 0
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from explain.boot_log import BootLog
 from serving.compilation.resolved_config import resolve
 from serving.engine.config import EngineConfig
-from serving.hardware.accelerators import GIB, Accelerator
+from serving.hardware.accelerators import Accelerator
 from serving.memory.budget import budget
 from serving.memory.terms import Memory
+from serving.messages.units import GIB
 from serving.models.spec import ModelSpec
 from serving.startup.cold_start import estimate
 

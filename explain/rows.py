@@ -17,10 +17,10 @@ from serving.deploy import container_layout
 from serving.findings import findings
 from serving.findings.memory import TYPICAL_TOKENS
 from serving.hardware import prices
-from serving.hardware.accelerators import GIB
 from serving.hardware.prices import Provisioning
 from serving.memory.budget import budget
 from serving.memory.terms import Memory
+from serving.messages.units import GIB, duration, gib
 from serving.startup import cold_start
 from serving.startup.cold_start import ColdStart
 from serving.startup.timeouts import lifecycle
@@ -91,25 +91,25 @@ def _memory(selection: Selection) -> Iterator[Row]:
     except ValueError as reason:
         yield Row(section, "budget", None, str(reason))
         return
-    yield Row(section, "usable", terms.hbm_bytes, _gib(terms.hbm_bytes))
+    yield Row(section, "usable", terms.hbm_bytes, gib(terms.hbm_bytes))
     for group in terms.weights:
-        padding = f", {_gib(group.padding_bytes)} of it padding" if group.padding_bytes > GIB // 10 else ""
-        yield Row(section, f"weights: {group.name}", group.bytes, _gib(group.bytes) + padding, group.basis)
+        padding = f", {gib(group.padding_bytes)} of it padding" if group.padding_bytes > GIB // 10 else ""
+        yield Row(section, f"weights: {group.name}", group.bytes, gib(group.bytes) + padding, group.basis)
     pool = terms.pool
     yield Row(
         section,
         "KV cache",
         terms.kv_bytes,
-        f"{_gib(terms.kv_bytes)}, {terms.kv_token_bytes / 1024:g} KiB a token",
+        f"{gib(terms.kv_bytes)}, {terms.kv_token_bytes / 1024:g} KiB a token",
         "computed",
     )
-    yield Row(section, "programs", terms.code_bytes, _gib(terms.code_bytes), terms.basis)
+    yield Row(section, "programs", terms.code_bytes, gib(terms.code_bytes), terms.basis)
     if terms.temporaries:
         largest = max(terms.temporaries, key=lambda temporary: temporary.bytes)
         yield Row(
-            section, "largest buffer", largest.bytes, f"{_gib(largest.bytes)}, {largest.name}", terms.basis
+            section, "largest buffer", largest.bytes, f"{gib(largest.bytes)}, {largest.name}", terms.basis
         )
-    yield Row(section, "left", terms.left_bytes, _gib(terms.left_bytes), terms.basis)
+    yield Row(section, "left", terms.left_bytes, gib(terms.left_bytes), terms.basis)
     yield Row(section, "fits", terms.fits, "yes" if terms.fits else "NO")
     yield from _requests(selection, terms)
     yield Row("requests", "block size", pool.block_size, f"{pool.block_size} tokens", "computed")
@@ -152,14 +152,14 @@ def _cold_start(selection: Selection) -> Iterator[Row]:
             "cold start",
             part.name,
             {"cold": part.cold_seconds, "warm": part.warm_seconds},
-            f"{_seconds(part.cold_seconds)} cold, {_seconds(part.warm_seconds)} warm",
+            f"{duration(part.cold_seconds)} cold, {duration(part.warm_seconds)} warm",
             f"{part.source}: {part.basis}",
         )
     yield Row(
         "cold start",
         "total",
         {"cold": estimate.cold_seconds, "warm": estimate.warm_seconds},
-        f"{_seconds(estimate.cold_seconds)} cold, {_seconds(estimate.warm_seconds)} warm",
+        f"{duration(estimate.cold_seconds)} cold, {duration(estimate.warm_seconds)} warm",
     )
 
 
@@ -170,26 +170,26 @@ def _life(selection: Selection) -> Iterator[Row]:
     life = lifecycle(estimate, selection.longest_request_seconds)
     startup = life.startup_period_seconds * life.startup_failure_threshold
     section = "time-outs"
-    yield Row(section, "startup probe", startup, _seconds(startup), "cold start, upper end")
+    yield Row(section, "startup probe", startup, duration(startup), "cold start, upper end")
     yield Row(
         section,
         "rollout deadline",
         life.progress_deadline_seconds,
-        _seconds(life.progress_deadline_seconds),
+        duration(life.progress_deadline_seconds),
         "cold start, upper end, with node and image",
     )
     yield Row(
         section,
         "drain",
         life.shutdown_timeout_seconds,
-        _seconds(life.shutdown_timeout_seconds),
+        duration(life.shutdown_timeout_seconds),
         "longest request",
     )
     yield Row(
         section,
         "grace period",
         life.termination_grace_seconds,
-        _seconds(life.termination_grace_seconds),
+        duration(life.termination_grace_seconds),
         f"{life.pre_stop_seconds} s for endpoints, the drain, the teardown",
     )
 
@@ -233,11 +233,3 @@ def command(selection: Selection) -> tuple[str, ...]:
     return selection.engine.argv(
         f"{container_layout.MODELS}/{selection.model.name}", selection.model.name, container_layout.PORT
     )
-
-
-def _gib(size: int) -> str:
-    return f"{size / GIB:.2f} GiB" if abs(size) >= GIB / 10 or size == 0 else f"{size / 2**20:.1f} MiB"
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -11,6 +11,7 @@ from proof.engine_boot import Boot, Request, on_chip
 from proof.environment import Refused
 from proof.work_folder import Record, WorkFolder
 from serving.compilation.proofs import Calls, Program
+from serving.messages.units import duration
 
 NOTHING: dict[str, Any] = {
     "code_bytes": 0,
@@ -243,12 +244,8 @@ class Progress:
         took = record.program.lower_seconds + record.program.compile_seconds if record.program else 0
         print(
             f"   {self.finished}/{self.total} {record.kind} {record.shape}: "
-            f"{'refused' if record.refused else f'{took:.1f} s'}; {_clock(elapsed)} elapsed, about "
-            f"{_clock(elapsed / self.spent * rest)} to go",
+            f"{'refused' if record.refused else f'{took:.1f} s'}; {duration(elapsed)} elapsed, about "
+            f"{duration(elapsed / self.spent * rest)} to go",
             file=sys.stderr,
             flush=True,
         )
-
-
-def _clock(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -11,7 +11,8 @@ import numpy as np
 from proof import patches
 from proof.environment import Refused
 from serving.engine.config import EngineConfig
-from serving.hardware.accelerators import GIB, Accelerator
+from serving.hardware.accelerators import Accelerator
+from serving.messages.units import gib
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,8 @@ def boot(engine: EngineConfig, folder: Path, accelerator: Accelerator, devices: 
         if booted.resident_bytes >= cap:
             raise Refused(
                 f"engine.gpu_memory_utilization is {engine.gpu_memory_utilization:g}: the weights take "
-                f"{booted.resident_bytes / GIB:.2f} GiB of each chip, and that share of its HBM is "
-                f"{cap / GIB:.2f} GiB; take a larger slice or a smaller model."
+                f"{gib(booted.resident_bytes)} of each chip, and that share of its HBM is "
+                f"{gib(cap)}; take a larger slice or a smaller model."
             ) from None
         raise Refused(
             f"The engine does not boot with this configuration: {_first_line(error)} Change the field that "

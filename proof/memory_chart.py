@@ -5,7 +5,7 @@ from html import escape
 from config.selection import Selection
 from proof.report import budgets, parts, verdict
 from serving.compilation.proofs import Proof
-from serving.hardware.accelerators import GIB
+from serving.messages.units import GIB
 
 WIDTH, BAR, GAP, LEFT, TOP = 920, 34, 26, 70, 64
 LEGEND = 2, 420

@@ -5,11 +5,9 @@ from collections.abc import Iterator, Sequence
 from config.selection import Selection
 from proof.roofline import bound
 from serving.compilation.proofs import Program, Proof
-from serving.hardware.accelerators import GIB
 from serving.memory.budget import budget
 from serving.memory.terms import Memory
-
-MIB = 2**20
+from serving.messages.units import GIB, MIB, gib
 
 UTILISATIONS = (0.90, 0.92, 0.95)
 """Shares of HBM that the report compares beside the one that was asked for."""
@@ -42,7 +40,7 @@ def verdict(selection: Selection, proof: Proof) -> str:
     if found.problem is not None:
         return f"It does not fit: {found.problem}"
     return (
-        f"It fits: {found.pool.tokens:,} tokens of KV cache, and {found.left_bytes / GIB:.2f} GiB of each "
+        f"It fits: {found.pool.tokens:,} tokens of KV cache, and {gib(found.left_bytes)} of each "
         "chip are left for what no compiler sees."
     )
 

@@ -10,9 +10,10 @@ from serving.compilation.resolved_config import resolve
 from serving.engine.config import EngineConfig
 from serving.findings.memory import TYPICAL_TOKENS
 from serving.hardware import prices
-from serving.hardware.accelerators import GIB, Accelerator
+from serving.hardware.accelerators import Accelerator
 from serving.hardware.prices import Provisioning
 from serving.memory.terms import Memory
+from serving.messages.units import GIB, duration
 from serving.models.spec import ModelSpec
 from serving.startup.cold_start import ColdStart
 
@@ -53,8 +54,8 @@ def programs(model: ModelSpec, engine: EngineConfig) -> str:
 def cold_start(estimate: ColdStart) -> str:
     """Time to the first answer, and when the workload gives up."""
     return (
-        f"first boot {_minutes(estimate.cold_seconds)}, {_minutes(estimate.warm_seconds)} with image and "
-        f"compile cache in place ({estimate.basis}); given up after {_minutes(estimate.budget_seconds)}"
+        f"first boot {duration(estimate.cold_seconds)}, {duration(estimate.warm_seconds)} with image and "
+        f"compile cache in place ({estimate.basis}); given up after {duration(estimate.budget_seconds)}"
     )
 
 
@@ -79,7 +80,3 @@ def cost(accelerator: Accelerator, region: str, provisioning: Provisioning, toda
         f"${price.dollars_per_hour:.2f} an hour, ${price.dollars_per_month:,.0f} a month of "
         f"{prices.HOURS_PER_MONTH} hours ({provisioning}, {region}, price read {price.price.read})"
     )
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -7,7 +7,7 @@ from pulumi_kubernetes.core.v1 import VolumeArgsDict
 
 from serving.deploy import container_layout
 from serving.hardware import host_resources
-from serving.hardware.accelerators import GIB
+from serving.messages.units import GIB
 
 # As Google mounts the same model for the same server (github.com/GoogleCloudPlatform/accelerated-platforms,
 # online-inference-tpu/vllm/base/deployment.yaml): every file is fetched in parallel parts into memory, and

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from serving.compilation.candidate import Rule, Subject
-from serving.hardware.accelerators import GIB
 from serving.memory.budget import budget
 from serving.messages.finding import Finding
+from serving.messages.units import GIB
 
 TOLERANCE = 0.01
 """Share of the weights, of the KV cache, and of a chip's HBM for programs and buffers, by which formula and

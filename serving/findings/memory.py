@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from serving.compilation.candidate import Rule, Subject
-from serving.hardware.accelerators import GIB
 from serving.memory import kv_cache
 from serving.memory.budget import budget
 from serving.messages.finding import Finding
+from serving.messages.units import GIB, gib
 
 HEADROOM_FLOOR_BYTES = GIB // 2
 """Less than this left on a chip is remarked on: the memory model does not know the runtime's own
@@ -34,7 +34,7 @@ def fit(s: Subject) -> Iterator[Finding]:
             "warning",
             "little-headroom",
             "num_gpu_blocks_override" if told else "gpu_memory_utilization",
-            f"{terms.left_bytes / GIB:.2f} GiB of each chip is left for what the model of memory does not "
+            f"{gib(terms.left_bytes)} of each chip is left for what the model of memory does not "
             f"know: the runtime's own reservations, fragmentation, images while they are encoded",
             f"lower it by {'a twentieth' if told else '0.02'} or more for a server that must not fall over",
         )

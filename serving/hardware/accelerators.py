@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from serving.messages.suggest import unknown
+from serving.messages.units import GIB, MIB
 
-GIB = 2**30
 GB = 10**9
 
 STAND_IN = "local-v6e-4"
@@ -113,7 +113,7 @@ _ROWS = (
         # that the workload selects it unchanged; its HBM is what the image's backend pretends to have.
         name=STAND_IN,
         chips=4,
-        hbm_bytes_per_chip=128 * 2**20,
+        hbm_bytes_per_chip=128 * MIB,
         gke_accelerator="tpu-v6e-slice",
         gke_topology="2x2",
         generation="cpu",

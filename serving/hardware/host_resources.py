@@ -7,7 +7,7 @@ limit kills while it loads starts again, and again.
 import math
 from dataclasses import dataclass
 
-from serving.hardware.accelerators import GIB
+from serving.messages.units import GIB
 
 PROCESS_BYTES = 64 * GIB
 """Processes, the compiler's threads, and what they share. Assumed."""

@@ -7,10 +7,11 @@ from dataclasses import replace
 from serving.compilation.proofs import Proof
 from serving.compilation.resolved_config import Runtime
 from serving.engine.config import EngineConfig
-from serving.hardware.accelerators import GIB, Accelerator
+from serving.hardware.accelerators import Accelerator
 from serving.hardware.host_resources import needs
 from serving.memory.terms import Memory, terms
 from serving.messages.finding import Finding
+from serving.messages.units import gib
 from serving.models.spec import ModelSpec
 
 
@@ -37,8 +38,8 @@ def first_problem(
             "weights-do-not-fit",
             "gpu_memory_utilization",
             asked,
-            f"the weights of {model.name} take {_gib(memory.resident_bytes)} of each chip, and that share of "
-            f"its HBM is {_gib(memory.cap_bytes)}",
+            f"the weights of {model.name} take {gib(memory.resident_bytes)} of each chip, and that share of "
+            f"its HBM is {gib(memory.cap_bytes)}",
             _room_for_weights(memory, engine),
         )
     if engine.num_gpu_blocks_override and memory.resident_bytes + memory.kv_bytes > memory.cap_bytes:
@@ -101,8 +102,8 @@ def _programs_problem(
         "programs-do-not-fit",
         field,
         asked,
-        f"weights and KV cache leave {_gib(memory.free_bytes)} of each chip, and {buffer.name} "
-        f"({_gib(buffer.bytes)}) with {_gib(memory.code_bytes)} of programs need {_gib(missing)} more",
+        f"weights and KV cache leave {gib(memory.free_bytes)} of each chip, and {buffer.name} "
+        f"({gib(buffer.bytes)}) with {gib(memory.code_bytes)} of programs need {gib(missing)} more",
         change,
     )
 
@@ -131,10 +132,6 @@ def _smaller_share(
 
 def _asked_pages(pages: int) -> str:
     return f"engine.num_gpu_blocks_override is {pages:,}"
-
-
-def _gib(size: int) -> str:
-    return f"{size / GIB:.2f} GiB"
 
 
 def host_problem(accelerator: Accelerator, model: ModelSpec, *, file_cache: bool) -> Finding | None:

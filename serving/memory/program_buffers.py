@@ -14,9 +14,9 @@ from serving.compilation.buckets import Buckets, pairs
 from serving.compilation.proofs import Calls, Proof
 from serving.compilation.resolved_config import Runtime
 from serving.engine.config import EngineConfig
+from serving.messages.units import MIB
 from serving.models.spec import ModelSpec
 
-MIB = 2**20
 BF16 = 2
 F32 = 4
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from serving.hardware.accelerators import GIB
 from serving.messages.suggest import unknown
+from serving.messages.units import GIB
 from serving.models.spec import Experts, Modality, ModelSpec
 
 

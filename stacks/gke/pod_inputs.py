@@ -14,7 +14,7 @@ from components.kubernetes.egress_rules import GOOGLE_APIS, METADATA, NAMES
 from components.kubernetes.vllm import ServerVolumes
 from components.kubernetes.weights_job import Weights
 from serving.hardware import host_resources
-from serving.hardware.accelerators import GIB
+from serving.messages.units import GIB
 from stacks.workload import Site
 
 CPU = "24"

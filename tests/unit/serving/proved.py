@@ -1,7 +1,7 @@
 """Proofs made by hand, for tests of what reads them."""
 
 from serving.compilation.proofs import Program, Proof
-from serving.hardware.accelerators import GIB
+from serving.messages.units import GIB
 
 
 def program(kind: str, *, code_bytes: int = 0, argument_bytes: int = 0, peak_bytes: int = 0) -> Program:

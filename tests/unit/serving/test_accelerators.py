@@ -2,7 +2,8 @@
 
 import pytest
 
-from serving.hardware.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, GIB, accelerator
+from serving.hardware.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, accelerator
+from serving.messages.units import GIB
 
 
 @pytest.mark.parametrize("row", ACCELERATORS.values(), ids=list(ACCELERATORS))

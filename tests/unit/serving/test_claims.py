@@ -9,10 +9,11 @@ from serving.compilation import proofs
 from serving.compilation.resolved_config import resolve
 from serving.engine.phases import engine_for
 from serving.findings import findings
-from serving.hardware.accelerators import GIB, accelerator
+from serving.hardware.accelerators import accelerator
 from serving.memory import kv_cache
 from serving.memory.budget import budget
 from serving.memory.terms import Memory
+from serving.messages.units import GIB
 from serving.messages.unsupported_options import FOREIGN
 from serving.models.catalog import model
 from serving.startup import cold_start

@@ -7,9 +7,9 @@ from serving.compilation import proofs
 from serving.compilation.proofs import Proof
 from serving.engine.phases import PHASES
 from serving.findings import findings
-from serving.hardware.accelerators import GIB
 from serving.memory.budget import budget
 from serving.memory.weights import groups
+from serving.messages.units import GIB, MIB
 from serving.startup import cold_start
 from stacks import output_lines
 from tests.inventory.recorder import REPOSITORY
@@ -19,7 +19,7 @@ from tests.unit.serving.strategies import GEMMA, STAND_IN, V6E_4, engine
 WEIGHTS = {"experts": 16_000 * 10**6, "attention": 380 * 10**6, "vision": 1_638 * 10**6, "embedding": 10**9}
 """Experts and attention are bytes that v6e reads in 10 ms, the tower's in one."""
 
-BACKBONE = program("backbone", code_bytes=256 * 2**20, peak_bytes=GIB // 2)
+BACKBONE = program("backbone", code_bytes=256 * MIB, peak_bytes=GIB // 2)
 
 
 def as_the_formula_has_it(**changes: object) -> Proof:

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from serving.hardware import host_resources
-from serving.hardware.accelerators import GIB
 from serving.memory import problems
+from serving.messages.units import GIB
 from serving.models.catalog import MODELS, model
 from tests.unit.serving.strategies import GEMMA, STAND_IN, V6E_4
 

@@ -13,10 +13,11 @@ from serving.compilation.proofs import Calls, Proof
 from serving.compilation.resolved_config import resolve
 from serving.engine.config import EngineConfig
 from serving.engine.phases import PHASES
-from serving.hardware.accelerators import GIB, accelerator
+from serving.hardware.accelerators import accelerator
 from serving.memory import program_buffers
 from serving.memory.budget import budget, min_batched_tokens
 from serving.memory.terms import Memory
+from serving.messages.units import GIB, MIB
 from serving.models.catalog import model
 from tests.unit.serving.proved import program, proved
 from tests.unit.serving.strategies import GEMMA, STAND_IN, TINY, V6E_4, engine, engines
@@ -57,7 +58,7 @@ def test_free_hbm_as_compiled() -> None:
     found = gemma_budget(engine(**TEXT_ONLY, block_size=32))
     assert found.free_bytes / GIB == pytest.approx(3.12, abs=0.01)
     # A first compilation, of all but the six programs of structured decoding, had 212 MiB.
-    assert found.code_bytes / 2**20 - 6 == pytest.approx(216, abs=2)
+    assert found.code_bytes / MIB - 6 == pytest.approx(216, abs=2)
     step = sizes(found)["a step of 4,096 tokens"]
     assert (found.free_bytes - found.code_bytes - step) / GIB == pytest.approx(2.52, abs=0.02)
     # The boot's own calls and the log-probabilities of a prompt need a little more than a step.

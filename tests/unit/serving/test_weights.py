@@ -2,10 +2,11 @@
 
 import pytest
 
-from serving.hardware.accelerators import GIB, accelerator
+from serving.hardware.accelerators import accelerator
 from serving.memory import kv_cache, measured_boots, weights
 from serving.memory.budget import budget
-from serving.memory.measured_boots import Boot
+from serving.memory.measured_boots import MeasuredBoot
+from serving.messages.units import GIB
 from serving.models.catalog import model
 from tests.unit.serving.strategies import GEMMA, TINY, V6E_4, engine
 
@@ -98,9 +99,10 @@ def test_kv_heads_and_chips_must_divide() -> None:
 
 
 @pytest.mark.parametrize("boot", measured_boots.BOOTS, ids=lambda boot: f"{boot.model} {boot.version}")
-def test_published_boots(boot: Boot) -> None:
+def test_published_boots(boot: MeasuredBoot) -> None:
     """Every v6e boot whose log is public: weights and KV tokens, to the two decimals that it logs."""
     spec = model(boot.model)
+    assert spec.weight_bytes / GIB == pytest.approx(boot.checkpoint_gib, abs=0.005)
     chips = boot.tensor_parallel
     config = engine(
         tensor_parallel_size=chips,
@@ -111,14 +113,14 @@ def test_published_boots(boot: Boot) -> None:
     )
     found = budget(accelerator(boot.accelerator), spec, config)
     assert found.pool.block_size == boot.block_size
-    assert found.resident_bytes / GIB == pytest.approx(boot.resident, abs=0.005)
+    assert found.resident_bytes / GIB == pytest.approx(boot.resident_gib, abs=0.005)
     # Half a hundredth of a GiB of weights on each chip, and as much of HBM, is some pages more or less.
     page = kv_cache.token_bytes(spec, 16, chips) * boot.block_size * chips
     slack = 1 + 0.01 * GIB * chips / page
     assert found.pool.tokens == pytest.approx(boot.kv_tokens, abs=slack * boot.block_size)
     # What the log says was available is known to half a hundredth of a GiB in all.
-    fewest = kv_cache.page_count(int((boot.available - 0.005) * GIB), page)
-    most = kv_cache.page_count(int((boot.available + 0.005) * GIB), page)
+    fewest = kv_cache.page_count(int((boot.available_gib - 0.005) * GIB), page)
+    most = kv_cache.page_count(int((boot.available_gib + 0.005) * GIB), page)
     assert fewest <= boot.kv_tokens // boot.block_size <= most
 
 

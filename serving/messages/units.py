@@ -1,0 +1,17 @@
+"""Sizes and durations as messages and tables show them."""
+
+MIB = 2**20
+"""Bytes of a MiB."""
+
+GIB = 2**30
+"""Bytes of a GiB."""
+
+
+def gib(size: int) -> str:
+    """Returns `size` bytes in GiB with two decimals; in MiB with one below a tenth of a GiB."""
+    return f"{size / GIB:.2f} GiB" if abs(size) >= GIB / 10 or size == 0 else f"{size / MIB:.1f} MiB"
+
+
+def duration(seconds: float) -> str:
+    """Returns `seconds` as whole seconds below two minutes, and as whole minutes from there."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
