@@ -22,7 +22,6 @@ PATH = re.compile(r"(?<!VT )(?<!TI )`(\.?[\w-]+(?:/[\w.-]+)+/?)`")
 
 PLANNED = frozenset(
     {
-        "config/schema.json",
         "local/commands/",
         "tests/unit/serving/memory/",
         "tools/fake_gcp/kinds/",
