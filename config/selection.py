@@ -12,46 +12,44 @@ from config.settings import Settings
 from config.stack_file import read, yaml_value
 from config.targets import FoundationTarget
 from serving.compilation import proofs
-from serving.compilation.proofs import Proof
-from serving.engine.config import EngineConfig
+from serving.compilation.candidate import Candidate
 from serving.engine.phases import DEFAULT_PHASE, PHASES, SCENARIOS, engine_for, named_phase
-from serving.hardware.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, Accelerator, accelerator
+from serving.hardware.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, accelerator
 from serving.models.catalog import MODELS, model
-from serving.models.spec import ModelSpec
 from serving.startup.timeouts import DEFAULT_LONGEST_REQUEST_SECONDS
 
 
 @dataclass(frozen=True)
 class Selection:
-    """One engine on one slice, and the name that selected it; `image` where a stack names one."""
+    """A candidate without a proof, and the name that selected it; `image` where a stack names one."""
 
     name: str
-    accelerator: Accelerator
-    model: ModelSpec
-    engine: EngineConfig
+    candidate: Candidate
     longest_request_seconds: int = DEFAULT_LONGEST_REQUEST_SECONDS
     image: str | None = None
 
     @cached_property
-    def proof(self) -> Proof | None:
-        """What the compiler said of this engine on this slice. Raises ValueError when its file is broken."""
-        return proofs.of(self.accelerator, self.model, self.engine)
+    def proved(self) -> Candidate:
+        """The candidate with its committed proof. Raises ValueError when the proof's file is broken."""
+        return proofs.with_proof(self.candidate)
+
+
+def candidate_of(settings: Settings) -> Candidate:
+    """Returns what a stack's settings describe, without a proof. Raises ValueError, one sentence a line."""
+    engine = engine_for(settings.phase, settings.scenario, settings.engine)
+    spec, revision = model(settings.model_name), settings.model_revision
+    return Candidate(
+        accelerator=accelerator(settings.accelerator),
+        model=spec if revision is None else replace(spec, revision=revision),
+        engine=engine,
+    )
 
 
 def from_settings(name: str, settings: Settings) -> Selection:
     """Returns the engine that a stack's settings describe. Raises ValueError, one sentence a line."""
-    selection = from_phase(
-        name,
-        phase=settings.phase,
-        scenario=settings.scenario,
-        accelerator_name=settings.accelerator,
-        model_name=settings.model,
-        engine=settings.engine,
-    )
-    spec, revision = selection.model, settings.model_revision
-    return replace(
-        selection,
-        model=spec if revision is None else replace(spec, revision=revision),
+    return Selection(
+        name=name,
+        candidate=candidate_of(settings),
         image=settings.image,
         longest_request_seconds=settings.longest_request_seconds,
     )
@@ -73,9 +71,11 @@ def from_phase(
     config = engine_for(phase, scenario, engine)
     return Selection(
         name=name,
-        accelerator=accelerator(accelerator_name),
-        model=model(model_name or named_phase(phase).model),
-        engine=config,
+        candidate=Candidate(
+            accelerator=accelerator(accelerator_name),
+            model=model(model_name or named_phase(phase).model),
+            engine=config,
+        ),
     )
 
 

@@ -89,18 +89,14 @@ def _bootlog(options: argparse.Namespace) -> int:
         log = options.file.read_text("utf-8", "replace")
     except OSError as error:
         raise ValueError(f"{options.file} cannot be read ({error.strerror}); name a server's log.") from None
-    lines = boot_log_check.compare(
-        boot_log.parse(log), selection.accelerator, selection.model, selection.engine
-    )
+    lines = boot_log_check.compare(boot_log.parse(log), selection.candidate)
     print(boot_log_check.render(lines))
     return int(bool(boot_log_check.disagreements(lines)))
 
 
 def _explain(options: argparse.Namespace) -> int:
     subjects = from_options(options, Path.cwd())
-    found = [
-        findings(subject.accelerator, subject.model, subject.engine, subject.proof) for subject in subjects
-    ]
+    found = [findings(subject.proved) for subject in subjects]
     print(_shown(subjects, found, options))
     code = 0
     for each in found:

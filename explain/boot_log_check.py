@@ -4,13 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from explain.boot_log import BootLog
-from serving.compilation.resolved_config import resolve
-from serving.engine.config import EngineConfig
-from serving.hardware.accelerators import Accelerator
+from serving.compilation.candidate import Candidate
 from serving.memory.budget import budget
 from serving.memory.terms import Memory
 from serving.messages.units import GIB
-from serving.models.spec import ModelSpec
 from serving.startup.cold_start import estimate
 
 
@@ -26,15 +23,13 @@ class Line:
     note: str = ""
 
 
-def compare(
-    log: BootLog, accelerator: Accelerator, model: ModelSpec, engine: EngineConfig
-) -> tuple[Line, ...]:
-    """Everything that the log measured and this package predicts, for the engine that was booted.
+def compare(log: BootLog, candidate: Candidate) -> tuple[Line, ...]:
+    """Returns everything that the log measured and this package predicts, for the engine that was booted.
 
     Raises ValueError when the engine cannot be predicted at all.
     """
-    memory = budget(accelerator, model, engine)
-    return (*_shapes(log, model, engine), *_memory(log, memory), *_times(log, accelerator, model, engine))
+    memory = budget(candidate)
+    return (*_shapes(log, candidate), *_memory(log, memory), *_times(log, candidate))
 
 
 def disagreements(lines: tuple[Line, ...]) -> tuple[Line, ...]:
@@ -69,8 +64,8 @@ def _show(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _shapes(log: BootLog, model: ModelSpec, engine: EngineConfig) -> Iterator[Line]:
-    programs = resolve(model, engine).programs
+def _shapes(log: BootLog, candidate: Candidate) -> Iterator[Line]:
+    programs = candidate.runtime.programs
     yield _exact("token buckets", programs.buckets.tokens, log.tokens)
     yield _exact("request buckets", programs.buckets.requests, log.requests)
     yield _exact("attention buckets", programs.buckets.attention, log.attention)
@@ -117,8 +112,8 @@ def _pages(name: str, predicted: int, measured: int, memory: Memory) -> Line:
     return Line(name, f"{predicted:,}", f"{measured:,}", True, note)
 
 
-def _times(log: BootLog, accelerator: Accelerator, model: ModelSpec, engine: EngineConfig) -> Iterator[Line]:
-    parts = {part.name: part for part in estimate(accelerator, model, engine).parts}
+def _times(log: BootLog, candidate: Candidate) -> Iterator[Line]:
+    parts = {part.name: part for part in estimate(candidate).parts}
     measured = {
         "weights": log.weights_seconds,
         "compile": log.engine_seconds,

@@ -27,15 +27,13 @@ def files(stack: str, folder: Path) -> Mapping[str, str]:
             f"stack {stack!r} names no image; set {PREFIX}image to one with its digest, such as "
             f"vllm/vllm-tpu:v0.32.0@sha256:…"
         )
-    refuse_errors(findings(selection.accelerator, selection.model, selection.engine, selection.proof))
+    refuse_errors(findings(selection.proved))
     life = lifecycle(
-        cold_start.estimate(selection.accelerator, selection.model, selection.engine, selection.proof),
+        cold_start.estimate(selection.proved),
         selection.longest_request_seconds,
     )
     made = release.release(
-        engine=selection.engine,
-        model=selection.model,
-        accelerator=selection.accelerator,
+        selection.candidate,
         image=selection.image,
         lifecycle=life,
         # Names the release, of which these files say nothing.

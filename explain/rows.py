@@ -12,7 +12,6 @@ from pydantic import BaseModel
 
 from config.selection import Selection
 from serving.compilation.fingerprint import fingerprint
-from serving.compilation.resolved_config import resolve
 from serving.deploy import container_layout
 from serving.findings import findings
 from serving.findings.memory import TYPICAL_TOKENS
@@ -50,9 +49,9 @@ def rows(selection: Selection, region: str, provisioning: Provisioning, today: d
 
 
 def _server(selection: Selection) -> Iterator[Row]:
-    slice_, engine = selection.accelerator, selection.engine
+    slice_, engine = selection.candidate.accelerator, selection.candidate.engine
     yield Row("server", "accelerator", slice_.name, f"{slice_.name}, {slice_.chips} chips")
-    yield Row("server", "model", selection.model.name, selection.model.name)
+    yield Row("server", "model", selection.candidate.model.name, selection.candidate.model.name)
     for field in type(engine).model_fields:
         value = getattr(engine, field)
         if value is not None and value != {}:
@@ -87,7 +86,7 @@ def _plain(value: object) -> str:
 def _memory(selection: Selection) -> Iterator[Row]:
     section = "memory of one chip"
     try:
-        terms = budget(selection.accelerator, selection.model, selection.engine, selection.proof)
+        terms = budget(selection.proved)
     except ValueError as reason:
         yield Row(section, "budget", None, str(reason))
         return
@@ -116,17 +115,17 @@ def _memory(selection: Selection) -> Iterator[Row]:
 
 
 def _requests(selection: Selection, terms: Memory) -> Iterator[Row]:
-    pool = terms.pool
+    pool, engine = terms.pool, selection.candidate.engine
     yield Row("requests", "KV tokens", pool.tokens, f"{pool.tokens:,}", "computed")
-    yield Row("requests", "slots", selection.engine.max_num_seqs, f"{selection.engine.max_num_seqs:,}")
-    for length in (TYPICAL_TOKENS, selection.engine.max_model_len):
-        if length <= selection.engine.max_model_len:
-            resident = min(pool.resident_requests(length), selection.engine.max_num_seqs)
+    yield Row("requests", "slots", engine.max_num_seqs, f"{engine.max_num_seqs:,}")
+    for length in (TYPICAL_TOKENS, engine.max_model_len):
+        if length <= engine.max_model_len:
+            resident = min(pool.resident_requests(length), engine.max_num_seqs)
             yield Row("requests", f"at once, {length:,} tokens each", resident, f"{resident:,}", "computed")
 
 
 def _programs(selection: Selection) -> Iterator[Row]:
-    runtime = resolve(selection.model, selection.engine)
+    runtime = selection.candidate.runtime
     programs = runtime.programs
     buckets = programs.buckets.tokens
     shown = (
@@ -137,16 +136,14 @@ def _programs(selection: Selection) -> Iterator[Row]:
     yield Row("programs", "all", programs.total, f"{programs.total:,}", "computed")
     yield Row("programs", "whole models", programs.backbones, f"{programs.backbones:,}", "computed")
     yield Row("programs", "token buckets", list(buckets), f"{len(buckets)}: {shown}", "computed")
-    graph = fingerprint(
-        image="", model=selection.model, accelerator=selection.accelerator, engine=selection.engine
-    )
+    graph = fingerprint(selection.candidate, image="")
     yield Row("programs", "graph, of compile cache", graph.graph_digest, graph.graph_digest, "computed")
     yield Row("programs", "async scheduling", runtime.async_scheduling, _plain(runtime.async_scheduling))
     yield Row("programs", "images", runtime.multimodal, _plain(runtime.multimodal))
 
 
 def _cold_start(selection: Selection) -> Iterator[Row]:
-    estimate = cold_start.estimate(selection.accelerator, selection.model, selection.engine, selection.proof)
+    estimate = cold_start.estimate(selection.proved)
     for part in estimate.parts:
         yield Row(
             "cold start",
@@ -164,9 +161,7 @@ def _cold_start(selection: Selection) -> Iterator[Row]:
 
 
 def _life(selection: Selection) -> Iterator[Row]:
-    estimate: ColdStart = cold_start.estimate(
-        selection.accelerator, selection.model, selection.engine, selection.proof
-    )
+    estimate: ColdStart = cold_start.estimate(selection.proved)
     life = lifecycle(estimate, selection.longest_request_seconds)
     startup = life.startup_period_seconds * life.startup_failure_threshold
     section = "time-outs"
@@ -196,7 +191,7 @@ def _life(selection: Selection) -> Iterator[Row]:
 
 def _cost(selection: Selection, region: str, provisioning: Provisioning, today: date) -> Iterator[Row]:
     try:
-        price = prices.cost(selection.accelerator, region, provisioning, today)
+        price = prices.cost(selection.candidate.accelerator, region, provisioning, today)
     except ValueError as reason:
         yield Row("cost", "price", None, str(reason))
         return
@@ -215,21 +210,17 @@ def document(selection: Selection, region: str, provisioning: Provisioning, toda
         "name": selection.name,
         **sections,
         "argv": list(command(selection)),
-        "environment": selection.engine.environment(),
-        "findings": [
-            {**vars(finding), "sentence": str(finding)}
-            for finding in findings(selection.accelerator, selection.model, selection.engine, selection.proof)
-        ],
+        "environment": selection.candidate.engine.environment(),
+        "findings": [{**vars(finding), "sentence": str(finding)} for finding in findings(selection.proved)],
     }
 
 
 def title(selection: Selection) -> str:
     """One line that says what the table is about."""
-    return f"{selection.name}: {selection.model.name} on {selection.accelerator.name}"
+    return f"{selection.name}: {selection.candidate.model.name} on {selection.candidate.accelerator.name}"
 
 
 def command(selection: Selection) -> tuple[str, ...]:
     """The command line as the workload runs it, without what the workload itself adds."""
-    return selection.engine.argv(
-        f"{container_layout.MODELS}/{selection.model.name}", selection.model.name, container_layout.PORT
-    )
+    name = selection.candidate.model.name
+    return selection.candidate.engine.argv(f"{container_layout.MODELS}/{name}", name, container_layout.PORT)

@@ -23,6 +23,7 @@ from proof import bake, environment
 from proof.environment import Refused
 from serving.compilation import proofs
 from serving.compilation.fingerprint import fingerprint
+from serving.compilation.proof import Proof
 from serving.findings import findings, refuse_errors
 
 PARTIAL = (
@@ -93,19 +94,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _prove(options: argparse.Namespace) -> int:
     selection = _selection(options)
+    candidate = selection.candidate
     versions = environment.versions()
-    graph = fingerprint(
-        image="", model=selection.model, accelerator=selection.accelerator, engine=selection.engine
-    ).graph_digest
+    graph = fingerprint(candidate, image="").graph_digest
     from proof import checkpoint
     from proof.work_folder import WorkFolder
 
-    configuration = checkpoint.configuration(selection.model, options.files, options.config)
+    configuration = checkpoint.configuration(candidate.model, options.files, options.config)
     folder = WorkFolder(options.work, graph, {"versions": versions, "config": configuration})
     if not options.helper:
         folder.forget_refusals()
         checkpoint.write(configuration, options.files, folder.checkpoint)
-    environment.prepare(selection.engine.environment(), selection.accelerator, folder.cache)
+    environment.prepare(candidate.engine.environment(), candidate.accelerator, folder.cache)
     with _helpers(0 if options.helper else options.processes - 1):
         proof, records = _compiled(
             selection, folder, graph, versions, quick=options.quick, silent=options.helper
@@ -132,25 +132,27 @@ def _prove(options: argparse.Namespace) -> int:
 
 def _selection(options: argparse.Namespace) -> Selection:
     (selection,) = from_options(options, STACKS)
-    if selection.accelerator.is_stand_in:
+    slice_, engine = selection.candidate.accelerator, selection.candidate.engine
+    if slice_.is_stand_in:
         raise ValueError(
-            f"accelerator is {selection.accelerator.name}, a CPU that plays a slice: there is nothing to "
+            f"accelerator is {slice_.name}, a CPU that plays a slice: there is nothing to "
             "prove; name a real one."
         )
-    if selection.engine.tensor_parallel_size != selection.accelerator.chips:
+    if engine.tensor_parallel_size != slice_.chips:
         raise ValueError(
-            f"engine.tensor_parallel_size is {selection.engine.tensor_parallel_size} and "
-            f"{selection.accelerator.name} has {selection.accelerator.chips} chips: a proof is for all of "
-            f"them; set it to that (--set tensor_parallel_size={selection.accelerator.chips})."
+            f"engine.tensor_parallel_size is {engine.tensor_parallel_size} and "
+            f"{slice_.name} has {slice_.chips} chips: a proof is for all of "
+            f"them; set it to that (--set tensor_parallel_size={slice_.chips})."
         )
-    found = findings(selection.accelerator, selection.model, selection.engine)
+    found = findings(selection.candidate)
     refuse_errors(finding for finding in found if finding.code not in FOR_THE_COMPILER)
     if options.bake:
         bake.check(selection, whole=_whole(options))
     if options.layers:
-        period = min(selection.model.full_attention_period, options.layers)
-        model = dataclasses.replace(selection.model, layers=options.layers, full_attention_period=period)
-        return dataclasses.replace(selection, model=model)
+        model = selection.candidate.model
+        period = min(model.full_attention_period, options.layers)
+        model = dataclasses.replace(model, layers=options.layers, full_attention_period=period)
+        return dataclasses.replace(selection, candidate=dataclasses.replace(selection.candidate, model=model))
     return selection
 
 
@@ -161,16 +163,17 @@ def _whole(options: argparse.Namespace) -> bool:
 
 def _compiled(
     selection: Selection, folder: Any, graph: str, versions: dict[str, str], *, quick: bool, silent: bool
-) -> tuple[proofs.Proof, list[Any]]:
+) -> tuple[Proof, list[Any]]:
     from proof import compile_programs, engine_boot, patches
 
     began = time.monotonic()
-    _say(f"-> booting vllm-tpu over the shapes of {selection.model.name}", silent)
-    patches.name_the_chip(selection.accelerator)
+    slice_ = selection.candidate.accelerator
+    _say(f"-> booting vllm-tpu over the shapes of {selection.candidate.model.name}", silent)
+    patches.name_the_chip(slice_)
     import tpu_inference  # noqa: F401  sets flags that libtpu reads when it is loaded
 
-    devices = engine_boot.slice_devices(selection.accelerator)
-    booted = engine_boot.boot(selection.engine, folder.checkpoint, selection.accelerator, devices)
+    devices = engine_boot.slice_devices(slice_)
+    booted = engine_boot.boot(selection.candidate.engine, folder.checkpoint, slice_, devices)
     _say(f"   {len(booted.requests)} programs asked for, {time.monotonic() - began:.0f} s", silent)
     requests = compile_programs.choose(booted, quick=quick)
     progress = compile_programs.Progress(requests, folder.records())
@@ -179,7 +182,7 @@ def _compiled(
     programs = tuple(record.program for record in records if record.program)
     if not programs:
         raise Refused(f"The compiler refuses every program, the first for this reason: {records[0].refused}")
-    proof = proofs.Proof(
+    proof = Proof(
         name=selection.name,
         graph=graph,
         compiled=datetime.now(UTC).date().isoformat(),
@@ -231,7 +234,7 @@ def free_memory() -> int:
     return int(found["MemAvailable"].split()[0]) * 1024
 
 
-def rendered(proof: proofs.Proof) -> str:
+def rendered(proof: Proof) -> str:
     """The proof as JSON with one line a program, so that a diff shows which moved."""
     whole = proof.model_copy(update={"programs": ()}).model_dump_json(indent=1)
     lines = ",\n".join(f"  {program.model_dump_json()}" for program in proof.programs)

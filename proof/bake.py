@@ -17,7 +17,7 @@ from config.selection import Selection
 from proof.environment import WRITTEN_FOR, Refused
 from proof.work_folder import Record, WorkFolder, write_whole
 from serving.compilation.fingerprint import fingerprint
-from serving.compilation.proofs import Proof
+from serving.compilation.proof import Proof
 from serving.deploy import baked_cache
 
 MANIFEST = "manifest.json"
@@ -43,12 +43,12 @@ def check(selection: Selection, *, whole: bool) -> None:
             f"versions: set tpuserve:image to {RELEASE} with its real digest (`crane digest {RELEASE}` "
             f"tells it)."
         )
-    if selection.model.revision is None:
+    if selection.candidate.model.revision is None:
         raise Refused(
             f"{selection.name} does not fix the weights, and a cache is for one commit of them: set "
             "tpuserve:model_revision."
         )
-    if problem := baked_cache.problem(selection.accelerator, selection.model, selection.engine):
+    if problem := baked_cache.problem(selection.candidate):
         raise Refused(problem)
 
 
@@ -57,12 +57,7 @@ def pack(
 ) -> Path:
     """Write the archive for the servers of a stack that passes `check` into `out`, whole or not at all; its
     path. Raises Refused when the cache lacks one of the programs, or when tar fails."""
-    named = fingerprint(
-        image=selection.image or "",
-        model=selection.model,
-        accelerator=selection.accelerator,
-        engine=selection.engine,
-    )
+    named = fingerprint(selection.candidate, image=selection.image or "")
     keys = {record.key: f"{record.kind} {record.shape}" for record in records if record.key}
     files = sorted(f"{key}-cache" for key in keys)
     missing = [each for each in records if each.key and not (folder.cache / f"{each.key}-cache").is_file()]

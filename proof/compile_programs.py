@@ -10,7 +10,7 @@ from proof.cache_keys import Known, WatchedKeys, must_be_whole
 from proof.engine_boot import Boot, Request, on_chip
 from proof.environment import Refused
 from proof.work_folder import Record, WorkFolder
-from serving.compilation.proofs import Calls, Program
+from serving.compilation.proof import Calls, Program
 from serving.messages.units import duration
 
 NOTHING: dict[str, Any] = {

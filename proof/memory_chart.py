@@ -4,7 +4,7 @@ from html import escape
 
 from config.selection import Selection
 from proof.report import budgets, parts, verdict
-from serving.compilation.proofs import Proof
+from serving.compilation.proof import Proof
 from serving.messages.units import GIB
 
 WIDTH, BAR, GAP, LEFT, TOP = 920, 34, 26, 70, 64
@@ -55,8 +55,8 @@ def draw(selection: Selection, proof: Proof) -> str:
         body.append(f'<rect x="{x}" y="{y - 10}" width="12" height="12" fill="{colour}"/>')
         body.append(_text(x + 18, y, name))
     height = bottom + -(-len(legend) // columns) * 18 + 24
-    chips = selection.engine.tensor_parallel_size
-    title = f"{selection.name}: {selection.model.name}, each of {chips} chips, {proof.source}"
+    chips = selection.candidate.engine.tensor_parallel_size
+    title = f"{selection.name}: {selection.candidate.model.name}, each of {chips} chips, {proof.source}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
         f'font-family="sans-serif" font-size="12">\n<rect width="100%" height="100%" fill="white"/>\n'

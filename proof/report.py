@@ -1,10 +1,11 @@
 """A proof for people: what stands on each chip, the verdict, and what each kind of program takes."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from config.selection import Selection
 from proof.roofline import bound
-from serving.compilation.proofs import Program, Proof
+from serving.compilation.proof import Program, Proof
 from serving.memory.budget import budget
 from serving.memory.terms import Memory
 from serving.messages.units import GIB, MIB, gib
@@ -15,23 +16,20 @@ UTILISATIONS = (0.90, 0.92, 0.95)
 
 def budgets(selection: Selection, proof: Proof) -> list[tuple[float, Memory]]:
     """The budget at the asked share of HBM and at UTILISATIONS, in rising order, from the proof's sizes."""
-    shares = sorted({*UTILISATIONS, selection.engine.gpu_memory_utilization})
-    engines = [selection.engine.model_copy(update={"gpu_memory_utilization": share}) for share in shares]
-    return [
-        (share, budget(selection.accelerator, selection.model, engine, proof))
-        for share, engine in zip(shares, engines, strict=True)
-    ]
+    shares = sorted({*UTILISATIONS, selection.candidate.engine.gpu_memory_utilization})
+    proved = replace(selection.candidate, proof=proof)
+    return [(share, budget(proved.with_fields(gpu_memory_utilization=share))) for share in shares]
 
 
 def fits(selection: Selection, proof: Proof) -> bool:
     """Whether all that was compiled runs in what a chip has."""
-    found = budget(selection.accelerator, selection.model, selection.engine, proof)
+    found = budget(replace(selection.candidate, proof=proof))
     return not proof.refused and found.problem is None
 
 
 def verdict(selection: Selection, proof: Proof) -> str:
     """One sentence: whether it fits, and by how much."""
-    found = budget(selection.accelerator, selection.model, selection.engine, proof)
+    found = budget(replace(selection.candidate, proof=proof))
     if proof.refused:
         return (
             f"It does not run: the compiler refuses {len(proof.refused)} programs, the first "
@@ -47,7 +45,8 @@ def verdict(selection: Selection, proof: Proof) -> str:
 
 def table(selection: Selection, proof: Proof) -> str:
     """The whole report as text."""
-    lines = [f"{selection.name}: {selection.model.name} on {selection.accelerator.name}, {proof.source}", ""]
+    candidate = selection.candidate
+    lines = [f"{selection.name}: {candidate.model.name} on {candidate.accelerator.name}, {proof.source}", ""]
     lines += [*_chip(selection, proof), "", *_shares(selection, proof), "", *_kinds(proof), ""]
     lines += [*_steps(selection, proof), ""]
     lines += [f"refused: {reason}" for reason in proof.refused]
@@ -55,8 +54,8 @@ def table(selection: Selection, proof: Proof) -> str:
 
 
 def _chip(selection: Selection, proof: Proof) -> Iterator[str]:
-    found = budget(selection.accelerator, selection.model, selection.engine, proof)
-    yield f"each chip, at {selection.engine.gpu_memory_utilization:g}"
+    found = budget(replace(selection.candidate, proof=proof))
+    yield f"each chip, at {selection.candidate.engine.gpu_memory_utilization:g}"
     for name, size in parts(found):
         yield f"  {name:<58}{size / GIB:>9.3f} GiB"
     yield f"  {'usable':<58}{found.hbm_bytes / GIB:>9.3f} GiB"
@@ -116,7 +115,7 @@ def _steps(selection: Selection, proof: Proof) -> Iterator[str]:
         elif program.kind not in shown or program.flops > shown[program.kind].flops:
             shown[program.kind] = program
     for name, program in shown.items():
-        if roof := bound(program, selection.accelerator, proof.weights):
+        if roof := bound(program, selection.candidate.accelerator, proof.weights):
             yield (
                 f"{_shortened(name):<47}{program.needed_bytes / MIB:>10.1f}{program.flops / 1e9:>9,.0f}"
                 f"{program.hbm_bytes / 1e9:>11.2f}  {roof.seconds * 1000:.2f} ms, {roof.by}"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from serving.compilation.proofs import Program
+from serving.compilation.proof import Program
 from serving.hardware.accelerators import Accelerator
 
 

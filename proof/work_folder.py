@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from proof.environment import Refused
-from serving.compilation.proofs import Program
+from serving.compilation.proof import Program
 
 NEEDED_BYTES = 2 * 10**9
 """Records and cache of the largest phase take some hundred MB; the rest is for the compiler's own files."""

@@ -54,7 +54,7 @@ def build(settings: Settings, target: LocalTarget) -> None:
         resolved,
         workload.Site(
             image=resolved.release.image,
-            node_selector=workload.slice_selector(resolved.accelerator),
+            node_selector=workload.slice_selector(resolved.candidate.accelerator),
             volumes=ServerVolumes(
                 models={
                     "name": "models",

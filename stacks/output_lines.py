@@ -5,8 +5,8 @@ A line is short (LONGEST characters), has the numbers that a change moves, and n
 
 from datetime import date
 
+from serving.compilation.candidate import Candidate
 from serving.compilation.fingerprint import Fingerprint
-from serving.compilation.resolved_config import resolve
 from serving.engine.config import EngineConfig
 from serving.findings.memory import TYPICAL_TOKENS
 from serving.hardware import prices
@@ -14,7 +14,6 @@ from serving.hardware.accelerators import Accelerator
 from serving.hardware.prices import Provisioning
 from serving.memory.terms import Memory
 from serving.messages.units import GIB, duration
-from serving.models.spec import ModelSpec
 from serving.startup.cold_start import ColdStart
 
 LONGEST = 160
@@ -35,9 +34,9 @@ def capacity(memory: Memory, engine: EngineConfig) -> str:
     )
 
 
-def programs(model: ModelSpec, engine: EngineConfig) -> str:
-    """What a boot without a cache compiles."""
-    runtime = resolve(model, engine)
+def programs(candidate: Candidate) -> str:
+    """Returns the programs that a boot without a cache compiles."""
+    engine, runtime = candidate.engine, candidate.runtime
     buckets = runtime.programs.buckets
     extras = [
         *(["images"] if runtime.multimodal else []),

@@ -28,14 +28,14 @@ def export(
             pulumi.log.warn(str(finding))
     pulumi.export("endpoint", endpoint)
     pulumi.export("release", plan.release.name)
-    pulumi.export("capacity", output_lines.capacity(plan.memory, plan.engine))
-    pulumi.export("programs", output_lines.programs(plan.model, plan.engine))
+    pulumi.export("capacity", output_lines.capacity(plan.memory, plan.candidate.engine))
+    pulumi.export("programs", output_lines.programs(plan.candidate))
     pulumi.export("cold_start", output_lines.cold_start(plan.cold_start))
     pulumi.export(
         "compile_cache", output_lines.compile_cache(plan.fingerprint, outlives_pod=cache_outlives_pod)
     )
     ways = _provisioning(capacity)
-    prices = [output_lines.cost(plan.accelerator, region, way, date.today()) for way in ways]
+    prices = [output_lines.cost(plan.candidate.accelerator, region, way, date.today()) for way in ways]
     pulumi.export("cost", "; else ".join(prices))
     pulumi.export("findings", [str(finding) for finding in plan.findings])
 

@@ -6,34 +6,29 @@ wrong stack never touches a cluster.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from agent import bundle
+from config.selection import candidate_of
 from config.settings import Settings
 from serving import findings
 from serving.compilation import fingerprint, proofs
+from serving.compilation.candidate import Candidate
 from serving.compilation.fingerprint import Fingerprint
 from serving.deploy import release
 from serving.deploy.release import Release
-from serving.engine.config import EngineConfig
-from serving.engine.phases import engine_for
-from serving.hardware.accelerators import Accelerator, accelerator
 from serving.memory.budget import budget
 from serving.memory.terms import Memory
 from serving.messages.finding import Finding
-from serving.models.catalog import model
-from serving.models.spec import ModelSpec
 from serving.startup.cold_start import ColdStart, estimate
 from serving.startup.timeouts import Lifecycle, lifecycle
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a stack will run: the resolved tables, the engine, its budgets, its findings, its release."""
+    """A stack's candidate with its budgets, its findings and its release."""
 
-    accelerator: Accelerator
-    model: ModelSpec
-    engine: EngineConfig
+    candidate: Candidate
     memory: Memory
     cold_start: ColdStart
     fingerprint: Fingerprint
@@ -43,35 +38,26 @@ class Plan:
 
 
 def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
-    """Resolve `settings`. Raises ValueError, one sentence a line, for whatever could not serve.
+    """Returns what follows from `settings`. Raises ValueError, one sentence a line, for what cannot serve.
 
     `node_wait_seconds` is what a rollout waits for capacity that comes only when Google has some.
     """
-    engine = engine_for(settings.phase, settings.scenario, settings.engine)
-    slice_ = accelerator(settings.accelerator)
-    spec = model(settings.model_name)
-    if settings.model_revision is not None:
-        spec = replace(spec, revision=settings.model_revision)
-    proof = proofs.of(slice_, spec, engine)
-    found = findings.findings(slice_, spec, engine, proof)
-    findings.refuse_errors(found)
-    cold_start = estimate(slice_, spec, engine, proof)
-    life = lifecycle(cold_start, settings.longest_request_seconds, node_wait_seconds)
+    candidate = proofs.with_proof(candidate_of(settings))
+    every = findings.findings(candidate)
+    findings.refuse_errors(every)
+    cold_start = estimate(candidate)
+    timeouts = lifecycle(cold_start, settings.longest_request_seconds, node_wait_seconds)
     return Plan(
-        accelerator=slice_,
-        model=spec,
-        engine=engine,
-        memory=budget(slice_, spec, engine, proof),
+        candidate=candidate,
+        memory=budget(candidate),
         cold_start=cold_start,
-        fingerprint=fingerprint.fingerprint(image=image, model=spec, accelerator=slice_, engine=engine),
-        lifecycle=life,
-        findings=found,
+        fingerprint=fingerprint.fingerprint(candidate, image=image),
+        lifecycle=timeouts,
+        findings=every,
         release=release.release(
-            engine=engine,
-            model=spec,
-            accelerator=slice_,
+            candidate,
             image=image,
-            lifecycle=life,
+            lifecycle=timeouts,
             agent_digest=bundle.digest(),
             require_api_key=settings.authentication == "api-key",
         ),

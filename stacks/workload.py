@@ -71,7 +71,7 @@ def workload(
                 release=plan.release,
                 image=site.image,
                 node_selector=site.node_selector,
-                accelerator=plan.accelerator,
+                accelerator=plan.candidate.accelerator,
                 lifecycle=plan.lifecycle,
                 volumes=site.volumes,
                 cpu=site.cpu,

@@ -1,10 +1,10 @@
-"""What the rules judge: one engine on one slice, resolved once."""
+"""One engine for one model on one slice: what is planned, judged and shown."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from serving.compilation.proofs import Proof
+from serving.compilation.proof import Proof
 from serving.compilation.resolved_config import Runtime, resolve
 from serving.engine.config import EngineConfig
 from serving.hardware.accelerators import Accelerator
@@ -13,21 +13,25 @@ from serving.models.spec import ModelSpec
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What rules look at; `proof` is the engine's, where the compiler has seen it."""
+class Candidate:
+    """An engine, its model and its slice; `proof` is what the compiler said of this engine, or None."""
 
     accelerator: Accelerator
     model: ModelSpec
     engine: EngineConfig
-    proof: Proof | None
+    proof: Proof | None = None
 
     @cached_property
     def runtime(self) -> Runtime:
-        """The values that the server will really use."""
+        """The values that the server uses. Raises ValueError as `resolve` does."""
         return resolve(self.model, self.engine)
 
+    def with_fields(self, **fields: object) -> "Candidate":
+        """Returns the candidate with other engine fields and the same proof; the values are not validated."""
+        return replace(self, engine=self.engine.model_copy(update=fields))
+
     def asked(self, field: str) -> str:
-        """`engine.field is value`, as findings begin."""
+        """Returns `engine.field is value`, as findings begin."""
         value = getattr(self.engine, field)
         text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
         return f"engine.{field} is {text.lower() if isinstance(value, bool) else text}"
@@ -35,8 +39,8 @@ class Subject:
     def finding(
         self, severity: Severity, code: str, field: str, truth: str, change: str, asked: str = ""
     ) -> Finding:
-        """A finding about an engine field; `asked` replaces the standard beginning."""
+        """Returns a finding about an engine field; `asked` replaces the standard beginning."""
         return Finding(severity, code, f"engine.{field}", asked or self.asked(field), truth, change)
 
 
-Rule = Callable[[Subject], Iterator[Finding]]
+Rule = Callable[[Candidate], Iterator[Finding]]

@@ -18,10 +18,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from serving.compilation.resolved_config import resolve
+from serving.compilation.candidate import Candidate
 from serving.engine.config import EngineConfig
-from serving.hardware.accelerators import Accelerator
-from serving.models.spec import ModelSpec
 
 # Variables that no program depends on; any other one in extra_environment is taken to matter.
 _INERT_PREFIXES = (
@@ -65,11 +63,10 @@ def _digest(fields: Iterable[tuple[str, str]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def fingerprint(
-    *, image: str, model: ModelSpec, accelerator: Accelerator, engine: EngineConfig
-) -> Fingerprint:
-    """The fingerprint of this server. `image` is a reference by digest; a mutable tag would lie."""
-    runtime = resolve(model, engine)
+def fingerprint(candidate: Candidate, *, image: str) -> Fingerprint:
+    """Returns the fingerprint of this server. `image` is a reference by digest, because a tag can move."""
+    accelerator, model, engine = candidate.accelerator, candidate.model, candidate.engine
+    runtime = candidate.runtime
     buckets = runtime.programs.buckets
     speculative = engine.speculative
     pages = (

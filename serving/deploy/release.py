@@ -9,10 +9,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from serving.compilation.candidate import Candidate
 from serving.deploy import container_layout
-from serving.engine.config import EngineConfig
-from serving.hardware.accelerators import Accelerator
-from serving.models.spec import ModelSpec
 from serving.startup.timeouts import Lifecycle
 
 EVERY_ADDRESS = "0.0.0.0"
@@ -55,10 +53,8 @@ class Release:
 
 
 def release(
+    candidate: Candidate,
     *,
-    engine: EngineConfig,
-    model: ModelSpec,
-    accelerator: Accelerator,
     image: str,
     lifecycle: Lifecycle,
     agent_digest: str,
@@ -70,6 +66,7 @@ def release(
     counter of `agent/`, the time-outs of the life cycle, the paths of `serving.deploy.container_layout`, and
     loading the model without asking a hub.
     """
+    model, engine = candidate.model, candidate.engine
     environment = {
         **engine.environment(),
         # No image need know our user: PyTorch asks for its name while it is imported, and ends the server
@@ -87,7 +84,7 @@ def release(
     return Release(
         image=image,
         model=model.name if model.revision is None else f"{model.name}@{model.revision}",
-        accelerator=accelerator.name,
+        accelerator=candidate.accelerator.name,
         engine_argv=engine.argv(f"{container_layout.MODELS}/{model.name}", model.name, container_layout.PORT),
         workload_argv=(
             "--middleware",

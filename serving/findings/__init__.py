@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable
 
-from serving.compilation.candidate import Subject
-from serving.compilation.proofs import Proof
-from serving.engine.config import EngineConfig
+from serving.compilation.candidate import Candidate
 from serving.findings import (
     api,
     compiled,
@@ -17,9 +15,7 @@ from serving.findings import (
     programs,
     scheduling,
 )
-from serving.hardware.accelerators import Accelerator
 from serving.messages.finding import SEVERITIES, Finding
-from serving.models.spec import ModelSpec
 
 __all__ = ["Finding", "findings", "refuse_errors"]
 
@@ -44,11 +40,10 @@ def refuse_errors(found: Iterable[Finding]) -> None:
         raise ValueError("\n".join(errors))
 
 
-def findings(
-    accelerator: Accelerator, model: ModelSpec, engine: EngineConfig, proof: Proof | None = None
-) -> tuple[Finding, ...]:
-    """Every finding, errors first; `proof` is this engine's, whose sizes then replace the formulas'. Never
-    raises for an engine that EngineConfig accepts."""
-    subject = Subject(accelerator, model, engine, proof)
-    found = [finding for module in _MODULES for rule in module.RULES for finding in rule(subject)]
+def findings(candidate: Candidate) -> tuple[Finding, ...]:
+    """Returns every finding, errors first. Never raises for an engine that EngineConfig accepts.
+
+    With a proof, its sizes replace those of the formulas.
+    """
+    found = [finding for module in _MODULES for rule in module.RULES for finding in rule(candidate)]
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))

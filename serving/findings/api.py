@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from serving.compilation.candidate import Rule, Subject
+from serving.compilation.candidate import Candidate, Rule
 from serving.messages.finding import Finding
 
 
-def tools(s: Subject) -> Iterator[Finding]:
-    if s.engine.enable_auto_tool_choice and s.engine.tool_call_parser is None:
-        yield s.finding(
+def tools(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.engine.enable_auto_tool_choice and candidate.engine.tool_call_parser is None:
+        yield candidate.finding(
             "error",
             "tool-choice-without-parser",
             "enable_auto_tool_choice",
@@ -17,10 +17,10 @@ def tools(s: Subject) -> Iterator[Finding]:
         )
 
 
-def request_logs(s: Subject) -> Iterator[Finding]:
-    if s.engine.enable_log_requests:
-        prompts = s.engine.logging_level == "DEBUG"
-        yield s.finding(
+def request_logs(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.engine.enable_log_requests:
+        prompts = candidate.engine.logging_level == "DEBUG"
+        yield candidate.finding(
             "warning" if prompts else "note",
             "request-logs",
             "enable_log_requests",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from serving.compilation.candidate import Rule, Subject
+from serving.compilation.candidate import Candidate, Rule
 from serving.memory.budget import budget
 from serving.messages.finding import Finding
 from serving.messages.units import GIB
@@ -13,44 +13,44 @@ TOLERANCE = 0.01
 compiler may differ without a remark."""
 
 
-def refused(s: Subject) -> Iterator[Finding]:
-    if s.proof and s.proof.refused:
-        yield s.finding(
+def refused(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.proof and candidate.proof.refused:
+        yield candidate.finding(
             "error",
             "compiler-refuses",
             "tensor_parallel_size",
-            f"the slice's own compiler refuses {len(s.proof.refused)} of its programs, the first "
-            f"{s.proof.refused[0].rstrip('.')}",
+            f"the slice's own compiler refuses {len(candidate.proof.refused)} of its programs, the first "
+            f"{candidate.proof.refused[0].rstrip('.')}",
             "change what that program comes from, and prove it again",
-            asked=f"this engine was {s.proof.source}",
+            asked=f"this engine was {candidate.proof.source}",
         )
 
 
-def formula(s: Subject) -> Iterator[Finding]:
-    if s.proof is None:
+def formula(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.proof is None:
         return
     try:
-        computed = budget(s.accelerator, s.model, s.engine)
-        compiled = budget(s.accelerator, s.model, s.engine, s.proof)
+        computed = budget(replace(candidate, proof=None))
+        compiled = budget(candidate)
     except ValueError:
         return
     # The same pages on both sides, so that a difference of the weights is not counted twice.
     computed = replace(computed, pool=compiled.pool)
     terms = (
         ("weights", computed.resident_bytes, compiled.resident_bytes, compiled.resident_bytes),
-        ("KV cache", compiled.kv_bytes, s.proof.kv_bytes, s.proof.kv_bytes),
+        ("KV cache", compiled.kv_bytes, candidate.proof.kv_bytes, candidate.proof.kv_bytes),
         ("code of all programs", computed.code_bytes, compiled.code_bytes, compiled.hbm_bytes),
         ("largest buffer", computed.largest_bytes, compiled.largest_bytes, compiled.hbm_bytes),
     )
     for name, by_formula, by_compiler, whole in terms:
         if abs(by_formula - by_compiler) > TOLERANCE * whole:
-            yield s.finding(
+            yield candidate.finding(
                 "note",
                 "formula-and-compiler",
                 "gpu_memory_utilization",
                 f"the formula has {by_formula / GIB:.2f} GiB a chip and the compiler {by_compiler / GIB:.2f}",
                 "trust the compiler's, which is used here; engines without a proof have the formula's",
-                asked=f"{name}, {s.proof.source}",
+                asked=f"{name}, {candidate.proof.source}",
             )
 
 

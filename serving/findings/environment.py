@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from serving.compilation.candidate import Rule, Subject
+from serving.compilation.candidate import Candidate, Rule
 from serving.messages.finding import Finding, Severity
 
 _ON = ("1", "true", "t", "yes", "y", "on")
@@ -35,8 +35,8 @@ _SWITCHES: dict[str, tuple[tuple[str, ...], Severity, str]] = {
 }
 
 
-def switches(s: Subject) -> Iterator[Finding]:
-    for name, value in s.engine.extra_environment.items():
+def switches(candidate: Candidate) -> Iterator[Finding]:
+    for name, value in candidate.engine.extra_environment.items():
         asked = f"engine.extra_environment.{name} is {value}"
         if name in _SWITCHES and value.lower() in _SWITCHES[name][0]:
             _, severity, truth = _SWITCHES[name]
@@ -48,13 +48,13 @@ def switches(s: Subject) -> Iterator[Finding]:
                 truth,
                 "remove it",
             )
-        elif name == "JAX_PLATFORMS" and "tpu" not in value and not s.accelerator.is_stand_in:
+        elif name == "JAX_PLATFORMS" and "tpu" not in value and not candidate.accelerator.is_stand_in:
             yield Finding(
                 "error",
                 "wrong-platform",
                 "engine.extra_environment",
                 asked,
-                f"JAX would not use the chips of {s.accelerator.name}",
+                f"JAX would not use the chips of {candidate.accelerator.name}",
                 "remove it",
             )
         elif name in ("XLA_FLAGS", "LIBTPU_INIT_ARGS"):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from serving.compilation.candidate import Rule, Subject
+from serving.compilation.candidate import Candidate, Rule
 from serving.memory import kv_cache
 from serving.memory.budget import budget
 from serving.messages.finding import Finding
@@ -16,9 +16,9 @@ TYPICAL_TOKENS = 2300
 """A prompt of 2,048 tokens and a short answer, the load that the Turbo-Stable recipe names."""
 
 
-def fit(s: Subject) -> Iterator[Finding]:
+def fit(candidate: Candidate) -> Iterator[Finding]:
     try:
-        terms = budget(s.accelerator, s.model, s.engine, s.proof)
+        terms = budget(candidate)
     except ValueError as refusal:
         yield _refused(str(refusal))
         return
@@ -27,10 +27,10 @@ def fit(s: Subject) -> Iterator[Finding]:
         if problem.code != "too-few-chips":
             yield problem
         return
-    if not s.accelerator.is_stand_in and terms.left_bytes < HEADROOM_FLOOR_BYTES:
+    if not candidate.accelerator.is_stand_in and terms.left_bytes < HEADROOM_FLOOR_BYTES:
         # Pages that are told are so many whatever the share.
-        told = s.engine.num_gpu_blocks_override is not None
-        yield s.finding(
+        told = candidate.engine.num_gpu_blocks_override is not None
+        yield candidate.finding(
             "warning",
             "little-headroom",
             "num_gpu_blocks_override" if told else "gpu_memory_utilization",
@@ -38,10 +38,10 @@ def fit(s: Subject) -> Iterator[Finding]:
             f"know: the runtime's own reservations, fragmentation, images while they are encoded",
             f"lower it by {'a twentieth' if told else '0.02'} or more for a server that must not fall over",
         )
-    length = min(TYPICAL_TOKENS, s.engine.max_model_len)
+    length = min(TYPICAL_TOKENS, candidate.engine.max_model_len)
     resident = terms.pool.resident_requests(length)
-    if resident < s.engine.max_num_seqs:
-        yield s.finding(
+    if resident < candidate.engine.max_num_seqs:
+        yield candidate.finding(
             "note",
             "slots-beyond-cache",
             "max_num_seqs",
@@ -58,23 +58,25 @@ def _refused(text: str) -> Finding:
     return Finding("error", "memory-unknown", "engine", asked, truth, change)
 
 
-def eight_bit_cache(s: Subject) -> Iterator[Finding]:
-    dtype = s.engine.kv_cache_dtype or "auto"
+def eight_bit_cache(candidate: Candidate) -> Iterator[Finding]:
+    dtype = candidate.engine.kv_cache_dtype or "auto"
     if not dtype.startswith("fp8"):
         return
-    chips = s.engine.tensor_parallel_size
+    chips = candidate.engine.tensor_parallel_size
     try:
-        share = kv_cache.token_bytes(s.model, 8, chips) / kv_cache.token_bytes(s.model, 16, chips)
+        narrow, wide = (kv_cache.token_bytes(candidate.model, bits, chips) for bits in (8, 16))
     except ValueError:
         return
     stored = "e5m2" if dtype == "fp8_e5m2" else "e4m3"
-    truth = f"values are stored as {stored} without scales, which nobody has evaluated for {s.model.name}"
+    model = candidate.model.name
+    truth = f"values are stored as {stored} without scales, which nobody has evaluated for {model}"
+    share = narrow / wide
     if share > 0.505:
         truth += f", and a token takes {share:.0%} of its bf16 size on {chips} chips, not half"
     change = "compare answers on your own evaluation"
-    if stored == "e4m3" and s.accelerator.generation == "v6e":
+    if stored == "e4m3" and candidate.accelerator.generation == "v6e":
         change += ", and try fp8_e5m2, which upstream found faster on v6e"
-    yield s.finding("warning", "eight-bit-cache", "kv_cache_dtype", truth, change)
+    yield candidate.finding("warning", "eight-bit-cache", "kv_cache_dtype", truth, change)
 
 
 RULES: tuple[Rule, ...] = (fit, eight_bit_cache)

@@ -2,31 +2,31 @@
 
 from collections.abc import Iterator
 
-from serving.compilation.candidate import Rule, Subject
+from serving.compilation.candidate import Candidate, Rule
 from serving.messages.finding import VERSION, Finding
 
 
-def requantised_experts(s: Subject) -> Iterator[Finding]:
-    engine = s.engine
+def requantised_experts(candidate: Candidate) -> Iterator[Finding]:
+    engine = candidate.engine
     if engine.moe_requantize_weight_dtype is None:
         if engine.moe_requantize_block_size is not None:
-            yield s.finding(
+            yield candidate.finding(
                 "note",
                 "requantise-block-alone",
                 "moe_requantize_block_size",
                 "it does nothing without moe_requantize_weight_dtype",
                 "remove it",
             )
-    elif s.model.experts is None:
-        yield s.finding(
+    elif candidate.model.experts is None:
+        yield candidate.finding(
             "note",
             "requantise-no-experts",
             "moe_requantize_weight_dtype",
-            f"{s.model.name} has no experts",
+            f"{candidate.model.name} has no experts",
             "remove it",
         )
     else:
-        yield s.finding(
+        yield candidate.finding(
             "warning",
             "requantised-experts",
             "moe_requantize_weight_dtype",
@@ -35,21 +35,23 @@ def requantised_experts(s: Subject) -> Iterator[Finding]:
         )
 
 
-def architecture(s: Subject) -> Iterator[Finding]:
-    named = s.engine.architecture_override or s.model.architecture
+def architecture(candidate: Candidate) -> Iterator[Finding]:
+    named = candidate.engine.architecture_override or candidate.model.architecture
     known = ("Gemma4ForConditionalGeneration", "Gemma4ForCausalLM")
     if named not in known:
-        yield s.finding(
+        yield candidate.finding(
             "warning",
             "architecture-fallback",
             "architecture_override",
             f"{VERSION} has no JAX code for {named} and falls back to vLLM's PyTorch code, whose programs "
             f"and memory are not modelled here",
             "set architecture_override to Gemma4ForCausalLM to serve text with the JAX code",
-            asked=f"{s.model.name} declares {named}" if s.engine.architecture_override is None else "",
+            asked=""
+            if candidate.engine.architecture_override
+            else f"{candidate.model.name} declares {named}",
         )
-    elif named == "Gemma4ForCausalLM" and s.runtime.multimodal:
-        yield s.finding(
+    elif named == "Gemma4ForCausalLM" and candidate.runtime.multimodal:
+        yield candidate.finding(
             "error",
             "text-architecture-with-images",
             "architecture_override",
@@ -58,9 +60,9 @@ def architecture(s: Subject) -> Iterator[Finding]:
         )
 
 
-def model_code(s: Subject) -> Iterator[Finding]:
-    if s.engine.model_impl_type == "vllm":
-        yield s.finding(
+def model_code(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.engine.model_impl_type == "vllm":
+        yield candidate.finding(
             "warning",
             "torchax",
             "model_impl_type",
@@ -68,8 +70,8 @@ def model_code(s: Subject) -> Iterator[Finding]:
             "larger than the JAX code's",
             "remove it: auto takes the JAX code",
         )
-    if s.engine.load_format == "runai_streamer":
-        yield s.finding(
+    if candidate.engine.load_format == "runai_streamer":
+        yield candidate.finding(
             "warning",
             "streamer-changes-model-code",
             "load_format",
@@ -78,9 +80,9 @@ def model_code(s: Subject) -> Iterator[Finding]:
         )
 
 
-def remote_code(s: Subject) -> Iterator[Finding]:
-    if s.engine.trust_remote_code:
-        yield s.finding(
+def remote_code(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.engine.trust_remote_code:
+        yield candidate.finding(
             "warning",
             "remote-code",
             "trust_remote_code",

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from serving.compilation.candidate import Rule, Subject
+from serving.compilation.candidate import Candidate, Rule
 from serving.memory.budget import min_batched_tokens
 from serving.messages.finding import VERSION, Finding
 
 
-def unlimited(s: Subject) -> Iterator[Finding]:
-    if s.model.takes_images and s.engine.limit_mm_per_prompt is None:
-        yield s.finding(
+def unlimited(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.model.takes_images and candidate.engine.limit_mm_per_prompt is None:
+        yield candidate.finding(
             "error",
             "media-unlimited",
             "limit_mm_per_prompt",
@@ -19,10 +19,10 @@ def unlimited(s: Subject) -> Iterator[Finding]:
         )
 
 
-def video(s: Subject) -> Iterator[Finding]:
-    limits = s.engine.limit_mm_per_prompt
+def video(candidate: Candidate) -> Iterator[Finding]:
+    limits = candidate.engine.limit_mm_per_prompt
     if limits and limits.video:
-        yield s.finding(
+        yield candidate.finding(
             "error",
             "video",
             "limit_mm_per_prompt",
@@ -32,34 +32,34 @@ def video(s: Subject) -> Iterator[Finding]:
         )
 
 
-def audio(s: Subject) -> Iterator[Finding]:
-    limits = s.engine.limit_mm_per_prompt
+def audio(candidate: Candidate) -> Iterator[Finding]:
+    limits = candidate.engine.limit_mm_per_prompt
     if not limits or not limits.audio:
         return
     asked = f"engine.limit_mm_per_prompt.audio is {limits.audio}"
-    if "audio" in s.model.modalities:
-        yield s.finding(
+    if "audio" in candidate.model.modalities:
+        yield candidate.finding(
             "error",
             "audio-not-loaded",
             "limit_mm_per_prompt",
-            f"{s.model.name} takes audio, but {VERSION} does not load its audio tower on TPU",
+            f"{candidate.model.name} takes audio, but {VERSION} does not load its audio tower on TPU",
             "set audio to 0",
             asked=asked,
         )
     else:
-        yield s.finding(
+        yield candidate.finding(
             "warning",
             "no-audio-tower",
             "limit_mm_per_prompt",
-            f"{s.model.name} has no audio tower, and every request with audio is refused",
+            f"{candidate.model.name} has no audio tower, and every request with audio is refused",
             "set audio to 0",
             asked=asked,
         )
 
 
-def chunked_input(s: Subject) -> Iterator[Finding]:
-    if s.runtime.multimodal and not s.engine.disable_chunked_mm_input:
-        yield s.finding(
+def chunked_input(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.runtime.multimodal and not candidate.engine.disable_chunked_mm_input:
+        yield candidate.finding(
             "error",
             "chunked-images",
             "disable_chunked_mm_input",
@@ -69,12 +69,12 @@ def chunked_input(s: Subject) -> Iterator[Finding]:
         )
 
 
-def item_larger_than_step(s: Subject) -> Iterator[Finding]:
-    limits = s.engine.limit_mm_per_prompt
+def item_larger_than_step(candidate: Candidate) -> Iterator[Finding]:
+    limits = candidate.engine.limit_mm_per_prompt
     videos = limits is None or limits.video > 0
-    item = min_batched_tokens(s.model, s.engine)
-    if item > s.engine.max_num_batched_tokens:
-        yield s.finding(
+    item = min_batched_tokens(candidate.model, candidate.engine)
+    if item > candidate.engine.max_num_batched_tokens:
+        yield candidate.finding(
             "error",
             "item-larger-than-step",
             "max_num_batched_tokens",
@@ -84,9 +84,9 @@ def item_larger_than_step(s: Subject) -> Iterator[Finding]:
         )
 
 
-def first_image(s: Subject) -> Iterator[Finding]:
-    if s.runtime.multimodal and s.engine.vision_programs is None:
-        yield s.finding(
+def first_image(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.runtime.multimodal and candidate.engine.vision_programs is None:
+        yield candidate.finding(
             "warning",
             "first-image-compiles",
             "vision_programs",
@@ -94,8 +94,8 @@ def first_image(s: Subject) -> Iterator[Finding]:
             "set vision_programs, or send one image before traffic",
             asked="engine.vision_programs is not set while images are let in",
         )
-    if s.engine.vision_programs is not None and not s.runtime.multimodal:
-        yield s.finding(
+    if candidate.engine.vision_programs is not None and not candidate.runtime.multimodal:
+        yield candidate.finding(
             "error",
             "vision-programs-without-images",
             "vision_programs",
@@ -105,13 +105,13 @@ def first_image(s: Subject) -> Iterator[Finding]:
         )
 
 
-def vision_budgets(s: Subject) -> Iterator[Finding]:
-    programs = s.engine.vision_programs
-    if programs is None or not s.runtime.multimodal:
+def vision_budgets(candidate: Candidate) -> Iterator[Finding]:
+    programs = candidate.engine.vision_programs
+    if programs is None or not candidate.runtime.multimodal:
         return
-    item = s.model.tokens_per_image
+    item = candidate.model.tokens_per_image
     if min(programs.token_budgets) < item:
-        yield s.finding(
+        yield candidate.finding(
             "error",
             "vision-budget-too-small",
             "vision_programs",
@@ -121,8 +121,8 @@ def vision_budgets(s: Subject) -> Iterator[Finding]:
         )
     together = min(max(programs.token_budgets) // item, programs.images_per_call)
     # Compiled for v6e:2x2 at tensor parallel 4 with budgets of two, three and four images (docs/claims.md).
-    if together > 1 and s.engine.tensor_parallel_size == 4 and not s.accelerator.is_stand_in:
-        yield s.finding(
+    if together > 1 and candidate.engine.tensor_parallel_size == 4 and not candidate.accelerator.is_stand_in:
+        yield candidate.finding(
             "error",
             "vision-batch-refused",
             "vision_programs",

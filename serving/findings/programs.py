@@ -2,29 +2,30 @@
 
 from collections.abc import Iterator
 
-from serving.compilation.candidate import Rule, Subject
-from serving.compilation.resolved_config import BLOCK_TABLE_BYTES, resolve
+from serving.compilation.candidate import Candidate, Rule
+from serving.compilation.resolved_config import BLOCK_TABLE_BYTES
 from serving.messages.finding import Finding
 
 
-def block_table(s: Subject) -> Iterator[Finding]:
-    run = s.runtime
-    if s.engine.block_size is None:
+def block_table(candidate: Candidate) -> Iterator[Finding]:
+    run = candidate.runtime
+    if candidate.engine.block_size is None:
         return
     if not run.block_table_fits:
-        yield s.finding(
+        yield candidate.finding(
             "error",
             "block-table",
             "block_size",
-            f"the block table of {s.engine.max_num_seqs:,} requests of {s.engine.max_model_len:,} tokens "
+            f"the block table of {candidate.engine.max_num_seqs:,} requests of "
+            f"{candidate.engine.max_model_len:,} tokens "
             f"takes {run.block_table_bytes // 1024:,} KiB of scalar memory, where the attention kernel "
             f"leaves {BLOCK_TABLE_BYTES // 1024} KiB",
             f"remove it: the server then takes {run.smallest_block_size}",
         )
         return
-    free = resolve(s.model, s.engine.model_copy(update={"block_size": None})).block_size
-    if free == s.engine.block_size:
-        yield s.finding(
+    free = candidate.with_fields(block_size=None).runtime.block_size
+    if free == candidate.engine.block_size:
+        yield candidate.finding(
             "note",
             "block-size-is-default",
             "block_size",
@@ -34,10 +35,10 @@ def block_table(s: Subject) -> Iterator[Finding]:
         )
 
 
-def block_packing(s: Subject) -> Iterator[Finding]:
-    packing = 32 // s.runtime.kv_bits
-    if s.runtime.block_size % packing:
-        yield s.finding(
+def block_packing(candidate: Candidate) -> Iterator[Finding]:
+    packing = 32 // candidate.runtime.kv_bits
+    if candidate.runtime.block_size % packing:
+        yield candidate.finding(
             "error",
             "block-packing",
             "block_size",
@@ -46,24 +47,25 @@ def block_packing(s: Subject) -> Iterator[Finding]:
         )
 
 
-def batched_kernel(s: Subject) -> Iterator[Finding]:
-    if s.engine.use_batched_rpa_kernel and s.runtime.block_size != 256:
-        yield s.finding(
+def batched_kernel(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.engine.use_batched_rpa_kernel and candidate.runtime.block_size != 256:
+        yield candidate.finding(
             "note",
             "batched-kernel-block",
             "use_batched_rpa_kernel",
-            f"upstream runs that kernel with pages of 256 tokens; here they have {s.runtime.block_size}",
+            f"upstream runs that kernel with pages of 256 tokens; here they have "
+            f"{candidate.runtime.block_size}",
             "set block_size to 256 and measure",
         )
 
 
-def padding_gap(s: Subject) -> Iterator[Finding]:
-    gap = s.engine.bucket_padding_gap
+def padding_gap(candidate: Candidate) -> Iterator[Finding]:
+    gap = candidate.engine.bucket_padding_gap
     if not gap:
         return
-    plain = resolve(s.model, s.engine.model_copy(update={"bucket_padding_gap": 0})).programs
-    programs = s.runtime.programs
-    yield s.finding(
+    plain = candidate.with_fields(bucket_padding_gap=0).runtime.programs
+    programs = candidate.runtime.programs
+    yield candidate.finding(
         "note",
         "padding-gap",
         "bucket_padding_gap",
@@ -74,32 +76,33 @@ def padding_gap(s: Subject) -> Iterator[Finding]:
     )
 
 
-def odd_buckets(s: Subject) -> Iterator[Finding]:
-    smallest = s.engine.min_token_bucket
+def odd_buckets(candidate: Candidate) -> Iterator[Finding]:
+    smallest = candidate.engine.min_token_bucket
     if smallest is not None and smallest & (smallest - 1):
-        yield s.finding(
+        yield candidate.finding(
             "error",
             "bucket-not-a-power",
             "min_token_bucket",
             "the padding code asserts a power of two and the server dies at boot",
             f"set it to {1 << smallest.bit_length() - 1}",
         )
-    above = [size for size in s.engine.compilation_sizes or () if size > s.engine.max_num_batched_tokens]
+    most = candidate.engine.max_num_batched_tokens
+    above = [size for size in candidate.engine.compilation_sizes or () if size > most]
     if above:
-        yield s.finding(
+        yield candidate.finding(
             "warning",
             "bucket-above-budget",
             "compilation_sizes",
-            f"no step has more than max_num_batched_tokens {s.engine.max_num_batched_tokens:,} tokens, so "
+            f"no step has more than max_num_batched_tokens {most:,} tokens, so "
             f"programs for {', '.join(f'{size:,}' for size in above)} are compiled and never run",
             "remove them",
             asked="engine.compilation_sizes has sizes above the budget",
         )
 
 
-def few_requests(s: Subject) -> Iterator[Finding]:
-    if s.engine.max_num_seqs < 8:
-        yield s.finding(
+def few_requests(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.engine.max_num_seqs < 8:
+        yield candidate.finding(
             "note",
             "smallest-batch",
             "max_num_seqs",
@@ -108,23 +111,23 @@ def few_requests(s: Subject) -> Iterator[Finding]:
         )
 
 
-def drafting_programs(s: Subject) -> Iterator[Finding]:
-    if s.engine.speculative is None:
+def drafting_programs(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.engine.speculative is None:
         return
-    without = resolve(s.model, s.engine.model_copy(update={"speculative": None})).programs.total
-    yield s.finding(
+    without = candidate.with_fields(speculative=None).runtime.programs.total
+    yield candidate.finding(
         "note",
         "drafting-programs",
         "speculative",
-        f"drafting takes {s.runtime.programs.total:,} programs, {without:,} without it",
+        f"drafting takes {candidate.runtime.programs.total:,} programs, {without:,} without it",
         "count that into the cold start",
-        asked=f"engine.speculative is {s.engine.speculative.method}",
+        asked=f"engine.speculative is {candidate.engine.speculative.method}",
     )
 
 
-def bucketized_attention(s: Subject) -> Iterator[Finding]:
-    if s.engine.attn_bucketized_num_reqs and s.runtime.multimodal:
-        yield s.finding(
+def bucketized_attention(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.engine.attn_bucketized_num_reqs and candidate.runtime.multimodal:
+        yield candidate.finding(
             "warning",
             "bucketised-attention-images",
             "attn_bucketized_num_reqs",
@@ -134,21 +137,21 @@ def bucketized_attention(s: Subject) -> Iterator[Finding]:
         )
 
 
-def no_precompile(s: Subject) -> Iterator[Finding]:
-    if s.engine.skip_jax_precompile:
-        yield s.finding(
+def no_precompile(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.engine.skip_jax_precompile:
+        yield candidate.finding(
             "error",
             "no-precompile",
             "skip_jax_precompile",
-            f"readiness would come before {s.runtime.programs.total:,} programs exist, and requests would "
-            f"wait for each of them",
+            f"readiness would come before {candidate.runtime.programs.total:,} programs exist, and requests "
+            f"would wait for each of them",
             "remove it",
         )
 
 
-def forbidden_compiles(s: Subject) -> Iterator[Finding]:
-    if s.engine.xla_check_recompilation:
-        yield s.finding(
+def forbidden_compiles(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.engine.xla_check_recompilation:
+        yield candidate.finding(
             "warning",
             "forbidden-compiles",
             "xla_check_recompilation",
@@ -157,32 +160,32 @@ def forbidden_compiles(s: Subject) -> Iterator[Finding]:
         )
 
 
-def workers(s: Subject) -> Iterator[Finding]:
-    asked = s.engine.num_precompile_workers
-    cores = s.accelerator.vcpus
+def workers(candidate: Candidate) -> Iterator[Finding]:
+    asked = candidate.engine.num_precompile_workers
+    cores = candidate.accelerator.vcpus
     if asked and cores and asked > cores:
-        yield s.finding(
+        yield candidate.finding(
             "warning",
             "more-workers-than-cores",
             "num_precompile_workers",
-            f"{s.accelerator.name} has {cores} cores",
+            f"{candidate.accelerator.name} has {cores} cores",
             f"lower it to {cores}",
         )
     elif asked and asked > 1:
-        yield s.finding(
+        yield candidate.finding(
             "note",
             "workers-and-backbones",
             "num_precompile_workers",
-            f"the {s.runtime.programs.backbones} whole-model programs still compile one after another; only "
-            f"the small ones share the threads",
+            f"the {candidate.runtime.programs.backbones} whole-model programs still compile one after "
+            f"another; only the small ones share the threads",
             "keep it",
         )
 
 
-def uncached_programs(s: Subject) -> Iterator[Finding]:
-    seconds, size = s.engine.cache_min_compile_seconds, s.engine.cache_min_entry_bytes
+def uncached_programs(candidate: Candidate) -> Iterator[Finding]:
+    seconds, size = candidate.engine.cache_min_compile_seconds, candidate.engine.cache_min_entry_bytes
     if seconds is None or seconds > 0:
-        yield s.finding(
+        yield candidate.finding(
             "warning",
             "small-programs-uncached",
             "cache_min_compile_seconds",
@@ -191,7 +194,7 @@ def uncached_programs(s: Subject) -> Iterator[Finding]:
             asked="" if seconds else "engine.cache_min_compile_seconds is null, JAX's 1 second",
         )
     if size is not None and size > 0:
-        yield s.finding(
+        yield candidate.finding(
             "warning",
             "small-entries-uncached",
             "cache_min_entry_bytes",

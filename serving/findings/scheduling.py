@@ -2,26 +2,26 @@
 
 from collections.abc import Iterator
 
-from serving.compilation.candidate import Rule, Subject
+from serving.compilation.candidate import Candidate, Rule
 from serving.messages.finding import Finding
 
 
-def context(s: Subject) -> Iterator[Finding]:
-    limit = s.model.max_context
-    if limit is not None and s.engine.max_model_len > limit:
-        yield s.finding(
+def context(candidate: Candidate) -> Iterator[Finding]:
+    limit = candidate.model.max_context
+    if limit is not None and candidate.engine.max_model_len > limit:
+        yield candidate.finding(
             "error",
             "context-too-long",
             "max_model_len",
-            f"{s.model.name} was trained for {limit:,} tokens",
+            f"{candidate.model.name} was trained for {limit:,} tokens",
             f"set it to {limit:,} or less",
         )
 
 
-def step_smaller_than_batch(s: Subject) -> Iterator[Finding]:
-    tokens, requests = s.engine.max_num_batched_tokens, s.engine.max_num_seqs
+def step_smaller_than_batch(candidate: Candidate) -> Iterator[Finding]:
+    tokens, requests = candidate.engine.max_num_batched_tokens, candidate.engine.max_num_seqs
     if tokens < requests:
-        yield s.finding(
+        yield candidate.finding(
             "error",
             "step-smaller-than-batch",
             "max_num_batched_tokens",
@@ -30,12 +30,12 @@ def step_smaller_than_batch(s: Subject) -> Iterator[Finding]:
         )
 
 
-def async_scheduling(s: Subject) -> Iterator[Finding]:
-    speculative = s.engine.speculative
+def async_scheduling(candidate: Candidate) -> Iterator[Finding]:
+    speculative = candidate.engine.speculative
     if speculative is None or speculative.method != "ngram":
         return
-    if s.engine.async_scheduling:
-        yield s.finding(
+    if candidate.engine.async_scheduling:
+        yield candidate.finding(
             "error",
             "async-with-ngram",
             "async_scheduling",
@@ -43,7 +43,7 @@ def async_scheduling(s: Subject) -> Iterator[Finding]:
             "remove it, or remove speculative",
         )
     else:
-        yield s.finding(
+        yield candidate.finding(
             "warning",
             "ngram-synchronous",
             "speculative",
@@ -54,10 +54,10 @@ def async_scheduling(s: Subject) -> Iterator[Finding]:
         )
 
 
-def ngram_lookup(s: Subject) -> Iterator[Finding]:
-    speculative = s.engine.speculative
+def ngram_lookup(candidate: Candidate) -> Iterator[Finding]:
+    speculative = candidate.engine.speculative
     if speculative and speculative.method == "ngram" and speculative.prompt_lookup_max is None:
-        yield s.finding(
+        yield candidate.finding(
             "note",
             "ngram-lookup-default",
             "speculative",
@@ -67,15 +67,15 @@ def ngram_lookup(s: Subject) -> Iterator[Finding]:
         )
 
 
-def drafting_request_limits(s: Subject) -> Iterator[Finding]:
-    if s.engine.speculative:
-        yield s.finding(
+def drafting_request_limits(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.engine.speculative:
+        yield candidate.finding(
             "note",
             "no-prompt-logprobs",
             "speculative",
             "requests with prompt_logprobs are refused while drafting is on",
             "tell your users",
-            asked=f"engine.speculative is {s.engine.speculative.method}",
+            asked=f"engine.speculative is {candidate.engine.speculative.method}",
         )
 
 

@@ -2,26 +2,21 @@
 
 from dataclasses import replace
 
-from serving.compilation.proofs import Proof
-from serving.compilation.resolved_config import resolve
+from serving.compilation.candidate import Candidate
 from serving.engine.config import EngineConfig
-from serving.hardware.accelerators import Accelerator
 from serving.memory.problems import first_problem
 from serving.memory.terms import Memory, terms
 from serving.models.spec import ModelSpec
 
 
-def budget(
-    accelerator: Accelerator, model: ModelSpec, engine: EngineConfig, proof: Proof | None = None
-) -> Memory:
-    """The budget of this engine on this slice.
+def budget(candidate: Candidate) -> Memory:
+    """Returns the budget of this engine on this slice.
 
     Raises ValueError when the model's shapes do not divide by the chips, or when a width that is needed
     has no public source.
     """
-    runtime = resolve(model, engine)
-    memory = terms(accelerator, model, engine, runtime, proof)
-    return replace(memory, problem=first_problem(memory, accelerator, model, engine, runtime, proof))
+    memory = terms(candidate)
+    return replace(memory, problem=first_problem(memory, candidate))
 
 
 def min_batched_tokens(model: ModelSpec, engine: EngineConfig) -> int:

@@ -4,8 +4,7 @@ import bisect
 import math
 from dataclasses import replace
 
-from serving.compilation.proofs import Proof
-from serving.compilation.resolved_config import Runtime
+from serving.compilation.candidate import Candidate
 from serving.engine.config import EngineConfig
 from serving.hardware.accelerators import Accelerator
 from serving.hardware.host_resources import needs
@@ -15,15 +14,9 @@ from serving.messages.units import gib
 from serving.models.spec import ModelSpec
 
 
-def first_problem(
-    memory: Memory,
-    accelerator: Accelerator,
-    model: ModelSpec,
-    engine: EngineConfig,
-    runtime: Runtime,
-    proof: Proof | None,
-) -> Finding | None:
-    """The first problem that these terms have, in the order in which a boot would meet them."""
+def first_problem(memory: Memory, candidate: Candidate) -> Finding | None:
+    """Returns the first problem of these terms, in the order in which a boot would meet them."""
+    accelerator, model, engine = candidate.accelerator, candidate.model, candidate.engine
     asked = f"engine.gpu_memory_utilization is {engine.gpu_memory_utilization:g}"
     if memory.chips > accelerator.chips:
         return _error(
@@ -62,7 +55,7 @@ def first_problem(
             f"set it to {longest:,} or less, or give the cache more room",
         )
     if memory.left_bytes < 0:
-        return _programs_problem(memory, accelerator, model, engine, runtime, proof, asked)
+        return _programs_problem(memory, candidate, asked)
     return None
 
 
@@ -77,25 +70,18 @@ def _room_for_weights(memory: Memory, engine: EngineConfig) -> str:
     return "take a larger slice or a smaller model"
 
 
-def _programs_problem(
-    memory: Memory,
-    accelerator: Accelerator,
-    model: ModelSpec,
-    engine: EngineConfig,
-    runtime: Runtime,
-    proof: Proof | None,
-    asked: str,
-) -> Finding:
+def _programs_problem(memory: Memory, candidate: Candidate, asked: str) -> Finding:
+    pages = candidate.engine.num_gpu_blocks_override
     buffer = max(memory.temporaries, key=lambda temporary: temporary.bytes)
     missing = -memory.left_bytes
     field = "gpu_memory_utilization"
-    if engine.num_gpu_blocks_override is not None:
+    if pages is not None:
         # The pages are so many whatever the share: lowering that would free nothing.
         field = "num_gpu_blocks_override"
-        asked = _asked_pages(engine.num_gpu_blocks_override)
+        asked = _asked_pages(pages)
         change = _fewer_pages(memory, missing)
     else:
-        change = _smaller_share(accelerator, model, engine, runtime, proof)
+        change = _smaller_share(candidate)
     if buffer.grows_with:
         change += f", or lower {buffer.grows_with}"
     return _error(
@@ -115,14 +101,11 @@ def _fewer_pages(memory: Memory, missing: int) -> str:
     return f"set it to {fewer.pages:,} or less" if fewer.serves_one else "take a larger slice"
 
 
-def _smaller_share(
-    accelerator: Accelerator, model: ModelSpec, engine: EngineConfig, runtime: Runtime, proof: Proof | None
-) -> str:
+def _smaller_share(candidate: Candidate) -> str:
     def at(percent: int) -> Memory:
-        smaller = engine.model_copy(update={"gpu_memory_utilization": percent / 100})
-        return terms(accelerator, model, smaller, runtime, proof)
+        return terms(candidate.with_fields(gpu_memory_utilization=percent / 100))
 
-    percents = range(math.ceil(100 * engine.gpu_memory_utilization) - 1, 0, -1)
+    percents = range(math.ceil(100 * candidate.engine.gpu_memory_utilization) - 1, 0, -1)
     # A smaller share has fewer pages, so it leaves no less to the programs and serves no longer request.
     found = bisect.bisect_left(percents, True, key=lambda percent: at(percent).left_bytes >= 0)
     if found < len(percents) and at(percents[found]).pool.serves_one:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from serving.compilation.buckets import Buckets, pairs
-from serving.compilation.proofs import Calls, Proof
+from serving.compilation.proof import Calls, Proof
 from serving.compilation.resolved_config import Runtime
 from serving.engine.config import EngineConfig
 from serving.messages.units import MIB

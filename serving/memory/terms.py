@@ -8,16 +8,12 @@ otherwise.
 
 from dataclasses import dataclass
 
-from serving.compilation.proofs import Proof
-from serving.compilation.resolved_config import Runtime
-from serving.engine.config import EngineConfig
-from serving.hardware.accelerators import Accelerator
+from serving.compilation.candidate import Candidate
 from serving.memory import program_buffers
 from serving.memory.kv_cache import Pool, pool
 from serving.memory.program_buffers import Temporary
 from serving.memory.weights import Group, groups
 from serving.messages.finding import Finding
-from serving.models.spec import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -76,10 +72,10 @@ class Memory:
         return self.problem is None
 
 
-def terms(
-    accelerator: Accelerator, model: ModelSpec, engine: EngineConfig, runtime: Runtime, proof: Proof | None
-) -> Memory:
-    """The terms of this engine on this slice, without a judgement. Raises ValueError as `budget` does."""
+def terms(candidate: Candidate) -> Memory:
+    """Returns the terms of this engine on this slice, not judged. Raises ValueError as `budget` does."""
+    accelerator, model, engine = candidate.accelerator, candidate.model, candidate.engine
+    runtime, proof = candidate.runtime, candidate.proof
     chips = engine.tensor_parallel_size
     hbm = accelerator.hbm_bytes_per_chip
     weights = groups(model, engine)

@@ -10,10 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from serving.compilation.buckets import Programs
-from serving.compilation.proofs import Proof
-from serving.compilation.resolved_config import resolve
-from serving.engine.config import EngineConfig
-from serving.hardware.accelerators import Accelerator
+from serving.compilation.candidate import Candidate
+from serving.compilation.proof import Proof
 from serving.models.spec import ModelSpec
 from serving.startup.rates import MIN_BUDGET_SECONDS, STAND_IN_RATES, V6E_RATES, Rates, Source
 
@@ -75,13 +73,14 @@ class ColdStart:
         return _budget(part for part in self.parts if part.name not in BEFORE_CONTAINER)
 
 
-def estimate(
-    accelerator: Accelerator, model: ModelSpec, engine: EngineConfig, proof: Proof | None = None
-) -> ColdStart:
-    """The parts of a boot of this engine on this slice; a `proof` says which programs there are to compile,
-    and how long each takes in proportion to the others."""
+def estimate(candidate: Candidate) -> ColdStart:
+    """Returns the parts of a boot of this engine on this slice.
+
+    A proof says which programs are compiled, and how long each takes in proportion to the others.
+    """
+    accelerator, model, engine = candidate.accelerator, candidate.model, candidate.engine
+    runtime, proof = candidate.runtime, candidate.proof
     rates = STAND_IN_RATES if accelerator.is_stand_in else V6E_RATES
-    runtime = resolve(model, engine)
     programs = runtime.programs
     server = rates.server + (rates.images if runtime.multimodal else 0)
     workers = min(engine.num_precompile_workers or 1, accelerator.vcpus or 1)

@@ -63,10 +63,10 @@ def build(settings: Settings, target: GkeTarget) -> None:
         return WorkloadIdentity(f"{account}-identity", args, opts)
 
     weights = Weights(
-        repository=resolved.model.hf_repo,
+        repository=resolved.candidate.model.hf_repo,
         revision=settings.model_revision,
-        model=resolved.model.name,
-        bytes=resolved.model.weight_bytes,
+        model=resolved.candidate.model.name,
+        bytes=resolved.candidate.model.weight_bytes,
         bucket=shared.bucket,
     )
     staged = WeightsJob(

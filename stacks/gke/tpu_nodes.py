@@ -30,7 +30,7 @@ def slices(
     in_cluster: pulumi.ResourceOptions,
 ) -> tuple[pulumi.Resource, dict[str, pulumi.Input[str]]]:
     """Where TPU nodes come from, and how a pod asks for them."""
-    slice_ = resolved.accelerator
+    slice_ = resolved.candidate.accelerator
     assert slice_.machine_type is not None
     disk = slice_.disk_types[0]
     if isinstance(target.capacity, ProvisioningFallback):

@@ -68,7 +68,7 @@ def boot_metadata(
 ) -> Mapping[str, str]:
     """The attributes that make a machine boot, by name. `disk` is the data disk's path, empty without one."""
     release = replace(resolved.release, image=f"{prefix}/{resolved.release.image}")
-    spec = resolved.model
+    spec = resolved.candidate.model
     keyed = settings.authentication == "api-key"
     version = f"projects/{target.project}/secrets/{secret}/versions/latest"
     script = vm_boot.script(

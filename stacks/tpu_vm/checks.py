@@ -27,7 +27,7 @@ def too_slow(cold_start: ColdStart) -> Iterator[str]:
 
 def baked_cache_pages(target: TpuVmTarget, resolved: Plan) -> Iterator[str]:
     """A cache made without a TPU has one size of KV cache in its keys."""
-    problem = baked_cache.problem(resolved.accelerator, resolved.model, resolved.engine)
+    problem = baked_cache.problem(resolved.candidate)
     if target.baked_cache and problem is not None:
         yield f"target.baked_cache is true, but {problem}"
 

@@ -87,10 +87,10 @@ def _template(
     bought: Purchase,
 ) -> tuple[InstanceTemplate, pulumi.Output[str]]:
     """The template, and the digits that name it: others when anything in it is another."""
-    slice_ = resolved.accelerator
+    slice_ = resolved.candidate.accelerator
     assert slice_.machine_type is not None
     texts = metadata(settings, target, resolved, here.shared, vm_boot.data_disk() if target.keep_data else "")
-    size = data_gb(resolved.model)
+    size = data_gb(resolved.candidate.model)
     args = InstanceTemplateArgs(
         template="",
         machine_type=slice_.machine_type,
@@ -124,7 +124,7 @@ def _group_name(
     """
     if target.capacity.kind == "flex-start":
         return mark.apply(lambda made: f"{here.name}-{digits([made, settings.replicas])}")
-    place = [target.zone, *target.other_zones, data_gb(resolved.model) if target.keep_data else 0]
+    place = [target.zone, *target.other_zones, data_gb(resolved.candidate.model) if target.keep_data else 0]
     return f"{here.name}-{digits(place)[:4]}"
 
 
@@ -151,7 +151,7 @@ def _group(
     )
     # Google deletes no group that a load balancer uses.
     new_group_first = target.second_slice or target.endpoint is not None
-    told = stockout.hook(target, resolved.accelerator, target.capacity)
+    told = stockout.hook(target, resolved.candidate.accelerator, target.capacity)
     if target.other_zones:
         regional = RegionalGroupArgs(
             group=group,

@@ -34,7 +34,7 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
     refuse(problems(settings, placeholders=pulumi.runtime.is_dry_run()))
     assert settings.image is not None
     resolved = plan(settings, settings.image)
-    slice_ = resolved.accelerator
+    slice_ = resolved.candidate.accelerator
     refuse(checks.baked_cache_pages(target, resolved))
     assert slice_.tpu_type is not None and slice_.runtime_version is not None
     for limit in LIMITS:
@@ -52,7 +52,7 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
             tpu_type=slice_.tpu_type,
             runtime_version=slice_.runtime_version,
             disk_type=slice_.disk_types[0],
-            disk_gb=data_gb(resolved.model),
+            disk_gb=data_gb(resolved.candidate.model),
             network=here.shared.network,
             subnetwork=here.shared.subnetwork,
             email=here.email,

@@ -19,7 +19,8 @@ import pytest
 
 from local import image, paths
 from serving.compilation import resolved_config
-from serving.compilation.proofs import Proof
+from serving.compilation.candidate import Candidate
+from serving.compilation.proof import Proof
 from serving.engine import phases
 from serving.engine.config import EngineConfig
 from serving.hardware.accelerators import accelerator
@@ -120,7 +121,7 @@ def test_buckets_and_programs(name: str, booted: dict[str, dict[str, Any]]) -> N
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_pages_and_tokens_of_the_kv_cache(name: str, booted: dict[str, dict[str, Any]]) -> None:
-    expected = budget(V6E_4, spec(name), ENGINES[name])
+    expected = budget(Candidate(V6E_4, spec(name), ENGINES[name]))
     assert booted[name]["pages"] == expected.pool.pages
     assert booted[name]["kv_bytes"] == expected.kv_bytes
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from local import image, paths
 from local.image.image import ENVIRONMENT
+from serving.compilation.candidate import Candidate
 from serving.compilation.fingerprint import fingerprint, moved
 from serving.compilation.resolved_config import resolve
 from serving.engine.config import parse
@@ -97,10 +98,9 @@ def test_the_fingerprint_moves_exactly_when_a_key_does(tmp_path: Path) -> None:
 
 
 def _fingerprint(change: Mapping[str, object]):
-    return fingerprint(
-        image="image", model=model("tiny-gemma4-moe"), accelerator=accelerator("local-v6e-4"),
-        engine=parse({**FIELDS, **change}),
-    )  # fmt: skip
+    engine = parse({**FIELDS, **change})
+    candidate = Candidate(accelerator("local-v6e-4"), model("tiny-gemma4-moe"), engine)
+    return fingerprint(candidate, image="image")
 
 
 ADD = """

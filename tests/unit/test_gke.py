@@ -12,6 +12,7 @@ from config.checks import problems
 from config.provisioning import WAIT_MINUTES, node_wait_seconds
 from config.settings import Settings
 from config.targets import FoundationTarget, GkeTarget
+from serving.compilation.candidate import Candidate
 from serving.engine.phases import engine_for
 from serving.hardware.accelerators import accelerator
 from serving.models.catalog import model
@@ -243,7 +244,7 @@ def test_only_capacity_that_comes_later_is_waited_for() -> None:
 
 def test_the_load_balancer_outlasts_the_longest_answer() -> None:
     slice_, spec = accelerator("v6e-4"), model("gemma-4-26b-a4b-it")
-    estimate = cold_start.estimate(slice_, spec, engine_for("tuned", None, {}))
+    estimate = cold_start.estimate(Candidate(slice_, spec, engine_for("tuned", None, {})))
     for seconds in (1, 300, 3600):
         life = lifecycle(estimate, seconds)
         backend: dict[str, Any] = policies(life)["GCPBackendPolicy"]

@@ -182,7 +182,7 @@ def test_make_prove_refuses_before_it_builds_anything(
 
 def test_the_good_one_is_good(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(folder, {})
-    assert from_stack("mine", folder).model.revision == GOOD["model_revision"]
+    assert from_stack("mine", folder).candidate.model.revision == GOOD["model_revision"]
     assert COMMANDS["explain"](folder) == 0
     assert COMMANDS["compose"](folder) == 0
     assert "TPUSERVE_API_KEY_FILE" in capsys.readouterr().out

@@ -1,6 +1,6 @@
 """Proofs made by hand, for tests of what reads them."""
 
-from serving.compilation.proofs import Program, Proof
+from serving.compilation.proof import Program, Proof
 from serving.messages.units import GIB
 
 

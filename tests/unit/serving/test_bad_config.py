@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from config.selection import from_name, from_stack, overrides
+from serving.compilation.candidate import Candidate
 from serving.engine.phases import PHASES, engine_for
 from serving.findings import findings
 from serving.hardware.accelerators import DEFAULT_ACCELERATOR, accelerator
@@ -114,9 +115,11 @@ def test_a_bad_value_is_refused_in_one_sentence(case: dict[str, Any]) -> None:
 )
 def test_a_bad_combination_says_what_was_asked_what_is_true_and_what_to_change(case: dict[str, Any]) -> None:
     every = findings(
-        accelerator(case.get("accelerator", DEFAULT_ACCELERATOR)),
-        model(case.get("model", DEFAULT_MODEL)),
-        engine_for("tuned", None, case["overrides"]),
+        Candidate(
+            accelerator(case.get("accelerator", DEFAULT_ACCELERATOR)),
+            model(case.get("model", DEFAULT_MODEL)),
+            engine_for("tuned", None, case["overrides"]),
+        ),
     )
     found = [(finding.severity, str(finding)) for finding in every if finding.code == case["code"]]
     assert found == [(case["severity"], case["sentence"])]
@@ -155,6 +158,6 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(overrides: dict[str, object
 def test_no_phase_has_an_error_and_every_row_of_the_table_is_a_deviation_from_a_good_engine() -> None:
     for phase in PHASES.values():
         every = findings(
-            accelerator(DEFAULT_ACCELERATOR), model(phase.model), engine_for(phase.name, None, {})
+            Candidate(accelerator(DEFAULT_ACCELERATOR), model(phase.model), engine_for(phase.name, None, {}))
         )
         assert [str(finding) for finding in every if finding.severity == "error"] == []

@@ -12,6 +12,7 @@ import pytest
 
 from explain import boot_log
 from explain.boot_log_check import compare, disagreements, render
+from serving.compilation.candidate import Candidate
 from tests.unit.serving.strategies import GEMMA, STAND_IN, TINY, V6E_4, engine
 
 LOGS = Path(__file__).with_name("boot_logs")
@@ -66,7 +67,7 @@ def read(name: str) -> str:
 def test_prediction_and_log_agree_in_every_line(name: str) -> None:
     mebibytes, fields = BOOTS[name]
     slice_ = dataclasses.replace(STAND_IN, hbm_bytes_per_chip=mebibytes * 2**20)
-    lines = compare(boot_log.parse(read(name)), slice_, TINY, engine(**fields))
+    lines = compare(boot_log.parse(read(name)), Candidate(slice_, TINY, engine(**fields)))
     assert disagreements(lines) == ()
     exact = {line.name: line for line in lines}
     for line in ("token buckets", "request buckets", "programs", "block size", "KV pages", "KV tokens"):
@@ -108,14 +109,16 @@ def test_another_engine_than_the_one_that_booted_shows(fields: dict[str, Any], n
     slice_ = dataclasses.replace(STAND_IN, hbm_bytes_per_chip=128 * 2**20)
     differing = {
         line.name
-        for line in disagreements(compare(boot_log.parse(read("doubling-fp8")), slice_, TINY, config))
+        for line in disagreements(
+            compare(boot_log.parse(read("doubling-fp8")), Candidate(slice_, TINY, config))
+        )
     }
     assert names <= differing
 
 
 def test_the_table_names_each_difference() -> None:
     log = boot_log.parse(read("doubling-fp8"))
-    table = render(compare(log, V6E_4, GEMMA, engine()))
+    table = render(compare(log, Candidate(V6E_4, GEMMA, engine())))
     first, *rest = table.splitlines()
     assert first.split() == ["predicted", "measured"]
     assert any(line.startswith("KV tokens") and line.endswith("DIFFERS") for line in rest)
@@ -127,7 +130,9 @@ def test_pages_that_rounding_hides_are_explained() -> None:
     mebibytes, fields = BOOTS["doubling-fp8"]
     slice_ = dataclasses.replace(STAND_IN, hbm_bytes_per_chip=mebibytes * 2**20)
     log = dataclasses.replace(boot_log.parse(read("doubling-fp8")), pages=1127)
-    line = next(line for line in compare(log, slice_, TINY, engine(**fields)) if line.name == "KV pages")
+    line = next(
+        line for line in compare(log, Candidate(slice_, TINY, engine(**fields))) if line.name == "KV pages"
+    )
     assert line.agrees
     assert "decimals of a GiB hide" in line.note
 

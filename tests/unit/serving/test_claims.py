@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from serving.compilation import proofs
+from serving.compilation.candidate import Candidate
 from serving.compilation.resolved_config import resolve
 from serving.engine.phases import engine_for
 from serving.findings import findings
@@ -70,7 +71,7 @@ def computed() -> dict[str, str]:
     """The numbers that the claims quote, from the code."""
 
     def kv(phase: str, scenario: str | None, **overrides: object) -> Memory:
-        return budget(V6E, SPEC, engine_for(phase, scenario, overrides))
+        return budget(Candidate(V6E, SPEC, engine_for(phase, scenario, overrides)))
 
     def programs(gap: int, ngram: bool) -> int:
         drafting = {"method": "ngram", "num_speculative_tokens": 3}
@@ -79,7 +80,7 @@ def computed() -> dict[str, str]:
 
     def minutes(phase: str) -> cold_start.ColdStart:
         engine = engine_for(phase, None, {})
-        return cold_start.estimate(V6E, SPEC, engine, proofs.of(V6E, SPEC, engine))
+        return cold_start.estimate(proofs.with_proof(Candidate(V6E, SPEC, engine)))
 
     def resident(phase: str, scenario: str | None = None) -> str:
         return f"holds {kv(phase, scenario).pool.resident_requests(2300)} requests of 2,300 tokens"
@@ -89,10 +90,9 @@ def computed() -> dict[str, str]:
 
     def proven(phase: str, share: float) -> str:
         engine = engine_for(phase, None, {})
-        proof = proofs.of(V6E, SPEC, engine)
-        assert proof is not None
-        other = engine.model_copy(update={"gpu_memory_utilization": share})
-        return f"{budget(V6E, SPEC, other, proof).left_bytes / GIB:.2f}"
+        proved = proofs.with_proof(Candidate(V6E, SPEC, engine))
+        assert proved.proof is not None
+        return f"{budget(proved.with_fields(gpu_memory_utilization=share)).left_bytes / GIB:.2f}"
 
     def fits(share: float) -> str:
         """A row of "Does it fit?"."""
@@ -149,5 +149,7 @@ def test_the_recipe_as_written_is_stopped_by_the_findings() -> None:
             "limit_mm_per_prompt": {"image": 4, "audio": 1, "video": 64},
         },
     )
-    errors = {finding.code for finding in findings(V6E, SPEC, written) if finding.severity == "error"}
+    errors = {
+        finding.code for finding in findings(Candidate(V6E, SPEC, written)) if finding.severity == "error"
+    }
     assert errors == {"chunked-images", "video", "programs-do-not-fit"}

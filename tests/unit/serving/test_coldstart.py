@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 
 from serving.compilation.buckets import token_buckets
+from serving.compilation.candidate import Candidate
 from serving.engine.config import EngineConfig
 from serving.hardware import host_resources
 from serving.startup import cold_start
@@ -25,7 +26,7 @@ def parts(estimate: ColdStart) -> dict[str, Part]:
 
 
 def test_the_published_boot() -> None:
-    found = cold_start.estimate(V6E_4, GEMMA, PUBLISHED)
+    found = cold_start.estimate(Candidate(V6E_4, GEMMA, PUBLISHED))
     named = parts(found)
     assert named["weights"].warm_seconds == pytest.approx(153.5, abs=1)
     in_engine = named["compile"].cold_seconds + named["warm-up"].cold_seconds
@@ -36,13 +37,13 @@ def test_the_published_boot() -> None:
 
 def test_the_default_engine_stays_within_what_the_documentation_warns_of() -> None:
     """vLLM's documentation says 20 to 30 minutes for a first boot on TPU: the budget must outlast it."""
-    found = cold_start.estimate(V6E_4, GEMMA, engine())
+    found = cold_start.estimate(Candidate(V6E_4, GEMMA, engine()))
     assert found.startup_budget_seconds >= 30 * 60
     assert found.budget_seconds >= 45 * 60
 
 
 def test_every_part_has_a_source() -> None:
-    found = cold_start.estimate(V6E_4, GEMMA, engine())
+    found = cold_start.estimate(Candidate(V6E_4, GEMMA, engine()))
     assert [part.name for part in found.parts] == ["node", "image", "server", "weights", "compile", "warm-up"]
     for part in found.parts:
         assert part.basis
@@ -53,10 +54,10 @@ def test_every_part_has_a_source() -> None:
 def test_the_image_is_the_slices_own() -> None:
     """The stand-in's holds the libraries alone: nobody unpacks 19.5 GB for it."""
     config = engine(max_model_len=1024, max_num_seqs=8, max_num_batched_tokens=512)
-    real = parts(cold_start.estimate(V6E_4, GEMMA, config))["image"]
+    real = parts(cold_start.estimate(Candidate(V6E_4, GEMMA, config)))["image"]
     assert (real.source, real.basis) == ("computed", "19.5 GB unpacked, 100 MB/s assumed")
     assert real.cold_seconds == host_resources.IMAGE_BYTES / 100e6 == 195
-    pretended = parts(cold_start.estimate(STAND_IN, TINY, config))["image"]
+    pretended = parts(cold_start.estimate(Candidate(STAND_IN, TINY, config)))["image"]
     assert (pretended.source, pretended.basis) == (
         "assumed",
         "16 MB from an archive; the packages are mounted",
@@ -66,7 +67,7 @@ def test_the_image_is_the_slices_own() -> None:
 def test_the_stand_in_has_the_smallest_budget_and_more_than_its_slowest_boot() -> None:
     """194 s is the slowest boot seen, on a machine with eleven other processes at work."""
     config = engine(max_model_len=1024, max_num_seqs=8, max_num_batched_tokens=512, kv_cache_dtype="fp8")
-    found = cold_start.estimate(STAND_IN, TINY, config)
+    found = cold_start.estimate(Candidate(STAND_IN, TINY, config))
     assert found.startup_budget_seconds == MIN_BUDGET_SECONDS
     assert 38 <= found.cold_seconds <= 194 < found.startup_budget_seconds
 
@@ -85,7 +86,7 @@ def test_budgets_are_whole_minutes_above_the_upper_ends() -> None:
 
 @given(engines())
 def test_the_budget_outlasts_the_estimate(config: EngineConfig) -> None:
-    found = cold_start.estimate(V6E_4, GEMMA, config)
+    found = cold_start.estimate(Candidate(V6E_4, GEMMA, config))
     assert found.warm_seconds < found.cold_seconds < found.budget_seconds
     assert found.startup_budget_seconds <= found.budget_seconds
     assert found.budget_seconds % 60 == 0
@@ -93,9 +94,9 @@ def test_the_budget_outlasts_the_estimate(config: EngineConfig) -> None:
 
 @given(engines())
 def test_workers_never_slow_a_boot_and_backbones_do_not_share_them(config: EngineConfig) -> None:
-    alone = parts(cold_start.estimate(V6E_4, GEMMA, config))["compile"].cold_seconds
+    alone = parts(cold_start.estimate(Candidate(V6E_4, GEMMA, config)))["compile"].cold_seconds
     helped = parts(
-        cold_start.estimate(V6E_4, GEMMA, config.model_copy(update={"num_precompile_workers": 8}))
+        cold_start.estimate(Candidate(V6E_4, GEMMA, config.model_copy(update={"num_precompile_workers": 8})))
     )["compile"].cold_seconds
     assert helped < alone
     smallest = 30 * 0.41 * len(token_buckets(config.max_num_batched_tokens, config.bucket_padding_gap or 0))
@@ -107,22 +108,22 @@ def test_more_buckets_take_longer(config: EngineConfig) -> None:
     few = config.model_copy(update={"bucket_padding_gap": 512, "max_num_batched_tokens": 4096})
     many = config.model_copy(update={"bucket_padding_gap": 128, "max_num_batched_tokens": 4096})
     assert (
-        cold_start.estimate(V6E_4, GEMMA, few).cold_seconds
-        < cold_start.estimate(V6E_4, GEMMA, many).cold_seconds
+        cold_start.estimate(Candidate(V6E_4, GEMMA, few)).cold_seconds
+        < cold_start.estimate(Candidate(V6E_4, GEMMA, many)).cold_seconds
     )
 
 
 def test_a_proof_gives_proportions_and_the_host_the_pace() -> None:
     """7 s of lowering and 16 s of compiling each, on the machine that wrote the proof."""
     one, two = proved(program("backbone")), proved(program("backbone"), program("sample"))
-    alone = parts(cold_start.estimate(V6E_4, GEMMA, engine(), one))["compile"]
-    both = parts(cold_start.estimate(V6E_4, GEMMA, engine(), two))["compile"]
+    alone = parts(cold_start.estimate(Candidate(V6E_4, GEMMA, engine(), one)))["compile"]
+    both = parts(cold_start.estimate(Candidate(V6E_4, GEMMA, engine(), two)))["compile"]
     assert both.cold_seconds == pytest.approx(2 * alone.cold_seconds)
     assert both.warm_seconds == pytest.approx(both.cold_seconds * 7 / 23)
     assert both.source == "compiled"
     shared = engine(num_precompile_workers=8)
-    quicker = parts(cold_start.estimate(V6E_4, GEMMA, shared, two))["compile"]
+    quicker = parts(cold_start.estimate(Candidate(V6E_4, GEMMA, shared, two)))["compile"]
     assert quicker.cold_seconds == pytest.approx(alone.cold_seconds * 9 / 8)
     slow = [each.model_copy(update={"lower_seconds": 70, "compile_seconds": 160}) for each in two.programs]
-    slower = parts(cold_start.estimate(V6E_4, GEMMA, engine(), proved(*slow)))["compile"]
+    slower = parts(cold_start.estimate(Candidate(V6E_4, GEMMA, engine(), proved(*slow))))["compile"]
     assert slower.cold_seconds == pytest.approx(both.cold_seconds)

@@ -122,21 +122,24 @@ def test_a_stack_file_is_read_as_pulumi_reads_it(tmp_path: Path) -> None:
         "utf-8",
     )
     asked = from_name("mine", tmp_path)
-    assert (asked.accelerator.name, asked.model.name) == ("v6e-8", "gemma-4-26b-a4b-it")
-    assert (asked.engine.max_num_seqs, asked.longest_request_seconds) == (32, 60)
+    assert (asked.candidate.accelerator.name, asked.candidate.model.name) == ("v6e-8", "gemma-4-26b-a4b-it")
+    assert (asked.candidate.engine.max_num_seqs, asked.longest_request_seconds) == (32, 60)
 
 
 def test_a_stack_named_like_a_phase_is_reached_by_its_prefix(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.peak.yaml").write_text(
         "config:\n  tpuserve:target: {kind: local}\n  tpuserve:phase: baseline\n", "utf-8"
     )
-    assert from_name("peak", tmp_path).model.name == "gemma-4-26b-a4b-it"
-    assert from_name("stack:peak", tmp_path).model.name == "gemma-4-e4b-it"
+    assert from_name("peak", tmp_path).candidate.model.name == "gemma-4-26b-a4b-it"
+    assert from_name("stack:peak", tmp_path).candidate.model.name == "gemma-4-e4b-it"
 
 
 def test_the_model_is_the_phases_unless_named() -> None:
-    assert from_phase("x", phase="baseline").model.name == "gemma-4-e4b-it"
-    assert from_phase("x", phase="baseline", model_name="gemma-4-e2b-it").model.name == "gemma-4-e2b-it"
+    assert from_phase("x", phase="baseline").candidate.model.name == "gemma-4-e4b-it"
+    assert (
+        from_phase("x", phase="baseline", model_name="gemma-4-e2b-it").candidate.model.name
+        == "gemma-4-e2b-it"
+    )
 
 
 def test_the_lists_name_everything(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import serving
+from serving.compilation.candidate import Candidate
 from serving.engine.phases import PHASES, SCENARIOS, engine_for
 from serving.findings import findings
 from serving.hardware.accelerators import ACCELERATORS, accelerator
@@ -47,7 +48,7 @@ def test_a_host_with_less_memory_than_the_weights_defeats_prefetch() -> None:
     import dataclasses
 
     small = dataclasses.replace(accelerator("v6e-4"), host_memory_bytes=32 * 10**9)
-    found = findings(small, model("gemma-4-26b-a4b-it"), engine_for("turbo-stable", None, {}))
+    found = findings(Candidate(small, model("gemma-4-26b-a4b-it"), engine_for("turbo-stable", None, {})))
     assert [str(finding) for finding in found if finding.code == "prefetch-without-memory"] == [
         "engine.safetensors_load_strategy is prefetch: the page cache would have to hold 51.6 GB on a host "
         "with 32 GB; remove it."
@@ -68,7 +69,9 @@ PITFALLS = [
 
 @pytest.mark.parametrize(("overrides", "code"), PITFALLS)
 def test_the_recipes_seven_pitfalls_are_seen(overrides: dict[str, object], code: str) -> None:
-    found = findings(accelerator("v6e-4"), model("gemma-4-26b-a4b-it"), engine_for("tuned", None, overrides))
+    found = findings(
+        Candidate(accelerator("v6e-4"), model("gemma-4-26b-a4b-it"), engine_for("tuned", None, overrides))
+    )
     assert code in {finding.code for finding in found}
 
 
@@ -79,7 +82,9 @@ def test_expert_parallel_is_refused_only_where_it_does_not_compile() -> None:
         ("v6e-4", small, False),
         ("local-v6e-4", {"enable_expert_parallel": True}, False),
     ):
-        found = findings(accelerator(name), model("gemma-4-26b-a4b-it"), engine_for("tuned", None, overrides))
+        found = findings(
+            Candidate(accelerator(name), model("gemma-4-26b-a4b-it"), engine_for("tuned", None, overrides))
+        )
         assert ("expert-parallel-lowering" in {finding.code for finding in found}) == refused, (
             name,
             overrides,
@@ -116,7 +121,7 @@ def test_findings_never_raise_and_read_as_sentences(
     slice_: str, spec: str, phase: str, scenario: str | None, overrides: dict[str, object]
 ) -> None:
     engine = engine_for(phase, scenario, overrides)
-    found = findings(accelerator(slice_), model(spec), engine)
+    found = findings(Candidate(accelerator(slice_), model(spec), engine))
     ranks = [SEVERITIES.index(finding.severity) for finding in found]
     assert ranks == sorted(ranks)
     assert len({finding.code for finding in found}) == len(found) or any(

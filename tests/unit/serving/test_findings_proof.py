@@ -4,7 +4,8 @@ from config.selection import from_phase, from_stack
 from proof.report import UTILISATIONS, budgets
 from proof.roofline import bound
 from serving.compilation import proofs
-from serving.compilation.proofs import Proof
+from serving.compilation.candidate import Candidate
+from serving.compilation.proof import Proof
 from serving.engine.phases import PHASES
 from serving.findings import findings
 from serving.memory.budget import budget
@@ -25,20 +26,20 @@ BACKBONE = program("backbone", code_bytes=256 * MIB, peak_bytes=GIB // 2)
 def as_the_formula_has_it(**changes: object) -> Proof:
     weights = {group.name: group.bytes for group in groups(GEMMA, engine())}
     made = proved(BACKBONE).model_copy(update={"weights": weights, **changes})
-    kv = budget(V6E_4, GEMMA, engine(), made).kv_bytes
+    kv = budget(Candidate(V6E_4, GEMMA, engine(), made)).kv_bytes
     return made.model_copy(update={"kv_bytes": kv, **changes})
 
 
 def sentences(proof: Proof, code: str) -> list[str]:
-    found = findings(V6E_4, GEMMA, engine(), proof)
+    found = findings(Candidate(V6E_4, GEMMA, engine(), proof))
     return [str(finding) for finding in found if finding.code == code]
 
 
 def test_capacity_and_cold_start_say_what_was_compiled_and_when() -> None:
     proof = as_the_formula_has_it()
-    capacity = output_lines.capacity(budget(V6E_4, GEMMA, engine(), proof), engine())
+    capacity = output_lines.capacity(budget(Candidate(V6E_4, GEMMA, engine(), proof)), engine())
     assert capacity.endswith("GiB a chip (compiled 2026-11-27, vllm-tpu 0.32.0)")
-    cold = output_lines.cold_start(cold_start.estimate(V6E_4, GEMMA, engine(), proof))
+    cold = output_lines.cold_start(cold_start.estimate(Candidate(V6E_4, GEMMA, engine(), proof)))
     assert "in place (compiled 2026-11-27, vllm-tpu 0.32.0); given up after" in cold
     assert max(len(capacity), len(cold)) <= output_lines.LONGEST
 
@@ -92,17 +93,17 @@ def test_committed_proofs_are_of_engines_that_exist() -> None:
     for file in proofs.FOLDER.glob("*.json"):
         proof = Proof.model_validate_json(file.read_bytes())
         if (REPOSITORY / f"Pulumi.{proof.name}.yaml").is_file() and proof.name not in PHASES:
-            assert from_stack(proof.name, REPOSITORY).proof == proof
+            assert from_stack(proof.name, REPOSITORY).proved.proof == proof
             continue
         assert " " not in proof.name, f"{file.name} has fields of its own; commit phases, scenarios, stacks"
         phase, _, scenario = proof.name.partition("+")
         selection = from_phase(proof.name, phase=phase, scenario=scenario or None)
-        assert selection.proof == proof, f"{file.name} is of an engine that {proof.name} no longer is"
+        assert selection.proved.proof == proof, f"{file.name} is of an engine that {proof.name} no longer is"
         left = [found.left_bytes / GIB for share, found in budgets(selection, proof) if share in UTILISATIONS]
-        tokens = budget(selection.accelerator, selection.model, selection.engine, proof).pool.tokens
+        tokens = budget(selection.proved).pool.tokens
         row = (
             f"| {proof.name} | [{file.stem}](../proof/results/{file.stem}.svg) | {len(proof.programs)} "
-            f"| {tokens:,} at {selection.engine.gpu_memory_utilization:g} "
+            f"| {tokens:,} at {selection.candidate.engine.gpu_memory_utilization:g} "
             f"| {'; '.join(f'{size:.2f}' for size in left)} |"
         )
         assert row in pages, row

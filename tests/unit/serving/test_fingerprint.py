@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 
 from serving.compilation import proofs
+from serving.compilation.candidate import Candidate
 from serving.compilation.fingerprint import Fingerprint, fingerprint, moved
-from serving.compilation.proofs import Proof
+from serving.compilation.proof import Proof
 from serving.engine.config import EngineConfig
 from tests.unit.serving.proved import program, proved
 from tests.unit.serving.strategies import GEMMA, STAND_IN, TINY, V6E_4, engine, engines
@@ -18,7 +19,7 @@ DRAFTING = {"method": "ngram", "num_speculative_tokens": 3}
 
 
 def of(config: EngineConfig, image: str = IMAGE) -> Fingerprint:
-    return fingerprint(image=image, model=GEMMA, accelerator=V6E_4, engine=config)
+    return fingerprint(Candidate(V6E_4, GEMMA, config), image=image)
 
 
 @pytest.mark.parametrize(
@@ -126,10 +127,10 @@ def test_image_revision_and_slice() -> None:
     here = of(config)
     assert moved(here, of(config, IMAGE.replace("a" * 64, "b" * 64))) == ("image",)
     newer = dataclasses.replace(GEMMA, revision="0" * 40)
-    other = fingerprint(image=IMAGE, model=newer, accelerator=V6E_4, engine=config)
+    other = fingerprint(Candidate(V6E_4, newer, config), image=IMAGE)
     assert moved(here, other) == ("revision",)
     assert here.graph_digest == other.graph_digest == of(config, "another").graph_digest
-    local = fingerprint(image=IMAGE, model=TINY, accelerator=STAND_IN, engine=config)
+    local = fingerprint(Candidate(STAND_IN, TINY, config), image=IMAGE)
     assert {"model", "accelerator"} <= set(moved(here, local))
 
 
@@ -164,7 +165,7 @@ def test_a_proof_is_found_by_the_graph(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("{}", r"does not read as one \(10 fields are wrong\): delete it, or write it anew"),
+        ("{}", r"does not read as one \(10 fields are wrong\): delete it, or write it again"),
         ("not json", "does not read as one"),
         (
             proved(PROGRAM, graph="f" * 16).model_dump_json(),

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving.compilation.candidate import Candidate
 from serving.engine.phases import PHASES, engine_for
 from serving.hardware.accelerators import accelerator
 from serving.models.catalog import model
@@ -78,7 +79,7 @@ def test_a_longer_request_lengthens_only_the_end(start: ColdStart, longest: int,
 @pytest.mark.parametrize("phase", PHASES.values(), ids=list(PHASES))
 def test_the_slowest_published_boot_fits_every_phase(phase) -> None:
     """A cold v6e-4 boot of the 26B took 459 s; a report of 30 minutes exists for the slower model code."""
-    start = estimate(accelerator("v6e-4"), model(phase.model), engine_for(phase.name, None, {}))
+    start = estimate(Candidate(accelerator("v6e-4"), model(phase.model), engine_for(phase.name, None, {})))
     assert lifecycle(start, 300).engine_ready_timeout_seconds >= 1800
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from config.selection import from_phase
 from serving.compilation import proofs
-from serving.compilation.proofs import Calls, Proof
+from serving.compilation.candidate import Candidate
+from serving.compilation.proof import Calls, Proof
 from serving.compilation.resolved_config import resolve
 from serving.engine.config import EngineConfig
 from serving.engine.phases import PHASES
@@ -27,7 +28,7 @@ DRAFTING = {"speculative": {"method": "ngram", "num_speculative_tokens": 3}, "bu
 
 
 def gemma_budget(config: EngineConfig) -> Memory:
-    return budget(V6E_4, GEMMA, config)
+    return budget(Candidate(V6E_4, GEMMA, config))
 
 
 # ---- what is left
@@ -45,10 +46,7 @@ def test_the_formula_beside_every_proof_of_the_26b(file: Path) -> None:
         # A stack's own, or E4B, where a finding tells how far they are apart.
         return
     selection = from_phase(phase, phase=phase, scenario=scenario or None)
-    computed, compiled = (
-        budget(selection.accelerator, selection.model, selection.engine, proof)
-        for proof in (None, selection.proof)
-    )
+    computed, compiled = (budget(candidate) for candidate in (selection.candidate, selection.proved))
     assert computed.code_bytes == pytest.approx(compiled.code_bytes, rel=0.03)
     assert computed.left_bytes / GIB == pytest.approx(compiled.left_bytes / GIB, abs=0.08)
 
@@ -146,7 +144,7 @@ def test_no_number_of_pages_is_advised_that_serves_no_request() -> None:
     ],
 )  # fmt: skip
 def test_sentences(slice_name: str, model_name: str, fields: dict[str, object], sentence: str) -> None:
-    found = budget(accelerator(slice_name), model(model_name), engine(**fields))
+    found = budget(Candidate(accelerator(slice_name), model(model_name), engine(**fields)))
     assert not found.fits
     with pytest.raises(ValueError, match=sentence):
         raise ValueError(str(found.problem))
@@ -162,18 +160,20 @@ def test_the_longest_request_that_is_advised_fits() -> None:
 
 
 def test_the_stand_in_has_no_programs_in_its_hbm() -> None:
-    found = budget(STAND_IN, TINY, engine(max_model_len=1024, max_num_seqs=8, max_num_batched_tokens=512))
+    found = budget(
+        Candidate(STAND_IN, TINY, engine(max_model_len=1024, max_num_seqs=8, max_num_batched_tokens=512))
+    )
     assert (found.code_bytes, found.largest_bytes) == (0, 0)
     assert found.fits
 
 
 def test_a_proof_replaces_what_was_scaled() -> None:
     proof = proved(program("backbone", code_bytes=GIB, argument_bytes=GIB // 2, peak_bytes=GIB))
-    found = budget(V6E_4, GEMMA, engine(), proof)
+    found = budget(Candidate(V6E_4, GEMMA, engine(), proof))
     assert (found.resident_bytes, found.code_bytes, found.largest_bytes) == (15 * GIB, GIB, 3 * GIB // 2)
     assert found.basis == "compiled 2026-11-27, vllm-tpu 0.32.0"
     heavier = proved(program("backbone", peak_bytes=9 * GIB))
-    problem = budget(V6E_4, GEMMA, engine(), heavier).problem
+    problem = budget(Candidate(V6E_4, GEMMA, engine(), heavier)).problem
     assert problem is not None
     assert "lower max_num_batched_tokens" in problem.change
 
@@ -181,7 +181,7 @@ def test_a_proof_replaces_what_was_scaled() -> None:
 def test_what_the_boot_holds_for_all_its_calls_counts() -> None:
     calls = Calls(kind="select_bonus_logits", calls=12, held_bytes=20 * GIB, peak_bytes=GIB)
     proof = proved(program("backbone", peak_bytes=GIB)).model_copy(update={"calls": (calls,)})
-    problem = budget(V6E_4, GEMMA, engine(), proof).problem
+    problem = budget(Candidate(V6E_4, GEMMA, engine(), proof)).problem
     assert problem is not None
     assert "12 calls of the boot at once, most for select_bonus_logits (21.00 GiB)" in problem.truth
     assert "lower max_num_seqs" in problem.change
@@ -238,7 +238,7 @@ def test_kv_tokens_fall_when_a_value_takes_more_bits(config: EngineConfig) -> No
 def test_kv_tokens_fall_when_weights_grow(config: EngineConfig, more: int) -> None:
     sharded, copied = GEMMA.vision_bytes or (0, 0)
     heavier = dataclasses.replace(GEMMA, vision_bytes=(sharded + more, copied))
-    assert budget(V6E_4, heavier, config).pool.tokens <= gemma_budget(config).pool.tokens
+    assert budget(Candidate(V6E_4, heavier, config)).pool.tokens <= gemma_budget(config).pool.tokens
 
 
 SMALLER = (

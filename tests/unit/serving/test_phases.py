@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from serving.compilation.candidate import Candidate
 from serving.compilation.resolved_config import resolve
 from serving.engine.config import EngineConfig
 from serving.engine.phases import PHASES, SCENARIOS, engine_for
@@ -56,7 +57,7 @@ def test_turbo_stable_deviates_from_the_recipe_only_where_the_claims_list_it() -
 def test_of_drafting_and_256_requests_drafting_yields_by_numbers() -> None:
     def stable(**overrides: object) -> Memory:
         engine = engine_for("turbo-stable", None, overrides)
-        return budget(V6E, model("gemma-4-26b-a4b-it"), engine)
+        return budget(Candidate(V6E, model("gemma-4-26b-a4b-it"), engine))
 
     for share in (0.9, 0.8, 0.7, 0.6):
         written = stable(speculative=DRAFTING, gpu_memory_utilization=share)
@@ -77,14 +78,14 @@ def test_tuned_keeps_the_recipes_lengths_with_fewer_programs() -> None:
         recipe.max_num_batched_tokens,
     )
     assert resolve(spec, tuned).programs.total < resolve(spec, recipe).programs.total
-    assert not any(f.severity == "warning" for f in findings(V6E, spec, tuned))
+    assert not any(f.severity == "warning" for f in findings(Candidate(V6E, spec, tuned)))
 
 
 @pytest.mark.parametrize("phase", PHASES.values(), ids=list(PHASES))
 @pytest.mark.parametrize("scenario", [None, *SCENARIOS])
 def test_every_phase_with_every_scenario_can_serve(phase, scenario: str | None) -> None:
     engine = engine_for(phase.name, scenario, {})
-    errors = [str(f) for f in findings(V6E, model(phase.model), engine) if f.severity == "error"]
+    errors = [str(f) for f in findings(Candidate(V6E, model(phase.model), engine)) if f.severity == "error"]
     assert errors == []
 
 

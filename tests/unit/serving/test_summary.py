@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 from hypothesis import given
 
+from serving.compilation.candidate import Candidate
 from serving.compilation.fingerprint import fingerprint
 from serving.engine.config import EngineConfig
 from serving.memory.budget import budget
@@ -17,11 +18,11 @@ TODAY = date(2026, 9, 1)
 
 
 def lines(config: EngineConfig) -> dict[str, str]:
-    name = fingerprint(image="i@sha256:0", model=GEMMA, accelerator=V6E_4, engine=config)
+    name = fingerprint(Candidate(V6E_4, GEMMA, config), image="i@sha256:0")
     return {
-        "capacity": output_lines.capacity(budget(V6E_4, GEMMA, config), config),
-        "programs": output_lines.programs(GEMMA, config),
-        "cold_start": output_lines.cold_start(cold_start.estimate(V6E_4, GEMMA, config)),
+        "capacity": output_lines.capacity(budget(Candidate(V6E_4, GEMMA, config)), config),
+        "programs": output_lines.programs(Candidate(V6E_4, GEMMA, config)),
+        "cold_start": output_lines.cold_start(cold_start.estimate(Candidate(V6E_4, GEMMA, config))),
         "compile_cache": output_lines.compile_cache(name, outlives_pod=True),
         "cost": output_lines.cost(V6E_4, "us-east5", "on-demand", TODAY),
     }

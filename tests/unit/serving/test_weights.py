@@ -2,6 +2,7 @@
 
 import pytest
 
+from serving.compilation.candidate import Candidate
 from serving.hardware.accelerators import accelerator
 from serving.memory import kv_cache, measured_boots, weights
 from serving.memory.budget import budget
@@ -89,7 +90,8 @@ def test_kv_bytes_of_a_token(name: str, bits: int, chips: int, on_chip: int) -> 
 @pytest.mark.parametrize(("utilization", "tokens"), [(0.90, 224_160), (0.92, 235_072), (0.95, 251_456)])
 def test_kv_tokens_of_the_26b(utilization: float, tokens: int) -> None:
     assert (
-        budget(V6E_4, GEMMA, engine(gpu_memory_utilization=utilization, block_size=32)).pool.tokens == tokens
+        budget(Candidate(V6E_4, GEMMA, engine(gpu_memory_utilization=utilization, block_size=32))).pool.tokens
+        == tokens
     )
 
 
@@ -111,7 +113,7 @@ def test_published_boots(boot: MeasuredBoot) -> None:
         max_num_seqs=boot.max_num_seqs,
         max_num_batched_tokens=boot.max_num_batched_tokens,
     )
-    found = budget(accelerator(boot.accelerator), spec, config)
+    found = budget(Candidate(accelerator(boot.accelerator), spec, config))
     assert found.pool.block_size == boot.block_size
     assert found.resident_bytes / GIB == pytest.approx(boot.resident_gib, abs=0.005)
     # Half a hundredth of a GiB of weights on each chip, and as much of HBM, is some pages more or less.

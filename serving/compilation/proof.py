@@ -1,0 +1,89 @@
+"""Data of a proof: the compiler's sizes and seconds for every program of one graph."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Program(BaseModel):
+    """One program on one chip, in bytes and seconds. `kind` is the name in the server's log.
+
+    `argument_bytes` are its arguments besides weights and KV cache, `peak_bytes` what it holds beyond all
+    arguments. `flops` and `hbm_bytes` are the compiler's count of one run's work. A program that the boot had
+    compiled before under another name has no code and took no time.
+    """
+
+    model_config = _FROZEN
+
+    kind: str
+    shape: str
+    code_bytes: int = Field(ge=0)
+    peak_bytes: int = Field(ge=0)
+    argument_bytes: int = Field(ge=0)
+    flops: int = Field(ge=0)
+    hbm_bytes: int = Field(ge=0)
+    lower_seconds: float = Field(ge=0)
+    compile_seconds: float = Field(ge=0)
+
+    @property
+    def needed_bytes(self) -> int:
+        """HBM that must be free beside weights, KV cache and code while only this program runs."""
+        return self.argument_bytes + self.peak_bytes
+
+
+class Calls(BaseModel):
+    """One batch of the boot's warm-up calls: the arguments of all are held on each chip until the last one
+    has run. `kind` is what most of the bytes are for, `peak_bytes` the most that one call holds beyond."""
+
+    model_config = _FROZEN
+
+    kind: str
+    calls: int = Field(gt=0)
+    held_bytes: int = Field(ge=0)
+    peak_bytes: int = Field(ge=0)
+
+    @property
+    def needed_bytes(self) -> int:
+        """HBM that must be free beside weights, KV cache and code while the batch runs."""
+        return self.held_bytes + self.peak_bytes
+
+
+class Proof(BaseModel):
+    """All programs of one graph as compiled with `versions` on the day `compiled`; bytes on one chip.
+
+    `name` is the engine's name; `pages` are the KV cache's, as the engine planned them. `refused` has the
+    compiler's own reason for each program that does not lower or does not fit.
+    """
+
+    model_config = _FROZEN
+
+    name: str
+    graph: str
+    compiled: str = Field(pattern=r"^\d{4}-\d\d-\d\d$")
+    versions: dict[str, str]
+    weights: dict[str, int]
+    pages: int = Field(gt=0)
+    kv_bytes: int = Field(gt=0)
+    calls: tuple[Calls, ...] = Field(strict=False)
+    programs: tuple[Program, ...] = Field(strict=False)
+    refused: tuple[str, ...] = Field(strict=False)
+
+    @property
+    def resident_bytes(self) -> int:
+        """All weights."""
+        return sum(self.weights.values())
+
+    @property
+    def code_bytes(self) -> int:
+        """Code of all programs together, which stays loaded."""
+        return sum(program.code_bytes for program in self.programs)
+
+    @property
+    def largest(self) -> Program | Calls:
+        """The program, or batch of the boot's calls, that needs most beside weights, KV cache and code."""
+        return max((*self.programs, *self.calls), key=lambda each: each.needed_bytes)
+
+    @property
+    def source(self) -> str:
+        """Source of the numbers, for people."""
+        return f"compiled {self.compiled}, vllm-tpu {self.versions.get('vllm-tpu', 'unknown')}"
