@@ -66,7 +66,7 @@ compose: .venv/complete ## compose.yaml and vllm.env for a machine that is run b
 	@$(PY) -m explain compose --stack $(STACK)
 
 prove: .venv/complete ## compile an engine's TPU programs without a TPU: make prove PHASE=tuned, or STACK=dev
-	@$(PY) -m local.prove $(SELECTION) $(ARGS)
+	@$(PY) -m local.commands.prove $(SELECTION) $(ARGS)
 
 bake: .venv/complete ## prove a stack's engine, and pack the compile cache: make bake STACK=dev
 	@$(MAKE) --no-print-directory prove ARGS='--bake $(ARGS)'
@@ -75,20 +75,20 @@ bake: .venv/complete ## prove a stack's engine, and pack the compile cache: make
 override export TIER := $(value TIER)
 override export ONLY := $(value ONLY)
 
-test: .venv/complete ## every tier, or a part: make test TIER=unit,inventory, or ONLY=tests/unit/test_gke.py::NAME
+test: .venv/complete ## every tier, or a part: make test TIER=unit,inventory, or ONLY=tests/unit/stacks/gke/test_gke.py::NAME
 	@$(PY) -m tests $${TIER:+--tier "$$TIER"} $${ONLY:+--only "$$ONLY"}
 
 check: .venv/complete ## style, types and fast tests only
 	@$(PY) -m tests --fast
 
 bench: .venv/complete ## pulumi preview of prod beside a bare program's, in pairs
-	@$(PY) -m bench.preview
+	@$(PY) -m tools.bench.preview
 
 bench-cold: .venv/complete ## seconds from nothing to a preview and to an answer, in scratch caches (half an hour)
-	@$(PY) -m bench.cold
+	@$(PY) -m tools.bench.cold
 
 diagram: .venv/complete ## draw docs/architecture.svg from the stacks' graphs (needs Graphviz)
-	@$(PY) -m docs.diagram
+	@$(PY) -m tools.docs.diagram
 
 format: .venv/complete ## reformat the code
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .

@@ -5,11 +5,14 @@ import shlex
 import shutil
 import sys
 
-from local import children, client, cluster, machine, paths, prepare, toolchain
-from local.preview import preview
-from local.progress import Refusal, say
-from local.up import up
+from local import cluster
+from local.commands import client, prepare
+from local.commands.preview import preview
+from local.commands.up import up
 from serving.deploy import container_layout
+from tools import toolchain
+from tools.support import host, paths, subprocesses
+from tools.support.progress import Refusal, say
 
 
 def main() -> int:
@@ -43,7 +46,7 @@ def main() -> int:
     commands.add_parser("down", help="stop the cluster; models, compile cache and state are kept")
     commands.add_parser("clean", help="stop the cluster and remove this instance's state")
     chosen = parser.parse_args()
-    children.end_in_order()
+    subprocesses.end_in_order()
     try:
         paths.instance()  # fails before a build instead of after it
         _run(chosen)
@@ -73,16 +76,16 @@ def _run(chosen: argparse.Namespace) -> None:
         case "logs":
             _logs(chosen.component)
         case "key":
-            machine.require_kind()
+            host.require_kind()
             client.set_key()
             say("A new API key is set. The server rejects the old key as soon as it sees the new one.")
         case "env":
             _env()
         case "down":
-            machine.require_kind()
+            host.require_kind()
             cluster.stop()
         case "clean":
-            machine.require_kind()
+            host.require_kind()
             cluster.clean()
             shutil.rmtree(paths.cluster().parent, ignore_errors=True)
             say(f"Removed {paths.cluster().parent}. Built programs are kept in {paths.toolchain()}.")

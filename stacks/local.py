@@ -10,8 +10,7 @@ from components.kubernetes.node_volume import NodeVolume, NodeVolumeArgs
 from components.kubernetes.vllm import ServerVolumes
 from config.settings import Settings
 from config.targets import LocalTarget
-from local import image, paths
-from local.cluster import site
+from local import interface
 from serving.deploy import container_layout
 from stacks import outputs, workload
 from stacks.plan import plan
@@ -26,16 +25,16 @@ API_KEY: VolumeArgsDict = {
 
 def build(settings: Settings, target: LocalTarget) -> None:
     """Declare the local stack and its outputs."""
-    resolved = plan(settings, settings.image or image.reference())
+    resolved = plan(settings, settings.image or interface.image_reference())
     provider = k8s.Provider(
         "local",
         # A path, not its content: the client key stays out of the state.
-        kubeconfig=target.kubeconfig or str(paths.kubeconfig()),
+        kubeconfig=target.kubeconfig or str(interface.kubeconfig()),
         context=target.context,
         cluster_identifier=target.context,
     )
     space = workload.namespace(container_layout.NAMESPACE, provider)
-    data = paths.node_data()
+    data = interface.node_data()
     folders = {
         # Sizes are what the folders hold at most: a model of a few MB, a cache of a few hundred programs.
         "models": NodeVolumeArgs(
@@ -71,7 +70,7 @@ def build(settings: Settings, target: LocalTarget) -> None:
             cpu="1",
             memory="10Gi",
             # Any pod, and the node itself, from where `make ask` calls; the key decides the rest.
-            clients=[{"namespace_selector": {}}, {"ip_block": {"cidr": f"{site.BRIDGE_ADDRESS}/32"}}],
+            clients=[{"namespace_selector": {}}, {"ip_block": {"cidr": f"{interface.NODE_ADDRESS}/32"}}],
             egress=[],
             account_annotations={},
             pod_annotations={},

@@ -17,11 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TextIO
 
-from local import cluster, machine, paths, prepare
-from local.progress import Refusal, say
+from local import cluster
+from local.commands import prepare
 from tests import results
 from tests.results import Result
 from tests.tiers import TIERS, Tier, named, tier_of
+from tools.support import host, paths
+from tools.support.progress import Refusal, say
 
 
 def main() -> int:
@@ -141,7 +143,7 @@ def _prepare(tier: Tier) -> Result:
     assert tier.prepare is not None
     began = time.monotonic()
     try:
-        machine.require()
+        host.require()
     except Refusal as refusal:
         return Result(tier.name, skipped=1, notes=[str(refusal)])
     try:

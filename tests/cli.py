@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from local import toolchain
+from tools import toolchain
 
 SECONDS = 900
 """Bounds a failure; a busy machine takes its time."""

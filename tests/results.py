@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-from local import paths
-from local.progress import say
+from tools.support import paths
+from tools.support.progress import say
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import image, paths, toolchain
-from local.refusal import Refusal
-from tests.boot.tree import ensure_tree
-from tests.standin import control_plane
+from local import image
+from tests.tpu_vm.tree import ensure_tree
+from tools import toolchain
+from tools.fake_gcp import control_plane
+from tools.support import paths
+from tools.support.errors import Refusal
 
 BIN = Path(sys.executable).parent
 
@@ -42,16 +44,16 @@ class Tier:
         return self.prepare is None
 
 
-def _engine() -> None:
+def _pulumi() -> None:
     toolchain.ensure("pulumi", "provider-kubernetes", "actionlint", *control_plane.PROGRAMS)
 
 
-def _server() -> None:
+def _vllm() -> None:
     image.ensure_environment()
     image.ensure_model()
 
 
-def _boot() -> None:
+def _tpu_vm() -> None:
     ensure_tree()
     image.ensure_image()
     image.ensure_model()
@@ -69,9 +71,9 @@ TIERS: tuple[Tier, ...] = (
     Tier("types", command=(BIN / "pyright",)),
     Tier("unit"),
     Tier("inventory"),
-    Tier("engine", prepare=_engine, lane=1),
-    Tier("server", prepare=_server, lane=2),
-    Tier("boot", prepare=_boot, lane=2),
+    Tier("pulumi", prepare=_pulumi, lane=1),
+    Tier("vllm", prepare=_vllm, lane=2),
+    Tier("tpu_vm", prepare=_tpu_vm, lane=2),
     Tier("cluster", prepare=_cluster),
 )
 """Cheapest first."""

@@ -1,6 +1,6 @@
 """Every field of every protocol that this server offers. See `agent.server.request_fields` for the terms.
 
-tests/server/test_request_fields.py compares the tables with vLLM's own protocol classes. A new version that
+tests/vllm/test_request_fields.py compares the tables with vLLM's own protocol classes. A new version that
 adds a field fails it until somebody has found out what the TPU backend makes of that field.
 """
 

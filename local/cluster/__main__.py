@@ -4,8 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from local import children, cluster, paths
-from local.progress import Refusal, say
+from local import cluster
+from tools.support import paths, subprocesses
+from tools.support.progress import Refusal, say
 
 
 def main(arguments: list[str]) -> int:
@@ -20,7 +21,7 @@ def main(arguments: list[str]) -> int:
     logs = commands.add_parser("logs", help="print the end of the logs")
     logs.add_argument("component", nargs="?")
     chosen = parser.parse_args(arguments)
-    children.end_in_order()
+    subprocesses.end_in_order()
     try:
         paths.instance()  # fails before a build instead of after it
         match chosen.command:

@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import httpx
 
-from local.cluster import pki, site
-from local.progress import Refusal
+from local.cluster import constants, pki
+from tools.support.progress import Refusal
 
 FIELD_MANAGER = "tpuserve-local"
 SECONDS = 10.0
@@ -38,7 +38,9 @@ class Api:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(pki.certificate("ca"))
         context.load_cert_chain(pki.certificate("admin"), pki.key("admin"))
-        self._client = httpx.Client(base_url=site.api_url(), verify=context, timeout=SECONDS, trust_env=False)
+        self._client = httpx.Client(
+            base_url=constants.api_url(), verify=context, timeout=SECONDS, trust_env=False
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +74,7 @@ class Api:
         quantities = {resource: str(count)}
         self._call(
             "PATCH",
-            f"/api/v1/nodes/{site.NODE}/status",
+            f"/api/v1/nodes/{constants.NODE}/status",
             headers={"Content-Type": "application/merge-patch+json"},
             json={"status": {"capacity": quantities, "allocatable": quantities}},
         )

@@ -2,9 +2,10 @@
 
 import json
 
-from local import paths, toolchain
-from local.cluster import credentials, pki, site
+from local.cluster import constants, kubeconfigs, pki
 from local.cluster.processes import Daemon
+from tools import toolchain
+from tools.support import paths
 
 
 def etcd_data() -> str:
@@ -17,18 +18,18 @@ def etcd() -> Daemon:
     TLS."""
     # etcd requires a host and a port to advertise. Nothing listens there: it has no peers, and its only
     # client gets the socket.
-    nobody = f"http://{site.LOOPBACK}:0"
+    nobody = f"http://{constants.LOOPBACK}:0"
     return Daemon(
         name="etcd",
         argv=(
             str(toolchain.path("etcd")),
-            f"--name={site.NODE}",
+            f"--name={constants.NODE}",
             f"--data-dir={etcd_data()}",
-            f"--listen-client-urls=unix://{site.etcd_socket()}",
+            f"--listen-client-urls=unix://{constants.etcd_socket()}",
             f"--advertise-client-urls={nobody}",
-            f"--listen-peer-urls=unix://{site.runtime() / 'etcd-peers.sock'}",
+            f"--listen-peer-urls=unix://{constants.runtime() / 'etcd-peers.sock'}",
             f"--initial-advertise-peer-urls={nobody}",
-            f"--initial-cluster={site.NODE}={nobody}",
+            f"--initial-cluster={constants.NODE}={nobody}",
             "--log-level=warn",
         ),
     )
@@ -37,21 +38,21 @@ def etcd() -> Daemon:
 def apiserver() -> Daemon:
     """Describes the API server. It listens on the bridge: pods use the `kubernetes` Service, this machine
     connects directly."""
-    authentication = site.configuration() / "authentication.json"
+    authentication = constants.configuration() / "authentication.json"
     return Daemon(
         name="kube-apiserver",
         argv=(
             str(toolchain.path("kube-apiserver")),
-            f"--bind-address={site.BRIDGE_ADDRESS}",
-            f"--advertise-address={site.BRIDGE_ADDRESS}",
-            f"--secure-port={site.API_PORT}",
-            f"--etcd-servers=unix://{site.etcd_socket()}",
-            f"--service-cluster-ip-range={site.SERVICE_SUBNET}",
+            f"--bind-address={constants.BRIDGE_ADDRESS}",
+            f"--advertise-address={constants.BRIDGE_ADDRESS}",
+            f"--secure-port={constants.API_PORT}",
+            f"--etcd-servers=unix://{constants.etcd_socket()}",
+            f"--service-cluster-ip-range={constants.SERVICE_SUBNET}",
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction",
             "--allow-privileged=true",
             f"--authentication-config={authentication}",
-            f"--encryption-provider-config={credentials.encryption()}",
+            f"--encryption-provider-config={kubeconfigs.encryption()}",
             f"--client-ca-file={pki.certificate('ca')}",
             f"--tls-cert-file={pki.certificate('apiserver')}",
             f"--tls-private-key-file={pki.key('apiserver')}",
@@ -59,14 +60,14 @@ def apiserver() -> Daemon:
             f"--kubelet-client-certificate={pki.certificate('kubelet-client')}",
             f"--kubelet-client-key={pki.key('kubelet-client')}",
             "--kubelet-preferred-address-types=InternalIP",
-            f"--service-account-issuer=https://kubernetes.default.svc.{site.DNS_DOMAIN}",
+            f"--service-account-issuer=https://kubernetes.default.svc.{constants.DNS_DOMAIN}",
             f"--service-account-key-file={pki.service_account_public_key()}",
             f"--service-account-signing-key-file={pki.key('service-accounts')}",
             "--profiling=false",
         ),
         files={authentication: json.dumps(_authentication(), indent=1)},
         inputs=(
-            credentials.encryption(),
+            kubeconfigs.encryption(),
             pki.certificate("ca"),
             pki.certificate("apiserver"),
             pki.certificate("kubelet-client"),
@@ -91,7 +92,7 @@ def controller_manager() -> Daemon:
         name="kube-controller-manager",
         argv=(
             str(toolchain.path("kube-controller-manager")),
-            *_follower("controller-manager", site.CONTROLLER_MANAGER_PORT),
+            *_follower("controller-manager", constants.CONTROLLER_MANAGER_PORT),
             "--use-service-account-credentials=true",
             f"--service-account-private-key-file={pki.key('service-accounts')}",
             f"--root-ca-file={pki.certificate('ca')}",
@@ -110,20 +111,20 @@ def scheduler() -> Daemon:
         name="kube-scheduler",
         argv=(
             str(toolchain.path("kube-scheduler")),
-            *_follower("scheduler", site.SCHEDULER_PORT),
+            *_follower("scheduler", constants.SCHEDULER_PORT),
         ),
         inputs=(pki.certificate("scheduler"), pki.certificate("loopback-server")),
     )
 
 
 def _follower(client: str, port: int) -> tuple[str, ...]:
-    kubeconfig = credentials.kubeconfig(client)
+    kubeconfig = kubeconfigs.kubeconfig(client)
     return (
         f"--kubeconfig={kubeconfig}",
         f"--authentication-kubeconfig={kubeconfig}",
         f"--authorization-kubeconfig={kubeconfig}",
         "--leader-elect=false",
-        f"--bind-address={site.LOOPBACK}",
+        f"--bind-address={constants.LOOPBACK}",
         f"--secure-port={port}",
         f"--tls-cert-file={pki.certificate('loopback-server')}",
         f"--tls-private-key-file={pki.key('loopback-server')}",

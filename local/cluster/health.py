@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from local.cluster import pki, site
+from local.cluster import constants, pki
 
 SECONDS = 2.0
 
@@ -27,7 +27,7 @@ def _answers(url: str) -> bool:
 
 def _etcd() -> bool:
     try:
-        transport = httpx.HTTPTransport(uds=str(site.etcd_socket()), verify=False)  # a socket: no TLS
+        transport = httpx.HTTPTransport(uds=str(constants.etcd_socket()), verify=False)  # a socket: no TLS
         with httpx.Client(transport=transport, timeout=SECONDS) as client:
             return client.get("http://etcd/health").status_code == httpx.codes.OK
     except httpx.HTTPError:
@@ -38,22 +38,22 @@ def _containerd() -> bool:
     """Returns whether containerd's socket accepts connections: it opens once the plugins are loaded."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(SECONDS)
-        return connection.connect_ex(str(site.containerd_socket())) == 0
+        return connection.connect_ex(str(constants.containerd_socket())) == 0
 
 
 def _dns() -> bool:
     """Returns whether the name server answers at its Service's address, which also checks kube-proxy's
     rules."""
-    name = ("kubernetes", "default", "svc", *site.DNS_DOMAIN.split("."))
+    name = ("kubernetes", "default", "svc", *constants.DNS_DOMAIN.split("."))
     question = b"".join(bytes([len(label)]) + label.encode() for label in name) + b"\0"
     # RFC 1035, 4.1: one question, recursion desired; type A, class IN.
     query = struct.pack("!6H", 1, 0x0100, 1, 0, 0, 0) + question + struct.pack("!2H", 1, 1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connection:
         connection.settimeout(SECONDS)
         try:
-            connection.connect((site.DNS_SERVICE, 53))
+            connection.connect((constants.DNS_SERVICE, 53))
             connection.send(query)
-            return connection.recv(512).endswith(socket.inet_aton(site.KUBERNETES_SERVICE))
+            return connection.recv(512).endswith(socket.inet_aton(constants.KUBERNETES_SERVICE))
         except OSError:
             return False
 
@@ -65,7 +65,7 @@ def _policies() -> bool:
         queues = Path("/proc/net/netfilter/nfnetlink_queue").read_text().splitlines()
     except FileNotFoundError:
         return False
-    return any(queue.split()[0] == str(site.POLICY_QUEUE) for queue in queues)
+    return any(queue.split()[0] == str(constants.POLICY_QUEUE) for queue in queues)
 
 
 SERVICES: Mapping[str, Callable[[], bool]] = {
@@ -77,12 +77,12 @@ SERVICES: Mapping[str, Callable[[], bool]] = {
 CHECKS: Mapping[str, Callable[[], bool]] = {
     "etcd": _etcd,
     "containerd": _containerd,
-    "kube-apiserver": lambda: _answers(f"{site.api_url()}/readyz"),
+    "kube-apiserver": lambda: _answers(f"{constants.api_url()}/readyz"),
     "kube-controller-manager": lambda: _answers(
-        f"https://{site.LOOPBACK}:{site.CONTROLLER_MANAGER_PORT}/healthz"
+        f"https://{constants.LOOPBACK}:{constants.CONTROLLER_MANAGER_PORT}/healthz"
     ),
-    "kube-scheduler": lambda: _answers(f"https://{site.LOOPBACK}:{site.SCHEDULER_PORT}/readyz"),
-    "kubelet": lambda: _answers(f"http://{site.LOOPBACK}:{site.KUBELET_HEALTH_PORT}/healthz"),
-    "kube-proxy": lambda: _answers(f"http://{site.LOOPBACK}:{site.PROXY_HEALTH_PORT}/livez"),
+    "kube-scheduler": lambda: _answers(f"https://{constants.LOOPBACK}:{constants.SCHEDULER_PORT}/readyz"),
+    "kubelet": lambda: _answers(f"http://{constants.LOOPBACK}:{constants.KUBELET_HEALTH_PORT}/healthz"),
+    "kube-proxy": lambda: _answers(f"http://{constants.LOOPBACK}:{constants.PROXY_HEALTH_PORT}/livez"),
 }
 """Health check of each daemon, by name."""

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import oci, paths, toolchain
-from local.cluster import site
-from local.cluster.files import attempt, output
-from local.progress import Refusal, run, step
+from local.cluster import constants
+from local.cluster.system_commands import attempt, output
+from tools import toolchain
+from tools.support import oci_archive, paths
+from tools.support.progress import Refusal, run, step
 
 NAMESPACE = "k8s.io"  # containerd's namespace for everything that the kubelet sees
-GO_FOLDER = Path(__file__).resolve().parent / "go"
+PAUSE = Path(__file__).resolve().parent / "pause.go"
 DOMAIN = "tpuserve.local"  # a registry that does not exist: these images are never pulled
 
 
@@ -37,14 +38,13 @@ class ProgramImage:
 
 def pause() -> ProgramImage:
     """Returns the image that holds each pod's namespaces; the first call builds its program."""
-    source = GO_FOLDER / "pause.go"
-    version = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
+    version = hashlib.sha256(PAUSE.read_bytes()).hexdigest()[:12]
     program = paths.toolchain() / f"pause-{version}" / "pause"
     if not program.exists():
         partial = program.with_name("pause.partial")
         run(
             "build the pause program",
-            ["go", "build", "-trimpath", "-ldflags=-s -w", "-o", partial, source],
+            ["go", "build", "-trimpath", "-ldflags=-s -w", "-o", partial, PAUSE],
             log="pause",
             env={"CGO_ENABLED": "0", "GO111MODULE": "off"},
             advice="It needs Go on PATH, like the cluster's other programs.",
@@ -99,12 +99,12 @@ def _import(archive: Path) -> None:
 
 
 def _ctr(*arguments: str) -> str:
-    if attempt("test", "-S", site.containerd_socket()).returncode != 0:
+    if attempt("test", "-S", constants.containerd_socket()).returncode != 0:
         raise Refusal("The local cluster does not run: start it with `python -m local.cluster start`.")
     return output(
         toolchain.path("ctr"),
         "--address",
-        str(site.containerd_socket()),
+        str(constants.containerd_socket()),
         "--namespace",
         NAMESPACE,
         *arguments,
@@ -138,5 +138,5 @@ def write_program_image(image: ProgramImage, archive: Path) -> None:
     """Write an OCI archive of `image`: one layer with the program, which is also the entry point."""
     layer = io.BytesIO()
     with tarfile.open(fileobj=layer, mode="w") as tar:
-        oci.add(tar, image.name, image.program.read_bytes(), 0o755)
-    oci.write(archive, image.reference, layer.getvalue(), {"Entrypoint": [f"/{image.name}"]})
+        oci_archive.add(tar, image.name, image.program.read_bytes(), 0o755)
+    oci_archive.write(archive, image.reference, layer.getvalue(), {"Entrypoint": [f"/{image.name}"]})

@@ -7,23 +7,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local import paths, toolchain
 from local.cluster import (
+    cleanup,
+    constants,
     control_plane,
-    credentials,
     images,
-    leftovers,
-    manifests,
+    kubeconfigs,
     network,
     node,
     pki,
     preflight,
     processes,
-    site,
+    system_manifests,
 )
 from local.cluster.api import Api, Failed
 from local.cluster.health import SERVICES
-from local.progress import Refusal, exclusive, say, step
+from tools import toolchain
+from tools.support import paths
+from tools.support.progress import Refusal, exclusive, say, step
 
 PROGRAMS = (
     "etcd",
@@ -79,16 +80,16 @@ def start(environment: Path | None = None) -> None:
 
 
 def _start(environment: Path | None) -> None:
-    site.runtime().mkdir(parents=True, exist_ok=True)
-    site.runtime().chmod(0o700)
+    constants.runtime().mkdir(parents=True, exist_ok=True)
+    constants.runtime().chmod(0o700)
     for folder in ("models", "compile-cache"):
         (paths.node_data() / folder).mkdir(parents=True, exist_ok=True)
     has_state = Path(control_plane.etcd_data(), "member").exists()
     pki.ensure()
-    credentials.ensure(has_state=has_state)
-    if network.ensure() and leftovers.containers_run():
-        leftovers.kill_containers()  # their links were deleted with the old bridge
-    leftovers.remove_stale_addresses()
+    kubeconfigs.ensure(has_state=has_state)
+    if network.ensure() and cleanup.containers_run():
+        cleanup.kill_containers()  # their links were deleted with the old bridge
+    cleanup.remove_stale_addresses()
     network.ensure_passage()
     network.ensure_policy_queue()
 
@@ -100,24 +101,24 @@ def _start(environment: Path | None) -> None:
     processes.await_healthy(runtime)
     images.ensure_program_images()
     processes.await_healthy(api)
-    leftovers.ensure_cgroups()
-    leftovers.note_kernel_settings()
+    cleanup.ensure_cgroups()
+    cleanup.note_kernel_settings()
     proxy = node.kube_proxy()
     followers = (control_plane.controller_manager(), control_plane.scheduler(), node.kubelet(), proxy)
     try:
         for daemon in followers:
             processes.launch(daemon)
         with Api() as connection:
-            manifests.apply(connection)
+            system_manifests.apply(connection)
             for daemon in followers:
                 processes.await_healthy(daemon)
             await_until("the node is ready", lambda: node_ready(connection))
-            if tpu_chips(connection) != site.TPU_CHIPS:
-                connection.patch_capacity(site.TPU_RESOURCE, site.TPU_CHIPS)
+            if tpu_chips(connection) != constants.TPU_CHIPS:
+                connection.patch_capacity(constants.TPU_RESOURCE, constants.TPU_CHIPS)
             _renew_system_pods(connection)
             _await_services(connection, proxy)
     finally:
-        leftovers.restore_kernel_settings()
+        cleanup.restore_kernel_settings()
 
 
 def await_until(what: str, holds: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
@@ -134,7 +135,7 @@ def await_until(what: str, holds: Callable[[], bool], seconds: float = READY_SEC
 
 def _node(api: Api) -> dict[str, Any]:
     try:
-        return api.get(f"/api/v1/nodes/{site.NODE}") or {}
+        return api.get(f"/api/v1/nodes/{constants.NODE}") or {}
     except Failed:
         return {}
 
@@ -155,7 +156,7 @@ def node_ready(api: Api) -> bool:
 
 def tpu_chips(api: Api) -> int:
     """Returns how many TPU chips the node offers."""
-    return int(_node(api).get("status", {}).get("allocatable", {}).get(site.TPU_RESOURCE, 0))
+    return int(_node(api).get("status", {}).get("allocatable", {}).get(constants.TPU_RESOURCE, 0))
 
 
 def _renew_system_pods(api: Api) -> None:
@@ -164,7 +165,7 @@ def _renew_system_pods(api: Api) -> None:
     created = [datetime.datetime.fromisoformat(pod["metadata"]["creationTimestamp"]) for pod in ours]
     if not created or min(created) >= pki.trusted_since().replace(microsecond=0):
         return
-    handed_out = f"/api/v1/namespaces/{manifests.SYSTEM}/configmaps/kube-root-ca.crt"
+    handed_out = f"/api/v1/namespaces/{system_manifests.SYSTEM}/configmaps/kube-root-ca.crt"
     authority = pki.certificate("ca").read_text()
     await_until(
         "the controller manager hands out the new CA",
@@ -178,7 +179,7 @@ def _delete_system_pods(api: Api) -> None:
     answer."""
     old = {pod["metadata"]["uid"]: pod["metadata"]["name"] for pod in _pods(api) if _is_system(pod)}
     for name in old.values():
-        api.delete_pod(manifests.SYSTEM, name, 1)
+        api.delete_pod(system_manifests.SYSTEM, name, 1)
     await_until(
         "the cluster's own pods end when they are deleted",
         lambda: old.keys().isdisjoint(pod["metadata"]["uid"] for pod in _pods(api)),
@@ -203,12 +204,12 @@ def _await_services(api: Api, proxy: processes.Daemon) -> None:
 
 def _pods(api: Api) -> list[dict[str, Any]]:
     """Returns the node's pods that run or are about to run."""
-    items = api.get(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{site.NODE}")["items"]
+    items = api.get(f"/api/v1/pods?fieldSelector=spec.nodeName%3D{constants.NODE}")["items"]
     return [pod for pod in items if pod["status"].get("phase") not in ("Succeeded", "Failed")]
 
 
 def _is_system(pod: dict[str, Any]) -> bool:
-    return pod["metadata"]["namespace"] == manifests.SYSTEM
+    return pod["metadata"]["namespace"] == system_manifests.SYSTEM
 
 
 def stop() -> None:
@@ -220,7 +221,7 @@ def stop() -> None:
     preflight.check_machine()
     with exclusive(LOCK):
         running = processes.daemons()
-        if not running and not site.runtime().exists() and not leftovers.containers_run():
+        if not running and not constants.runtime().exists() and not cleanup.containers_run():
             return
         with step("stop the local cluster"):
             preflight.check_other_instance()
@@ -229,9 +230,9 @@ def stop() -> None:
             for name in STOP_ORDER:
                 if name in running:
                     processes.stop(running[name])
-            leftovers.kill_containers()
+            cleanup.kill_containers()
             network.remove()
-            leftovers.remove()
+            cleanup.remove()
 
 
 def _drain(running: dict[str, processes.Process]) -> None:
@@ -263,5 +264,5 @@ def clean() -> None:
     stop()
     with exclusive(LOCK):
         preflight.check_other_instance()
-        leftovers.refuse_mounts()
+        cleanup.refuse_mounts()
         shutil.rmtree(paths.cluster(), ignore_errors=True)

@@ -9,9 +9,9 @@ import ipaddress
 import json
 from pathlib import Path
 
-from local.cluster import site
-from local.cluster.files import attempt, output
-from local.progress import Refusal
+from local.cluster import constants
+from local.cluster.system_commands import attempt, output
+from tools.support.progress import Refusal
 
 POLICY_CHAIN = "TPUSERVE-POLICIES"
 # Tables of kube-proxy and kube-network-policies: (family, name). The names are upstream's, so the tables
@@ -22,8 +22,8 @@ POLICY_TABLE = ("inet", "kube-network-policies")
 CNI_RESULTS = Path("/var/lib/cni/results")  # fixed in libcni
 MANGLE = ("-w", "-t", "mangle")
 PASSAGE = (
-    ("FORWARD", ("-i", site.BRIDGE, "-o", site.BRIDGE, "-j", "ACCEPT")),
-    ("INPUT", ("-i", site.BRIDGE, "-j", "ACCEPT")),
+    ("FORWARD", ("-i", constants.BRIDGE, "-o", constants.BRIDGE, "-j", "ACCEPT")),
+    ("INPUT", ("-i", constants.BRIDGE, "-j", "ACCEPT")),
 )
 
 
@@ -35,12 +35,12 @@ def cni_configuration() -> str:
     """
     ipam = {
         "type": "host-local",
-        "dataDir": str(site.cni_state()),
-        "ranges": [[{"subnet": site.POD_SUBNET, "gateway": site.BRIDGE_ADDRESS}]],
-        "routes": [{"dst": "0.0.0.0/0", "gw": site.BRIDGE_ADDRESS}],
+        "dataDir": str(constants.cni_state()),
+        "ranges": [[{"subnet": constants.POD_SUBNET, "gateway": constants.BRIDGE_ADDRESS}]],
+        "routes": [{"dst": "0.0.0.0/0", "gw": constants.BRIDGE_ADDRESS}],
     }
-    bridge = {"type": "bridge", "bridge": site.BRIDGE, "hairpinMode": True, "ipam": ipam}
-    return json.dumps({"cniVersion": "0.4.0", "name": site.CNI_NETWORK, "plugins": [bridge]}, indent=1)
+    bridge = {"type": "bridge", "bridge": constants.BRIDGE, "hairpinMode": True, "ipam": ipam}
+    return json.dumps({"cniVersion": "0.4.0", "name": constants.CNI_NETWORK, "plugins": [bridge]}, indent=1)
 
 
 def ensure() -> bool:
@@ -48,23 +48,32 @@ def ensure() -> bool:
 
     Raises Refusal when another interface of this machine already has the pods' or Services' addresses.
     """
-    created = not Path(f"/sys/class/net/{site.BRIDGE}").exists()
+    created = not Path(f"/sys/class/net/{constants.BRIDGE}").exists()
     if created:
         refuse_overlap()
-        output("ip", "link", "add", site.BRIDGE, "type", "bridge")
+        output("ip", "link", "add", constants.BRIDGE, "type", "bridge")
     # Policies and Services act on IP packets; without this setting, frames between two pods would bypass
     # them.
-    output("ip", "link", "set", site.BRIDGE, "type", "bridge", "nf_call_iptables", "1")
-    Path(f"/proc/sys/net/ipv4/conf/{site.BRIDGE}/forwarding").write_text("1")
-    ipv6 = Path(f"/proc/sys/net/ipv6/conf/{site.BRIDGE}/disable_ipv6")
+    output("ip", "link", "set", constants.BRIDGE, "type", "bridge", "nf_call_iptables", "1")
+    Path(f"/proc/sys/net/ipv4/conf/{constants.BRIDGE}/forwarding").write_text("1")
+    ipv6 = Path(f"/proc/sys/net/ipv6/conf/{constants.BRIDGE}/disable_ipv6")
     if ipv6.exists():
         ipv6.write_text("1")
-    prefix = ipaddress.ip_network(site.POD_SUBNET).prefixlen
-    output("ip", "address", "replace", f"{site.BRIDGE_ADDRESS}/{prefix}", "dev", site.BRIDGE)
-    output("ip", "link", "set", site.BRIDGE, "up")
+    prefix = ipaddress.ip_network(constants.POD_SUBNET).prefixlen
+    output("ip", "address", "replace", f"{constants.BRIDGE_ADDRESS}/{prefix}", "dev", constants.BRIDGE)
+    output("ip", "link", "set", constants.BRIDGE, "up")
     # With this route, this machine reaches ClusterIPs even without a default route, and sends nothing for
     # them to a real network.
-    output("ip", "route", "replace", site.SERVICE_SUBNET, "dev", site.BRIDGE, "src", site.BRIDGE_ADDRESS)
+    output(
+        "ip",
+        "route",
+        "replace",
+        constants.SERVICE_SUBNET,
+        "dev",
+        constants.BRIDGE,
+        "src",
+        constants.BRIDGE_ADDRESS,
+    )
     return created
 
 
@@ -75,7 +84,7 @@ def refuse_overlap() -> None:
             taken = ipaddress.ip_network(route["dst"])
         except ValueError:  # "default"
             continue
-        for needed in (site.POD_SUBNET, site.SERVICE_SUBNET):
+        for needed in (constants.POD_SUBNET, constants.SERVICE_SUBNET):
             if taken.prefixlen > 1 and taken.overlaps(ipaddress.ip_network(needed)):
                 raise Refusal(
                     f"The local cluster needs the addresses {needed}, but this machine routes {taken} to "
@@ -98,7 +107,7 @@ def ensure_policy_queue() -> None:
     rules = (
         "-m owner --uid-owner 0 -j RETURN",
         "-m conntrack --ctstate ESTABLISHED,RELATED -j RETURN",
-        f"-d {site.POD_SUBNET} -j NFQUEUE --queue-num {site.POLICY_QUEUE}",
+        f"-d {constants.POD_SUBNET} -j NFQUEUE --queue-num {constants.POLICY_QUEUE}",
     )
     lines = ("*mangle", f":{POLICY_CHAIN} -", *(f"-A {POLICY_CHAIN} {rule}" for rule in rules), "COMMIT", "")
     # One transaction, so that a repeated start leaves no gap.
@@ -119,12 +128,12 @@ def ensure_passage() -> None:
 
 
 def _mangle_is_ours() -> Path:
-    return site.runtime() / "mangle-table-is-ours"
+    return constants.runtime() / "mangle-table-is-ours"
 
 
 def _nftables_can_queue() -> bool:
     rules = "add table inet tpuserve-probe\nadd chain inet tpuserve-probe c\n"
-    rules += f"add rule inet tpuserve-probe c queue num {site.POLICY_QUEUE}\n"
+    rules += f"add rule inet tpuserve-probe c queue num {constants.POLICY_QUEUE}\n"
     # Check only (-c): the kernel validates the transaction and keeps nothing of it.
     return attempt("nft", "-c", rules).returncode == 0
 
@@ -150,10 +159,10 @@ def remove() -> None:
             attempt("nft", "delete", "table", "ip", "mangle")
         _mangle_is_ours().unlink()
     for link in json.loads(output("ip", "-json", "link", "show", "type", "veth") or "[]"):
-        if link.get("master") == site.BRIDGE:
+        if link.get("master") == constants.BRIDGE:
             attempt("ip", "link", "delete", link["ifname"])
-    attempt("ip", "link", "delete", site.BRIDGE)
-    for result in CNI_RESULTS.glob(f"{site.CNI_NETWORK}-*"):
-        container = result.name.removeprefix(f"{site.CNI_NETWORK}-").removesuffix("-eth0")
+    attempt("ip", "link", "delete", constants.BRIDGE)
+    for result in CNI_RESULTS.glob(f"{constants.CNI_NETWORK}-*"):
+        container = result.name.removeprefix(f"{constants.CNI_NETWORK}-").removesuffix("-eth0")
         (CNI_RESULTS / f"cni-loopback-{container}-lo").unlink(missing_ok=True)
         result.unlink(missing_ok=True)

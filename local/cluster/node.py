@@ -5,10 +5,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from local import paths, toolchain
-from local.cluster import credentials, images, network, pki, site
-from local.cluster.files import output
+from local.cluster import constants, images, kubeconfigs, network, pki
 from local.cluster.processes import Daemon
+from local.cluster.system_commands import output
+from tools import toolchain
+from tools.support import paths
 
 CAP_SYS_RESOURCE = 24  # linux/capability.h
 
@@ -23,9 +24,9 @@ def search_path() -> str:
 def containerd(environment: Path | None) -> Daemon:
     """Describes the container runtime. `environment`, if given, is mounted read-only at /opt/vllm in every
     container."""
-    specification = site.configuration() / "container.json"
-    configuration = site.configuration() / "containerd.toml"
-    cni = site.configuration() / "cni"
+    specification = constants.configuration() / "container.json"
+    configuration = constants.configuration() / "containerd.toml"
+    cni = constants.configuration() / "cni"
     return Daemon(
         name="containerd",
         argv=(str(toolchain.path("containerd")), "--config", str(configuration)),
@@ -45,15 +46,15 @@ def _containerd_configuration(specification: Path, cni: Path) -> str:
         name: json.dumps(str(value))
         for name, value in {
             "root": paths.cluster() / "containerd",
-            "state": site.runtime() / "containerd",
-            "address": site.containerd_socket(),
+            "state": constants.runtime() / "containerd",
+            "address": constants.containerd_socket(),
             "pause": images.pause().reference,
             "plugins": toolchain.path("cni"),
             "cni": cni,
             "runc": toolchain.path("runc"),
-            "runc_state": site.runtime() / "runc",
+            "runc_state": constants.runtime() / "runc",
             "specification": specification,
-            "loopback": site.LOOPBACK,
+            "loopback": constants.LOOPBACK,
         }.items()
     }
     cri = 'plugins."io.containerd.grpc.v1.cri"'
@@ -92,7 +93,7 @@ def _container_specification(environment: Path | None) -> dict[str, Any]:
     if environment is not None:
         specification["mounts"].append(
             {
-                "destination": site.ENVIRONMENT_MOUNT,
+                "destination": constants.ENVIRONMENT_MOUNT,
                 "type": "bind",
                 "source": str(environment),
                 "options": ["rbind", "ro", "rprivate"],
@@ -112,17 +113,17 @@ def may(field: str, capability: int) -> bool:
 def kubelet() -> Daemon:
     """Describes the node's agent. It registers the node with GKE's TPU labels and taint; the chips are added
     later."""
-    configuration = site.configuration() / "kubelet.json"
-    resolver = site.configuration() / "resolv.conf"
-    labels = ",".join(f"{name}={value}" for name, value in site.NODE_LABELS.items())
+    configuration = constants.configuration() / "kubelet.json"
+    resolver = constants.configuration() / "resolv.conf"
+    labels = ",".join(f"{name}={value}" for name, value in constants.NODE_LABELS.items())
     return Daemon(
         name="kubelet",
         argv=(
             str(toolchain.path("kubelet")),
             f"--config={configuration}",
-            f"--kubeconfig={credentials.kubeconfig('kubelet')}",
-            f"--hostname-override={site.NODE}",
-            f"--node-ip={site.BRIDGE_ADDRESS}",
+            f"--kubeconfig={kubeconfigs.kubeconfig('kubelet')}",
+            f"--hostname-override={constants.NODE}",
+            f"--node-ip={constants.BRIDGE_ADDRESS}",
             f"--node-labels={labels}",
             f"--root-dir={paths.cluster() / 'kubelet'}",
         ),
@@ -136,10 +137,10 @@ def _kubelet_configuration(resolver: Path) -> dict[str, Any]:
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
-        "address": site.BRIDGE_ADDRESS,
-        "port": site.KUBELET_PORT,
-        "healthzBindAddress": site.LOOPBACK,
-        "healthzPort": site.KUBELET_HEALTH_PORT,
+        "address": constants.BRIDGE_ADDRESS,
+        "port": constants.KUBELET_PORT,
+        "healthzBindAddress": constants.LOOPBACK,
+        "healthzPort": constants.KUBELET_HEALTH_PORT,
         "authentication": {
             "anonymous": {"enabled": False},
             "webhook": {"enabled": True},
@@ -148,13 +149,13 @@ def _kubelet_configuration(resolver: Path) -> dict[str, Any]:
         "authorization": {"mode": "Webhook"},
         "tlsCertFile": str(pki.certificate("kubelet-server")),
         "tlsPrivateKeyFile": str(pki.key("kubelet-server")),
-        "clusterDomain": site.DNS_DOMAIN,
-        "clusterDNS": [site.DNS_SERVICE],
+        "clusterDomain": constants.DNS_DOMAIN,
+        "clusterDNS": [constants.DNS_SERVICE],
         # An empty file: pods resolve only the cluster's names, since nothing outside is reachable.
         "resolvConf": str(resolver),
-        "containerRuntimeEndpoint": f"unix://{site.containerd_socket()}",
+        "containerRuntimeEndpoint": f"unix://{constants.containerd_socket()}",
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/{site.CGROUP}",
+        "cgroupRoot": f"/{constants.CGROUP}",
         "failCgroupV1": False,
         # Delay until a changed Secret reaches the files of a running pod; a new API key should not take
         # minutes.
@@ -162,8 +163,8 @@ def _kubelet_configuration(resolver: Path) -> dict[str, Any]:
         "failSwapOn": False,
         "makeIPTablesUtilChains": False,
         "seccompDefault": True,
-        "registerWithTaints": [{"key": site.TPU_RESOURCE, "value": "present", "effect": "NoSchedule"}],
-        "podLogsDir": str(site.pod_logs()),
+        "registerWithTaints": [{"key": constants.TPU_RESOURCE, "value": "present", "effect": "NoSchedule"}],
+        "podLogsDir": str(constants.pod_logs()),
         "volumePluginDir": str(paths.cluster() / "volume-plugins"),
         "maxPods": 60,
         # The defaults are percentages of a server's disk; a developer's disk rarely has 15 % free.
@@ -182,17 +183,17 @@ def _kubelet_configuration(resolver: Path) -> dict[str, Any]:
 def kube_proxy() -> Daemon:
     """Describes kube-proxy, which makes ClusterIPs work by nftables. NodePorts are not opened: 127.0.0.0/8
     has none in that mode."""
-    configuration = site.configuration() / "kube-proxy.json"
+    configuration = constants.configuration() / "kube-proxy.json"
     settings = {
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "mode": "nftables",
-        "bindAddress": site.BRIDGE_ADDRESS,
-        "clientConnection": {"kubeconfig": str(credentials.kubeconfig("kube-proxy"))},
-        "healthzBindAddress": f"{site.LOOPBACK}:{site.PROXY_HEALTH_PORT}",
-        "metricsBindAddress": f"{site.LOOPBACK}:{site.PROXY_METRICS_PORT}",
-        "hostnameOverride": site.NODE,
-        "clusterCIDR": site.POD_SUBNET,
+        "bindAddress": constants.BRIDGE_ADDRESS,
+        "clientConnection": {"kubeconfig": str(kubeconfigs.kubeconfig("kube-proxy"))},
+        "healthzBindAddress": f"{constants.LOOPBACK}:{constants.PROXY_HEALTH_PORT}",
+        "metricsBindAddress": f"{constants.LOOPBACK}:{constants.PROXY_METRICS_PORT}",
+        "hostnameOverride": constants.NODE,
+        "clusterCIDR": constants.POD_SUBNET,
         "nodePortAddresses": ["127.0.0.0/8"],
         # Zero keeps the machine's own connection tracking limits.
         "conntrack": {

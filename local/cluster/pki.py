@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from local.cluster import site
-from local.cluster.files import write
+from local.cluster import constants
+from tools.support.atomic_file import write
 
 CA_DAYS = 3650
 LEAF_DAYS = 365
@@ -43,7 +43,7 @@ CLIENTS = (
     Leaf("controller-manager", "system:kube-controller-manager"),
     Leaf("scheduler", "system:kube-scheduler"),
     Leaf("kube-proxy", "system:kube-proxy"),
-    Leaf("kubelet", f"system:node:{site.NODE}", "system:nodes"),
+    Leaf("kubelet", f"system:node:{constants.NODE}", "system:nodes"),
 )
 # Name under which the API server calls the kubelet; manifests.py binds it to system:kubelet-api-admin.
 KUBELET_CLIENT = "tpuserve:kubelet-client"
@@ -57,35 +57,35 @@ LEAVES = (
             "kubernetes",
             "kubernetes.default",
             "kubernetes.default.svc",
-            f"kubernetes.default.svc.{site.DNS_DOMAIN}",
-            site.BRIDGE_ADDRESS,
-            site.KUBERNETES_SERVICE,
+            f"kubernetes.default.svc.{constants.DNS_DOMAIN}",
+            constants.BRIDGE_ADDRESS,
+            constants.KUBERNETES_SERVICE,
         ),
     ),
-    Leaf("kubelet-server", site.NODE, names=(site.NODE, site.BRIDGE_ADDRESS)),
-    Leaf("loopback-server", "loopback", names=("localhost", site.LOOPBACK)),
+    Leaf("kubelet-server", constants.NODE, names=(constants.NODE, constants.BRIDGE_ADDRESS)),
+    Leaf("loopback-server", "loopback", names=("localhost", constants.LOOPBACK)),
 )
 
 
 def certificate(name: str) -> Path:
     """Returns the path of certificate `name` (`ca` for the authority)."""
-    return site.pki() / f"{name}.crt"
+    return constants.pki() / f"{name}.crt"
 
 
 def key(name: str) -> Path:
     """Returns the path of private key `name` (`service-accounts` signs the pods' tokens)."""
-    return site.pki() / f"{name}.key"
+    return constants.pki() / f"{name}.key"
 
 
 def service_account_public_key() -> Path:
     """Returns the path of the key with which the API server checks pods' tokens."""
-    return site.pki() / "service-accounts.pub"
+    return constants.pki() / "service-accounts.pub"
 
 
 def ensure() -> None:
     """Create or renew every key and certificate. Idempotent; safe to interrupt."""
-    site.pki().mkdir(parents=True, exist_ok=True, mode=0o700)
-    site.pki().chmod(0o700)
+    constants.pki().mkdir(parents=True, exist_ok=True, mode=0o700)
+    constants.pki().chmod(0o700)
     authority, authority_key = _ensure_authority()
     _ensure_service_account_key()
     for leaf in LEAVES:

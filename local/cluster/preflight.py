@@ -7,11 +7,11 @@ import shutil
 import time
 from pathlib import Path
 
-from local import paths
-from local.cluster import network, processes, site
-from local.cluster.files import attempt, output
+from local.cluster import constants, network, processes
 from local.cluster.node import may
-from local.progress import Refusal
+from local.cluster.system_commands import attempt, output
+from tools.support import paths
+from tools.support.progress import Refusal
 
 # images, snapshots and logs of the cluster itself; the model server needs its own space on top
 DISK_BYTES = 3 * 1024**3
@@ -20,13 +20,13 @@ CAP_NET_ADMIN, CAP_SYS_ADMIN = 12, 21  # linux/capability.h
 # A daemon that was just killed keeps its port for a moment, and can no longer be identified as the cluster's.
 DYING_SECONDS = 3.0
 PORTS = {
-    site.API_PORT: (site.BRIDGE_ADDRESS, "the API server"),
-    site.KUBELET_PORT: (site.BRIDGE_ADDRESS, "the kubelet"),
-    site.KUBELET_HEALTH_PORT: (site.LOOPBACK, "the kubelet's health check"),
-    site.PROXY_METRICS_PORT: (site.LOOPBACK, "kube-proxy's metrics"),
-    site.PROXY_HEALTH_PORT: (site.LOOPBACK, "kube-proxy's health check"),
-    site.CONTROLLER_MANAGER_PORT: (site.LOOPBACK, "the controller manager"),
-    site.SCHEDULER_PORT: (site.LOOPBACK, "the scheduler"),
+    constants.API_PORT: (constants.BRIDGE_ADDRESS, "the API server"),
+    constants.KUBELET_PORT: (constants.BRIDGE_ADDRESS, "the kubelet"),
+    constants.KUBELET_HEALTH_PORT: (constants.LOOPBACK, "the kubelet's health check"),
+    constants.PROXY_METRICS_PORT: (constants.LOOPBACK, "kube-proxy's metrics"),
+    constants.PROXY_HEALTH_PORT: (constants.LOOPBACK, "kube-proxy's health check"),
+    constants.CONTROLLER_MANAGER_PORT: (constants.LOOPBACK, "the controller manager"),
+    constants.SCHEDULER_PORT: (constants.LOOPBACK, "the scheduler"),
 }
 ELSEWHERE = "or point target.kubeconfig in Pulumi.local.yaml at a cluster that you have"
 
@@ -122,7 +122,7 @@ def check_foreign() -> None:
                 f"{who}: stop that process, or run it on another port, and start again."
             )
         time.sleep(0.1)
-    if "kube-proxy" not in processes.daemons() and not site.runtime().exists():
+    if "kube-proxy" not in processes.daemons() and not constants.runtime().exists():
         for family, name in (*network.SERVICE_TABLES, network.POLICY_TABLE):
             if attempt("nft", "list", "table", family, name).returncode == 0:
                 raise Refusal(

@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local import paths
-from local.cluster import site
-from local.cluster.files import write
+from local.cluster import constants
 from local.cluster.health import CHECKS
-from local.progress import Refusal, say
+from tools.support import paths
+from tools.support.atomic_file import write
+from tools.support.progress import Refusal, say
 
 MARK = "TPUSERVE_PROCESS"
 LOG_BYTES = 16 * 1024 * 1024
@@ -71,7 +71,7 @@ class Process:
 
 def log_file(name: str) -> Path:
     """Returns the path of the file that receives the output of daemon `name`."""
-    return site.logs() / f"{name}.log"
+    return constants.logs() / f"{name}.log"
 
 
 def marked() -> list[Process]:

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import paths
-from local.cluster import images, lifecycle, processes, site
+from local.cluster import constants, images, lifecycle, processes
 from local.cluster.api import Api
 from local.cluster.health import CHECKS, SERVICES
-from local.progress import Refusal
+from tools.support import paths
+from tools.support.progress import Refusal
 
 TAIL_LINES = 40
 SUMMARY_LINES = 5
@@ -41,7 +41,7 @@ class Status:
         """Returns whether all processes are healthy, DNS and network policies work, the node is ready and the
         chips are offered."""
         answers = [*(process.healthy for process in self.processes), *self.services.values()]
-        return all(answers) and self.node_ready and self.tpu_chips == site.TPU_CHIPS
+        return all(answers) and self.node_ready and self.tpu_chips == constants.TPU_CHIPS
 
     def __str__(self) -> str:
         """Returns a table for people."""
@@ -52,8 +52,8 @@ class Status:
             lines.append(f"{row.name:<26}{row.pid or '-':>9}{uptime:>12}  {health}")
         facts = {
             **{name: "healthy" if answers else "no answer" for name, answers in self.services.items()},
-            f"node {site.NODE}": "ready" if self.node_ready else "not ready",
-            site.TPU_RESOURCE: f"{self.tpu_chips} of {site.TPU_CHIPS}",
+            f"node {constants.NODE}": "ready" if self.node_ready else "not ready",
+            constants.TPU_RESOURCE: f"{self.tpu_chips} of {constants.TPU_CHIPS}",
             **self.addresses,
             "kubeconfig": self.kubeconfig,
         }
@@ -81,10 +81,10 @@ def status() -> Status:
     if "containerd" in running:
         present = {name: digest for name, digest in images.listed().items() if not name.startswith("sha256:")}
     addresses = {
-        "API server": site.api_url(),
-        "pods": site.POD_SUBNET,
-        "services": site.SERVICE_SUBNET,
-        "name server": site.DNS_SERVICE,
+        "API server": constants.api_url(),
+        "pods": constants.POD_SUBNET,
+        "services": constants.SERVICE_SUBNET,
+        "name server": constants.DNS_SERVICE,
     }
     services = {name: "kube-proxy" in running and check() for name, check in SERVICES.items()}
     return Status(tuple(rows), services, ready, chips, present, addresses, paths.kubeconfig())

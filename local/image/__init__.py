@@ -2,7 +2,7 @@
 
 from local.image.environment import ensure_environment, environment
 from local.image.image import archive, ensure_image, reference
-from local.image.model import ensure_model, model
+from local.image.tiny_model_cache import ensure_model, model
 
 __all__ = [
     "archive",

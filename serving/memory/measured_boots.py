@@ -3,7 +3,7 @@
 All logs are in github.com/xbill9/gemma4-dev at 395bf646 (earlier commits for the boots of August). They come
 from other people's machines, with an older vLLM and its default `gpu_memory_utilization` of 0.92. This
 project knows of no other measurement of HBM, so the memory model must reproduce each of them
-(tests/unit/serving/test_weights.py).
+(tests/unit/serving/memory/test_weights.py).
 """
 
 from dataclasses import dataclass

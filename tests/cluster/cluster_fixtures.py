@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from local import cluster, paths
-from local.cluster import images, leftovers, processes, site
+from local import cluster
+from local.cluster import cleanup, constants, images, processes
 from local.cluster.api import Api
-from local.cluster.files import attempt, output
-from local.kubectl import kubectl
+from local.cluster.system_commands import attempt, output
+from local.commands.kubectl import kubectl
+from tools.support import paths
 
 PROBE_SOURCE = Path(__file__).resolve().parent / "probe" / "main.go"
 POD_SECONDS = 300.0
@@ -62,12 +63,12 @@ def machine_state() -> dict[str, list[str]]:
         "marked": [str(process) for process in processes.marked()],
         "links": [link["ifname"] for link in json.loads(output("ip", "-json", "link"))],
         "routes": output("ip", "route", "show", "table", "all").splitlines(),
-        "mounts": [str(mount.point) for mount in leftovers.mounts()],
+        "mounts": [str(mount.point) for mount in cleanup.mounts()],
         "nftables": _rules(output("nft", "list", "ruleset")),
         "iptables": _rules(attempt("iptables-save").stdout),
-        "control groups": [str(p) for p in Path("/sys/fs/cgroup").rglob(site.CGROUP)],
+        "control groups": [str(p) for p in Path("/sys/fs/cgroup").rglob(constants.CGROUP)],
         "network namespaces": output("ip", "netns", "list").splitlines(),
-        "kernel settings": [f"{file} {value}" for file, value in leftovers.kernel_settings().items()],
+        "kernel settings": [f"{file} {value}" for file, value in cleanup.kernel_settings().items()],
         "forwarding": [Path("/proc/sys/net/ipv4/ip_forward").read_text()],
         "sockets": [
             str(p) for folder in ("/run/tpuserve", "/run/containerd") for p in Path(folder).rglob("*.sock")
@@ -157,14 +158,14 @@ class Probes:
                 "imagePullPolicy": "Never",
                 "args": ["serve"],
                 "readinessProbe": probe,
-                "resources": {"limits": {site.TPU_RESOURCE: str(tpu)} if tpu else {}},
+                "resources": {"limits": {constants.TPU_RESOURCE: str(tpu)} if tpu else {}},
                 **container,
             }
         ]
-        tolerations = [{"key": site.TPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}]
+        tolerations = [{"key": constants.TPU_RESOURCE, "operator": "Exists", "effect": "NoSchedule"}]
         pod = {
             "containers": containers,
-            "nodeSelector": site.NODE_LABELS,
+            "nodeSelector": constants.NODE_LABELS,
             "tolerations": tolerations,
             "terminationGracePeriodSeconds": 5,
             "volumes": [{"name": "models", "hostPath": {"path": str(paths.node_data() / "models")}}],
@@ -197,7 +198,7 @@ class Probes:
 
     def run(self, name: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the probe in the Deployment's pod."""
-        from local import toolchain
+        from tools import toolchain
 
         base = [str(toolchain.path("kubectl")), "--kubeconfig", str(paths.kubeconfig()), "exec"]
         target = ["-n", self.namespace, f"deployment/{name}", "--", "/probe", *words]

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from local import client, machine, paths, stack
-from local.progress import Refusal
+from local.commands import client, pulumi_stack
 from tests.cluster.cluster_fixtures import cluster_instance as cluster_instance
 from tests.cluster.cluster_fixtures import probe_archive as probe_archive
 from tests.cluster.cluster_fixtures import probes as probes
 from tests.cluster.cluster_fixtures import started as started
 from tests.cluster.cluster_fixtures import tpu_server as tpu_server
+from tools.support import host, paths
+from tools.support.progress import Refusal
 
 REPOSITORY = paths.REPOSITORY
 UP_SECONDS = 1800
@@ -56,7 +57,7 @@ def local(*words: str, seconds: float = UP_SECONDS) -> Run:
 
 def pulumi(*words: str) -> Run:
     """Run the real CLI on the local stack, as `make env` sets it up."""
-    from local import toolchain
+    from tools import toolchain
 
     return run("pulumi", *words, env=toolchain.pulumi_environment())
 
@@ -93,7 +94,7 @@ def instance() -> None:
     """Refuse to use the user's own cluster, and say why this machine cannot run these tests."""
     assert paths.instance() == "test", "run `make test`, or set TPUSERVE_INSTANCE=test"
     try:
-        machine.require()
+        host.require()
     except Refusal as refusal:
         pytest.skip(str(refusal))
 
@@ -109,4 +110,4 @@ def server(instance: None) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def stack_name() -> str:
     """Returns the name of the local stack."""
-    return stack.STACK
+    return pulumi_stack.STACK

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from local import cluster, paths
-from local.cluster import preflight, processes, site
-from local.kubectl import kubectl
-from local.progress import Refusal
+from local import cluster
+from local.cluster import constants, preflight, processes
+from local.commands.kubectl import kubectl
 from tests.cluster.cluster_fixtures import DAEMONS, Probes, all_healthy, get, machine_state, run
+from tools.support import paths
+from tools.support.progress import Refusal
 
 # Three times what an idle machine with two cores may take.
 WARM_START_SECONDS = 60.0
@@ -112,7 +113,7 @@ def test_a_second_instance_is_refused_by_a_sentence_that_names_the_first(started
     assert all_healthy()
 
 
-@pytest.mark.parametrize("port", [site.API_PORT, site.KUBELET_PORT])
+@pytest.mark.parametrize("port", [constants.API_PORT, constants.KUBELET_PORT])
 def test_a_taken_port_is_named_with_who_has_it(cluster_instance: None, port: int) -> None:
     cluster.stop()
     before = machine_state()
@@ -131,7 +132,7 @@ def test_a_taken_port_is_named_with_who_has_it(cluster_instance: None, port: int
 def test_status_and_logs_of_a_running_and_of_a_stopped_cluster(started: None) -> None:
     done = run("status")
     assert done.returncode == 0
-    for word in (*DAEMONS, "tpu-node", "ready", "4 of 4", site.api_url(), "tpuserve.local/coredns:"):
+    for word in (*DAEMONS, "tpu-node", "ready", "4 of 4", constants.api_url(), "tpuserve.local/coredns:"):
         assert word in done.stdout
     assert "kubelet" in run("logs", "kubelet").stdout
     assert all(f"== {name} " in run("logs").stdout for name in DAEMONS)
@@ -159,10 +160,13 @@ def test_importing_an_image_needs_a_running_cluster(cluster_instance: None, tmp_
 def test_only_loopback_and_the_bridge_are_listened_on(started: None) -> None:
     ours = {process.pid for process in processes.marked()}
     for group in Path("/sys/fs/cgroup").rglob("cgroup.procs"):
-        if site.CGROUP in group.parts:
+        if constants.CGROUP in group.parts:
             ours |= {int(pid) for pid in group.read_text().split()}
     found = [listener for listener in preflight.listeners() if listener.pid in ours]
-    assert {site.API_PORT, site.KUBELET_PORT, site.PROXY_HEALTH_PORT, site.POLICIES_METRICS_PORT} <= {
-        listener.port for listener in found
-    }
-    assert {listener.address for listener in found} == {site.LOOPBACK, site.BRIDGE_ADDRESS}
+    assert {
+        constants.API_PORT,
+        constants.KUBELET_PORT,
+        constants.PROXY_HEALTH_PORT,
+        constants.POLICIES_METRICS_PORT,
+    } <= {listener.port for listener in found}
+    assert {listener.address for listener in found} == {constants.LOOPBACK, constants.BRIDGE_ADDRESS}

@@ -5,26 +5,27 @@ import subprocess
 
 import httpx
 
-from local import cluster, paths
-from local.cluster import site
-from local.cluster.files import output
-from local.kubectl import kubectl
+from local import cluster
+from local.cluster import constants
+from local.cluster.system_commands import output
+from local.commands.kubectl import kubectl
 from tests.cluster.cluster_fixtures import Probes, eventually, get, machine_state
+from tools.support import paths
 
 
 def test_names_and_cluster_addresses_answer_in_a_pod(probes: Probes) -> None:
     probes.deploy("server")
     probes.deploy("client")
-    assert probes.says("client", "resolve", "kubernetes.default.svc") == site.KUBERNETES_SERVICE
+    assert probes.says("client", "resolve", "kubernetes.default.svc") == constants.KUBERNETES_SERVICE
     address = get(f"/api/v1/namespaces/{probes.namespace}/services/server")["spec"]["clusterIP"]
-    full = f"server.{probes.namespace}.svc.{site.DNS_DOMAIN}"
+    full = f"server.{probes.namespace}.svc.{constants.DNS_DOMAIN}"
     assert probes.says("client", "resolve", "server") == address
     assert probes.says("client", "resolve", full) == address
     pod = probes.pods("server")[0]["metadata"]["name"]
     assert probes.says("client", "get", "http://server") == f"200 served by {pod}"
     assert probes.says("client", "get", f"http://{address}") == f"200 served by {pod}"
     assert probes.says("server", "get", "http://server") == f"200 served by {pod}", "a pod reaches itself"
-    assert probes.says("client", "dial", f"{site.KUBERNETES_SERVICE}:443") == ""
+    assert probes.says("client", "dial", f"{constants.KUBERNETES_SERVICE}:443") == ""
     assert httpx.get(f"http://{address}", timeout=60, trust_env=False).text == f"served by {pod}", (
         "and so does the node"
     )
@@ -39,7 +40,7 @@ def test_pods_reach_nothing_outside_and_no_unknown_name(probes: Probes) -> None:
         text=True,
         check=True,
     )
-    others = [link for link in json.loads(gateway.stdout) if link["ifname"] != site.BRIDGE]
+    others = [link for link in json.loads(gateway.stdout) if link["ifname"] != constants.BRIDGE]
     for link in others:
         beyond = link["addr_info"][0]["local"].rpartition(".")[0] + ".254"
         assert probes.run("client", "dial", f"{beyond}:80").returncode != 0
@@ -68,16 +69,16 @@ def test_pods_talk_beside_a_firewall_that_drops_what_it_does_not_know(probes: Pr
     cluster.stop()
     before = machine_state()
     output("iptables", "-P", "FORWARD", "DROP")  # as Docker does
-    output("iptables", "-A", "INPUT", "-i", site.BRIDGE, "-j", "DROP")  # as ufw does
+    output("iptables", "-A", "INPUT", "-i", constants.BRIDGE, "-j", "DROP")  # as ufw does
     try:
         cluster.start()
         probes.deploy("server")
         probes.deploy("client")
         assert probes.says("client", "get", "http://server").startswith("200")
-        assert probes.says("client", "dial", f"{site.KUBERNETES_SERVICE}:443") == ""
+        assert probes.says("client", "dial", f"{constants.KUBERNETES_SERVICE}:443") == ""
         cluster.stop()
         left = [line for line in output("iptables-save").splitlines() if "tpuserve" in line.lower()]
-        assert left == [f"-A INPUT -i {site.BRIDGE} -j DROP"]
+        assert left == [f"-A INPUT -i {constants.BRIDGE} -j DROP"]
     finally:
         output("iptables", "-P", "FORWARD", "ACCEPT")
         output("iptables", "-F", "INPUT")
@@ -86,10 +87,10 @@ def test_pods_talk_beside_a_firewall_that_drops_what_it_does_not_know(probes: Pr
 
 
 def test_the_node_is_as_gke_makes_it(probes: Probes) -> None:
-    node = get(f"/api/v1/nodes/{site.NODE}")
-    assert node["metadata"]["labels"].items() >= site.NODE_LABELS.items()
+    node = get(f"/api/v1/nodes/{constants.NODE}")
+    assert node["metadata"]["labels"].items() >= constants.NODE_LABELS.items()
     assert {"key": "google.com/tpu", "value": "present", "effect": "NoSchedule"} in node["spec"]["taints"]
-    assert node["status"]["allocatable"][site.TPU_RESOURCE] == "4"
+    assert node["status"]["allocatable"][constants.TPU_RESOURCE] == "4"
     probes.deploy("first", tpu=4)
     probes.apply_unready("second", tpu=4)
     eventually(lambda: "Insufficient google.com/tpu" in json.dumps(probes.pods("second")))
@@ -108,22 +109,22 @@ def test_gateway_types_are_served(started: None) -> None:
 
 def test_anonymous_requests_see_health_only(started: None) -> None:
     with httpx.Client(verify=False, timeout=60, trust_env=False) as client:
-        assert client.get(f"{site.api_url()}/readyz").status_code == httpx.codes.OK
+        assert client.get(f"{constants.api_url()}/readyz").status_code == httpx.codes.OK
         for path in ("/api", "/version", "/metrics", "/api/v1/secrets"):
-            assert client.get(f"{site.api_url()}{path}").status_code == httpx.codes.UNAUTHORIZED
-        kubelet = f"https://{site.BRIDGE_ADDRESS}:{site.KUBELET_PORT}"
+            assert client.get(f"{constants.api_url()}{path}").status_code == httpx.codes.UNAUTHORIZED
+        kubelet = f"https://{constants.BRIDGE_ADDRESS}:{constants.KUBELET_PORT}"
         assert client.get(f"{kubelet}/pods").status_code == httpx.codes.UNAUTHORIZED
 
 
 def test_the_kubelet_changes_no_other_node(started: None) -> None:
-    kubeconfig = site.pki() / "kubelet.kubeconfig"
-    from local import toolchain
+    kubeconfig = constants.pki() / "kubelet.kubeconfig"
+    from tools import toolchain
 
     base = [str(toolchain.path("kubectl")), "--kubeconfig", str(kubeconfig)]
-    own = subprocess.run([*base, "get", "node", site.NODE], capture_output=True, text=True, check=False)
+    own = subprocess.run([*base, "get", "node", constants.NODE], capture_output=True, text=True, check=False)
     assert own.returncode == 0, own.stderr
     other = subprocess.run(
-        [*base, "label", "node", site.NODE, "node-restriction.kubernetes.io/x=y"],
+        [*base, "label", "node", constants.NODE, "node-restriction.kubernetes.io/x=y"],
         capture_output=True,
         text=True,
         check=False,
@@ -141,10 +142,10 @@ def test_secrets_are_encrypted_in_etcd_and_only_root_reads_keys(probes: Probes) 
     contents = b"".join(file.read_bytes() for file in files)
     assert f"open-{word}".encode() in contents, "the search finds what is not encrypted"
     assert contents.replace(f"open-{word}".encode(), b"").find(word.encode()) == -1
-    assert site.pki().stat().st_mode & 0o777 == 0o700
-    modes = {file.name: file.stat().st_mode & 0o777 for file in site.pki().iterdir()}
+    assert constants.pki().stat().st_mode & 0o777 == 0o700
+    modes = {file.name: file.stat().st_mode & 0o777 for file in constants.pki().iterdir()}
     assert set(modes.values()) == {0o600}, modes
-    assert site.runtime().stat().st_mode & 0o777 == 0o700
+    assert constants.runtime().stat().st_mode & 0o777 == 0o700
 
 
 def test_pod_security_is_available(probes: Probes) -> None:

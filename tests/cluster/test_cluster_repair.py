@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from local import cluster, paths
-from local.cluster import credentials, leftovers, lifecycle, network, pki, processes, site
+from local import cluster
+from local.cluster import cleanup, constants, kubeconfigs, lifecycle, network, pki, processes
 from local.cluster.api import Api
-from local.cluster.files import output
-from local.kubectl import kubectl
+from local.cluster.system_commands import output
+from local.commands.kubectl import kubectl
 from tests.cluster.cluster_fixtures import (
     DAEMONS,
     Probes,
@@ -26,6 +26,7 @@ from tests.cluster.cluster_fixtures import (
     kill,
     run,
 )
+from tools.support import paths
 
 
 @pytest.mark.parametrize("name", DAEMONS)
@@ -58,10 +59,10 @@ def test_everything_killed_and_the_kernel_state_gone_as_after_a_reboot(
 ) -> None:
     for process in processes.daemons().values():
         os.kill(process.pid, signal.SIGKILL)
-    leftovers.kill_containers()
-    for point in reversed(leftovers.our_mounts()):
+    cleanup.kill_containers()
+    for point in reversed(cleanup.our_mounts()):
         output("umount", "--lazy", point)
-    assert site.containerd_socket().exists(), "sockets of dead processes stay"
+    assert constants.containerd_socket().exists(), "sockets of dead processes stay"
     network.remove()
     cluster.start()
     assert all_healthy()
@@ -71,7 +72,7 @@ def test_everything_killed_and_the_kernel_state_gone_as_after_a_reboot(
 
 def test_a_deleted_bridge_comes_back_with_the_pods_on_it(probes: Probes) -> None:
     probes.deploy("server")
-    output("ip", "link", "delete", site.BRIDGE)
+    output("ip", "link", "delete", constants.BRIDGE)
     cluster.start()
     probes.await_ready("server")
     assert probes.says("server", "get", "http://server").startswith("200")
@@ -108,7 +109,7 @@ def test_a_stop_that_was_killed_half_way_is_finished_by_the_next(started: None) 
     first.kill()
     first.wait()
     cluster.stop()
-    assert not processes.marked() and not site.runtime().exists()
+    assert not processes.marked() and not constants.runtime().exists()
 
 
 def _foreign_authority() -> None:
@@ -118,7 +119,7 @@ def _foreign_authority() -> None:
 
 
 def _damage_everything_else() -> None:
-    """Damage at once everything that tests/unit/test_cluster_pki.py damages one by one."""
+    """Damage at once everything that tests/unit/local/cluster/test_pki.py damages one by one."""
     for name in ("apiserver", "admin"):
         file = pki.certificate(name)
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
@@ -177,28 +178,28 @@ def test_a_kubeconfig_of_another_authority_is_replaced(started: None) -> None:
     paths.kubeconfig().write_text(json.dumps(config))
     paths.kubeconfig().chmod(0o644)
     cluster.start()
-    assert kubectl("get", "nodes", "-o", "name").strip() == f"node/{site.NODE}"
+    assert kubectl("get", "nodes", "-o", "name").strip() == f"node/{constants.NODE}"
     assert paths.kubeconfig().stat().st_mode & 0o777 == 0o600
 
 
 def test_a_lost_encryption_key_is_refused_not_replaced(started: None) -> None:
     cluster.stop()
-    kept = credentials.encryption().read_bytes()
-    credentials.encryption().unlink()
+    kept = kubeconfigs.encryption().read_bytes()
+    kubeconfigs.encryption().unlink()
     done = run("start")
     assert done.returncode == 1 and "restore the file from a copy" in done.stderr
     assert "Traceback" not in done.stderr
-    credentials.encryption().write_bytes(kept)
+    kubeconfigs.encryption().write_bytes(kept)
     cluster.start()
     assert all_healthy()
 
 
 def test_lost_tpu_capacity_is_declared_again(started: None) -> None:
     with Api() as api:
-        api.patch_capacity(site.TPU_RESOURCE, 0)
+        api.patch_capacity(constants.TPU_RESOURCE, 0)
     assert cluster.status().tpu_chips == 0 and not all_healthy()
     cluster.start()
-    assert cluster.status().tpu_chips == site.TPU_CHIPS
+    assert cluster.status().tpu_chips == constants.TPU_CHIPS
 
 
 def test_changed_settings_restart_that_daemon_and_no_other(probes: Probes) -> None:
@@ -213,10 +214,10 @@ def test_changed_settings_restart_that_daemon_and_no_other(probes: Probes) -> No
         assert changed == {"containerd"}
         assert probes.pods("server")[0]["metadata"]["uid"] == uid
         assert probes.says("server", "get", "http://server").startswith("200")
-        assert probes.run("server", "cat", f"{site.ENVIRONMENT_MOUNT}/mark").returncode != 0
+        assert probes.run("server", "cat", f"{constants.ENVIRONMENT_MOUNT}/mark").returncode != 0
         probes.deploy("later")
-        assert probes.says("later", "cat", f"{site.ENVIRONMENT_MOUNT}/mark") == "seen"
-        refused = probes.run("later", "write", f"{site.ENVIRONMENT_MOUNT}/mark")
+        assert probes.says("later", "cat", f"{constants.ENVIRONMENT_MOUNT}/mark") == "seen"
+        refused = probes.run("later", "write", f"{constants.ENVIRONMENT_MOUNT}/mark")
         assert "read-only file system" in refused.stderr
     finally:
         (folder / "mark").unlink()

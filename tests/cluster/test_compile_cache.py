@@ -10,10 +10,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from local import paths
-from local.kubectl import kubectl
+from local.commands.kubectl import kubectl
 from serving.deploy import container_layout
 from tests.cluster.conftest import Server
+from tools.support import paths
 
 INIT = re.compile(r"init engine \(profile, create kv cache, warmup model\) took ([\d.]+) s")
 WARM_SHARE = 0.5

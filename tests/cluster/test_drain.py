@@ -6,7 +6,7 @@ import time
 
 import httpx
 
-from local.kubectl import kubectl
+from local.commands.kubectl import kubectl
 from tests.cluster.conftest import Server
 
 STREAMS = 10

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 
-from local import paths, toolchain
-from local.cluster import site
-from local.kubectl import kubectl
+from local.cluster import constants
+from local.commands.kubectl import kubectl
 from tests.cluster.conftest import Server, local, pulumi, run
 from tests.cluster.test_compile_cache import pod, restart
+from tools import toolchain
+from tools.support import paths
 
 DAEMONS = ("containerd", "kubelet", "kube-apiserver", "etcd")
 
@@ -24,7 +25,7 @@ def answered() -> None:
 
 def ctr(*words: str) -> str:
     """Run containerd's own client on this instance's socket."""
-    done = run(str(toolchain.path("ctr")), "-a", str(site.containerd_socket()), "-n", "k8s.io", *words)
+    done = run(str(toolchain.path("ctr")), "-a", str(constants.containerd_socket()), "-n", "k8s.io", *words)
     assert done.code == 0, done.text
     return done.out
 

@@ -5,7 +5,7 @@ import json
 import httpx
 import pytest
 
-from local.kubectl import kubectl
+from local.commands.kubectl import kubectl
 from tests.cluster.conftest import Server
 
 CHAT = "/v1/chat/completions"

@@ -2,7 +2,7 @@
 
 import json
 
-from local.kubectl import get, kubectl
+from local.commands.kubectl import get, kubectl
 from tests.cluster.conftest import Server, local, pulumi
 
 

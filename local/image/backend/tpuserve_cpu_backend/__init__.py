@@ -145,7 +145,7 @@ def replace_kernels() -> None:
     """Replaces: the three Mosaic kernels on the path of Gemma 4, which only a TPU can run.
 
     The names are replaced where they are used; each replacement's docstring says how it was checked
-    (tests/server/test_kernels.py). Models with a head dimension of 64, MLA or a drafter need other kernels
+    (tests/vllm/test_kernels.py). Models with a head dimension of 64, MLA or a drafter need other kernels
     and fail while they are compiled.
     """
     import tpu_inference.layers.common.attention_interface as attention

@@ -1,0 +1,103 @@
+"""Weights and caches on a disk that loses power, and failing downloads, with a fake store."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from agent.vm import compile_cache, gcs, weights
+from agent.vm.gcp_api import Problem
+from tests.tpu_vm.store import BUCKET, NAME, Store
+
+PREFIX = "weights/0123abc/m/"
+
+
+def put(store: Store, name: str, data: bytes) -> None:
+    file = store.folder / "objects" / BUCKET / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+
+
+@pytest.fixture
+def folder(store: Store, tmp_path: Path) -> Path:
+    """Returns the folder where a machine keeps the model that the store has."""
+    put(store, f"{PREFIX}model.safetensors", b"w" * 1000)
+    return tmp_path / "models" / "m"
+
+
+def stage(folder: Path) -> str:
+    return weights.stage(BUCKET, PREFIX, folder)
+
+
+@pytest.mark.parametrize("left", ["", "\0\0\0\0", "null", "{}", '{"origin'])
+def test_a_note_that_a_power_cut_has_damaged_is_written_again(folder: Path, left: str) -> None:
+    assert stage(folder) == "1 files, 0.00 GB"
+    (folder / weights.MARKER).write_text(left)
+    before = (folder / "model.safetensors").stat()
+    assert stage(folder) == "1 files, 0.00 GB"
+    # The files are complete and not downloaded again.
+    assert (folder / "model.safetensors").stat() == before
+    assert stage(folder) == "kept"
+
+
+def cut_power(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Make every write to disk below a path with `name` in it fail from now on."""
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if name in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            raise OSError(5, "Input/output error")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+def test_a_note_has_its_name_only_when_its_text_is_on_the_disk(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_power(monkeypatch, weights.MARKER)
+    with pytest.raises(OSError, match="Input/output error"):
+        stage(folder)
+    assert not (folder / weights.MARKER).exists()
+
+
+def test_programs_have_their_place_only_when_they_are_on_the_disk(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "jit_a-cache").write_text("a program")
+    archive = tmp_path / "a.tar.zst"
+    subprocess.run(["tar", "--zstd", "-cf", archive, "-C", tmp_path, "jit_a-cache"], check=True)
+    put(store, NAME, archive.read_bytes())
+    cut_power(monkeypatch, "/jit_a-cache")
+    folder = store.machine("m")
+    assert compile_cache.restore(BUCKET, NAME, folder).startswith(
+        "not restored ([Errno 5] Input/output error"
+    )
+    assert list(folder.iterdir()) == []
+
+
+def test_the_first_part_that_cannot_be_had_ends_the_download(
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gcs, "PART_BYTES", 10)
+    monkeypatch.setattr(gcs, "STREAMS", 2)
+    real, asked = gcs._read, list[int]()
+
+    def read(item: gcs.Object, start: int, size: int) -> bytes:
+        asked.append(start)
+        if start == 20:
+            raise Problem("gone")
+        return real(item, start, size)
+
+    monkeypatch.setattr(gcs, "_read", read)
+    with pytest.raises(Problem, match="gone"):
+        stage(folder)
+    # Only the parts that were being downloaded then, of a hundred.
+    assert len(asked) < 10
+    # The parts that have arrived are kept.
+    monkeypatch.setattr(gcs, "_read", real)
+    before = len(asked) - 1
+    begun = list(gcs._parts(next(gcs.objects(BUCKET, PREFIX)), folder / "model.safetensors"))
+    assert len(begun) == 100 - before
+    assert stage(folder) == "1 files, 0.00 GB"

@@ -1,0 +1,27 @@
+"""docs/operations.md says what the plans say."""
+
+import re
+
+import pytest
+
+from tests.inventory.golden import golden
+from tests.inventory.recorder import stack_config
+from tools.support import paths
+
+TEXT = (paths.REPOSITORY / "docs" / "operations.md").read_text("utf-8")
+ROW = re.compile(r"^\| (`.+`) \| (\d)[,;].* \| (\$[\d.,]+) \| (\$[\d.,]+) \|$", re.MULTILINE)
+COSTS = {
+    stack: (int(slices), hour, month)
+    for names, slices, hour, month in ROW.findall(TEXT)
+    for stack in re.findall(r"`([a-z-]+)`", names)
+}
+
+
+@pytest.mark.parametrize("stack", ["baseline", "dev", "peak", "prod", "staging"])
+def test_the_table_of_costs_is_the_plans(stack: str) -> None:
+    plan = golden(stack)
+    first = re.match(r"\$([\d.,]+) an hour, \$([\d.,]+) a month", plan["outputs"]["cost"])
+    assert first
+    replicas = int(stack_config(stack).get("tpuserve:replicas", 1))
+    hour, month = (replicas * float(number.replace(",", "")) for number in first.groups())
+    assert COSTS[stack] == (replicas, f"${hour:,.2f}", f"${month:,.0f}")

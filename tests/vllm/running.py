@@ -1,0 +1,111 @@
+"""A model server for a single test: the real one, on a loopback port, from the server's Python."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from local import image
+from local.image.image import ENVIRONMENT
+from tools.support import paths
+
+BOOT_SECONDS = 900
+NAME = "tiny"
+SOMEBODYS_OWN = ("HF_", "JAX_", "LIBTPU_", "TPU_", "VLLM_", "XLA_")
+"""Prefixes of variables that would change the server; an image of the server has none of them."""
+
+FLAGS = (
+    *("--tensor-parallel-size", "4", "--max-model-len", "512", "--max-num-seqs", "8"),
+    *("--max-num-batched-tokens", "512", "--disable-chunked-mm-input"),
+    *("--limit-mm-per-prompt", json.dumps({"image": 1, "video": 0, "audio": 0})),
+    *("--reasoning-parser", "gemma4", "--enable-auto-tool-choice", "--tool-call-parser", "gemma4"),
+)
+"""Flags of the local stack, with a shorter context."""
+
+
+@dataclass
+class Server:
+    """A running server and its client."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def post(self, path: str, body: object, key: str | None = None) -> httpx.Response:
+        """POST JSON; `key` as the bearer token."""
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        return httpx.post(self.url + path, json=body, headers=headers, timeout=600)
+
+    def alive(self) -> bool:
+        """Returns whether the server answers /health and its process exists."""
+        with contextlib.suppress(httpx.HTTPError):
+            return self.process.poll() is None and httpx.get(f"{self.url}/health", timeout=30).is_success
+        return False
+
+    def ends_within(self, seconds: float) -> bool:
+        """Returns whether the process ends by itself in that time."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+            return True
+        return False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def server(folder: Path, *flags: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Start a server, wait until it is healthy, and leave no process behind.
+
+    Programs are compiled when a request first needs them (SKIP_JAX_PRECOMPILE), so that a boot is mostly
+    imports; `folder` gets the log and, over several boots, keeps the caches.
+    """
+    tree, port = image.ensure_environment(), free_port()
+    log = folder / f"server-{port}.log"
+    command = [tree / "bin" / "vllm", "serve", image.ensure_model(), *FLAGS, "--served-model-name", NAME]
+    process = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port), *flags],
+        stdin=subprocess.DEVNULL,
+        stdout=log.open("wb"),
+        stderr=subprocess.STDOUT,
+        cwd=folder,
+        start_new_session=True,
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith(SOMEBODYS_OWN)},
+            **ENVIRONMENT,
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "HF_HUB_OFFLINE": "1",
+            "VLLM_NO_USAGE_STATS": "1",
+            "PYTHONPATH": str(paths.REPOSITORY),
+            "SKIP_JAX_PRECOMPILE": "1",
+            "VLLM_CACHE_ROOT": str(folder / "cache"),
+            "VLLM_XLA_CACHE_PATH": str(folder / "xla"),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            **(environment or {}),
+        },
+    )
+    running = Server(process, f"http://127.0.0.1:{port}", log)
+    try:
+        deadline = time.monotonic() + BOOT_SECONDS
+        while not running.alive():
+            tail = log.read_text("utf-8", "replace")[-3000:]
+            assert process.poll() is None, f"the server ended while it booted:\n{tail}"
+            assert time.monotonic() < deadline, f"no healthy server after {BOOT_SECONDS} s:\n{tail}"
+            time.sleep(1)
+        yield running
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

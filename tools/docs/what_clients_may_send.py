@@ -1,0 +1,108 @@
+"""Writes docs/what-clients-may-send.md from the tables of the request guard."""
+
+import json
+from collections.abc import Iterator
+
+from agent.server import cors, guard, media, request_rules
+from agent.server.request_fields import By, Field, Table
+from agent.server.request_tables import TABLES
+
+_INTRODUCTION = """\
+# What clients may send
+
+Written by `python -m tools.docs.what_clients_may_send`; change the tables in `agent/server/`, not this file.
+
+The server speaks OpenAI's completions, chat completions and responses and Anthropic's messages, as vLLM
+0.32 does. vLLM accepts many fields that its backend for TPU does not apply: it answers 200, and the answer
+is the same as without the field. The guard in front of vLLM refuses such a request with 400 and a sentence
+that names the field. So each field has exactly one line below:
+
+- **TPU sampler**, **scheduler**, **front end**: the field is applied by this part of the server. A test
+  sends the request with and without it to the real server and requires another answer.
+- **label**: the field names the request or its owner, and does not change the answer by its own definition.
+- **refused**: the field is accepted only as `null` or with the value in the last column.
+
+A field that is in no table is refused too, because it would have no effect. `null` always means the same as
+leaving a field out.
+"""
+
+_TOOLS = """\
+## Tool calls
+
+With `tool_choice` `required` (Anthropic: `any`) or a named function, the answer is a tool call: the tokens
+are constrained to Gemma 4's own call syntax. With `strict: true` the arguments follow the JSON schema, in
+the order of its properties, also with `auto`. A strict schema may use object (properties, required,
+`additionalProperties: false`), array (items, minItems, maxItems), string, integer, number, boolean, null,
+enum, const, anyOf, oneOf and $ref; any other keyword gets a sentence. Without `strict` the keys are those
+of the schema and the values have its types where they are among these.
+"""
+
+_BEAMS = """\
+## Fields that depend on each other
+
+- `logprobs` needs `top_logprobs` from 1 to 20 (chat); in completions the number itself is from 1 to 20.
+- In completions, `echo` and `logprobs` exclude each other.
+- With `use_beam_search`, these have no effect and are refused: {ignored}.
+"""
+
+_MEDIA = """\
+## Images
+
+An image is sent along as a `data:` URL (`data:image/png;base64,…`); Anthropic's form is `{{"type":
+"base64"}}`. The server does not fetch http(s) URLs and opens no files: such a request gets 400 at once. The
+operator may list host names (`{media}`); then the server fetches by https on port 443 from exactly these,
+without redirects, and only if every address of the name is public. `detail` other than `auto` is refused,
+because every image takes the same number of tokens. A request is at most {limit} MiB.
+"""
+
+_DOOR = """\
+## Keys, browsers and errors
+
+The API key is the bearer token, `Authorization: Bearer KEY`, or the header `x-api-key: KEY`, as Anthropic's
+SDK sends it. `/health` and `/metrics` need no key.
+
+Web pages may call the server only from the origins that the operator lists (`{origins}`, with commas
+between them, or `*`); by default no browser may. A preflight needs no key, and cookies are never allowed.
+
+Every error has a message. On `/v1/messages` it has Anthropic's form (`{{"type": "error", "error": {{"type":
+"invalid_request_error", …}}}}`), elsewhere OpenAI's.
+
+Endpoints: {offered}. vLLM's other endpoints are refused with 404.
+"""
+
+
+def document() -> str:
+    """Return the whole file, ending with a newline."""
+    offered = ", ".join(
+        f"`{verb} {path}`" for verb, path in sorted(request_rules.OFFERED, key=lambda row: row[1])
+    )
+    parts = [
+        _INTRODUCTION,
+        _TOOLS,
+        _BEAMS.format(ignored=", ".join(f"`{name}`" for name in request_rules.BEAM_IGNORES)),
+        _MEDIA.format(media=media.VARIABLE, limit=guard.MAX_BODY_BYTES // 1024**2),
+        _DOOR.format(origins=cors.VARIABLE, offered=offered),
+    ]
+    for path, table in TABLES.items():
+        parts += [f"## `POST {path}`\n", _table(table)]
+    return "\n".join(parts)
+
+
+def _rows(table: Table, above: str = "") -> Iterator[tuple[str, Field]]:
+    for name, field in table.items():
+        yield f"{above}{name}", field
+        yield from _rows(field.parts or {}, f"{above}{name}.")
+
+
+def _table(table: Table) -> str:
+    lines = ["| field | by | effect, or why it is refused | accepted |", "| --- | --- | --- | --- |"]
+    for name, field in _rows(table):
+        text = field.text if field.by is not By.NOBODY else f"{field.text[0].upper()}{field.text[1:]}."
+        values = ", ".join(f"`{json.dumps(value)}`" for value in field.only or ())
+        accepted = values or ("`null`" if field.by is By.NOBODY else "")
+        lines.append(f"| `{name}` | {field.by.value} | {text} | {accepted} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(document(), end="")

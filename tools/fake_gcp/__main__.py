@@ -1,0 +1,7 @@
+"""`python -m tools.fake_gcp [engine address]`: the stand-in as a plugin of the Pulumi engine."""
+
+from tools.fake_gcp.plugin import Provider
+from tools.fake_gcp.serve import serve
+
+if __name__ == "__main__":
+    serve(Provider)
