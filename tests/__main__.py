@@ -128,6 +128,8 @@ def run_tests(tier: Tier, tests: str, *options: str, output: TextIO | None = Non
         words = [sys.executable, "-m", "pytest", "-q", tests, f"--junitxml={report}"]
         # Each tier remembers its own failures: tiers that run side by side would overwrite each other's.
         words += ["-o", "junit_family=xunit1", "-o", f"cache_dir=.pytest_cache/{tier.name}", *options]
+        if tier.processes > 1:
+            words += ["-n", str(tier.processes)]
         code = subprocess.run(
             words, cwd=paths.REPOSITORY, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
         ).returncode

@@ -32,6 +32,8 @@ class Tier:
     lane: int = 0
     """Tiers of lane 1 may run beside those of lane 2: they use no port, folder or lock of each other's. The
     cluster's tests watch the whole machine and run with nothing beside them."""
+    processes: int = 1
+    """More than one only for tests that share nothing: each process has its own fixtures of a session."""
 
     @property
     def folder(self) -> str:
@@ -69,7 +71,7 @@ TIERS: tuple[Tier, ...] = (
     Tier("style", command=(BIN / "ruff", "check", ".")),
     Tier("format", command=(BIN / "ruff", "format", "--check", ".")),
     Tier("types", command=(BIN / "pyright",)),
-    Tier("unit"),
+    Tier("unit", processes=2),
     Tier("inventory"),
     Tier("pulumi", prepare=_pulumi, lane=1),
     Tier("vllm", prepare=_vllm, lane=2),
