@@ -20,7 +20,7 @@ from typing import Any
 
 from config.selection import Selection, add_options, from_options
 from proof import bake, environment
-from proof.environment import Refused
+from proof.environment import ProofError
 from serving.compilation import proofs
 from serving.compilation.fingerprint import fingerprint
 from serving.compilation.proof import Proof
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _end_with(os.getppid())
     try:
         return _prove(options)
-    except (Refused, ValueError) as refused:
+    except (ProofError, ValueError) as refused:
         print(f"\n{refused}", file=sys.stderr)
         return 2
     except (OSError, MemoryError) as error:
@@ -181,7 +181,9 @@ def _compiled(
     records = compile_programs.compile_all(booted, requests, folder, show)
     programs = tuple(record.program for record in records if record.program)
     if not programs:
-        raise Refused(f"The compiler refuses every program, the first for this reason: {records[0].refused}")
+        raise ProofError(
+            f"The compiler refuses every program, the first for this reason: {records[0].refused}"
+        )
     proof = Proof(
         name=selection.name,
         graph=graph,

@@ -1,8 +1,8 @@
-"""The model without its weights: what the loader would have put on the slice, as shapes and shardings.
+"""The model without its weights: the shapes and shardings of everything that the loader puts on the slice.
 
-Replaces `tpu_inference.models.common.model_loader._get_nnx_model`, which reads the checkpoint, with the same
-steps on shapes: the library's own constructor under `nnx.eval_shape`, its own sharding metadata, and its own
-processing of the experts' weights, traced.
+Replaces `tpu_inference.models.common.model_loader._get_nnx_model`, which reads the checkpoint. The
+replacement does the same steps on shapes: it runs the library's constructor under `nnx.eval_shape`, reads its
+sharding metadata, and traces its processing of the experts' weights.
 """
 
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from tpu_inference.layers.common.moe import MoEBackend
 from tpu_inference.layers.common.process_weights import moe_weights
 from tpu_inference.layers.jax.moe.moe import JaxRoutedExperts
 
-from proof.environment import Refused
+from proof.environment import ProofError
 
 
 def abstract_model(model_class: Any, config: Any, rng: Any, mesh: Mesh, **_: Any) -> Any:
-    """An nnx model whose parameters are jax.ShapeDtypeStruct, as they are after loading."""
+    """Returns an nnx model whose parameters are jax.ShapeDtypeStruct, as they are after loading."""
     with jax.set_mesh(mesh):
         model = nnx.eval_shape(lambda: model_class(config, rng, mesh), graph_updates=False)
         for _, parameter in model.named_parameters():
@@ -33,8 +33,11 @@ def abstract_model(model_class: Any, config: Any, rng: Any, mesh: Mesh, **_: Any
 
 
 def _loaded(value: Any, sharding: Any, mesh: Mesh) -> jax.ShapeDtypeStruct:
-    """A parameter as the loader leaves it: in the checkpoint's type, which is bf16 even where the model
-    declares float32 (`router.proj`), and sharded as the model's metadata say."""
+    """Returns the shape, type and sharding of a parameter after loading.
+
+    The type is the checkpoint's, which is bf16 even where the model declares float32 (`router.proj`). The
+    sharding is that of the model's metadata.
+    """
     if isinstance(sharding, NamedSharding):
         sharding = sharding.spec
     if not isinstance(sharding, PartitionSpec):
@@ -55,16 +58,19 @@ def _routed(module: Any) -> Iterator[JaxRoutedExperts]:
 
 
 def _process(experts: JaxRoutedExperts, mesh: Mesh) -> None:
-    """What `process_weights_after_loading` of layers/jax/quantization/unquantized.py does: gate and up become
-    one array, all padded for the grouped matmul, and scales stand beside weights that were quantised anew."""
+    """Replaces the experts' parameters by those after loading.
+
+    Follows `process_weights_after_loading` of layers/jax/quantization/unquantized.py: gate and up become one
+    array, everything is padded for the grouped matmul, and requantized weights get scales.
+    """
     if experts.moe_backend not in (MoEBackend.GMM_EP, MoEBackend.GMM_TP):
-        raise Refused(
+        raise ProofError(
             f"The experts would run on {experts.moe_backend.name}, whose weights "
             "proof/abstract_weights.py cannot lay out: unset the variable that chose it."
         )
 
     def stored(name: str) -> jax.ShapeDtypeStruct:
-        """As in the checkpoint: the last two dimensions the other way round."""
+        """Returns the shape that a parameter has in the checkpoint: the last two dimensions swapped."""
         value = getattr(experts, name).get_value()
         count, first, second = value.shape
         return jax.ShapeDtypeStruct((count, second, first), value.dtype)

@@ -1,9 +1,9 @@
-"""Packs the compile cache of a proof as an archive that the machines of a stack can start from.
+"""Packer of a proof's compile cache: an archive from which the machines of a stack can start.
 
-Marked `baked` in its name and manifest: that JAX on the CPU backend computes the same keys from shapes as a
-real boot is tested; that a TPU host computes these keys and loads these programs is not. So only a stack with
-`target.baked_cache` takes it, and a machine whose server ends before it is ready drops it
-(agent/vm/baked_cache_trial.py).
+The archive is marked `baked` in its name and manifest. Tests show that JAX on the CPU backend computes the
+same keys from shapes as a real boot. Nothing shows that a TPU host computes these keys and loads these
+programs. So only a stack with `target.baked_cache` uses it, and a machine whose server ends before it is
+ready deletes it (agent/vm/baked_cache_trial.py).
 """
 
 import json
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from config.selection import Selection
-from proof.environment import WRITTEN_FOR, Refused
+from proof.environment import WRITTEN_FOR, ProofError
 from proof.work_folder import Record, WorkFolder, write_whole
 from serving.compilation.fingerprint import fingerprint
 from serving.compilation.proof import Proof
@@ -24,39 +24,44 @@ MANIFEST = "manifest.json"
 
 RELEASE = f"vllm/vllm-tpu:v{WRITTEN_FOR['vllm-tpu']}"
 IMAGE = re.compile(rf":v{re.escape(WRITTEN_FOR['vllm-tpu'])}@sha256:(?!0{{64}}$)[0-9a-f]{{64}}$")
-"""The release that the programs are of, in any repository."""
+"""Images of the release for which the programs are compiled, in any repository."""
 
 
 def check(selection: Selection, *, whole: bool) -> None:
-    """Raises Refused unless a cache of these programs could be a server's: of all programs (`whole`), of one
-    image, one commit of the weights, and of a KV cache whose size is fixed."""
+    """Raises ProofError unless a server can use a cache of these programs.
+
+    It can if the cache has all programs (`whole`), and the stack sets the image, the commit of the weights
+    and the size of the KV cache.
+    """
     if selection.image is None:
-        raise Refused(
-            f"{selection.name} names no image, and a cache is for the servers of one: name a stack of TPUs, "
-            "as in `make bake STACK=dev`."
+        raise ProofError(
+            f"{selection.name} sets no image, and a cache is for servers of one image: name a stack with "
+            "TPUs, as in `make bake STACK=dev`."
         )
     if not whole:
-        raise Refused("A cache holds the programs of a whole boot: leave --quick, --layers and --config out.")
+        raise ProofError("A cache has the programs of a whole boot: remove --quick, --layers and --config.")
     if not IMAGE.search(selection.image):
-        raise Refused(
-            f"The image of {selection.name} is {selection.image}, and a cache is for one with this proof's "
-            f"versions: set tpuserve:image to {RELEASE} with its real digest (`crane digest {RELEASE}` "
-            f"tells it)."
+        raise ProofError(
+            f"The image of {selection.name} is {selection.image}, and a cache is for an image with this "
+            f"proof's versions: set tpuserve:image to {RELEASE} with its real digest (`crane digest "
+            f"{RELEASE}` prints it)."
         )
     if selection.candidate.model.revision is None:
-        raise Refused(
-            f"{selection.name} does not fix the weights, and a cache is for one commit of them: set "
-            "tpuserve:model_revision."
+        raise ProofError(
+            f"{selection.name} sets no tpuserve:model_revision, and a cache is for one commit of the "
+            "weights: set it."
         )
     if problem := baked_cache.problem(selection.candidate):
-        raise Refused(problem)
+        raise ProofError(problem)
 
 
 def pack(
     selection: Selection, proof: Proof, records: Sequence[Record], folder: WorkFolder, out: Path
 ) -> Path:
-    """Write the archive for the servers of a stack that passes `check` into `out`, whole or not at all; its
-    path. Raises Refused when the cache lacks one of the programs, or when tar fails."""
+    """Writes the archive into `out`, whole or not at all, and returns its path.
+
+    The selection has passed `check`. Raises ProofError when the cache lacks a program, or when tar fails.
+    """
     named = fingerprint(selection.candidate, image=selection.image or "")
     keys = {record.key: f"{record.kind} {record.shape}" for record in records if record.key}
     files = sorted(f"{key}-cache" for key in keys)
@@ -64,7 +69,7 @@ def pack(
     if missing:
         for record in missing:
             folder.forget(record.number)
-        raise Refused(
+        raise ProofError(
             f"The compile cache lacks {len(missing)} of {len(files)} programs, the first {missing[0].kind}: "
             "run the same command again, which compiles them."
         )
@@ -78,11 +83,11 @@ def pack(
     }
     out.mkdir(parents=True, exist_ok=True)
     archive = out / Path(baked_cache.name(named)).name
-    # Of its own: another bake may run, and stacks with the same programs have other images.
-    with tempfile.TemporaryDirectory(prefix=".", dir=out) as own:
-        write_whole(Path(own) / MANIFEST, json.dumps(manifest, indent=1) + "\n")
-        unfinished = Path(own) / archive.name
-        _tar(unfinished, "--directory", own, MANIFEST, "--directory", str(folder.cache), *files)
+    # A separate folder: another bake may run, and stacks with the same programs have other images.
+    with tempfile.TemporaryDirectory(prefix=".", dir=out) as temporary:
+        write_whole(Path(temporary) / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+        unfinished = Path(temporary) / archive.name
+        _tar(unfinished, "--directory", temporary, MANIFEST, "--directory", str(folder.cache), *files)
         unfinished.replace(archive)
     return archive
 
@@ -94,9 +99,12 @@ def _tar(archive: Path, *what: str) -> None:
             [*command, f"--file={archive}", *what], capture_output=True, text=True, check=False
         )
     except FileNotFoundError:
-        raise Refused("`tar` is not on this machine: install it (with zstd) and bake again.") from None
+        raise ProofError(
+            "`tar` is not installed: install tar and zstd, and run the same command again."
+        ) from None
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[0]
-        raise Refused(
-            f"tar cannot write {archive.name} ({reason}): free space or install zstd, and bake again."
+        raise ProofError(
+            f"tar cannot write {archive.name} ({reason}): free space or install zstd, and run the same "
+            "command again."
         )

@@ -1,33 +1,34 @@
-"""JAX's compile cache as a proof uses it: which key a program has, and whether its entry is whole."""
+"""JAX's compile cache as a proof uses it: the key of a program, and the check that its entry is whole."""
 
 import fcntl
 import time
 from pathlib import Path
 from typing import IO, Any
 
-from proof.environment import Refused
+from proof.environment import ProofError
 from proof.work_folder import WorkFolder
 
 RECORD_SECONDS = 5.0
-"""A process that has checked its entry writes the program's record at once; this outlasts a busy disk."""
+"""Seconds to wait for the record of a program that another process has compiled. That process writes the
+record as soon as it has checked the cache entry; these seconds allow for a busy disk."""
 
 
 class Known(Exception):
-    """Raised from inside JAX when a program's key is known and it need not be compiled."""
+    """Signal, raised inside JAX, that the program's key is known and it need not be compiled."""
 
 
 class WatchedKeys:
-    """Notes the cache key of whatever JAX compiles, and stops it where `folder` has its program.
+    """Recorder of the cache key of each program that JAX compiles. Raises Known if `folder` has the program.
 
-    Without a folder it always stops. Replaces `compilation_cache.get_cache_key`, through which every program
-    with a persistent cache passes. What stands in the cache under the key of no program was left by a killed
-    run, perhaps half of it, and JAX would neither load nor replace it. So that it is no other process's entry
-    that is removed, the key is this process's alone from here until it asks for another one or leaves the
-    block, its entry checked.
+    With `folder` None it raises Known for every program. It replaces `compilation_cache.get_cache_key`, which
+    JAX calls for every program when there is a persistent cache. A cache entry whose key has no record was
+    left by a killed run and may be incomplete; JAX would neither load nor replace it, so it is deleted. Only
+    the process that holds the key's lock may delete it. A process holds the lock until JAX asks for the next
+    key, or until the block ends, when it has checked the entry.
     """
 
     def __init__(self, folder: WorkFolder | None) -> None:
-        self.folder, self.found = folder, list[str]()
+        self.folder, self.keys = folder, list[str]()
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> list[str]:
@@ -36,9 +37,9 @@ class WatchedKeys:
         self.real = compilation_cache.get_cache_key
 
         def get_cache_key(*arguments: Any, **named: Any) -> str:
-            self._unlock()  # never two at once: another process may want them in another order
+            self._unlock()  # One lock at a time: another process may request the keys in another order.
             key = self.real(*arguments, **named)
-            self.found.append(key)
+            self.keys.append(key)
             if self.folder is None:
                 raise Known
             self._claim(key, self.folder)
@@ -46,7 +47,7 @@ class WatchedKeys:
             return key
 
         compilation_cache.get_cache_key = get_cache_key
-        return self.found
+        return self.keys
 
     def __exit__(self, *_: object) -> None:
         from jax._src import compilation_cache
@@ -55,7 +56,7 @@ class WatchedKeys:
         self._unlock()
 
     def _claim(self, key: str, folder: WorkFolder) -> None:
-        """Hold the key's lock. Raises Known when its program was finished by who held it before."""
+        """Takes the key's lock. Raises Known when another process finished the program meanwhile."""
         self._lock = (folder.path / f".{key}.lock").open("a")
         deadline = time.monotonic()
         try:
@@ -77,14 +78,17 @@ class WatchedKeys:
 
 
 def must_be_whole(file: Path) -> None:
-    """JAX only warns when it cannot write, and leaves what it has written."""
+    """Raises ProofError unless `file` is a whole cache entry.
+
+    JAX only warns when it cannot write an entry, and leaves the part that it has written.
+    """
     from jax._src import compilation_cache
 
     try:
         compilation_cache.decompress_executable(file.read_bytes())
     except Exception as error:
-        # The library's compressors raise errors of their own.
-        raise Refused(
-            f"The compile cache {file.parent} did not keep {file.name} ({type(error).__name__}): free space, "
-            "and run the same command again, which goes on from here."
+        # The library's compressors raise their own error classes.
+        raise ProofError(
+            f"The compile cache {file.parent} has no whole entry {file.name} ({type(error).__name__}): free "
+            "space, and run the same command again, which continues from here."
         ) from None

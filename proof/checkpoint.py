@@ -1,7 +1,6 @@
-"""A model's folder without weights: a configuration from serving/models/catalog.py, any Gemma 4 tokenizer
-beside it.
+"""A model's folder without weights: config.json from serving/models/catalog.py, and any Gemma 4 tokenizer.
 
-No program depends on the tokenizer or on the image processor's files; vLLM only wants to find them.
+No program depends on the files of the tokenizer or of the image processor, but vLLM needs them to exist.
 """
 
 import json
@@ -10,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from proof.environment import Refused
+from proof.environment import ProofError
 from proof.work_folder import write_whole
 from serving.models.spec import ModelSpec
 
@@ -46,17 +45,17 @@ _VISION: Mapping[str, Mapping[str, Any]] = {
     "gemma-4-26b-a4b-it": _LARGE,
     "gemma-4-31b-it": _LARGE,
 }
-"""The vision towers, from the program that made the checkpoints (serving/models/catalog.py names it)."""
+"""Vision towers, from the program that made the checkpoints (serving/models/catalog.py names it)."""
 
 
 def text_configuration(model: ModelSpec) -> dict[str, Any]:
-    """config.json's `text_config`. Raises Refused when no public source states a width that it needs."""
+    """Returns the `text_config` of config.json. Raises ProofError if no public source has a width of it."""
     try:
         heads = model.required("query_heads", "The proof")
         dense = model.required("dense_intermediate", "The proof")
     except ValueError as reason:
-        raise Refused(
-            f"{str(reason).rstrip('.')}; or name the checkpoint's config.json with --config."
+        raise ProofError(
+            f"{str(reason).rstrip('.')}; or pass the checkpoint's config.json with --config."
         ) from None
     period = model.full_attention_period
     kinds = ["full" if layer % period == period - 1 else "sliding" for layer in range(model.layers)]
@@ -106,25 +105,25 @@ def text_configuration(model: ModelSpec) -> dict[str, Any]:
 
 
 def configuration(model: ModelSpec, files: Path, given: Path | None) -> str:
-    """The text of config.json: `given`, or made from the table.
+    """Returns the text of config.json: that of the file `given`, or one made from the catalog.
 
-    Raises Refused when there is none to be had, or `files` has no tokenizer.
+    Raises ProofError when the catalog lacks a shape, `given` cannot be read, or `files` has no tokenizer.
     """
     example = files / "config.json"
     if not example.is_file() or not (files / "tokenizer_config.json").is_file():
-        raise Refused(
-            f"{files} holds no config.json and tokenizer_config.json: name with --files a folder of any "
-            "Gemma 4 checkpoint; its weights are not read."
+        raise ProofError(
+            f"{files} has no config.json or no tokenizer_config.json: pass a folder of any Gemma 4 "
+            "checkpoint with --files; its weights are not read."
         )
     if given is not None:
         return _given(given)
     text = text_configuration(model)
     if model.name not in _VISION:
-        raise Refused(
-            f"A proof needs the shapes of {model.name}'s vision tower, which no public source states: name "
+        raise ProofError(
+            f"A proof needs the shapes of {model.name}'s vision tower, which no public source states: pass "
             "the checkpoint's config.json with --config, or prove another model."
         )
-    # The numbers of special tokens are the files': none of them shapes a program.
+    # The ids of special tokens come from `files`; they shape no program.
     content = json.loads(example.read_text("utf-8"))
     special = {
         name: content["text_config"].get(name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")
@@ -138,16 +137,18 @@ def _given(file: Path) -> str:
     try:
         text = file.read_text("utf-8")
     except OSError as error:
-        raise Refused(f"{file} cannot be read ({error.strerror}): name a checkpoint's config.json.") from None
+        raise ProofError(
+            f"{file} cannot be read ({error.strerror}): name a checkpoint's config.json."
+        ) from None
     try:
         json.loads(text)
     except ValueError as error:
-        raise Refused(f"{file} is no JSON ({error}): name a checkpoint's config.json.") from None
+        raise ProofError(f"{file} is not valid JSON ({error}): name a checkpoint's config.json.") from None
     return text
 
 
 def write(configuration: str, files: Path, folder: Path) -> None:
-    """Fill `folder` with `files`' tokenizer and processor, and with this config.json."""
+    """Writes into `folder` this config.json, and the tokenizer and processor of `files`."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in files.iterdir():
         if file.suffix in (".json", ".jinja", ".model") and file.name != "config.json":

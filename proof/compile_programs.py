@@ -1,4 +1,4 @@
-"""Lowers and compiles what a boot asked for, one program after another."""
+"""Compiler of the programs that a boot requests, one after another."""
 
 import inspect
 import sys
@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from proof.cache_keys import Known, WatchedKeys, must_be_whole
-from proof.engine_boot import Boot, Request, on_chip
-from proof.environment import Refused
+from proof.engine_boot import BootedEngine, Request, on_chip
+from proof.environment import ProofError
 from proof.work_folder import Record, WorkFolder
 from serving.compilation.proof import Calls, Program
 from serving.messages.units import duration
@@ -20,34 +20,34 @@ NOTHING: dict[str, Any] = {
     "hbm_bytes": 0,
     "compile_seconds": 0.0,
 }
-"""What a program adds that the boot has compiled before."""
+"""Sizes and seconds of a program that the boot has compiled before under another name."""
 
 
-def choose(boot: Boot, *, quick: bool) -> list[Request]:
-    """What to compile: everything, or of each kind the one with the largest arguments."""
+def choose(boot: BootedEngine, *, quick: bool) -> list[Request]:
+    """Returns all requests, or with `quick` only the one with the largest arguments of each kind."""
     if not quick:
         return boot.requests
     largest: dict[str, Request] = {}
     for request in boot.requests:
         best = largest.get(request.kind)
-        if best is None or own_bytes(boot, request) > own_bytes(boot, best):
+        if best is None or argument_bytes(boot, request) > argument_bytes(boot, best):
             largest[request.kind] = request
     return list(largest.values())
 
 
 def compile_all(
-    boot: Boot, requests: Sequence[Request], folder: WorkFolder, progress: Callable[[Record], None]
+    boot: BootedEngine, requests: Sequence[Request], folder: WorkFolder, progress: Callable[[Record], None]
 ) -> list[Record]:
-    """A record of each request, from the folder where it is finished, else compiled now and put there.
+    """Returns the record of each request, from the folder or compiled now.
 
-    Other processes may work in the same folder: each program is one process's at a time, and what another one
-    has begun is waited for, or taken over when that process dies.
+    Other processes may work in the same folder. One process compiles a program at a time; the others wait for
+    its record, or compile the program when that process dies.
     """
     shown: set[int] = set()
     while True:
         for request in requests:
-            with folder.claimed(request.number) as mine:
-                if mine and request.number not in folder.records():
+            with folder.claimed(request.number) as claimed:
+                if claimed and request.number not in folder.records():
                     folder.add(compile_one(boot, request, folder))
             done = folder.records()
             if request.number in done and request.number not in shown:
@@ -59,76 +59,80 @@ def compile_all(
 
 
 def once(records: Sequence[Record]) -> list[Record]:
-    """The same with each key compiled once: two processes may have had the same program at the same time."""
-    found: set[str] = set()
+    """Returns `records` with the sizes of each key counted once.
+
+    Two processes may have compiled the same program at the same time.
+    """
+    counted: set[str] = set()
     result: list[Record] = []
     for record in records:
         program = record.program
-        if program and program.code_bytes and record.key in found:
+        if program and program.code_bytes and record.key in counted:
             record = record.model_copy(update={"program": program.model_copy(update=NOTHING)})
         elif program and program.code_bytes:
-            found.add(record.key)
+            counted.add(record.key)
         result.append(record)
     return result
 
 
-def compile_one(boot: Boot, request: Request, folder: WorkFolder) -> Record:
-    """Lower and compile one program. One whose key has a record, or that this process has compiled under
-    another name, is not compiled again, as on a real boot, which finds it in the cache.
+def compile_one(boot: BootedEngine, request: Request, folder: WorkFolder) -> Record:
+    """Lowers and compiles one program, and returns its record.
 
-    Raises Refused when the cache could not keep it, and what the machine is short of.
+    A program whose key has a record, or that this process has compiled under another name, is not compiled
+    again: a real boot finds it in the cache. Raises ProofError when the cache has no whole entry afterwards,
+    and MemoryError or OSError when the machine lacks memory or disk.
     """
     import jax
 
     fn, arguments, named = jitted(boot, request)
     common = {"number": request.number, "kind": request.kind, "shape": request.shape}
     measured, lower_seconds, began = NOTHING, 0.0, time.monotonic()
-    with jax.set_mesh(boot.runner.mesh), WatchedKeys(folder) as found:
+    with jax.set_mesh(boot.runner.mesh), WatchedKeys(folder) as keys:
         try:
             lowered = fn.lower(*arguments, **named)
             lower_seconds, began = time.monotonic() - began, time.monotonic()
             compiled = lowered.compile()
-            if found:
-                must_be_whole(folder.cache / f"{found[-1]}-cache")
+            if keys:
+                must_be_whole(folder.cache / f"{keys[-1]}-cache")
                 measured = _measured(compiled, time.monotonic() - began)
         except Known:
             pass
-        except (Refused, MemoryError, OSError):
+        except (ProofError, MemoryError, OSError):
             raise
         except Exception as error:
-            # Lowering and compiling raise whatever a kernel raises; the reason belongs into the report.
+            # Lowering and compiling raise whatever a kernel raises; the report shows the reason.
             return Record(**common, refused=_reason(error))
     program = Program(
         kind=request.kind,
         shape=request.shape,
-        argument_bytes=own_bytes(boot, request),
+        argument_bytes=argument_bytes(boot, request),
         lower_seconds=round(lower_seconds, 2),
         **measured,
     )
-    # JAX asks for no key where it has the very program in memory.
-    return Record(**common, key=found[-1] if found else "", program=program)
+    # JAX computes no key for a program that it has in memory.
+    return Record(**common, key=keys[-1] if keys else "", program=program)
 
 
-def key_of(boot: Boot, request: Request) -> str:
-    """The name under which JAX's compile cache keeps a program; lowers it, compiles nothing."""
+def key_of(boot: BootedEngine, request: Request) -> str:
+    """Returns a program's key in JAX's compile cache. Lowers the program and does not compile it."""
     import jax
 
     fn, arguments, named = jitted(boot, request)
-    with jax.set_mesh(boot.runner.mesh), WatchedKeys(None) as found:
+    with jax.set_mesh(boot.runner.mesh), WatchedKeys(None) as keys:
         try:
             fn.lower(*arguments, **named).compile()
         except Known:
-            return found[-1]
+            return keys[-1]
     raise AssertionError(f"{request.kind} was compiled without asking the cache")
 
 
-def own_bytes(boot: Boot, request: Request) -> int:
-    """Arguments on one chip besides the weights and the KV cache, which are there anyway."""
-    return sum(on_chip(leaf) for leaf in own_arguments(boot, request))
+def argument_bytes(boot: BootedEngine, request: Request) -> int:
+    """Returns the bytes on one chip of a request's arguments, without weights and KV cache."""
+    return sum(on_chip(leaf) for leaf in added_arguments(boot, request))
 
 
-def own_arguments(boot: Boot, request: Request) -> list[Any]:
-    """The arrays among a request's arguments that are neither weights nor KV cache."""
+def added_arguments(boot: BootedEngine, request: Request) -> list[Any]:
+    """Returns the arrays among a request's arguments that are neither weights nor KV cache."""
     import jax
 
     resident = {id(leaf) for leaf in jax.tree.leaves((boot.runner.state_leaves, boot.runner.kv_caches))}
@@ -137,10 +141,11 @@ def own_arguments(boot: Boot, request: Request) -> list[Any]:
     return [leaf for leaf in leaves if isinstance(leaf, jax.ShapeDtypeStruct) and id(leaf) not in resident]
 
 
-def jitted(boot: Boot, request: Request) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    """The jitted function inside what the boot calls, with the arguments that it gets there.
+def jitted(boot: BootedEngine, request: Request) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """Returns the jitted function that the boot's call reaches, with its arguments there.
 
-    Five kinds are plain functions around a jitted one, and on a real boot are compiled when they are called.
+    Five kinds of program are plain functions around a jitted one; a real boot compiles them when it calls
+    them. Raises NotImplementedError for any other function.
     """
     import jax
     from jax.sharding import NamedSharding, PartitionSpec
@@ -178,12 +183,12 @@ def jitted(boot: Boot, request: Request) -> tuple[Any, tuple[Any, ...], dict[str
         }
         return type(model).encoder_cudagraph_forward, (model, inputs), {}
     raise NotImplementedError(
-        f"{request.kind} is a {name}, in which proof/compile_programs.py finds no program"
+        f"{request.kind} is a {name}, and proof/compile_programs.py knows no program in it"
     )
 
 
 def _measured(compiled: Any, seconds: float) -> dict[str, Any]:
-    """Sizes on one chip in bytes, the compiler's own count of work and its time, as fields of Program."""
+    """Returns fields of Program: bytes on one chip, the compiler's counts of work, and its seconds."""
     memory, cost = compiled.memory_analysis(), compiled.cost_analysis() or {}
     held = memory.temp_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
     return {
@@ -200,16 +205,19 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {text[:300]}"
 
 
-def calls(boot: Boot, records: Sequence[Record]) -> Iterator[Calls]:
-    """The boot's batches of warm-up calls: `CompilationManager` keeps the arguments of every call until the
-    batch is flushed. What a call holds beyond them is known for the programs among `records`."""
+def calls(boot: BootedEngine, records: Sequence[Record]) -> Iterator[Calls]:
+    """Yields the boot's batches of warm-up calls.
+
+    `CompilationManager` holds the arguments of every call until it flushes the batch. The bytes that a call
+    holds beyond its arguments come from `records`; a program without a record counts as 0.
+    """
     peaks = {record.number: record.program.peak_bytes for record in records if record.program}
     for flush in sorted({request.flush for request in boot.requests} - {-1}):
         batch = [request for request in boot.requests if request.flush == flush]
         held: dict[int, int] = {}
         by_kind = dict.fromkeys((request.kind for request in batch), 0)
         for request in batch:
-            for leaf in own_arguments(boot, request):
+            for leaf in added_arguments(boot, request):
                 if id(leaf) not in held:
                     held[id(leaf)] = on_chip(leaf)
                     by_kind[request.kind] += held[id(leaf)]
@@ -222,7 +230,7 @@ def calls(boot: Boot, records: Sequence[Record]) -> Iterator[Calls]:
 
 
 class Progress:
-    """Says after each program how many are done, how long it took and how long the rest may take."""
+    """Progress on stderr: after each program, how many are done, its seconds, and an estimate of the rest."""
 
     def __init__(self, requests: Sequence[Request], done: Mapping[int, Record]) -> None:
         self.total = len(requests)
@@ -234,7 +242,7 @@ class Progress:
         self.spent = 0
 
     def show(self, record: Record) -> None:
-        """One line, at once; a program that was finished before the run has none."""
+        """Prints one line for `record`, unless its program was finished before this run."""
         self.finished += 1
         if record.number in self.before:
             return

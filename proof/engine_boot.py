@@ -1,4 +1,4 @@
-"""The real engine, booted over shapes: what it would hold on each chip, and what it asks to have compiled."""
+"""The real engine, booted over shapes: its bytes on each chip, and the programs that it requests."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from proof import patches
-from proof.environment import Refused
+from proof.environment import ProofError
 from serving.engine.config import EngineConfig
 from serving.hardware.accelerators import Accelerator
 from serving.messages.units import gib
@@ -17,21 +17,22 @@ from serving.messages.units import gib
 
 @dataclass(frozen=True)
 class Request:
-    """One program that the boot asks for. `fn` is what the boot calls, jitted or not; `flush` is the number
-    of the batch in which it is called once for a warm-up, -1 when it is compiled only."""
+    """One program that the boot requests."""
 
     number: int
     kind: str
     shape: str
     fn: Any
+    """The function that the boot calls, jitted or not."""
     arguments: tuple[Any, ...]
     named: Mapping[str, Any]
     flush: int
+    """Number of the batch in which the boot calls it once as a warm-up; -1 when the boot only compiles it."""
 
 
 @dataclass
-class Boot:
-    """A booted engine. Bytes are those of one chip; `pages` are those that the engine planned."""
+class BootedEngine:
+    """A booted engine. Bytes are those of one chip."""
 
     config: Any
     requests: list[Request] = field(default_factory=list[Request])
@@ -41,24 +42,24 @@ class Boot:
 
     @property
     def resident_bytes(self) -> int:
-        """All weights on one chip."""
+        """Returns the bytes of all weights."""
         return sum(self.weights.values())
 
     @property
     def pages(self) -> int:
-        """Pages of the KV cache."""
+        """Returns the pages of the KV cache that the engine planned."""
         return self.config.cache_config.num_gpu_blocks
 
     @property
     def kv_bytes(self) -> int:
-        """The KV cache on one chip."""
+        """Returns the bytes of the KV cache."""
         return sum(on_chip(cache) for cache in self.runner.kv_caches)
 
-    def ask(
+    def add_request(
         self, name: str, fn: Any, arguments: tuple[Any, ...], named: Mapping[str, Any], called: bool,
         signature: Mapping[str, Any],
     ) -> None:  # fmt: skip
-        """Note one program; partial functions are unwrapped as the library does."""
+        """Adds one program. Partial functions are unwrapped as the library does."""
         while isinstance(fn, functools.partial):
             arguments, named, fn = fn.args + arguments, {**fn.keywords, **named}, fn.func
         kind = " ".join(word for word in name.split() if not word.startswith("worker"))
@@ -68,44 +69,51 @@ class Boot:
         self.requests.append(Request(len(self.requests), kind, " ".join(words), fn, arguments, named, flush))
 
     def flushed(self) -> None:
-        """The batch of warm-up calls ends here."""
+        """Ends the present batch of warm-up calls."""
         self.flush += 1
 
 
 def on_chip(array: Any) -> int:
-    """Bytes of one shard, of the whole array where it has no sharding."""
+    """Returns the bytes of one shard; of the whole array if it has no sharding."""
     shape = array.sharding.shard_shape(array.shape) if array.sharding is not None else array.shape
     return int(np.prod(shape)) * array.dtype.itemsize
 
 
 def slice_devices(accelerator: Accelerator) -> list[Any]:
-    """The slice as libtpu's compile-only client knows it. Raises Refused when it knows none such."""
+    """Returns the slice's devices in libtpu's compile-only client.
+
+    Raises ProofError if it has no such slice.
+    """
     from jax.experimental import topologies
 
     name = f"{accelerator.generation}:{accelerator.gke_topology}"
-    # Every slice of the table is one host; by itself libtpu takes hosts of 2x2 chips.
+    # Every slice of the table is one host; without bounds, libtpu assumes hosts of 2x2 chips.
     bounds = [*(int(side) for side in accelerator.gke_topology.split("x")), 1]
     try:
-        found = topologies.get_topology_desc(platform="tpu", topology_name=name, chips_per_host_bounds=bounds)
-        return list(found.devices)
+        topology = topologies.get_topology_desc(
+            platform="tpu", topology_name=name, chips_per_host_bounds=bounds
+        )
+        return list(topology.devices)
     except Exception as error:
-        raise Refused(
+        raise ProofError(
             f"libtpu cannot compile for {name} ({_first_line(error)}): prove another slice, or install "
             "libtpu of requirements/vllm-cpu.txt."
         ) from None
 
 
-def boot(engine: EngineConfig, folder: Path, accelerator: Accelerator, devices: Sequence[Any]) -> Boot:
-    """Boot the engine of `folder`'s model on `devices`. Raises Refused with the engine's own reason.
+def boot(
+    engine: EngineConfig, folder: Path, accelerator: Accelerator, devices: Sequence[Any]
+) -> BootedEngine:
+    """Boots the engine of `folder`'s model on `devices`. Raises ProofError with the engine's reason.
 
-    The environment must be prepared and the chip named (environment.py, patches.name_the_chip).
+    The caller has called `environment.prepare` and `patches.name_the_chip`.
     """
     from proof import abstract_weights
 
     patches.offer_devices(devices)
     patches.move_no_data()
     config = configuration(engine, folder)
-    booted = Boot(config)
+    booted = BootedEngine(config)
 
     def load(*arguments: Any, **named: Any) -> Any:
         model = abstract_weights.abstract_model(*arguments, **named)
@@ -117,7 +125,7 @@ def boot(engine: EngineConfig, folder: Path, accelerator: Accelerator, devices: 
     patches.load_shapes(load)
     patches.allocate_shapes()
     patches.answer_memory(accelerator.hbm_bytes_per_chip, lambda: booted.resident_bytes)
-    patches.compile_elsewhere(booted.ask, booted.flushed)
+    patches.collect_requests(booted.add_request, booted.flushed)
     from vllm.v1.engine.core import EngineCore
     from vllm.v1.executor.abstract import Executor
 
@@ -126,12 +134,12 @@ def boot(engine: EngineConfig, folder: Path, accelerator: Accelerator, devices: 
     except (ValueError, NotImplementedError, AssertionError) as error:
         cap = accelerator.hbm_bytes_per_chip * engine.gpu_memory_utilization
         if booted.resident_bytes >= cap:
-            raise Refused(
+            raise ProofError(
                 f"engine.gpu_memory_utilization is {engine.gpu_memory_utilization:g}: the weights take "
                 f"{gib(booted.resident_bytes)} of each chip, and that share of its HBM is "
                 f"{gib(cap)}; take a larger slice or a smaller model."
             ) from None
-        raise Refused(
+        raise ProofError(
             f"The engine does not boot with this configuration: {_first_line(error)} Change the field that "
             "it names."
         ) from None
@@ -140,7 +148,10 @@ def boot(engine: EngineConfig, folder: Path, accelerator: Accelerator, devices: 
 
 
 def configuration(engine: EngineConfig, folder: Path) -> Any:
-    """vLLM's configuration from our command line, by vLLM's own parser. Raises Refused with its reason."""
+    """Returns vLLM's configuration, which its parser makes of the engine's command line.
+
+    Raises ProofError with vLLM's reason.
+    """
     from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.entrypoints.launchers.cli_args import make_arg_parser
     from vllm.usage.usage_lib import UsageContext
@@ -154,13 +165,13 @@ def configuration(engine: EngineConfig, folder: Path) -> Any:
         arguments = AsyncEngineArgs.from_cli_args(parsed)
         return arguments.create_engine_config(usage_context=UsageContext.OPENAI_API_SERVER)
     except (ValueError, NotImplementedError) as error:
-        raise Refused(
+        raise ProofError(
             f"vLLM refuses this configuration: {_first_line(error)} Change the field that it names."
         ) from None
 
 
 def weights(model: Any) -> list[tuple[str, int]]:
-    """Path and bytes on one chip of every parameter."""
+    """Returns the path of every parameter and its bytes on one chip."""
     import jax
     from flax import nnx
 
@@ -180,11 +191,11 @@ _GROUPS = (
 
 
 def _group(path: str) -> str:
-    """serving/memory/weights.py's name of the group that a parameter belongs to."""
+    """Returns the parameter's group, by its name in serving/memory/weights.py."""
     return next((name for part, name in _GROUPS if part in path), "norms")
 
 
 def _first_line(error: BaseException) -> str:
-    """An error's first line, as a sentence."""
+    """Returns the first line of an error, ending with a period."""
     text = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return text if text.endswith(".") else f"{text}."

@@ -1,7 +1,8 @@
-"""Every function of the libraries that a proof replaces, and why. All else that runs is theirs.
+"""Replacements of library functions in a proof, each with its reason. All other code is the libraries'.
 
-All replacements stand at the border to the devices: which there are, what moves onto them, how much memory
-they have, and who compiles. The names are those of the versions in environment.WRITTEN_FOR."""
+The replaced functions are those that touch devices: the list of devices, transfers, memory sizes and
+compilation. Their names are those of the versions in environment.WRITTEN_FOR.
+"""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -14,10 +15,10 @@ from serving.hardware.accelerators import Accelerator
 
 
 def name_the_chip(accelerator: Accelerator) -> None:
-    """Replaces: `tpu_info.device.get_local_chips`, which looks for chips on the PCI bus.
+    """Replaces `tpu_info.device.get_local_chips`, which looks for chips on the PCI bus.
 
-    Why: the platform asks it for the device's name, and chooses types by the name. Before tpu_inference is
-    imported, because the import asks.
+    Reason: the platform reads the device's name from it, and chooses types by the name. Call this before
+    tpu_inference is imported, because the import reads it.
     """
     from tpu_info import device
 
@@ -26,9 +27,10 @@ def name_the_chip(accelerator: Accelerator) -> None:
 
 
 def offer_devices(devices: Sequence[Any]) -> None:
-    """Replaces: `jax.devices` and `jax.local_devices`, which here know the CPU alone.
+    """Replaces `jax.devices` and `jax.local_devices`, which know only the CPU here.
 
-    Why: the mesh is made of them, and kernels choose block sizes by `jax.devices()[0].device_kind`.
+    Reason: the mesh is made of these devices, and kernels choose block sizes by
+    `jax.devices()[0].device_kind`.
     """
     import jax
 
@@ -38,9 +40,9 @@ def offer_devices(devices: Sequence[Any]) -> None:
 
 
 def move_no_data() -> None:
-    """Replaces: `jax.device_put` onto a mesh, which has no memory: the answer is shape, type and sharding.
+    """Replaces `jax.device_put` onto a mesh: it returns shape, type and sharding.
 
-    Inside a program that is being traced, and onto the CPU alone, it is JAX's own.
+    Reason: the mesh's devices have no memory. Inside a traced program, and onto the CPU, it stays JAX's.
     """
     import jax
 
@@ -65,14 +67,17 @@ def move_no_data() -> None:
 
 
 def load_shapes(load: Callable[..., Any]) -> None:
-    """Replaces: `model_loader._get_nnx_model`, which reads the checkpoint, by `load` (loading.py)."""
+    """Replaces `model_loader._get_nnx_model`, which reads the checkpoint, by `load` (abstract_weights.py)."""
     from tpu_inference.models.common import model_loader
 
     model_loader._get_nnx_model = load
 
 
 def allocate_shapes() -> None:
-    """Replaces: `kv_cache._get_kv_cache_allocator`, which fills each layer's cache with zeros."""
+    """Replaces `kv_cache._get_kv_cache_allocator`, which fills each layer's cache with zeros.
+
+    Reason: the slice has no memory.
+    """
     import jax
     from tpu_inference.runner import kv_cache
 
@@ -82,22 +87,24 @@ def allocate_shapes() -> None:
 
 
 def answer_memory(limit: int, used: Callable[[], int]) -> None:
-    """Replaces: `utils.hbm_usage_bytes`, which asks each device for its memory statistics.
+    """Replaces `utils.hbm_usage_bytes`, which reads each device's memory statistics.
 
-    Why: `TPUWorker.determine_available_memory` makes the KV cache of what they leave. Here every chip has
-    `limit` bytes and holds `used()`, the weights.
+    Reason: `TPUWorker.determine_available_memory` sizes the KV cache by them. Here every chip has `limit`
+    bytes, of which the weights use `used()`.
     """
     from tpu_inference import utils
 
     utils.hbm_usage_bytes = lambda devices: [(used(), limit) for _ in devices]
 
 
-def compile_elsewhere(asked: Callable[..., None], flushed: Callable[[], None]) -> None:
-    """Replaces: how CompilationManager makes dummy arguments (`_create_dummy_tensor`, and `jnp.zeros` and
-    `jnp.ones` in its module), compiles a program and calls it once.
+def collect_requests(add: Callable[..., None], flushed: Callable[[], None]) -> None:
+    """Replaces the functions with which CompilationManager makes dummy arguments (`_create_dummy_tensor`, and
+    `jnp.zeros` and `jnp.ones` in its module), compiles a program and calls it once.
 
-    Why: arguments are shapes; compiling is ours, one program after another with a record of each; and there
-    is nothing to call. Which programs, in which order and with which arguments stays the library's."""
+    Reason: arguments are shapes, so that no program can be called, and compile_programs.py compiles one
+    program after another with a record of each. The library still decides which programs, in which order and
+    with which arguments. `add` gets each program, `flushed` is called at the end of each batch.
+    """
     import jax
     from jax.sharding import NamedSharding, PartitionSpec
     from tpu_inference.runner import compilation_manager
@@ -113,10 +120,10 @@ def compile_elsewhere(asked: Callable[..., None], flushed: Callable[[], None]) -
         call_kwargs: dict[str, Any] | None = None, compile_only: bool = False,
         warmup_handler: Any = None, aot: bool = True, **signature: Any,
     ) -> None:  # fmt: skip
-        asked(name, fn, args, call_kwargs or {}, not compile_only, signature)
+        add(name, fn, args, call_kwargs or {}, not compile_only, signature)
 
     class Shapes:
-        """jax.numpy without data: under the slice's mesh the real ones would run on its devices."""
+        """jax.numpy whose `zeros` and `ones` are shapes: the real ones would run on the slice's devices."""
 
         zeros = ones = staticmethod(jax.ShapeDtypeStruct)
 

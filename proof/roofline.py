@@ -1,9 +1,10 @@
-"""The shortest time in which a chip can do a program's work: the roofline of its peak speeds.
+"""The roofline of a program: the shortest time in which a chip can do its work, at the chip's peak rates.
 
-The compiler's count of HBM traffic is far too high for a whole model (a value that stays in vector memory
-counts as if it were read again), so no program is taken to move more than its weights and its arguments
-once. Its count of arithmetic is rather low (kernels count what their authors declare). The result is a guide
-to which resource a step waits for, not a prediction."""
+The compiler's count of HBM traffic is far too high for a whole model: a value that stays in vector memory
+counts as read again. So a program is assumed to move at most its weights and its arguments, once. The
+compiler's count of arithmetic is rather low: it counts kernels as their authors declare them. The result
+shows which resource a step waits for. It is no prediction.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,18 +16,18 @@ from serving.hardware.accelerators import Accelerator
 
 @dataclass(frozen=True)
 class Bound:
-    """`seconds` of one run on one chip at peak speed, and the resource that they are spent on."""
+    """Seconds of one run on one chip at its peak rate, and the resource that needs them."""
 
     seconds: float
     by: Literal["arithmetic", "HBM"]
 
 
 def bound(program: Program, accelerator: Accelerator, weights: Mapping[str, int]) -> Bound | None:
-    """The program's roofline bound, or None where the slice's peaks or the program's work are not known.
-    `weights` are the groups of a proof, bytes on one chip. A step is taken to read every expert, and no KV
-    cache.
+    """Returns the program's roofline bound; None if the slice's peak rates or the program's work are unknown.
 
-    The peaks are those of serving/hardware/accelerators.py (cloud.google.com/tpu/docs/v6e), bf16.
+    `weights` are the groups of a proof, in bytes on one chip. A step is assumed to read every expert, and no
+    KV cache. The peak rates are those of serving/hardware/accelerators.py (cloud.google.com/tpu/docs/v6e) in
+    bf16.
     """
     flops, bandwidth = accelerator.bf16_flops, accelerator.hbm_bytes_per_second
     if not flops or not bandwidth or not (program.flops or program.hbm_bytes):
@@ -38,7 +39,10 @@ def bound(program: Program, accelerator: Accelerator, weights: Mapping[str, int]
 
 
 def _reads(kind: str, group: str) -> bool:
-    """Whether a program reads all of a group. A step looks up some rows of the embedding; logits need all."""
+    """Returns whether a program reads a whole group.
+
+    A step reads some rows of the embedding, the program of the logits reads all.
+    """
     if kind.startswith("backbone"):
         return group not in ("vision", "embedding")
     return kind != "mm_encoder_jit" or group == "vision"

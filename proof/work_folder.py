@@ -1,7 +1,7 @@
-"""The work folder of one proof: one file for each compiled program, so that a killed run can go on.
+"""The work folder of one proof: one file for each compiled program, so that a killed run can continue.
 
-<work>/<graph digest>-<digest of what else decides the programs>/
-    0007.json      a finished program: written whole under another name, then renamed
+<work>/<graph digest>-<digest of versions and config.json>/
+    0007.json      a finished program, written under another name and then renamed
     cache/         JAX's compile cache for the slice
     checkpoint/    the model's folder without weights
 """
@@ -18,16 +18,16 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from proof.environment import Refused
+from proof.environment import ProofError
 from serving.compilation.proof import Program
 
 NEEDED_BYTES = 2 * 10**9
-"""Records and cache of the largest phase take some hundred MB; the rest is for the compiler's own files."""
+"""Free bytes that a proof needs. Records and cache of the largest phase take some hundred MB; the rest is
+for the compiler's temporary files."""
 
 
 class Record(BaseModel):
-    """What became of one request: a compiled program under its key in JAX's compile cache, or the compiler's
-    reason against it."""
+    """Result of one request: a program with its key in JAX's compile cache, or the compiler's error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,7 +40,7 @@ class Record(BaseModel):
 
 
 class WorkFolder:
-    """The records of one proof, on disk. Raises Refused when the disk is full."""
+    """Records of one proof, on disk. Raises ProofError when the disk is full."""
 
     def __init__(self, work: Path, graph: str, decides: Mapping[str, object]) -> None:
         text = json.dumps(decides, sort_keys=True)
@@ -50,70 +50,71 @@ class WorkFolder:
             self.cache.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(work).free
         if free < NEEDED_BYTES:
-            raise Refused(
+            raise ProofError(
                 f"A proof needs {NEEDED_BYTES / 1e9:.0f} GB below {work}, and {free / 1e9:.1f} GB are free: "
-                "delete what you can, or name another folder with --work."
+                "free space, or name another folder with --work."
             )
 
     @property
     def cache(self) -> Path:
-        """JAX's compile cache."""
+        """Returns the folder of JAX's compile cache."""
         return self.path / "cache"
 
     @property
     def checkpoint(self) -> Path:
-        """The model's folder."""
+        """Returns the model's folder."""
         return self.path / "checkpoint"
 
     def records(self) -> dict[int, Record]:
-        """Every finished program by its number. A file that does not read as one does not count."""
+        """Returns every finished program by its number, without files that are not valid records."""
         for file in self.path.glob("[0-9]*.json"):
             if file.name not in self._read:
-                # Gone meanwhile: a run that begins forgets refusals.
+                # A run that begins deletes the records of refused programs.
                 with contextlib.suppress(ValidationError, FileNotFoundError):
                     self._read[file.name] = Record.model_validate_json(file.read_bytes())
         return {record.number: record for record in self._read.values()}
 
     def has(self, key: str) -> bool:
-        """Whether a program of that key is finished by now, whoever compiled it."""
+        """Returns whether any process has finished a program of that key."""
         return any(record.key == key for record in self.records().values())
 
     @contextlib.contextmanager
     def claimed(self, number: int) -> Iterator[bool]:
-        """Whether this process may compile the program: no living one has begun it. The kernel frees the
-        claim of a process that ends."""
+        """Yields whether this process may compile the program: no running process has begun it.
+
+        The kernel releases the lock of a process that ends.
+        """
         with _disk(self.path):
             handle = (self.path / f".{number:04d}.lock").open("a")
         with handle:
+            unclaimed = True
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                mine = False
-            else:
-                mine = True
-            yield mine
+                unclaimed = False
+            yield unclaimed
 
     def forget_refusals(self) -> None:
-        """Let a new run ask the compiler again: what it was short of may be there now."""
+        """Deletes the records of refused programs. The machine may have more memory now."""
         for number, record in self.records().items():
             if record.refused:
                 self.forget(number)
 
     def forget(self, number: int) -> None:
-        """Have a program compiled again."""
+        """Deletes the record of a program, so that it is compiled again."""
         file = self.path / f"{number:04d}.json"
         self._read.pop(file.name, None)
         file.unlink(missing_ok=True)
 
     def add(self, record: Record) -> None:
-        """Write one record, whole or not at all."""
+        """Writes one record, whole or not at all."""
         file = self.path / f"{record.number:04d}.json"
         with _disk(self.path):
             write_whole(file, record.model_dump_json())
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Write a file under another name, then give it its own: nobody finds half of it."""
+    """Writes a file under another name and renames it, so that no reader sees a part of it."""
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         unfinished.write_text(text, "utf-8")
@@ -128,7 +129,7 @@ def _disk(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = "the disk is full" if error.errno == errno.ENOSPC else (error.strerror or str(error)).lower()
-        raise Refused(
-            f"{folder} cannot be written ({reason}): free space or name another folder with --work; what is "
-            "finished there is kept, and the same command goes on from it."
+        raise ProofError(
+            f"{folder} cannot be written ({reason}): free space or name another folder with --work. Finished "
+            "programs stay there, and the same command continues from them."
         ) from None

@@ -12,7 +12,7 @@ from config.selection import from_settings
 from config.settings import Settings
 from proof import __main__ as command
 from proof import bake, checkpoint, environment
-from proof.environment import Refused
+from proof.environment import ProofError
 from proof.work_folder import Record, WorkFolder
 from serving.deploy import baked_cache
 from serving.hardware.accelerators import accelerator
@@ -53,16 +53,16 @@ def files(tmp_path: Path) -> Path:
             "engine.tensor_parallel_size is 4 and v6e-8 has 8 chips: a proof is for all of them; set it "
             "to that (--set tensor_parallel_size=8)",
         ),
-        (["--bake"], "tuned names no image, and a cache is for the servers of one: name a stack of TPUs,"),
-        (["--bake", "--stack", "dev", "--quick"], "A cache holds the programs of a whole boot"),
+        (["--bake"], "tuned sets no image, and a cache is for servers of one image: name a stack with TPUs,"),
+        (["--bake", "--stack", "dev", "--quick"], "A cache has the programs of a whole boot"),
         (["--bake", "--stack", "dev"], "set tpuserve:image to vllm/vllm-tpu:v0.32.0 with its real digest"),
         (["--stack", "dev", "--phase", "tuned"], "--phase was given beside --stack, which names a whole"),
         (["--stack", "local"], "a CPU that plays a slice: there is nothing to prove"),
         (["--stack", "foundation"], "is a foundation and serves nothing; name a stack with an engine"),
-        (["--files", "/nowhere"], "/nowhere holds no config.json and tokenizer_config.json: name"),
+        (["--files", "/nowhere"], "/nowhere has no config.json or no tokenizer_config.json: pass"),
         (["--model", "gemma-4-12b-it"], "gemma-4-12b-it, which no public source states"),
         (["--config", "/nowhere.json"], "/nowhere.json cannot be read (No such file or directory)"),
-        (["--config", __file__], "test_proof.py is no JSON (Extra data: line 1 column 3 (char 2)): name"),
+        (["--config", __file__], "test_proof.py is not valid JSON (Extra data: line 1 column 3 (char 2))"),
     ],
 )  # fmt: skip
 def test_bad_input(
@@ -89,13 +89,13 @@ def test_a_python_without_the_servers_packages(
 def test_another_libtpu_is_refused_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     installed = {**environment.WRITTEN_FOR, "libtpu": "0.0.49"}
     monkeypatch.setattr("importlib.metadata.version", installed.__getitem__)
-    with pytest.raises(Refused, match=r"libtpu is 0\.0\.49: run it as `make prove`"):
+    with pytest.raises(ProofError, match=r"libtpu is 0\.0\.49: run it as `make prove`"):
         environment.versions()
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(9, 9, 10**8))
-    with pytest.raises(Refused, match=r"needs 2 GB below .*, and 0\.1 GB are free: delete"):
+    with pytest.raises(ProofError, match=r"needs 2 GB below .*, and 0\.1 GB are free: free space"):
         WorkFolder(tmp_path, "graph", {})
     monkeypatch.undo()
     folder = WorkFolder(tmp_path, "graph", {})
@@ -104,7 +104,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(Refused, match=r"cannot be written \(the disk is full\): free space or name another"):
+    with pytest.raises(ProofError, match=r"cannot be written \(the disk is full\): free space or"):
         folder.add(Record(number=1, kind="a", shape=""))
     assert folder.records() == {}
 
@@ -161,10 +161,10 @@ def test_an_engine_s_environment_has_its_flags_as_a_server_has_them(
     environment.prepare({"NUM_PRECOMPILE_WORKERS": "8"}, accelerator("v6e-4"), tmp_path)
     # The import of tpu_inference in this process adds the second of the two.
     assert seen["LIBTPU_INIT_ARGS"].split() == [
-        environment.OWN_FLAGS["LIBTPU_INIT_ARGS"],
+        environment.IMPORT_FLAGS["LIBTPU_INIT_ARGS"],
         environment.CHIPS_FLAG,
     ]
-    assert seen["XLA_FLAGS"] == environment.OWN_FLAGS["XLA_FLAGS"]
+    assert seen["XLA_FLAGS"] == environment.IMPORT_FLAGS["XLA_FLAGS"]
     assert seen["NUM_PRECOMPILE_WORKERS"] == "1"
 
 
@@ -187,7 +187,7 @@ STACK = {
         ),
         (
             {"model_revision": None},
-            "dev does not fix the weights, and a cache is for one commit of them: set",
+            "dev sets no tpuserve:model_revision, and a cache is for one commit of the weights: set",
         ),
         (
             {"engine": {}},
@@ -197,7 +197,7 @@ STACK = {
 )
 def test_what_cannot_be_baked(change: dict[str, object], sentence: str) -> None:
     bake.check(from_settings("dev", Settings.parse(STACK)), whole=True)
-    with pytest.raises(Refused, match=sentence):
+    with pytest.raises(ProofError, match=sentence):
         bake.check(from_settings("dev", Settings.parse(STACK | change)), whole=True)
 
 
@@ -222,7 +222,7 @@ def test_what_is_baked_is_marked_and_holds_every_program(tmp_path: Path) -> None
 
     lost = built.model_copy(update={"key": "jit_lost-3"})
     folder.add(lost)
-    with pytest.raises(Refused, match=r"lacks 1 of 2 programs, the first sample: run the same command again"):
+    with pytest.raises(ProofError, match=r"lacks 1 of 2 programs, the first sample: run the same command"):
         bake.pack(selection, proved(program("sample")), [built, lost], folder, tmp_path)
     # Which compiles just what is missing; and the archive of before is whole.
     assert folder.records() == {}
