@@ -1,7 +1,7 @@
-"""`python -m proof`, in the model server's own Python: `make prove` starts it there.
+"""Command line of the proof: `python -m proof` in the model server's Python environment, run by `make prove`.
 
-Compiles every program that a boot of this engine would compile, for the slice and without one, and reports
-whether it fits. Interrupted, the same command goes on from where it was.
+Compiles every program that a boot of this engine would compile, for the slice and without a TPU, and reports
+whether the engine fits. After an interruption the same command continues where it stopped.
 """
 
 import argparse
@@ -27,24 +27,24 @@ from serving.compilation.proof import Proof
 from serving.findings import findings, refuse_errors
 
 PARTIAL = (
-    "(Not of the whole engine: --quick, --layers or --config. The code of what was left out is not counted.)"
+    "(A part of the engine: --quick, --layers or --config. Programs that were left out are not counted.)"
 )
 
 FOR_THE_COMPILER = ("programs-do-not-fit",)
-"""Errors of an estimate that a proof replaces by the compiler's answer. All others end a proof before it
-starts, with the sentence of `pulumi preview`."""
+"""Codes of errors that come from an estimate, which the proof replaces by the compiler's sizes. All other
+errors end a proof before it starts, with the sentence of `pulumi preview`."""
 
 STACKS = Path(__file__).resolve().parent.parent
-"""Folder of the stacks' files."""
+"""Folder of the stack files."""
 
 PR_SET_PDEATHSIG = 1
 
 PROCESS_BYTES = 6 * 10**9
-"""Memory of one process while it compiles 30 layers: 4.6 GB were seen."""
+"""Memory of one process while it compiles 30 layers: 4.6 GB were measured."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0, 1 when the engine does not fit the slice, 2 when there is no proof."""
+    """Returns the exit code: 0, 1 when the engine does not fit the slice, 2 when there is no proof."""
     options = _parser().parse_args(arguments)
     if options.helper:
         _end_with(os.getppid())
@@ -56,13 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, MemoryError) as error:
         lack = str(error) or type(error).__name__
         print(
-            f"\nThe machine cannot go on ({lack}): give it what it lacks, and run the same command again, "
-            "which goes on from here.",
+            f"\nThe machine lacks memory or disk ({lack}): free some, and run the same command again, which "
+            "continues from here.",
             file=sys.stderr,
         )
         return 2
     except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
+        print("\nInterrupted. The same command continues from here.", file=sys.stderr)
         return 130
 
 
@@ -70,16 +70,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make prove, or python -m proof", description=__doc__)
     add_options(parser)
     parser.add_argument(
-        "--quick", action="store_true", help="only the largest program of each kind; kept apart"
+        "--quick",
+        action="store_true",
+        help="only the largest program of each kind; the proof stays in --work",
     )
     parser.add_argument(
         "--processes",
         type=int,
         default=max(1, min(len(os.sched_getaffinity(0)), free_memory() // PROCESS_BYTES)),
-        help="compile in so many processes; as many as processors and free memory allow unless given",
+        help="number of processes; default: as many as processors and free memory allow",
     )
     parser.add_argument("--helper", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--layers", type=int, help="only so many layers of the model; kept apart")
+    parser.add_argument("--layers", type=int, help="only this many layers; the proof stays in --work")
     parser.add_argument(
         "--config", type=Path, help="config.json of a checkpoint, for a model not in the table"
     )
@@ -135,17 +137,18 @@ def _selection(options: argparse.Namespace) -> Selection:
     slice_, engine = selection.candidate.accelerator, selection.candidate.engine
     if slice_.is_stand_in:
         raise ValueError(
-            f"accelerator is {slice_.name}, a CPU that plays a slice: there is nothing to "
-            "prove; name a real one."
+            f"accelerator is {slice_.name}, the CPU stand-in, for which no TPU program is compiled: name a "
+            "real slice."
         )
     if engine.tensor_parallel_size != slice_.chips:
         raise ValueError(
             f"engine.tensor_parallel_size is {engine.tensor_parallel_size} and "
-            f"{slice_.name} has {slice_.chips} chips: a proof is for all of "
-            f"them; set it to that (--set tensor_parallel_size={slice_.chips})."
+            f"{slice_.name} has {slice_.chips} chips: a proof uses all of them; "
+            f"pass --set tensor_parallel_size={slice_.chips}."
         )
-    found = findings(selection.candidate)
-    refuse_errors(finding for finding in found if finding.code not in FOR_THE_COMPILER)
+    refuse_errors(
+        finding for finding in findings(selection.candidate) if finding.code not in FOR_THE_COMPILER
+    )
     if options.bake:
         bake.check(selection, whole=_whole(options))
     if options.layers:
@@ -157,7 +160,7 @@ def _selection(options: argparse.Namespace) -> Selection:
 
 
 def _whole(options: argparse.Namespace) -> bool:
-    """Whether it is a proof of the engine that was asked for; others are kept apart."""
+    """Returns whether the proof is of the whole engine; other proofs stay in the work folder."""
     return not (options.quick or options.layers or options.config)
 
 
@@ -174,7 +177,7 @@ def _compiled(
 
     devices = engine_boot.slice_devices(slice_)
     booted = engine_boot.boot(selection.candidate.engine, folder.checkpoint, slice_, devices)
-    _say(f"   {len(booted.requests)} programs asked for, {time.monotonic() - began:.0f} s", silent)
+    _say(f"   {len(booted.requests)} programs requested, {time.monotonic() - began:.0f} s", silent)
     requests = compile_programs.choose(booted, quick=quick)
     progress = compile_programs.Progress(requests, folder.records())
     show = (lambda _: None) if silent else progress.show
@@ -208,7 +211,7 @@ def _say(text: str, silent: bool) -> None:
 
 @contextlib.contextmanager
 def _helpers(number: int) -> Iterator[None]:
-    """So many processes more that compile in the same folder; they end with this one, however it ends."""
+    """Runs `number` more processes in the same folder. They end with this one, even if it is killed."""
     command = [sys.executable, "-m", "proof", *sys.argv[1:], "--helper"]
     started = [
         subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(number)
@@ -223,21 +226,21 @@ def _helpers(number: int) -> Iterator[None]:
 
 
 def _end_with(parent: int) -> None:
-    """Have the kernel end this process when its parent is gone, even killed."""
+    """Makes the kernel end this process when `parent` ends, even when it is killed."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent or parent == 1:
         sys.exit(0)
 
 
 def free_memory() -> int:
-    """Bytes of this machine's memory that nothing uses."""
+    """Returns the bytes of memory that new processes can use on this machine."""
     lines = Path("/proc/meminfo").read_text("utf-8").splitlines()
-    found = dict(line.split(":") for line in lines)
-    return int(found["MemAvailable"].split()[0]) * 1024
+    values = dict(line.split(":") for line in lines)
+    return int(values["MemAvailable"].split()[0]) * 1024
 
 
 def rendered(proof: Proof) -> str:
-    """The proof as JSON with one line a program, so that a diff shows which moved."""
+    """Returns the proof as JSON with one line per program, so that a diff shows the changed programs."""
     whole = proof.model_copy(update={"programs": ()}).model_dump_json(indent=1)
     lines = ",\n".join(f"  {program.model_dump_json()}" for program in proof.programs)
     return whole.replace('"programs": []', f'"programs": [\n{lines}\n ]') + "\n"

@@ -1,4 +1,4 @@
-"""A proof for people: what stands on each chip, the verdict, and what each kind of program takes."""
+"""Report of a proof: the terms of each chip's HBM, the verdict, and the needs of each kind of program."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -10,41 +10,43 @@ from serving.memory.budget import budget
 from serving.memory.terms import Memory
 from serving.messages.units import GIB, MIB, gib
 
-UTILISATIONS = (0.90, 0.92, 0.95)
-"""Shares of HBM that the report compares beside the one that was asked for."""
+UTILIZATIONS = (0.90, 0.92, 0.95)
+"""Values of gpu_memory_utilization that the report shows beside the engine's."""
 
 
 def budgets(selection: Selection, proof: Proof) -> list[tuple[float, Memory]]:
-    """The budget at the asked share of HBM and at UTILISATIONS, in rising order, from the proof's sizes."""
-    shares = sorted({*UTILISATIONS, selection.candidate.engine.gpu_memory_utilization})
+    """Returns the budgets at the engine's gpu_memory_utilization and at UTILIZATIONS, in rising order.
+
+    Their sizes are the proof's.
+    """
+    shares = sorted({*UTILIZATIONS, selection.candidate.engine.gpu_memory_utilization})
     proved = replace(selection.candidate, proof=proof)
     return [(share, budget(proved.with_fields(gpu_memory_utilization=share))) for share in shares]
 
 
 def fits(selection: Selection, proof: Proof) -> bool:
-    """Whether all that was compiled runs in what a chip has."""
-    found = budget(replace(selection.candidate, proof=proof))
-    return not proof.refused and found.problem is None
+    """Returns whether every program compiles, and fits into a chip's HBM."""
+    return not proof.refused and budget(replace(selection.candidate, proof=proof)).problem is None
 
 
 def verdict(selection: Selection, proof: Proof) -> str:
-    """One sentence: whether it fits, and by how much."""
-    found = budget(replace(selection.candidate, proof=proof))
+    """Returns a sentence that says whether the engine fits, and by how much."""
+    memory = budget(replace(selection.candidate, proof=proof))
     if proof.refused:
         return (
             f"It does not run: the compiler refuses {len(proof.refused)} programs, the first "
             f"{proof.refused[0]}"
         )
-    if found.problem is not None:
-        return f"It does not fit: {found.problem}"
+    if memory.problem is not None:
+        return f"It does not fit: {memory.problem}"
     return (
-        f"It fits: {found.pool.tokens:,} tokens of KV cache, and {gib(found.left_bytes)} of each "
+        f"It fits: {memory.pool.tokens:,} tokens of KV cache, and {gib(memory.left_bytes)} of each "
         "chip are left for what no compiler sees."
     )
 
 
 def table(selection: Selection, proof: Proof) -> str:
-    """The whole report as text."""
+    """Returns the whole report as text."""
     candidate = selection.candidate
     lines = [f"{selection.name}: {candidate.model.name} on {candidate.accelerator.name}, {proof.source}", ""]
     lines += [*_chip(selection, proof), "", *_shares(selection, proof), "", *_kinds(proof), ""]
@@ -54,31 +56,31 @@ def table(selection: Selection, proof: Proof) -> str:
 
 
 def _chip(selection: Selection, proof: Proof) -> Iterator[str]:
-    found = budget(replace(selection.candidate, proof=proof))
+    memory = budget(replace(selection.candidate, proof=proof))
     yield f"each chip, at {selection.candidate.engine.gpu_memory_utilization:g}"
-    for name, size in parts(found):
+    for name, size in parts(memory):
         yield f"  {name:<58}{size / GIB:>9.3f} GiB"
-    yield f"  {'usable':<58}{found.hbm_bytes / GIB:>9.3f} GiB"
+    yield f"  {'usable':<58}{memory.hbm_bytes / GIB:>9.3f} GiB"
 
 
-def parts(found: Memory) -> list[tuple[str, int]]:
-    """The terms of a chip's HBM in the order in which they stand on each other, with what is left."""
-    largest = max(found.temporaries, key=lambda temporary: temporary.bytes)
+def parts(memory: Memory) -> list[tuple[str, int]]:
+    """Returns the terms of a chip's HBM from the bottom of the bar to the top, and the rest."""
+    largest = max(memory.temporaries, key=lambda temporary: temporary.bytes)
     return [
-        *((f"weights: {group.name}", group.bytes) for group in found.weights),
-        ("KV cache", found.kv_bytes),
-        ("code of all programs", found.code_bytes),
+        *((f"weights: {group.name}", group.bytes) for group in memory.weights),
+        ("KV cache", memory.kv_bytes),
+        ("code of all programs", memory.code_bytes),
         (largest.name, largest.bytes),
-        ("left", found.left_bytes),
+        ("left", memory.left_bytes),
     ]
 
 
 def _shares(selection: Selection, proof: Proof) -> Iterator[str]:
     yield "share of HBM   KV tokens   free beside weights and KV   left after programs"
-    for share, found in budgets(selection, proof):
+    for share, memory in budgets(selection, proof):
         yield (
-            f"{share:>12g}{found.pool.tokens:>12,}{found.free_bytes / GIB:>25.2f} GiB"
-            f"{found.left_bytes / GIB:>18.2f} GiB"
+            f"{share:>12g}{memory.pool.tokens:>12,}{memory.free_bytes / GIB:>25.2f} GiB"
+            f"{memory.left_bytes / GIB:>18.2f} GiB"
         )
 
 
@@ -106,7 +108,7 @@ def _kind(kind: str, programs: Sequence[Program]) -> str:
 
 
 def _steps(selection: Selection, proof: Proof) -> Iterator[str]:
-    """The programs that take time when a request is served, and what each step waits for at best."""
+    """Yields the programs of a request with the lower bound of their time."""
     yield f"{'step':<47}{'needs MiB':>10}{'GFLOP':>9}{'counted GB':>11}  at least, every expert read"
     shown: dict[str, Program] = {}
     for program in proof.programs:

@@ -1,1 +1,1 @@
-"""What vLLM compiles for an engine: resolved values, buckets, fingerprints and proofs."""
+"""Programs that vLLM compiles for an engine: resolved values, buckets, fingerprints and proofs."""

@@ -1,9 +1,9 @@
-"""How many XLA programs a boot compiles, and which shapes they have.
+"""Number and shapes of the XLA programs that a boot compiles.
 
-The server compiles one program for each padded shape that a step can have. This module repeats the
-padding rules of tpu-inference 0.32.0 (`runner/utils.py`, `runner/tpu_runner.py::_init_inputs`) and the
-loops of `runner/compilation_manager.py`; the oracle tests run the originals beside it.
-A count is the number of `Precompile ...` lines that the server logs, by the name in the line.
+The server compiles one program for each padded shape that a step can have. This module repeats the padding
+rules of tpu-inference 0.32.0 (`runner/utils.py`, `runner/tpu_runner.py::_init_inputs`) and the loops of
+`runner/compilation_manager.py`; tests/vllm/test_oracle.py compares them with the originals. A count is the
+number of `Precompile ...` lines that the server logs, by the name in the line.
 """
 
 import bisect
@@ -15,14 +15,17 @@ from typing import Literal
 MIN_REQUESTS = 8
 """Smallest request bucket (`runner/utils.py: MIN_NUM_SEQS`)."""
 MIN_TOKENS = 16
-"""Smallest token bucket unless the environment variable MIN_TOKEN_BUCKET says otherwise."""
+"""Smallest token bucket unless the environment variable MIN_TOKEN_BUCKET sets another."""
 MAX_PROMPT_LOGPROBS_TOKENS = 1024
 """Larger token buckets get no prompt-logprobs program (`_precompile_gather_logprobs`)."""
 
 
 def _ladder(smallest: int, largest: int, gap: int) -> list[int]:
-    """`get_token_paddings`: doubling up to the first bucket >= `largest`, or, with a gap, doubling up to
-    the gap and then stepping by it."""
+    """Returns the sizes of `get_token_paddings`.
+
+    Without a gap they double up to the first size >= `largest`. With a gap they double up to the gap, then
+    grow by it.
+    """
     if gap == 0:
         doublings = (-(-largest // smallest) - 1).bit_length()
         return [smallest << step for step in range(doublings + 1)]
@@ -41,10 +44,10 @@ def _ladder(smallest: int, largest: int, gap: int) -> list[int]:
 def token_buckets(
     budget: int, gap: int = 0, *, smallest: int = MIN_TOKENS, extra: Iterable[int] = ()
 ) -> tuple[int, ...]:
-    """Sizes, in tokens, to which a step is padded (`build_token_paddings`).
+    """Returns the sizes, in tokens, to which a step is padded (`build_token_paddings`).
 
-    `budget` is max_num_batched_tokens; it is itself a bucket, and larger generated ones are dropped.
-    `extra` is `additional_config.compilation_sizes`, kept as given even above the budget.
+    `budget` is max_num_batched_tokens. It is itself a bucket, and larger generated buckets are dropped.
+    `extra` is `additional_config.compilation_sizes`, unchanged even above the budget.
     """
     top = -(-budget // smallest) * smallest
     sizes = {size for size in _ladder(smallest, budget, gap) if size <= top} | {top}
@@ -52,20 +55,22 @@ def token_buckets(
 
 
 def smallest_bucket(min_token_bucket: int | None, kv_bits: int) -> int:
-    """The first token bucket: MIN_TOKEN_BUCKET, but at least the cached values that share 32 bits."""
+    """Returns the first token bucket: MIN_TOKEN_BUCKET, but at least the cached values that share 32 bits."""
     return max(MIN_TOKENS if min_token_bucket is None else min_token_bucket, 32 // kv_bits)
 
 
 def request_buckets(max_num_seqs: int) -> tuple[int, ...]:
-    """Sizes, in requests, to which a batch is padded (`get_req_paddings` as the runner calls it)."""
+    """Returns the sizes, in requests, to which a batch is padded (`get_req_paddings`)."""
     top = max(max_num_seqs, MIN_REQUESTS)
     doubling = [MIN_REQUESTS << step for step in range(top.bit_length())]
     return (*(size for size in doubling if size < top), top)
 
 
 def attention_buckets(max_num_seqs: int, *, bucketized: bool = False) -> tuple[int, ...]:
-    """Request sizes of the attention metadata (`get_attn_req_paddings`): the maximum alone, unless
-    ATTN_BUCKETIZED_NUM_REQS=1."""
+    """Returns the request sizes of the attention metadata (`get_attn_req_paddings`).
+
+    It is only the maximum, unless ATTN_BUCKETIZED_NUM_REQS=1.
+    """
     if not bucketized:
         return (max_num_seqs,)
     if max_num_seqs < MIN_REQUESTS:
@@ -74,46 +79,30 @@ def attention_buckets(max_num_seqs: int, *, bucketized: bool = False) -> tuple[i
 
 
 def logits_buckets(max_num_seqs: int, speculative_tokens: int) -> tuple[int, ...]:
-    """Logit rows of a speculative step: doubling from 8 until they cover every request's drafts and its
-    bonus token."""
+    """Returns the logit rows of a speculative step.
+
+    They double from 8 until they cover every request's drafts and its bonus token.
+    """
     rows = max(max_num_seqs, MIN_REQUESTS) * (speculative_tokens + 1)
     return tuple(_ladder(MIN_REQUESTS, rows, 0))
 
 
 def pairs(outer: Sequence[int], inner: Sequence[int]) -> int:
-    """Combinations whose inner size is not larger than the outer: what `_should_skip_padding_combination`
-    keeps."""
+    """Returns the number of pairs whose inner size is at most the outer size.
+
+    `_should_skip_padding_combination` skips the others.
+    """
     return sum(bisect.bisect_right(inner, size) for size in outer)
 
 
 @dataclass(frozen=True)
 class Buckets:
-    """The padded sizes of one server. `logits` is empty without speculative decoding."""
+    """Padded sizes of one server. `logits` is empty without speculative decoding."""
 
     tokens: tuple[int, ...]
     requests: tuple[int, ...]
     attention: tuple[int, ...]
     logits: tuple[int, ...] = ()
-
-    def pad_tokens(self, tokens: int) -> int:
-        """The token bucket of a step of `tokens`; ValueError above the largest."""
-        index = bisect.bisect_left(self.tokens, tokens)
-        if index == len(self.tokens):
-            raise ValueError(
-                f"A step of {tokens:,} tokens was asked for, but the largest token bucket is "
-                f"{self.tokens[-1]:,}: raise max_num_batched_tokens or ask for smaller steps."
-            )
-        return self.tokens[index]
-
-
-def padding_waste(steps: Mapping[int, float], buckets: Buckets) -> float:
-    """Share of the computed tokens that is padding, 0 to 1, for steps of the given sizes.
-
-    `steps` maps the tokens of a step to how often it happens (any unit).
-    """
-    used = sum(tokens * weight for tokens, weight in steps.items())
-    paid = sum(buckets.pad_tokens(tokens) * weight for tokens, weight in steps.items())
-    return 1 - used / paid if paid else 0.0
 
 
 @dataclass(frozen=True)
@@ -130,7 +119,7 @@ class Programs:
 
     @property
     def backbones(self) -> int:
-        """Programs that hold the whole model: nearly all of the compile time."""
+        """Number of programs with the whole model, which take nearly all of the compile time."""
         return self.by_kind["backbone"] + self.by_kind.get("backbone with embeds", 0)
 
 
@@ -142,11 +131,11 @@ def count(
     speculative: Literal["ngram", "mtp"] | None = None,
     vision_programs: int = 0,
 ) -> Programs:
-    """Programs that `CompilationManager.capture_model` compiles on one host without data parallelism.
+    """Returns the programs of `CompilationManager.capture_model` on one host without data parallelism.
 
-    `speculative` is the method: ngram, or mtp for the Gemma 4 assistant. `vision_programs` is the
-    number of token budgets that the vision tower is compiled for at boot; without any, the first image of
-    a server's life compiles it in live traffic.
+    `speculative` is the method: ngram, or mtp for the Gemma 4 assistant. `vision_programs` is the number of
+    token budgets for which the boot compiles the vision tower; with 0, the first image compiles it while the
+    server takes requests.
     """
     tokens, requests, logits = buckets.tokens, buckets.requests, buckets.logits
     rows = logits if speculative else requests

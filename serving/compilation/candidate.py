@@ -1,4 +1,4 @@
-"""One engine for one model on one slice: what is planned, judged and shown."""
+"""One engine for one model on one slice: the subject of plans, findings and tables."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from serving.models.spec import ModelSpec
 
 @dataclass(frozen=True)
 class Candidate:
-    """An engine, its model and its slice; `proof` is what the compiler said of this engine, or None."""
+    """An engine, its model and its slice; `proof` has the compiler's sizes for this engine, or is None."""
 
     accelerator: Accelerator
     model: ModelSpec

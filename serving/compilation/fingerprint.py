@@ -1,15 +1,15 @@
-"""The name of a compile cache: changes when a boot would need programs that the cache does not hold.
+"""Name of a compile cache. It changes when a boot would need programs that the cache does not have.
 
 JAX keys a compiled program by its computation (so by every shape in it), the compiler's versions, the
-devices and the XLA flags. So the fingerprint has what reaches one of those: the image, the model, the slice,
-and of the engine only what shapes programs or says which are needed. It has the resolved values, not the
-flags: leaving block_size to the server or naming the same size is the same cache, and the number of
-images per request, prefix caching or a loading strategy never move it.
+devices and the XLA flags. So the fingerprint has the image, the model, the slice, and those engine fields
+that shape programs or decide which programs are needed. It has their resolved values, not the flags: an unset
+block_size and the size that the server would choose give the same name. The number of images per request,
+prefix caching and the load strategy do not change it.
 
-Boots of vllm-tpu 0.32.0 on JAX's CPU backend with a filled cache agree: a length within the last page,
-prefix caching off and another load strategy add no entry, and neither does fp8_e4m3 after fp8; another
-utilisation compiles the whole-model programs anew, unless the pages are pinned, and then nothing; another
-type of cached value compiles them anew.
+Boots of vllm-tpu 0.32.0 on JAX's CPU backend with a filled cache agree. A length within the last page, prefix
+caching off, another load strategy, and fp8_e4m3 after fp8 add no entry. Another gpu_memory_utilization
+compiles the whole-model programs again, or nothing when num_gpu_blocks_override is set. Another type of
+cached values compiles them again.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from types import MappingProxyType
 from serving.compilation.candidate import Candidate
 from serving.engine.config import EngineConfig
 
-# Variables that no program depends on; any other one in extra_environment is taken to matter.
+# Prefixes of variables on which no program depends; every other variable of extra_environment counts.
 _INERT_PREFIXES = (
     "HF_",
     "JAX_LOG",
@@ -34,7 +34,7 @@ _INERT_PREFIXES = (
 )
 
 _JAX_LEAVES_OUT = {"cache_min_compile_seconds": 1.0, "cache_min_entry_bytes": 0}
-"""Fields that say which programs are worth an entry, with JAX's own value, which a null leaves to it
+"""Fields that decide which programs get an entry, with JAX's default for a null
 (jax/_src/config.py, jax_persistent_cache_min_...)."""
 
 _OUTSIDE_THE_GRAPH = ("image", "revision", *_JAX_LEAVES_OUT)
@@ -42,19 +42,21 @@ _OUTSIDE_THE_GRAPH = ("image", "revision", *_JAX_LEAVES_OUT)
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a compile cache is for, field by field, as text."""
+    """Fields that decide the programs in a compile cache, as text."""
 
     fields: Mapping[str, str]
 
     @property
     def digest(self) -> str:
-        """16 hexadecimal digits over all fields: the cache's name."""
+        """Name of the cache: 16 hexadecimal digits of a hash of all fields."""
         return _digest(self.fields.items())
 
     @property
     def graph_digest(self) -> str:
-        """The same without the image, the weights' revision and what is left out of a cache: the name of a
-        proof, which states the versions that it was compiled with."""
+        """Name of a proof: without image, revision and the fields that leave programs out of a cache.
+
+        The proof has the versions with which it was compiled.
+        """
         return _digest((name, text) for name, text in self.fields.items() if name not in _OUTSIDE_THE_GRAPH)
 
 
@@ -115,26 +117,26 @@ def fingerprint(candidate: Candidate, *, image: str) -> Fingerprint:
 
 
 def _left_out(engine: EngineConfig) -> dict[str, object]:
-    """What keeps programs out of the cache: a cache without them is final for a server that wants them all.
+    """Returns the fields that leave programs out of the cache, where they differ from the default.
 
-    Nothing by default, so that a cache of everything keeps the name that it had before there was this part.
+    A cache without these programs must not have the name of a whole cache, because no server replaces it.
     """
-    found: dict[str, object] = {}
+    fields: dict[str, object] = {}
     for name, jax in _JAX_LEAVES_OUT.items():
         value: float | None = getattr(engine, name)
         if value != EngineConfig.model_fields[name].default:
-            found[name] = jax if value is None else value
-    return found
+            fields[name] = jax if value is None else value
+    return fields
 
 
 def moved(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:
-    """Names of the fields that differ, in order; empty when the cache serves both."""
+    """Returns the names of the fields that differ, in order; none if one cache serves both."""
     names = dict.fromkeys([*after.fields, *before.fields])
     return tuple(name for name in names if before.fields.get(name) != after.fields.get(name))
 
 
 def _stored(kv_cache_dtype: str | None) -> str:
-    """The type that the JAX path stores: fp8 alone means e4m3 there, whatever the platform prints."""
+    """Returns the type that the JAX path stores. There plain fp8 means e4m3, despite the platform's log."""
     return {"fp8": "fp8_e4m3", "auto": "bfloat16"}.get(kv_cache_dtype or "auto", kv_cache_dtype or "")
 
 

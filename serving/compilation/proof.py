@@ -6,22 +6,25 @@ _FROZEN = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Program(BaseModel):
-    """One program on one chip, in bytes and seconds. `kind` is the name in the server's log.
+    """One program on one chip, in bytes and seconds.
 
-    `argument_bytes` are its arguments besides weights and KV cache, `peak_bytes` what it holds beyond all
-    arguments. `flops` and `hbm_bytes` are the compiler's count of one run's work. A program that the boot had
-    compiled before under another name has no code and took no time.
+    A program that the boot had compiled before under another name has no code and took no time.
     """
 
     model_config = _FROZEN
 
     kind: str
+    """Name in the server's log."""
     shape: str
     code_bytes: int = Field(ge=0)
     peak_bytes: int = Field(ge=0)
+    """Bytes that it holds beyond its arguments."""
     argument_bytes: int = Field(ge=0)
+    """Bytes of its arguments, without weights and KV cache."""
     flops: int = Field(ge=0)
+    """The compiler's count of one run's arithmetic."""
     hbm_bytes: int = Field(ge=0)
+    """The compiler's count of one run's HBM traffic."""
     lower_seconds: float = Field(ge=0)
     compile_seconds: float = Field(ge=0)
 
@@ -32,15 +35,16 @@ class Program(BaseModel):
 
 
 class Calls(BaseModel):
-    """One batch of the boot's warm-up calls: the arguments of all are held on each chip until the last one
-    has run. `kind` is what most of the bytes are for, `peak_bytes` the most that one call holds beyond."""
+    """One batch of the boot's warm-up calls. Each chip holds the arguments of all until the last has run."""
 
     model_config = _FROZEN
 
     kind: str
+    """The kind of program for which most of the bytes are held."""
     calls: int = Field(gt=0)
     held_bytes: int = Field(ge=0)
     peak_bytes: int = Field(ge=0)
+    """The most bytes that one call holds beyond its arguments."""
 
     @property
     def needed_bytes(self) -> int:
@@ -49,10 +53,10 @@ class Calls(BaseModel):
 
 
 class Proof(BaseModel):
-    """All programs of one graph as compiled with `versions` on the day `compiled`; bytes on one chip.
+    """All programs of one graph, compiled with `versions` on the day `compiled`; bytes on one chip.
 
-    `name` is the engine's name; `pages` are the KV cache's, as the engine planned them. `refused` has the
-    compiler's own reason for each program that does not lower or does not fit.
+    `name` is the engine's name. `pages` are the pages of the KV cache that the engine planned. `refused` has
+    the compiler's reason for each program that does not lower or does not fit.
     """
 
     model_config = _FROZEN

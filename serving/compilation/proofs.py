@@ -1,7 +1,7 @@
 """The committed proofs: proof/results/<graph digest>.json.
 
-proof/ compiles the real programs for the slice without a TPU and writes such a file. Where one exists for
-the graph of a plan, its sizes replace the scaled ones of serving/memory/program_buffers.py, and its seconds
+proof/ compiles the real programs for the slice without a TPU and writes such a file. If there is a file for
+the graph of a plan, its sizes replace the scaled sizes of serving/memory/program_buffers.py, and its seconds
 those of serving/startup/cold_start.py.
 """
 
@@ -29,13 +29,13 @@ def load(fingerprint: Fingerprint, folder: Path = FOLDER) -> Proof | None:
         proof = Proof.model_validate_json(file.read_bytes())
     except ValidationError as error:
         raise ValueError(
-            f"The proof {file.name} does not read as one ({error.error_count()} fields are wrong): delete "
-            "it, or write it again with `make prove`."
+            f"The file {file.name} is not a valid proof ({error.error_count()} fields are wrong): delete it, "
+            "or write it again with `make prove`."
         ) from None
     if proof.graph != fingerprint.graph_digest or not proof.programs:
         raise ValueError(
-            f"The proof {file.name} says that it is of graph {proof.graph}, with {len(proof.programs)} "
-            "programs: delete it, or write it again with `make prove`."
+            f"The proof {file.name} is of graph {proof.graph} and has {len(proof.programs)} programs: delete "
+            "it, or write it again with `make prove`."
         )
     return proof
 

@@ -1,7 +1,7 @@
-"""What the server will really run with: the engine's fields after the choices that the server makes itself.
+"""Values with which the server runs: the engine's fields, and the server's choice for each unset field.
 
-A field of EngineConfig that is None is left to the server. What vllm-tpu 0.32.0 then does is repeated here,
-once; the oracle tests run the originals beside it.
+This module repeats what vllm-tpu 0.32.0 chooses for a field of EngineConfig that is None;
+tests/vllm/test_oracle.py compares the results with the originals.
 """
 
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from serving.engine.config import EngineConfig
 from serving.models.spec import ModelSpec
 
 SMEM_BYTES = 1024 * 1024
-"""Scalar memory of a TPU core up to v6e, as `get_min_page_size` has it."""
+"""Scalar memory of a TPU core up to v6e, from `get_min_page_size`."""
 
 BLOCK_TABLE_BYTES = SMEM_BYTES // 2
-"""Half of scalar memory is what the attention kernel can spare for the block table."""
+"""Scalar memory that the attention kernel leaves for the block table: half of it."""
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """The resolved values of one server; lengths in tokens.
+    """Resolved values of one server; lengths in tokens.
 
-    `multimodal` says whether the runner compiles image programs. `smallest_block_size` is the size below
-    which the block table overflows scalar memory; the server enforces it only when it picks the size.
+    `multimodal` is true if the runner compiles image programs. Below `smallest_block_size` the block table
+    overflows scalar memory; the server enforces that size only when block_size is unset.
     """
 
     block_size: int
@@ -37,19 +37,20 @@ class Runtime:
 
     @property
     def block_table_fits(self) -> bool:
-        """Whether the block table leaves the kernel the half of scalar memory that it needs."""
+        """True if the block table leaves the attention kernel the half of scalar memory that it needs."""
         return self.block_table_bytes <= BLOCK_TABLE_BYTES
 
 
 def page_size(max_model_len: int) -> int:
-    """Block size of the TPU backend before the scalar-memory rule (`get_page_size`)."""
+    """Returns the block size of the TPU backend before the scalar-memory rule (`get_page_size`)."""
     if max_model_len > 8192:
         return 16
     return min(max((1 << (max_model_len - 1).bit_length()) // 16, 16), 256)
 
 
 def min_page_size(max_model_len: int, max_num_seqs: int) -> int:
-    """Smallest power of two for which the block table fits in half of scalar memory (`get_min_page_size`)."""
+    """Returns the smallest power of two for which the block table fits into half of scalar memory
+    (`get_min_page_size`). Raises ValueError when it fits for none."""
     pages_per_request = BLOCK_TABLE_BYTES // max_num_seqs // 4
     if pages_per_request == 0:
         raise ValueError(
@@ -61,30 +62,31 @@ def min_page_size(max_model_len: int, max_num_seqs: int) -> int:
 
 
 def takes_images(model: ModelSpec, engine: EngineConfig) -> bool:
-    """Whether the runner serves images: it does unless every limit is 0 (`TPUModelRunner.load_model`).
+    """Returns whether the runner serves images: unless every limit is 0 (`TPUModelRunner.load_model`).
 
-    vLLM's --language-model-only would not stop it: the runner looks at the limits only.
+    vLLM's --language-model-only would not change that: the runner reads only the limits.
     """
     limits = engine.limit_mm_per_prompt
     return model.takes_images and (limits is None or limits.image + limits.video + limits.audio > 0)
 
 
 def schedules_async(engine: EngineConfig) -> bool:
-    """vLLM's choice where the engine leaves it open: on, except with ngram (vllm/config/vllm.py)."""
+    """Returns whether scheduling is asynchronous. Unset, vLLM chooses it except with ngram
+    (vllm/config/vllm.py)."""
     if engine.async_scheduling is not None:
         return engine.async_scheduling
     return engine.speculative is None or engine.speculative.method != "ngram"
 
 
 def kv_bits(engine: EngineConfig) -> int:
-    """Bits of one cached value."""
+    """Returns the bits of one cached value."""
     return 8 if (engine.kv_cache_dtype or "auto").startswith("fp8") else 16
 
 
 def resolve(model: ModelSpec, engine: EngineConfig) -> Runtime:
-    """Everything that the server derives from the engine before it sees a chip.
+    """Returns the values that the server derives from the engine before it uses a chip.
 
-    Raises ValueError when the block table of that many requests fits at no block size.
+    Raises ValueError when the block table of `max_num_seqs` requests fits at no block size.
     """
     smallest = min_page_size(engine.max_model_len, engine.max_num_seqs)
     block_size = engine.block_size or max(page_size(engine.max_model_len), smallest)

@@ -1,1 +1,1 @@
-"""What fills a chip's HBM, and whether an engine fits."""
+"""Terms of a chip's HBM, and the reasons why an engine does not fit."""

@@ -1,4 +1,4 @@
-"""Whether an engine fits a slice: the terms of a chip's HBM, and one sentence when they do not fit."""
+"""Budget of an engine on a slice: the terms of a chip's HBM, and a sentence if they do not fit."""
 
 from dataclasses import replace
 

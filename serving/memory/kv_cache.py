@@ -1,8 +1,8 @@
-"""The KV cache as the TPU runtime lays it out: bytes of a page, number of pages, tokens.
+"""Layout of the KV cache in the TPU runtime: bytes of a page, number of pages, tokens.
 
 Repeats tpu_inference 0.32.0 (`get_padded_num_heads`, `get_padded_head_dim`, `get_kv_cache_shape` of the
 ragged paged attention kernels) and vLLM's planning of one group of pages (`get_kv_cache_configs`,
-`get_kv_cache_capacity`). Every layer that owns a cache keeps every token: the runtime does not use the
+`get_kv_cache_capacity`). Every layer with a cache of its own stores every token: the runtime does not use the
 sliding window for models with two head sizes.
 """
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from serving.models.spec import ModelSpec
 
 NARROW_HEAD = 64
-"""Heads of this width have a kernel of their own, which stores K and V side by side."""
+"""Width of the heads that have a separate kernel, which stores K and V side by side."""
 
 
 def padded_heads(heads: int, chips: int) -> int:
-    """KV heads after padding to the chips. Raises ValueError when neither divides the other."""
+    """Returns the KV heads after padding to the chips. Raises ValueError when neither divides the other."""
     larger, smaller = max(heads, chips), min(heads, chips)
     if larger % smaller:
         raise ValueError(
@@ -26,7 +26,7 @@ def padded_heads(heads: int, chips: int) -> int:
 
 
 def layer_bytes(heads: int, head_dim: int, bits: int, chips: int) -> int:
-    """Bytes of one token in one layer on one chip. `bits` is a cached value's width, 8, 16 or 32."""
+    """Returns the bytes of one token in one layer on one chip. `bits` of a cached value are 8, 16 or 32."""
     packing = 32 // bits
     local = padded_heads(heads, chips) // chips
     if head_dim == NARROW_HEAD:
@@ -37,7 +37,7 @@ def layer_bytes(heads: int, head_dim: int, bits: int, chips: int) -> int:
 
 
 def token_bytes(model: ModelSpec, bits: int, chips: int) -> int:
-    """Bytes of one token in all layers on one chip."""
+    """Returns the bytes of one token in all layers on one chip."""
     heads = {"sliding": model.kv_heads_sliding, "full": model.kv_heads_full}
     widths = {"sliding": model.head_dim_sliding, "full": model.head_dim_full}
     return sum(layer_bytes(heads[kind], widths[kind], bits, chips) for kind in model.kv_layers)
@@ -45,7 +45,7 @@ def token_bytes(model: ModelSpec, bits: int, chips: int) -> int:
 
 @dataclass(frozen=True)
 class Pool:
-    """The pages of one server. `page_bytes` is a page on all chips together; lengths in tokens."""
+    """Pages of one server. `page_bytes` are a page's bytes on all chips together; lengths in tokens."""
 
     pages: int
     page_bytes: int
@@ -59,7 +59,7 @@ class Pool:
 
     @property
     def tokens(self) -> int:
-        """What the server logs as "KV cache size"."""
+        """Tokens that the server logs as "KV cache size"."""
         return int(self.pages / self.pages_per_request * self.max_model_len)
 
     @property
@@ -69,16 +69,16 @@ class Pool:
 
     @property
     def serves_one(self) -> bool:
-        """Whether one request at max_model_len fits; the pool keeps one page back."""
+        """True if one request at max_model_len fits; the pool reserves one page."""
         return self.pages - 1 >= self.pages_per_request
 
     def resident_requests(self, length: int) -> int:
-        """Requests of `length` tokens, prompt and answer, that fit at once."""
+        """Returns how many requests of `length` tokens, prompt and answer, fit at once."""
         return max(0, self.pages - 1) // max(1, -(-length // self.block_size))
 
 
 def page_count(room: int, page_bytes: int, override: int | None = None) -> int:
-    """Pages that fit into `room` bytes of all chips together, or as many as `override` says."""
+    """Returns the pages that fit into `room` bytes of all chips together, or `override` if it is set."""
     return max(0, room) // page_bytes if override is None else override
 
 
@@ -92,6 +92,6 @@ def pool(
     room: int,
     override: int | None = None,
 ) -> Pool:
-    """The pool of `model` in `room` bytes of all chips together, or with `override` pages."""
+    """Returns the pool of `model` in `room` bytes of all chips together, or with `override` pages."""
     page_bytes = token_bytes(model, bits, chips) * block_size * chips
     return Pool(page_count(room, page_bytes, override), page_bytes, block_size, max_model_len)

@@ -1,4 +1,4 @@
-"""Why an engine does not fit a slice, and which change makes it fit."""
+"""Reasons why an engine does not fit a slice, and the change that makes it fit."""
 
 import bisect
 import math
@@ -76,7 +76,7 @@ def _programs_problem(memory: Memory, candidate: Candidate, asked: str) -> Findi
     missing = -memory.left_bytes
     field = "gpu_memory_utilization"
     if pages is not None:
-        # The pages are so many whatever the share: lowering that would free nothing.
+        # The override fixes the page count, so lowering gpu_memory_utilization would free no memory.
         field = "num_gpu_blocks_override"
         asked = _asked_pages(pages)
         change = _fewer_pages(memory, missing)
@@ -106,10 +106,10 @@ def _smaller_share(candidate: Candidate) -> str:
         return terms(candidate.with_fields(gpu_memory_utilization=percent / 100))
 
     percents = range(math.ceil(100 * candidate.engine.gpu_memory_utilization) - 1, 0, -1)
-    # A smaller share has fewer pages, so it leaves no less to the programs and serves no longer request.
-    found = bisect.bisect_left(percents, True, key=lambda percent: at(percent).left_bytes >= 0)
-    if found < len(percents) and at(percents[found]).pool.serves_one:
-        return f"set it to {percents[found] / 100:g} or less"
+    # A smaller share has fewer pages: it leaves at least as much to programs, and serves no longer request.
+    first = bisect.bisect_left(percents, True, key=lambda percent: at(percent).left_bytes >= 0)
+    if first < len(percents) and at(percents[first]).pool.serves_one:
+        return f"set it to {percents[first] / 100:g} or less"
     return "take a larger slice"
 
 
@@ -118,18 +118,18 @@ def _asked_pages(pages: int) -> str:
 
 
 def host_problem(accelerator: Accelerator, model: ModelSpec, *, file_cache: bool) -> Finding | None:
-    """Why the host's memory is too small, or None: also where no public source states it."""
+    """Returns why the host's memory is too small, or None. None also if no public source states its size."""
     available = accelerator.host_memory_bytes
-    asked = needs(model.weight_bytes)
-    wanted = asked.server_bytes + (asked.file_cache_bytes if file_cache else 0)
-    if available is None or wanted <= available:
+    host = needs(model.weight_bytes)
+    needed = host.server_bytes + (host.file_cache_bytes if file_cache else 0)
+    if available is None or needed <= available:
         return None
     return Finding(
         "error",
         "host-memory-too-small",
         "model",
         f"{model.name} is served on {accelerator.name}",
-        f"loading its {model.weight_bytes / 1e9:.1f} GB of weights takes {wanted / 1e9:.0f} GB of host "
+        f"loading its {model.weight_bytes / 1e9:.1f} GB of weights takes {needed / 1e9:.0f} GB of host "
         f"memory, and the machine has {available / 1e9:.0f} GB",
         "take a larger slice or a smaller model"
         + (", or read without a cache in memory" if file_cache else ""),

@@ -1,8 +1,8 @@
 """HBM that programs need beside weights and KV cache: their code, and the largest buffers at boot and later.
 
-The sizes come from compiling the programs of tpu-inference 0.32.0 for a v6e-4 with libtpu 0.0.48's own
-compiler, without a TPU: gemma-4-26B-A4B-it in bf16 at tensor parallel 4. For another model or slice they are
-scaled, and so less certain; a proof compiled for the very configuration replaces them.
+The sizes come from the programs of tpu-inference 0.32.0, compiled for a v6e-4 with libtpu 0.0.48 and without
+a TPU: gemma-4-26B-A4B-it in bf16 at tensor parallel 4. For another model or slice they are scaled, and so
+less certain. A proof of the same configuration replaces them.
 """
 
 import itertools
@@ -20,13 +20,14 @@ from serving.models.spec import ModelSpec
 BF16 = 2
 F32 = 4
 
-# What a step needs beside weights and cache, by its tokens, MiB: the larger of text and embeddings, at a
-# hidden size of 2,816 (proofs of tuned and tuned+batch). What is no power of two can need a third more.
+# MiB that a step needs beside weights and cache, by its tokens: the larger of text and embeddings, at a
+# hidden size of 2,816 (proofs of tuned and tuned+batch). A size that is no power of two can need a third
+# more.
 _STEP = ((16, 37), (256, 44), (512, 77), (1024, 123), (2048, 218), (4096, 391), (8192, 684))
 COMPILED_HIDDEN = 2816
 
-# Code of one whole-model program by the tokens of its step, MiB, for 30 layers (the same proofs); with a KV
-# cache of 8 bits it is a sixth longer (proofs of peak and turbo-stable).
+# MiB of code of one whole-model program, by the tokens of its step, for 30 layers (the same proofs). With a
+# KV cache of 8 bits it is a sixth longer (proofs of peak and turbo-stable).
 _CODE = (
     (16, 8.6),
     (32, 10.1),
@@ -41,7 +42,7 @@ _CODE = (
 NARROW_CODE = 7 / 6
 COMPILED_LAYERS = 30
 
-# Code of the other programs by kind, MiB on average over their shapes; kinds that are not here take 0.1.
+# MiB of code of the other programs by kind, on average over their shapes; other kinds take OTHER_CODE.
 _SMALL_CODE: Mapping[str, float] = {
     "sample": 2.75,
     "gather_logprobs": 1,
@@ -70,7 +71,7 @@ class Temporary:
 
 
 def compiled(proof: Proof) -> Temporary:
-    """The largest need of a proof, with the engine's field that it grows with."""
+    """Returns the largest need of a proof, with the engine's field with which it grows."""
     largest = proof.largest
     grows_with = "max_num_batched_tokens" if largest.kind.startswith("backbone") else "max_num_seqs"
     name = (
@@ -82,7 +83,7 @@ def compiled(proof: Proof) -> Temporary:
 
 
 def code_bytes(model: ModelSpec, runtime: Runtime) -> int:
-    """Code of all programs of a boot on one chip."""
+    """Returns the bytes of code of all programs of a boot on one chip."""
     programs = runtime.programs
     tokens = programs.buckets.tokens
     ladders = programs.backbones / len(tokens)
@@ -91,7 +92,7 @@ def code_bytes(model: ModelSpec, runtime: Runtime) -> int:
         backbones *= NARROW_CODE
     counts = dict(programs.by_kind)
     if programs.buckets.logits:
-        # One program a logits bucket, asked for again for each request bucket.
+        # One program per logits bucket, which the boot requests again for each request bucket.
         counts["select_target_logits"] = len(programs.buckets.logits)
     small = sum(
         _SMALL_CODE.get(kind, OTHER_CODE) * number
@@ -102,7 +103,8 @@ def code_bytes(model: ModelSpec, runtime: Runtime) -> int:
 
 
 def _between(sizes: Sequence[tuple[int, float]], tokens: int) -> float:
-    """The value at `tokens`, between the compiled sizes in their logarithm, in proportion beyond them."""
+    """Returns the value at `tokens`: interpolated over the logarithm of the tokens, proportional beyond
+    them."""
     if tokens <= sizes[0][0]:
         return sizes[0][1]
     for (below, low), (above, high) in itertools.pairwise(sizes):
@@ -112,9 +114,9 @@ def _between(sizes: Sequence[tuple[int, float]], tokens: int) -> float:
 
 
 def temporaries(model: ModelSpec, engine: EngineConfig, runtime: Runtime) -> tuple[Temporary, ...]:
-    """The large buffers, largest first. They are never needed at the same time.
+    """Returns the large buffers, largest first. No two are needed at the same time.
 
-    Logits that a program takes as arguments count with it: they exist for its sake.
+    A buffer includes the logits that its program takes as arguments, because they exist only for it.
     """
     buckets = runtime.programs.buckets
     chips = engine.tensor_parallel_size
@@ -122,7 +124,7 @@ def temporaries(model: ModelSpec, engine: EngineConfig, runtime: Runtime) -> tup
     row = model.vocabulary * F32
     step = _between(_STEP, buckets.tokens[-1]) * MIB
     prompt = max((tokens for tokens in buckets.tokens if tokens <= 1024), default=0)
-    found = [
+    buffers = [
         Temporary(
             f"a step of {buckets.tokens[-1]:,} tokens",
             int(step * model.hidden / COMPILED_HIDDEN),
@@ -130,29 +132,32 @@ def temporaries(model: ModelSpec, engine: EngineConfig, runtime: Runtime) -> tup
         ),
         # Compiled: 64 MiB of logits and 128 MiB beside them, for 256 rows on four chips.
         Temporary(f"sampling {requests} rows", 3 * requests * row // chips, "max_num_seqs"),
-        # Compiled: 256 MiB of logits and as much again, for 1,024 rows on four chips.
+        # Compiled: 256 MiB of logits and the same beside them, for 1,024 rows on four chips.
         Temporary(f"log-probabilities of {prompt:,} prompt tokens", 2 * prompt * row // chips, ""),
     ]
     if not engine.skip_jax_precompile:
-        found.append(_structured_warm_up(model, buckets))
+        buffers.append(_structured_warm_up(model, buckets))
     if buckets.logits:
-        found.append(_drafting(model, engine, buckets))
-    return tuple(sorted(found, key=lambda temporary: -temporary.bytes))
+        buffers.append(_drafting(model, engine, buckets))
+    return tuple(sorted(buffers, key=lambda temporary: -temporary.bytes))
 
 
 def _structured_warm_up(model: ModelSpec, buckets: Buckets) -> Temporary:
-    """Before it calls the programs of structured decoding the boot holds the arguments of all of them: bf16
-    logits, whole on every chip. The last one takes its rows once more in float32."""
+    """Returns the buffer of the boot's calls of structured decoding.
+
+    The boot holds the arguments of all these programs before it calls the first: bf16 logits, whole on every
+    chip. The last program also has its rows in float32.
+    """
     held = sum(buckets.requests) * model.vocabulary * BF16
-    own = buckets.requests[-1] * model.vocabulary * F32
-    return Temporary("the boot's calls of structured decoding", held + own, "max_num_seqs")
+    last = buckets.requests[-1] * model.vocabulary * F32
+    return Temporary("the boot's calls of structured decoding", held + last, "max_num_seqs")
 
 
 def _drafting(model: ModelSpec, engine: EngineConfig, buckets: Buckets) -> Temporary:
-    """What drafting needs: float32 logits of all rows, whole on every chip, and at boot much more.
+    """Returns the buffer of drafting: float32 logits of all rows, whole on every chip, and at boot much more.
 
     Compiled: `process_and_extend_logits` of 1,024 + 256 rows takes 1,280 MiB of arguments and 3,328 MiB
-    beside them, 3.6 times its rows; 256 + 64 rows the same in proportion.
+    beside them, 3.6 times its rows; 256 + 64 rows take the same in proportion.
     """
     rows = buckets.logits[-1] + buckets.requests[-1]
     row = model.vocabulary * F32
@@ -168,11 +173,11 @@ def _drafting(model: ModelSpec, engine: EngineConfig, buckets: Buckets) -> Tempo
 
 
 def warm_up_bytes(vocabulary: int, buckets: Buckets, chips: int) -> int:
-    """Logits on one chip that the boot holds before it calls the drafting programs.
+    """Returns the bytes of logits on one chip that the boot holds before it calls the drafting programs.
 
-    `CompilationManager._precompile_speculative_decoding` keeps the arguments of every program until one
-    flush at its end: for each logits and request bucket that go together a float32 and a bf16 copy of both
-    (`_process_and_extend_logits`, `_extend_logits_simple`), and for every combination a bf16 copy whole
+    `CompilationManager._precompile_speculative_decoding` holds the arguments of every program until one flush
+    at its end. For each valid pair of a logits and a request bucket these are a float32 and a bf16 copy of
+    both (`_process_and_extend_logits`, `_extend_logits_simple`). For every pair they are a whole bf16 copy
     (`select_bonus_logits`) and one spread over the chips (the rejection samplers).
     """
     together = sum(

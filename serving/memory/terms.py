@@ -1,9 +1,9 @@
 """The terms of one chip's HBM, computed from an engine or taken from its proof.
 
 The server fills `gpu_memory_utilization` of HBM with weights and KV cache and profiles nothing; programs and
-their buffers must find room in the rest (tpu_inference/worker/tpu_worker.py, `determine_available_memory`).
-Each chip is on its own: what is free on another does not help. All sizes are bytes, on one chip unless said
-otherwise.
+their buffers must fit into the rest (tpu_inference/worker/tpu_worker.py, `determine_available_memory`). Each
+chip has to fit separately: free HBM of another chip does not help. All sizes are bytes on one chip, unless
+the name says otherwise.
 """
 
 from dataclasses import dataclass
@@ -18,12 +18,10 @@ from serving.messages.finding import Finding
 
 @dataclass(frozen=True)
 class Memory:
-    """The terms of one chip's HBM, and what they mean for requests.
+    """Terms of one chip's HBM, and the pool of KV pages that they allow.
 
-    `cap_bytes` is the share that weights and KV cache may fill. `free_bytes` is left beside them, before
-    code and buffers; `left_bytes` is left after all code and the largest buffer, and negative when that
-    does not fit. `basis` is where the program sizes come from: compiled for this graph, or computed from
-    another's.
+    `cap_bytes` is the share that weights and KV cache may fill. `basis` says where the program sizes come
+    from: compiled for this graph, or computed from another graph's.
     """
 
     hbm_bytes: int
@@ -38,37 +36,37 @@ class Memory:
 
     @property
     def resident_bytes(self) -> int:
-        """All weights."""
+        """Bytes of all weights."""
         return sum(group.bytes for group in self.weights)
 
     @property
     def kv_bytes(self) -> int:
-        """The whole KV cache."""
+        """Bytes of the whole KV cache."""
         return self.pool.pages * self.pool.page_bytes // self.chips
 
     @property
     def kv_token_bytes(self) -> int:
-        """One token in the KV cache."""
+        """Bytes of one token in the KV cache."""
         return self.pool.page_bytes // self.pool.block_size // self.chips
 
     @property
     def free_bytes(self) -> int:
-        """HBM beside weights and KV cache."""
+        """HBM beside weights and KV cache, before code and buffers of programs."""
         return self.hbm_bytes - self.resident_bytes - self.kv_bytes
 
     @property
     def largest_bytes(self) -> int:
-        """The largest buffer of any program."""
+        """Bytes of the largest buffer of any program."""
         return max((temporary.bytes for temporary in self.temporaries), default=0)
 
     @property
     def left_bytes(self) -> int:
-        """HBM that nothing known needs."""
+        """HBM left after all code and the largest buffer; negative if they do not fit."""
         return self.free_bytes - self.code_bytes - self.largest_bytes
 
     @property
     def fits(self) -> bool:
-        """Whether the server boots and every program that is known finds its room."""
+        """True if the server boots and every known program fits."""
         return self.problem is None
 
 
@@ -88,7 +86,7 @@ def terms(candidate: Candidate) -> Memory:
         code, basis = proof.code_bytes, proof.source
         buffers: tuple[Temporary, ...] = (program_buffers.compiled(proof),)
     elif accelerator.is_stand_in:
-        # Its HBM is a number that the server is told; programs run in the host's memory.
+        # Its HBM is only a number in the server's configuration; programs run in the host's memory.
         code, buffers, basis = 0, (), "computed"
     else:
         code, basis = program_buffers.code_bytes(model, runtime), "computed"

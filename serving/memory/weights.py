@@ -2,10 +2,10 @@
 
 Shapes and shardings are those of tpu_inference 0.32.0 (models/jax/gemma4.py and gemma4_mm.py,
 layers/common/process_weights/moe_weights.py). Traced through the real loader with the published
-configuration, gemma-4-26B-A4B-it at tensor parallel 4 takes 16,416,125,084 bytes a chip; a boot on a real
-v6e-4 logged 15.29 GiB, and the published boots of E2B, E4B and 31B agree as well. A model whose vision tower
-is not known (`ModelSpec.vision_bytes`) is spread evenly, with what the logs of
-serving/memory/measured_boots.py say.
+configuration, gemma-4-26B-A4B-it at tensor parallel 4 takes 16,416,125,084 bytes on each chip. A boot on a
+real v6e-4 logged 15.29 GiB. The published boots of E2B, E4B and 31B agree as well. For a model with an
+unknown vision tower (`ModelSpec.vision_bytes`) the size is that of a measured boot
+(serving/memory/measured_boots.py), or the checkpoint's, spread evenly over the chips.
 """
 
 from dataclasses import dataclass
@@ -18,13 +18,16 @@ BF16 = 2
 F32 = 4
 
 LANES = 128
-"""The grouped matmul wants each shard of an expert's width to be a multiple of this."""
+"""The grouped matmul needs each shard of an expert's width to be a multiple of this."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Weights of one kind on one chip. `padding_bytes` is the part beyond an even share of the checkpoint:
-    padding to the kernel's shapes, and copies that every chip holds. `basis` is measured or computed."""
+    """Weights of one kind on one chip.
+
+    `padding_bytes` are the bytes beyond an even share of the checkpoint: padding to the kernel's shapes, and
+    copies that every chip holds. `basis` is measured, compiled (with its date) or computed.
+    """
 
     name: str
     bytes: int
@@ -33,12 +36,12 @@ class Group:
 
 
 def groups(model: ModelSpec, engine: EngineConfig) -> tuple[Group, ...]:
-    """The groups in falling size. Raises ValueError when a width does not divide by the chips."""
+    """Returns the groups, largest first. Raises ValueError when a width does not divide by the chips."""
     if model.vision_bytes is not None:
-        found = _by_geometry(model, engine, model.vision_bytes)
+        weights = _by_geometry(model, engine, model.vision_bytes)
     else:
-        found = _by_total(model, engine.tensor_parallel_size)
-    return tuple(sorted(found, key=lambda group: -group.bytes))
+        weights = _by_total(model, engine.tensor_parallel_size)
+    return tuple(sorted(weights, key=lambda group: -group.bytes))
 
 
 def _group(name: str, sharded: int, replicated: int, chips: int, checkpoint: int) -> Group:
@@ -54,7 +57,7 @@ def _by_geometry(model: ModelSpec, engine: EngineConfig, vision: tuple[int, int]
     full = layers // model.full_attention_period
     sliding = layers - full
 
-    # One head's width in q, o and k; v only where the checkpoint has one. Layers that read another one's
+    # One head's width in q, o and k, and in v if the checkpoint has v. Layers that read another layer's
     # cache have all four, too.
     values = 0 if model.key_equals_value else model.kv_heads_full
     projections = sliding * model.head_dim_sliding * (2 * heads + 2 * model.kv_heads_sliding)
@@ -62,12 +65,12 @@ def _by_geometry(model: ModelSpec, engine: EngineConfig, vision: tuple[int, int]
     head_norms = 2 * (sliding * model.head_dim_sliding + full * model.head_dim_full) * BF16
     attention = projections * hidden * BF16
 
-    # Input, post-attention, pre- and post-MLP; three more beside the experts; a scalar a layer.
+    # Input, post-attention, pre- and post-MLP; three more with experts; one scalar per layer.
     norms = (layers * (7 if model.experts else 4) * hidden + hidden + layers) * BF16
     width = layers * model.per_layer_embedding
     embedding = model.vocabulary * (hidden + width) * BF16
     mlp = 3 * hidden * dense * (layers + model.double_wide_mlp * model.kv_shared_layers) * BF16
-    found = [
+    weights = [
         _group("attention", attention, head_norms, chips, attention + head_norms),
         _group("embedding", embedding, 0, chips, embedding),
         _group("MLP", mlp, 0, chips, mlp),
@@ -75,26 +78,26 @@ def _by_geometry(model: ModelSpec, engine: EngineConfig, vision: tuple[int, int]
         _group("vision", *vision, chips, sum(vision)),
     ]
     if width:
-        # Gate and projection of each layer's own embedding with a norm, and the projection into them all.
+        # Per layer the gate and the projection of its embedding with a norm, and the projection into all.
         copied = (3 * width * hidden + layers * hidden + model.per_layer_embedding) * BF16
-        found.append(_group("per-layer projections", 0, copied, chips, copied))
+        weights.append(_group("per-layer projections", 0, copied, chips, copied))
     if model.experts:
         router = layers * (model.experts.count * (hidden + 1) + hidden) * BF16
         size = 1 if engine.moe_requantize_weight_dtype else BF16
         raw = layers * 3 * model.experts.count * model.experts.intermediate * hidden * size
         on_chip = layers * expert_bytes(model.experts, hidden, engine)
-        found.append(_group("router", 0, router, chips, router))
-        found.append(Group("experts", on_chip, on_chip - raw // chips, "computed"))
-    return found
+        weights.append(_group("router", 0, router, chips, router))
+        weights.append(Group("experts", on_chip, on_chip - raw // chips, "computed"))
+    return weights
 
 
 def expert_bytes(experts: Experts, hidden: int, engine: EngineConfig) -> int:
-    """Bytes of one layer's experts on one chip, as the grouped matmul stores them.
+    """Returns the bytes of one layer's experts on one chip, as the grouped matmul stores them.
 
     Tensor parallel slices every expert and pads each slice of the gate and up projections to a multiple of
-    128; expert parallel keeps experts whole and pads their width once. Requantising makes weights of one
-    byte with float32 scales, one a channel, or one a block of `moe_requantize_block_size` inputs.
-    Raises ValueError when something does not divide by the chips.
+    128. Expert parallel keeps experts whole and pads their width once. Requantized weights have one byte,
+    with one float32 scale per channel, or per block of `moe_requantize_block_size` inputs. Raises ValueError
+    when a size does not divide by the chips.
     """
     chips = engine.tensor_parallel_size
     whole = bool(engine.enable_expert_parallel) and chips > 1
@@ -115,11 +118,11 @@ def expert_bytes(experts: Experts, hidden: int, engine: EngineConfig) -> int:
         _must_divide(chips, "an expert's width", width)
         local, shard = experts.count, width // chips
         if out_blocks > 1:
-            _must_divide(chips, "the requantisation blocks of an expert", out_blocks)
+            _must_divide(chips, "the requantization blocks of an expert", out_blocks)
             out_blocks //= chips
     padded = -(-shard // LANES) * LANES
     weights = local * hidden * (2 * padded + shard)
-    # One scale a channel cannot be split along the inputs of the down projection: every chip holds them all.
+    # Scales per channel cannot be split along the inputs of the down projection: every chip holds them all.
     scales = local * (in_blocks * 2 * padded + out_blocks * hidden) if size == 1 else 0
     return weights * size + scales * F32
 
@@ -135,6 +138,7 @@ def _by_total(model: ModelSpec, chips: int) -> list[Group]:
     on_chip = measured_boots.resident_bytes(model.name, chips)
     if on_chip is not None:
         return [Group("all weights", on_chip, 0, "measured")]
-    # On one chip: less than the files, whose audio tower is not loaded, or more, where the loader copies.
+    # A boot on one chip is less than the files, whose audio tower is not loaded, or more if the loader
+    # copies.
     total = measured_boots.resident_bytes(model.name, 1) or model.weight_bytes
     return [Group("all weights", total // chips, 0, "computed")]

@@ -1,1 +1,1 @@
-"""Shapes, weights and modalities of the models that can be served."""
+"""Shapes, weights and modalities of the models that this project serves."""

@@ -1,11 +1,11 @@
-"""The Gemma 4 family: shapes, weights and modalities, one row a checkpoint, with sources.
+"""The Gemma 4 family: shapes, weights and modalities, one row per checkpoint, with sources.
 
-The published rows were read from each checkpoint's config.json and safetensors headers as recorded by the
-public repository xbill9/gemma4-dev (MODELS.md, and its v6e boot logs of 2026-08 and 2026-09 for the sizes
-of checkpoints); query heads and MLP widths of E2B, E4B and 31B, and all vision towers, from the program that
-made the checkpoints (huggingface/transformers at 0f3f0632, models/gemma4/convert_gemma4_weights.py,
-`_VARIANTS`). A value that neither states is None here, and `required` turns None into a sentence. Sizes are
-bytes.
+The published rows come from each checkpoint's config.json and safetensors headers, as the public repository
+xbill9/gemma4-dev records them (MODELS.md, and its v6e boot logs of 2026-08 and 2026-09 for the sizes of
+checkpoints). Query heads and MLP widths of E2B, E4B and 31B, and all vision towers, come from the program
+that made the checkpoints (huggingface/transformers at 0f3f0632, models/gemma4/convert_gemma4_weights.py,
+`_VARIANTS`). A value that neither source states is None, and `ModelSpec.required` raises a sentence for it.
+Sizes are bytes.
 """
 
 from collections.abc import Mapping
@@ -19,8 +19,11 @@ from serving.models.spec import Experts, Modality, ModelSpec
 
 @dataclass(frozen=True)
 class _Tower:
-    """A vision tower of one width. Bytes, traced through tpu-inference 0.32.0: shared out over the chips, but
-    for the projection to the text model's width; and of table and norms, which every chip holds."""
+    """Vision tower of one width. Bytes traced through tpu-inference 0.32.0.
+
+    `sharded` bytes are divided over the chips, without the projection to the text model's width. `copied`
+    bytes are the table and norms, which every chip holds.
+    """
 
     width: int
     sharded: int
@@ -217,9 +220,9 @@ MODELS: Mapping[str, ModelSpec] = MappingProxyType({row.name: row for row in _RO
 
 
 def model(name: str) -> ModelSpec:
-    """The row of this name, or of this Hugging Face repository. Raises ValueError with the known names."""
-    wanted = name.lower()
+    """Returns the row of this name or Hugging Face repository. Raises ValueError with the known names."""
+    key = name.lower()
     for row in _ROWS:
-        if wanted in (row.name, row.hf_repo.lower()):
+        if key in (row.name, row.hf_repo.lower()):
             return row
     raise ValueError(unknown("model", name.rpartition("/")[2], MODELS))

@@ -1,4 +1,4 @@
-"""What is known of one checkpoint: shapes, weights, modalities."""
+"""Type of one checkpoint's row: shapes, weights, modalities."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ Modality = Literal["text", "image", "audio"]
 
 @dataclass(frozen=True)
 class Experts:
-    """A layer's expert bank: `count` experts of width `intermediate`, `per_token` of them used."""
+    """Experts of one layer: `count` experts of width `intermediate`, of which a token uses `per_token`."""
 
     count: int
     per_token: int
@@ -19,23 +19,20 @@ class Experts:
 class ModelSpec:
     """One checkpoint.
 
-    Layers: every `full_attention_period`-th one attends to everything, the others to `sliding_window`
-    tokens; the last `kv_shared_layers` read another layer's cache and own none, and where `double_wide_mlp`
-    have an MLP of twice the width. `modalities` is what the
-    checkpoint can take in, not what the TPU runtime serves. `weight_bytes` is the size of the safetensors
-    files (to a hundredth of a GiB where a boot log is the source). `vision_bytes` is the vision tower in
-    HBM: bytes shared out over the chips, and bytes that every chip holds. `parameters` counts all weights.
-    `architecture` is config.json's. `revision` is the commit that deployments pin; None means that the
-    stack must name one.
+    None means that no public source states the value; for `revision`, that the stack must set it.
     """
 
     name: str
     hf_repo: str
     revision: str | None
+    """Commit of `hf_repo`."""
     architecture: str
+    """First entry of `architectures` in config.json."""
     layers: int
     full_attention_period: int
+    """One layer in this many attends to all tokens, the others to `sliding_window` tokens."""
     kv_shared_layers: int
+    """Last layers, which read another layer's KV cache and have none of their own."""
     hidden: int
     query_heads: int | None
     kv_heads_sliding: int
@@ -47,29 +44,35 @@ class ModelSpec:
     experts: Experts | None
     per_layer_embedding: int
     double_wide_mlp: bool
+    """True if the MLP of the last `kv_shared_layers` has twice the width."""
     sliding_window: int
     vocabulary: int
     max_context: int | None
     weight_bytes: int
+    """Size of the safetensors files; to a hundredth of a GiB if a boot log is the source."""
     vision_bytes: tuple[int, int] | None
+    """Vision tower in HBM: bytes divided over the chips, and bytes that every chip holds."""
     parameters: int | None
+    """Number of all weights."""
     modalities: tuple[Modality, ...]
+    """Inputs of the checkpoint; the TPU runtime serves some of them."""
     tokens_per_image: int
     max_tokens_per_multimodal_item: int
 
     @property
     def kv_layers(self) -> tuple[Literal["sliding", "full"], ...]:
-        """The kind of each layer that owns a KV cache, in order."""
+        """Kind of each layer with a KV cache of its own, in order."""
         period = self.full_attention_period
         owning = range(self.layers - self.kv_shared_layers)
         return tuple("full" if i % period == period - 1 else "sliding" for i in owning)
 
     @property
     def takes_images(self) -> bool:
+        """True if the checkpoint takes images."""
         return "image" in self.modalities
 
     def required(self, field: str, purpose: str) -> int:
-        """The value of a field that may be unknown. Raises ValueError naming it and what needed it."""
+        """Returns the value of a field that may be None. Raises ValueError with the field and `purpose`."""
         value = getattr(self, field)
         if value is None:
             raise ValueError(

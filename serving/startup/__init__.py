@@ -1,1 +1,1 @@
-"""How long a server takes to start, and every timeout that follows from it."""
+"""Estimate of a server's cold start, and every timeout that derives from it."""

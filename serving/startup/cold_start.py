@@ -1,8 +1,8 @@
-"""How long a server takes from nothing to its first answer, and the one budget that time-outs derive from.
+"""Estimate of a server's start, from the request for a node to the first answer, and the budget for timeouts.
 
-Each part says how its number is known (serving/startup/rates.py), and the budget takes each at the upper end
+Each part says how its number is known (serving/startup/rates.py). The budget takes each part at the upper end
 of its uncertainty: a probe that gives up too early kills a healthy boot and costs the whole cold start again,
-one that gives up late costs only time.
+a probe that gives up late costs only time.
 """
 
 import math
@@ -16,7 +16,7 @@ from serving.models.spec import ModelSpec
 from serving.startup.rates import MIN_BUDGET_SECONDS, STAND_IN_RATES, V6E_RATES, Rates, Source
 
 BEFORE_CONTAINER = ("node", "image")
-"""Parts that pass before the container starts: a deployment's deadline sees them, a probe does not."""
+"""Parts before the container starts: a deployment's deadline includes them, a probe's does not."""
 
 CALLED_TO_COMPILE = (
     "input_embeddings_merger",
@@ -25,15 +25,15 @@ CALLED_TO_COMPILE = (
     "greedy_rejection_sampler",
     "random_rejection_sampler",
 )
-"""Kinds beside the whole models that have no `lower` ("AOT lower skipped" in the log)."""
+"""Kinds of program besides the whole models that have no `lower` ("AOT lower skipped" in the log)."""
 
 
 @dataclass(frozen=True)
 class Part:
     """One stage of a boot, in seconds.
 
-    Cold: a new node, nothing cached. Warm: the node has the image and the compile cache holds every
-    program. `basis` says what the number rests on; `uncertainty` is the factor by which cold may be short.
+    Cold: a new node with nothing cached. Warm: the node has the image, and the compile cache has every
+    program. `basis` says how the number is known. The cold start may take `uncertainty` times as long.
     """
 
     name: str
@@ -46,30 +46,32 @@ class Part:
 
 @dataclass(frozen=True)
 class ColdStart:
-    """The parts of a boot in order, and their sums in seconds. `basis` says where the time to compile, the
-    largest part of a cold boot, comes from."""
+    """Parts of a boot in order, and their sums in seconds.
+
+    `basis` is the source of the compile time, the largest part of a cold boot.
+    """
 
     parts: tuple[Part, ...]
     basis: str
 
     @property
     def cold_seconds(self) -> float:
-        """From the request for a node to the first answer, with nothing cached."""
+        """Seconds from the request for a node to the first answer, with nothing cached."""
         return sum(part.cold_seconds for part in self.parts)
 
     @property
     def warm_seconds(self) -> float:
-        """The same with the node, the image and the compile cache in place."""
+        """Seconds with the node, the image and the compile cache in place."""
         return sum(part.warm_seconds for part in self.parts)
 
     @property
     def budget_seconds(self) -> int:
-        """What a deployment may take before it counts as failed; whole minutes."""
+        """Seconds that a deployment may take before it counts as failed; whole minutes."""
         return _budget(self.parts)
 
     @property
     def startup_budget_seconds(self) -> int:
-        """What the container alone may take: the startup probe's budget and the engine's ready time-out."""
+        """Seconds that the container may take: the startup probe's budget and the engine's ready timeout."""
         return _budget(part for part in self.parts if part.name not in BEFORE_CONTAINER)
 
 
@@ -122,19 +124,22 @@ def _compile(programs: Programs, model: ModelSpec, rates: Rates, workers: int, p
 
 
 def _compile_seconds(programs: Programs, model: ModelSpec, rates: Rates, workers: int) -> float:
-    """Seconds of a cold compile. What has no `lower` is built when the boot calls it, one after another
-    whatever the number of workers: on the JAX path of 0.32.0 that is every whole model."""
-    alone = _whole_models_seconds(programs, model, rates)
+    """Returns the seconds of a cold compile.
+
+    Programs without `lower` are compiled when the boot calls them, one after another whatever the number of
+    workers. On the JAX path of 0.32.0 every whole model is such a program.
+    """
+    sequential = _whole_models_seconds(programs, model, rates)
     shared = 0.0
     for kind, number in programs.by_kind.items():
         if kind.startswith("backbone"):
             continue
         seconds = number * rates.kinds.get(kind, rates.small)
         if kind in CALLED_TO_COMPILE:
-            alone += seconds
+            sequential += seconds
         else:
             shared += seconds
-    return alone + shared / workers
+    return sequential + shared / workers
 
 
 def _whole_models_seconds(programs: Programs, model: ModelSpec, rates: Rates) -> float:
@@ -146,8 +151,11 @@ def _whole_models_seconds(programs: Programs, model: ModelSpec, rates: Rates) ->
 def _proven_seconds(
     programs: Programs, model: ModelSpec, rates: Rates, workers: int, proof: Proof
 ) -> tuple[float, float]:
-    """Cold and warm: the proof's seconds, scaled so that its whole models take what they take on such a host.
-    The machine that compiled the proof may be slower than that by any factor."""
+    """Returns cold and warm seconds: the proof's, scaled so that its whole models take their seconds of
+    `rates`.
+
+    The machine that compiled the proof may be slower than the host by any factor.
+    """
     seconds = {"cold": 0.0, "warm": 0.0}
     whole = 0.0
     for program in proof.programs:

@@ -12,16 +12,19 @@ from typing import Literal
 from serving.hardware.host_resources import IMAGE_BYTES
 
 MIN_BUDGET_SECONDS = 600
-"""Seconds that every start is given at least: on a loaded machine even the tiny model has taken 160 s. The
-policies refuse a startup probe that gives less."""
+"""Least budget of a start, in seconds: on a loaded machine even the tiny model took 160 s. The policies
+refuse a startup probe that allows less."""
 
 Source = Literal["measured", "compiled", "computed", "assumed"]
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Seconds of one kind of host. `backbone_layer` is for one layer at few tokens; `kinds` are programs
-    that take longer than `small`, on average over their shapes."""
+    """Seconds of one kind of host.
+
+    `backbone_layer` is for one layer at few tokens. `kinds` are programs that take longer than `small`, on
+    average over their shapes.
+    """
 
     node: float
     image: float
@@ -54,7 +57,7 @@ V6E_RATES = Rates(
     images=65,
     # Assumed for Cloud Storage through FUSE with parallel downloads.
     read_bytes_per_second=500e6,
-    # Log: 51.6 GB from memory took 153 s, the experts' re-layout included.
+    # Log: 51.6 GB from memory took 153 s, with the new layout of the experts.
     load_bytes_per_second=337e6,
     # Log: 8 backbones of 30 layers, 16 to 2,048 tokens, in 110 s. The growth with the tokens is that of the
     # compile-only client: a factor of about 3 from 16 to 8,192.

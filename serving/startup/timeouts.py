@@ -1,6 +1,6 @@
-"""Every time-out, probe budget and deadline of one workload, from two numbers.
+"""Timeouts, probe budgets and deadlines of one workload, derived from two numbers.
 
-The first is the cold-start estimate with its budgets, the second the longest request that must be allowed
+The first number is the cold-start estimate with its budgets, the second the longest request that must be able
 to finish. Everything is in seconds.
 """
 
@@ -13,15 +13,16 @@ DEFAULT_LONGEST_REQUEST_SECONDS = 300
 
 STARTUP_PERIOD = 10
 
-# kube-proxies and load balancers learn of a removed endpoint within seconds; until then they still send
-# requests, so the server keeps answering for this long after the pod is told to go.
+# kube-proxies and load balancers notice a removed endpoint within seconds. Until then they send requests, so
+# the server still answers for this long after the pod's deletion begins.
 PRE_STOP = 15
 
-# After its last request the engine still frees the chips; killed before that, it leaves them held.
+# After its last request the engine frees the chips; if it is killed before, they stay occupied.
 TEARDOWN = 30
 
-# /health answers 503 only when the engine is dead, and the API server shares its processor with
-# tokenising and image decoding: a minute of silence is a dead server, a few seconds are not.
+# /health answers 503 only when the engine is dead. The API server shares its processor with tokenizing and
+# image decoding, so a server without an answer for a minute is dead, one without an answer for seconds is
+# not.
 LIVENESS_PERIOD = 10
 LIVENESS_FAILURES = 6
 READINESS_PERIOD = 5
@@ -29,7 +30,8 @@ READINESS_FAILURES = 2
 PROBE_TIMEOUT = 5
 
 ROUTE = 30
-"""A load balancer lets a request take this much longer: connecting, and the last bytes."""
+"""Seconds that a load balancer allows in addition to the longest request: for connecting and the last
+bytes."""
 
 # 0 to 3600: https://cloud.google.com/load-balancing/docs/enabling-connection-draining
 MOST_DRAINING = 3600
@@ -37,7 +39,7 @@ MOST_DRAINING = 3600
 
 @dataclass(frozen=True)
 class Lifecycle:
-    """The numbers, in the order in which a pod meets them. All seconds, except failure thresholds.
+    """Timeouts in the order in which a pod meets them. All in seconds, except failure thresholds.
 
     `engine_ready_timeout_seconds` is VLLM_ENGINE_READY_TIMEOUT_S, `shutdown_timeout_seconds` is vLLM's
     --shutdown-timeout.
@@ -60,27 +62,27 @@ class Lifecycle:
 
     @property
     def route_seconds(self) -> int:
-        """The longest request, for a load balancer."""
+        """Seconds of the longest request for a load balancer."""
         return self.shutdown_timeout_seconds + ROUTE
 
     @property
     def route_drain_seconds(self) -> int:
-        """How long a load balancer lets a server that leaves finish; Google allows an hour."""
+        """Seconds that a load balancer lets a removed server finish requests; Google allows an hour."""
         return min(self.drain_seconds, MOST_DRAINING)
 
 
 def lifecycle(cold_start: ColdStart, longest_request_seconds: int, node_wait_seconds: int = 0) -> Lifecycle:
-    """Derive everything. Raises ValueError when the longest request is not positive.
+    """Returns the timeouts. Raises ValueError when the longest request is not positive.
 
-    `node_wait_seconds` is for capacity that comes only when Google has some: a rollout waits as long.
+    `node_wait_seconds` is the time that a rollout waits for flex-start or ComputeClass capacity.
 
-    The chain at the end of a pod's life: the pre-stop sleep lets endpoints forget it, SIGTERM makes vLLM
-    drain for --shutdown-timeout (vllm/v1/engine/core.py, `_handle_shutdown`: its default of 0 aborts
-    running requests), and the grace period, counted from the beginning, outlasts both and the teardown.
+    The end of a pod: during the pre-stop sleep it is removed from the endpoints. SIGTERM makes vLLM drain for
+    --shutdown-timeout (vllm/v1/engine/core.py, `_handle_shutdown`: its default of 0 aborts running requests).
+    The grace period, counted from the beginning, is longer than both and the teardown together.
     """
     if longest_request_seconds <= 0:
         raise ValueError(
-            f"the longest request is {longest_request_seconds} seconds; it must be above 0; give the time "
+            f"the longest request is {longest_request_seconds} seconds; it must be above 0; set the time "
             f"that your longest answer takes."
         )
     failures = math.ceil(cold_start.startup_budget_seconds / STARTUP_PERIOD)
@@ -102,7 +104,7 @@ def lifecycle(cold_start: ColdStart, longest_request_seconds: int, node_wait_sec
         drain_seconds=drain,
         termination_grace_seconds=grace,
         progress_deadline_seconds=progress,
-        # Pulumi must outlast the Deployment's own verdict, or it reports a time-out instead of the
-        # reason; a replacement also waits for the old pod to drain.
+        # Pulumi must wait longer than the Deployment's deadline, or it reports a timeout instead of the
+        # reason. A replacement also waits for the old pod to drain.
         pulumi_timeout_seconds=progress + grace,
     )

@@ -47,17 +47,17 @@ def files(tmp_path: Path) -> Path:
             ["--set", "num_gpu_blocks_override=99999"],
             "engine.num_gpu_blocks_override is 99,999: gpu_memory_utilization leaves room for 14,693 pages",
         ),
-        (["--accelerator", "local-v6e-4"], "a CPU that plays a slice: there is nothing to prove; name"),
+        (["--accelerator", "local-v6e-4"], "the CPU stand-in, for which no TPU program is compiled: name"),
         (
             ["--accelerator", "v6e-8"],
-            "engine.tensor_parallel_size is 4 and v6e-8 has 8 chips: a proof is for all of them; set it "
-            "to that (--set tensor_parallel_size=8)",
+            "engine.tensor_parallel_size is 4 and v6e-8 has 8 chips: a proof uses all of them; "
+            "pass --set tensor_parallel_size=8",
         ),
         (["--bake"], "tuned sets no image, and a cache is for servers of one image: name a stack with TPUs,"),
         (["--bake", "--stack", "dev", "--quick"], "A cache has the programs of a whole boot"),
         (["--bake", "--stack", "dev"], "set tpuserve:image to vllm/vllm-tpu:v0.32.0 with its real digest"),
         (["--stack", "dev", "--phase", "tuned"], "--phase was given beside --stack, which names a whole"),
-        (["--stack", "local"], "a CPU that plays a slice: there is nothing to prove"),
+        (["--stack", "local"], "local-v6e-4, the CPU stand-in"),
         (["--stack", "foundation"], "is a foundation and serves nothing; name a stack with an engine"),
         (["--files", "/nowhere"], "/nowhere has no config.json or no tokenizer_config.json: pass"),
         (["--model", "gemma-4-12b-it"], "gemma-4-12b-it, which no public source states"),

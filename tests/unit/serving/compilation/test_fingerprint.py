@@ -165,11 +165,11 @@ def test_a_proof_is_found_by_the_graph(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("{}", r"does not read as one \(10 fields are wrong\): delete it, or write it again"),
-        ("not json", "does not read as one"),
+        ("{}", r"is not a valid proof \(10 fields are wrong\): delete it, or write it again"),
+        ("not json", "is not a valid proof"),
         (
             proved(PROGRAM, graph="f" * 16).model_dump_json(),
-            "says that it is of graph ffffffffffffffff, with 1 programs",
+            "is of graph ffffffffffffffff and has 1 programs",
         ),
     ],
 )

@@ -1,7 +1,7 @@
 """What an engine's proof changes: the numbers, where they come from, and two findings."""
 
 from config.selection import from_phase, from_stack
-from proof.report import UTILISATIONS, budgets
+from proof.report import UTILIZATIONS, budgets
 from proof.roofline import bound
 from serving.compilation import proofs
 from serving.compilation.candidate import Candidate
@@ -99,7 +99,7 @@ def test_committed_proofs_are_of_engines_that_exist() -> None:
         phase, _, scenario = proof.name.partition("+")
         selection = from_phase(proof.name, phase=phase, scenario=scenario or None)
         assert selection.proved.proof == proof, f"{file.name} is of an engine that {proof.name} no longer is"
-        left = [found.left_bytes / GIB for share, found in budgets(selection, proof) if share in UTILISATIONS]
+        left = [found.left_bytes / GIB for share, found in budgets(selection, proof) if share in UTILIZATIONS]
         tokens = budget(selection.proved).pool.tokens
         row = (
             f"| {proof.name} | [{file.stem}](../proof/results/{file.stem}.svg) | {len(proof.programs)} "

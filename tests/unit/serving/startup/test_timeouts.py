@@ -87,5 +87,5 @@ def test_a_request_without_duration_is_refused() -> None:
     with pytest.raises(ValueError) as refusal:
         lifecycle(cold(600), 0)
     assert str(refusal.value) == (
-        "the longest request is 0 seconds; it must be above 0; give the time that your longest answer takes."
+        "the longest request is 0 seconds; it must be above 0; set the time that your longest answer takes."
     )
