@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import VolumeArgsDict
 
 from components.kubernetes.node_volume import NodeVolume, NodeVolumeArgs
 from components.kubernetes.vllm import ServerVolumes
+from config.checks import refuse
 from config.settings import Settings
 from config.targets import LocalTarget
 from local import interface
 from serving.deploy import container_layout
 from stacks import outputs, workload
-from stacks.plan import plan
+from stacks.plan import Plan, plan
 
 # `make key` makes this Secret, not Pulumi, so no value ever enters the state. Optional: the server starts
 # closed and opens when the key appears, so setting or rotating it is never a restart.
@@ -23,9 +26,18 @@ API_KEY: VolumeArgsDict = {
 }
 
 
+def _problems(resolved: Plan) -> Iterator[str]:
+    if resolved.engine.allowed_media_domains:
+        yield (
+            "engine.allowed_media_domains is set, and the local cluster has no DNS and no route to the "
+            "internet; remove it, and send media as data: URLs."
+        )
+
+
 def build(settings: Settings, target: LocalTarget) -> None:
     """Declare the local stack and its outputs."""
     resolved = plan(settings, settings.image or interface.image_reference())
+    refuse(_problems(resolved))
     provider = k8s.Provider(
         "local",
         # A path, not its content: the client key stays out of the state.

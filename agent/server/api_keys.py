@@ -1,4 +1,4 @@
-"""The API keys: one a line in a file that may change, or appear, while the server runs."""
+"""API keys: one a line, in a file that may appear or change while the server runs."""
 
 import hashlib
 import hmac
@@ -6,15 +6,14 @@ from pathlib import Path
 
 
 def _digest(key: bytes) -> bytes:
-    """Of equal length whatever the key, so that a comparison tells nothing of it."""
+    """Return a value of fixed length, so that the time of a comparison does not depend on the key."""
     return hashlib.sha256(key).digest()
 
 
 class KeyFile:
-    """Reads the file again whenever its status changes (a Secret's volume swaps a symbolic link).
+    """File of keys, read again whenever its status changes (a Secret's volume swaps a symbolic link).
 
-    Several lines are several valid keys, so that a key can be rotated without a moment in which neither the
-    old nor the new one works.
+    Each line is a valid key. During a rotation the file holds the old key and the new one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,12 +33,12 @@ class KeyFile:
             self._digests, self._seen = (), None
 
     def empty(self) -> bool:
-        """Whether there is no key at all, so that nobody can be let in."""
+        """Return whether the file has no key, so that nobody is admitted."""
         self._refresh()
         return not self._digests
 
     def admits(self, key: bytes) -> bool:
-        """Whether `key` is one of them; in constant time for the key."""
+        """Return whether the file has this key, in a time that does not depend on the key."""
         self._refresh()
         given = _digest(key)
         return any([hmac.compare_digest(given, known) for known in self._digests])

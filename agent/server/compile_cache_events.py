@@ -1,15 +1,15 @@
-"""Counts hits and misses of JAX's compile cache inside vLLM's engine: a `vllm.general_plugins` entry point.
+"""Counter of hits and misses of JAX's compile cache in vLLM's engine: a `vllm.general_plugins` entry point.
 
 `TPUSERVE_CACHE_EVENTS_FILE` names a JSON file that is replaced as a whole at most once a second:
 
     pid, started (Unix time)           of the process that compiles
-    requests, hits, misses             programs asked of the cache (jax.monitoring's event names below)
+    requests, hits, misses             programs looked up in the cache (jax.monitoring's event names below)
     compile_seconds                    in XLA, retrieval from the cache included
-    retrieval_seconds, saved_seconds   JAX's own measure of what hits took and spared
+    retrieval_seconds, saved_seconds   JAX's measure of the time that hits took and saved
     warm_up                            the same numbers at the end of vLLM's warm-up; null before
-    compiled_after_warm_up             programs asked since: 0 unless a request met an unprepared shape
+    compiled_after_warm_up             programs looked up since: 0 unless a request had an unprepared shape
 
-With no such variable nothing is registered.
+Without this variable nothing is registered.
 """
 
 import atexit
@@ -45,7 +45,7 @@ logger = logging.getLogger("vllm.tpuserve.cache")
 
 
 class CacheEvents:
-    """The counters of one process and the file that shows them."""
+    """Counters of one process and the file that shows them."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -56,11 +56,11 @@ class CacheEvents:
         self._warm_up: dict[str, float] | None = None
 
     def count(self, event: str, **_: Any) -> None:
-        """jax.monitoring's event listener."""
+        """Be jax.monitoring's event listener."""
         self._add(COUNTS.get(event), 1)
 
     def measure(self, event: str, seconds: float, **_: Any) -> None:
-        """jax.monitoring's duration listener."""
+        """Be jax.monitoring's duration listener."""
         self._add(DURATIONS.get(event), seconds)
 
     def _add(self, name: str | None, amount: float) -> None:
@@ -74,11 +74,11 @@ class CacheEvents:
         with self._lock:
             self._warm_up = dict(self._numbers)
         self.write()
-        # Whatever level was asked for: agent/vm/baked_cache_trial.py reads this line.
+        # The line appears at every log level, because agent/vm/baked_cache_trial.py reads it.
         logger.log(max(logging.INFO, logger.getEffectiveLevel()), "%s", cache_report.line(self._warm_up))
 
     def snapshot(self) -> dict[str, Any]:
-        """What the file holds."""
+        """Return the content of the file."""
         with self._lock:
             numbers = {name: round(value, 3) for name, value in self._numbers.items()}
             warm_up = self._warm_up and {name: round(value, 3) for name, value in self._warm_up.items()}
@@ -100,7 +100,7 @@ class CacheEvents:
             logger.warning("cannot write %s: %s", self._file, problem)
 
     def keep_writing(self) -> None:
-        """Write after changes, for as long as the process lives."""
+        """Write the file after each change until the process ends."""
         while True:
             self._changed.wait()
             self._changed.clear()
@@ -109,7 +109,7 @@ class CacheEvents:
 
 
 class WarmUpWatch(logging.Filter):
-    """Tells the counters when the warm-up's line comes; lets pass what the level of the log asks for."""
+    """Filter that reports the warm-up's line to the counters and passes the records of the log's level."""
 
     def __init__(self, events: CacheEvents, engine: logging.Logger) -> None:
         super().__init__()
@@ -122,10 +122,10 @@ class WarmUpWatch(logging.Filter):
 
 
 def watch_warm_up(events: CacheEvents, engine: logging.Logger) -> None:
-    """Hear the line of `engine` at any level that the server's log has, and print no more of it than that.
+    """Report the warm-up's line of the logger `engine` at every log level, and print no additional records.
 
-    A logger makes no record below its level, so none reaches a filter. Its level would not stay: vLLM sets up
-    its log after its plugins, and that takes the levels of all its loggers back.
+    A logger makes no record below its level, so a filter would not see it. A level that is set here would not
+    last: vLLM configures its loggers after its plugins and resets their levels.
     """
 
     def hears(level: int) -> bool:
@@ -136,7 +136,7 @@ def watch_warm_up(events: CacheEvents, engine: logging.Logger) -> None:
 
 
 def register() -> None:
-    """Entry point; vLLM calls it in each of its processes, and only one that compiles writes the file."""
+    """Be the entry point. vLLM calls it in all its processes; only one that compiles writes the file."""
     file = os.environ.get(FILE_VARIABLE)
     if not file:
         return

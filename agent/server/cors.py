@@ -1,6 +1,6 @@
-"""Which web pages may call this server from a browser: off unless the operator names their origins.
+"""CORS: web pages may call this server from a browser only if the operator names their origins.
 
-vLLM's own CORS answers sit behind the guard and allow every origin by default, so they are taken off. A
+The CORS headers of vLLM allow every origin by default, so the guard replaces them. A
 preflight needs no key, because a browser sends none with it. Cookies are never allowed: the key is a header.
 """
 
@@ -28,7 +28,7 @@ def _header(headers: Headers, wanted: bytes) -> bytes | None:
 
 
 class Cors:
-    """The answer's headers for one request."""
+    """CORS headers for the answer to one request."""
 
     def __init__(self, allowed: frozenset[bytes], request_headers: Headers) -> None:
         headers = list(request_headers)
@@ -47,7 +47,7 @@ class Cors:
         return own + ([(b"access-control-allow-origin", self._origin)] if self._origin else [])
 
     async def preflight(self, send: Send) -> None:
-        """Answer the browser's question."""
+        """Answer a preflight."""
         headers = [
             *self._own(),
             (b"access-control-allow-methods", b"GET, POST"),

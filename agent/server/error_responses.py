@@ -1,6 +1,6 @@
-"""Answers of the guard itself, and the last look at an error that vLLM sends.
+"""Error answers: the guard's, and vLLM's in their last form.
 
-An error that leaves the server has a message and the form of the API that was called: Anthropic's on
+Every error that leaves the server has a message and the form of the API that was called: Anthropic's on
 /v1/messages, OpenAI's elsewhere.
 """
 
@@ -12,17 +12,20 @@ from typing import Any
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
-CUT_OFF = "This server was shut down before it had finished; send the request again, another one takes it."
+CUT_OFF = (
+    "This server was shut down before the answer was complete; retry: another server will handle the request."
+)
 NO_MESSAGE = (
-    "This server failed without a message of its own (HTTP {status}). Send the request again; if it fails "
-    "again, the operator finds the cause in the server's log at this time."
+    "This server failed without a message (HTTP {status}). Send the request again; if it fails again, the "
+    "operator finds the cause in the server's log at this time."
 )
 
 STREAM_ENDS = (b"[DONE]", b"response.completed", b"response.incomplete", b"response.failed", b"message_stop")
-"""What the last event of a whole stream holds: completions and chat, responses (three), messages."""
+"""Text in the last event of a complete stream: completions and chat, responses (three), messages."""
 
 KINDS = {400: "BadRequestError", 401: "AuthenticationError", 404: "NotFoundError", 413: "BadRequestError"}
-"""`type` of OpenAI's error object by HTTP status, as vLLM writes it; others are of an unavailable service."""
+"""`type` of OpenAI's error object by HTTP status, as vLLM writes it; other statuses have
+`ServiceUnavailableError`."""
 
 ANTHROPIC_KINDS = {
     400: "invalid_request_error",
@@ -61,7 +64,7 @@ async def error(send: Send, path: str, status: int, sentence: str, field: str | 
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     if status in (413, 503):
-        # What was not read of the body, or another request on a stopping server, must not follow.
+        # The unread rest of the body, or a next request to a stopping server, must not follow.
         headers.append((b"connection", b"close"))
     if status == 503:
         headers.append((b"retry-after", b"1"))
@@ -75,10 +78,10 @@ def complete(path: str, status: int, body: bytes) -> bytes:
     An OpenAI error that has a message stays as it is.
     """
     try:
-        told = json.loads(body)
+        content = json.loads(body)
     except ValueError:
-        told = body.decode("utf-8", "replace").strip()
-    inner = told.get("error", told.get("detail")) if isinstance(told, dict) else told
+        content = body.decode("utf-8", "replace").strip()
+    inner = content.get("error", content.get("detail")) if isinstance(content, dict) else content
     message = inner.get("message") if isinstance(inner, dict) else inner
     whole = isinstance(inner, dict) and isinstance(message, str) and message != ""
     if whole and not path.startswith("/v1/messages"):
@@ -90,9 +93,9 @@ def complete(path: str, status: int, body: bytes) -> bytes:
 
 
 class Answer:
-    """Passes the application's answer on, chunk by chunk, and knows how far it came.
+    """The application's answer on its way to the client, chunk by chunk.
 
-    Only an error is held back until it is whole.
+    Only an error is held back until it is complete.
     """
 
     def __init__(self, send: Send, path: str, stopping: Callable[[], bool]) -> None:
@@ -105,7 +108,7 @@ class Answer:
         self._error = bytearray()
 
     async def send(self, message: Message) -> None:
-        """Be the application's `send`. A stopping vLLM may end a stream midway as if it were whole."""
+        """Be the application's `send`. A stopping vLLM may end an incomplete stream without an error."""
         if message["type"] == "http.response.start":
             self._started = True
             self._streaming = any(b"text/event-stream" in value for _, value in message["headers"])
@@ -141,14 +144,14 @@ class Answer:
         if not message.get("more_body"):
             self._finished = True
             body = complete(self._path, start["status"], body)
-            own = (b"content-length", b"content-type")
-            headers = [(name, value) for name, value in headers if name.lower() not in own]
+            replaced = (b"content-length", b"content-type")
+            headers = [(name, value) for name, value in headers if name.lower() not in replaced]
             headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await self._send({**start, "headers": headers})
         await self._send({**message, "body": body})
 
     async def cut_off(self) -> None:
-        """End an answer that nobody will finish."""
+        """End an answer that the application will not complete."""
         if not self._started or self._held is not None:
             await error(self._send, self._path, 503, CUT_OFF)
         elif self._streaming and not self._finished:

@@ -1,11 +1,11 @@
-"""A tool call that is demanded becomes one: a grammar of Gemma 4's own call syntax for vLLM's tool parser.
+"""Grammar of Gemma 4's tool calls for vLLM's tool parser, so that a required call is always made.
 
-vLLM 0.32 has no grammar for Gemma 4, so `tool_choice` `required` or a named function answers 200 with prose,
-and `strict` arguments follow no schema. It has a place for one: a tool parser with a `structural_tag_model`.
-This module puts such a parser in the place of vLLM's own `gemma4`; the rest of that parser stays as it is.
+vLLM 0.32 has no grammar for Gemma 4: with `tool_choice` `required` or a named function it answers 200 with
+prose, and `strict` arguments follow no schema. A tool parser with a `structural_tag_model` can supply one.
+This module registers such a parser instead of vLLM's `gemma4` and inherits the rest of that parser.
 
 A call is written `<|tool_call>call:NAME{key:VALUE,key:VALUE}<tool_call|>`; a text in it stands between two
-`<|"|>` tokens (vllm/parser/gemma4.py). The module imports vLLM only when it is asked for a parser.
+`<|"|>` tokens (vllm/parser/gemma4.py). The module imports vLLM only when it registers the parser.
 """
 
 import re
@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 NAME = "gemma4"
-"""Of the parser in --tool-call-parser."""
+"""Name of the parser in --tool-call-parser."""
 
 CALL, END_OF_CALL, QUOTE = "<|tool_call>", "<tool_call|>", '<|"|>'
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_.$-]+")
-"""What Gemma 4 writes as a key without a doubt where it ends."""
+"""A key whose end is clear in Gemma 4's syntax, which has no quotes around keys."""
 
 IGNORED = frozenset(
     {"title", "description", "default", "examples", "$schema", "$id", "$comment", "deprecated"}
@@ -174,7 +174,7 @@ class Arguments:
         return f'"{{" {self._in_order(pairs, set(schema.get("required", ())))} "}}"'
 
     def _in_order(self, pairs: Mapping[str, str], required: set[str]) -> str:
-        """Properties in order; a rule for "nothing came before" and one for "a comma comes first" at each."""
+        """Return the rule of all properties in order; each has a rule with a comma and one without."""
         first, later = '""', '""'
         for key, pair in reversed(list(pairs.items())):
             with_it, with_comma = f"{pair} {later}", f'"," {pair} {later}'
@@ -213,7 +213,7 @@ def structural_tag(functions: Iterable[Any], choice: str, tokens: Mapping[str, i
 
 
 def control_tokens(tokenizer: Any) -> dict[str, int]:
-    """Return the tokens that never stand in a text: those that the tokenizer calls special, and of calls."""
+    """Return the tokens that no text contains: the tokenizer's special ones and those of tool calls."""
     vocabulary = tokenizer.get_vocab()
     names = [*tokenizer.all_special_tokens, CALL, END_OF_CALL, QUOTE]
     return {name: vocabulary[name] for name in names if name in vocabulary}

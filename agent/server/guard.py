@@ -1,14 +1,14 @@
-"""`--middleware agent.server.guard.Guard`: what may reach vLLM on TPU, and a clean end for all of it.
+"""Request guard in front of vLLM: `--middleware agent.server.guard.Guard`.
 
-A pure ASGI class: it lets streams and disconnects through as they are. It
-- asks for an API key (`TPUSERVE_API_KEY_FILE`), closed when there is none. The key is a bearer token, or in
-  x-api-key, as Anthropic's SDK sends it;
-- lets pages in browsers call the server from the origins that the operator allows (`agent.server.cors`);
-- offers a list of endpoints and refuses requests that end or break this server or that it cannot honor
+A pure ASGI class, so streams and disconnects pass unchanged. The guard
+- requires an API key where `TPUSERVE_API_KEY_FILE` is set, and admits nobody while that file has no key. The
+  key is a bearer token, or in x-api-key, as Anthropic's SDK sends it;
+- lets web pages call the server from the origins that the operator allows (`agent.server.cors`);
+- offers a list of endpoints and refuses requests that would end or break this server or that it cannot honor
   (`agent.server.request_rules`, `agent.server.media`);
 - gives every error a message and the form of its API (`agent.server.error_responses`);
-- once the server is told to stop, turns new requests away with 503 and, when vLLM gives up on requests in
-  flight, ends them with an error. vLLM 0.32 alone answers new ones 500 and leaves open streams hanging until
+- refuses new requests with 503 after the signal to stop, and ends requests in flight with an error when vLLM
+  drops them. Without the guard, vLLM 0.32 answers new requests with 500 and leaves open streams hanging until
   it is killed.
 """
 
@@ -32,19 +32,26 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 KEY_FILE_VARIABLE = "TPUSERVE_API_KEY_FILE"
 DRAIN_FILE_VARIABLE = "TPUSERVE_DRAIN_FILE"
-"""Names a file; while it exists, `/health` answers 503 and all else goes on. On a VM nothing but a failing
-health check tells a load balancer to leave before the server stops; Kubernetes has endpoints for that."""
+"""Path of a file. While it exists, `/health` answers 503 and every other endpoint works. On a VM, a failing
+health check is the only way to take a server out of its load balancer; Kubernetes has endpoints for that."""
 MAX_BODY_BYTES = 64 * 1024 * 1024
-"""Four images of 12 MB in base64; a larger body is refused before it is held in memory."""
+"""Size of four images of 12 MB in base64. A larger body is refused before all of it is in memory."""
 POLL_SECONDS = 0.25
-"""How often a stopping server is asked whether its engine is gone."""
+"""Seconds between two looks at vLLM's exit flag."""
 
 logger = logging.getLogger("vllm.tpuserve.guard")
-"""Below vLLM's own logger, so that its level and format apply."""
+"""A child of vLLM's logger, so that its level and format apply."""
+
+
+def connect_to_public_addresses_only() -> None:
+    """Keep vLLM's client for media to public addresses; only a server that fetches media needs it."""
+    from agent.server import media_connection
+
+    media_connection.connect_to_public_addresses_only()
 
 
 class Guard:
-    """The middleware; vLLM makes one for each API server process."""
+    """ASGI middleware; vLLM makes one in each API server process."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -57,11 +64,13 @@ class Guard:
         self.drain_file = Path(drain_file) if drain_file else None
         self.origins = cors.origins()
         self.media_domains = media.domains()
+        if self.media_domains:
+            connect_to_public_addresses_only()
         if self.keys is None:
-            logger.warning("%s is not set: this server answers anyone who reaches it.", KEY_FILE_VARIABLE)
+            logger.warning("%s is not set: this server answers every client.", KEY_FILE_VARIABLE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI entry."""
+        """Be the ASGI application."""
         if scope["type"] == "lifespan":
             self._follow_shutdown(scope)
             await self.app(scope, receive, send)
@@ -81,14 +90,14 @@ class Guard:
             await self.app(scope, receive, send)
             return
         if self.stopping:
-            sentence = "This server is shutting down; send the request again, another one takes it."
+            sentence = "This server is shutting down; retry: another server will handle the request."
             await error(send, path, 503, sentence)
             return
         if (method, path) == ("GET", "/health") and self.drain_file and self.drain_file.exists():
-            await error(send, path, 503, "This server is about to stop; it still answers requests.")
+            await error(send, path, 503, "This server is about to stop. It still answers requests.")
             return
         if (method, path) not in request_rules.OPEN and not self._admitted(scope):
-            await error(send, path, 401, self._how_to_get_in())
+            await error(send, path, 401, self._key_sentence())
             return
         if (method, path) not in request_rules.OFFERED:
             offered = ", ".join(sorted(path for verb, path in request_rules.OFFERED if verb == method))
@@ -111,14 +120,14 @@ class Guard:
                 return True
         return False
 
-    def _how_to_get_in(self) -> str:
+    def _key_sentence(self) -> str:
         if self.keys is not None and self.keys.empty():
             return (
-                "No API key is set on this server, so it lets nobody in. The operator writes one to the file "
+                "No API key is set on this server, so it admits nobody. The operator writes one to the file "
                 f"named by {KEY_FILE_VARIABLE} (on Kubernetes: the API key Secret), without a restart."
             )
         return (
-            "This server wants its API key: send the header 'Authorization: Bearer KEY' or 'x-api-key: KEY'."
+            "This server requires its API key: 'Authorization: Bearer KEY' or 'x-api-key: KEY' as a header."
         )
 
     async def _post(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,12 +139,12 @@ class Guard:
             await error(send, path, 413, f"The request is larger than {limit}; send smaller or fewer images.")
             return
         try:
-            asked = json.loads(body)
-            refused = request_rules.refusal(path, asked) or await media.refusal(asked, self.media_domains)
+            content = json.loads(body)
+            refused = request_rules.refusal(path, content) or await media.refusal(content, self.media_domains)
         except RecursionError:
             refused = request_rules.Refused("body", "The request's JSON is nested too deeply.")
         except ValueError:
-            refused = None  # Not JSON: vLLM's own answer says what it wants.
+            refused = None  # The body is not JSON, and vLLM's answer says so.
         if refused is not None:
             await error(send, path, 400, refused.sentence, refused.field)
             return
@@ -147,7 +156,7 @@ class Guard:
         await self._until_engine_gone(scope, receive_again, Answer(send, path, lambda: self.stopping))
 
     async def _until_engine_gone(self, scope: Scope, receive: Receive, answer: Answer) -> None:
-        """Run the application; when the engine goes first, end the answer with an error."""
+        """Run the application. When the engine ends first, end the answer with an error."""
         work = asyncio.ensure_future(self.app(scope, receive, answer.send))
         gone = asyncio.ensure_future(self.engine_gone.wait())
         try:
@@ -162,7 +171,7 @@ class Guard:
         await answer.cut_off()
 
     def _follow_shutdown(self, scope: Scope) -> None:
-        """Learn of SIGTERM from the signal itself and of the engine's end from vLLM's uvicorn server."""
+        """Watch for SIGTERM, and for the end of the engine by the flag of vLLM's uvicorn server."""
         server = getattr(scope["app"].state, "server", None)
         if server is None:
             logger.error(
@@ -181,7 +190,7 @@ class Guard:
         self._watch = asyncio.get_running_loop().create_task(watch())
 
     def _also_on(self, number: signal.Signals) -> None:
-        """Note the signal, and do what was done before: the event loop gets signals by a pipe of its own."""
+        """Note the signal and call the previous handler. The event loop gets signals by a separate pipe."""
         before = signal.getsignal(number)
 
         def handler(received: int, frame: FrameType | None) -> None:
@@ -193,7 +202,7 @@ class Guard:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body, cut one byte after the limit; None when the client went away."""
+    """Return the body, cut one byte after the limit; None when the client disconnected."""
     body = bytearray()
     while True:
         message = await receive()

@@ -2,44 +2,42 @@
 lists.
 
 vLLM fetches any http(s) URL from where it runs, loopback, the metadata server and the cluster's API server
-included, and waits two minutes where the network drops the packets. What passes here is fetched with
---allowed-media-domains and without redirects.
+included, and it waits minutes where the network drops the packets. Three checks keep it to public hosts:
+this module refuses every other URL before vLLM sees it, vLLM's --allowed-media-domains refuses other hosts,
+and `agent.server.media_connection` checks each address at the moment of the connection.
 """
 
 import asyncio
-import ipaddress
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from agent.server.public_addresses import is_public
 from agent.server.request_rules import Refused
 
 VARIABLE = "TPUSERVE_ALLOWED_MEDIA_DOMAINS"
-"""Host names with commas between them; the same that vLLM's --allowed-media-domains has."""
+"""Host names with commas between them: the value of vLLM's --allowed-media-domains."""
 
 RESOLVE_SECONDS = 5
 URL_CHARACTERS = 80
-"""How much of a URL an answer repeats."""
+"""Characters of a URL that an answer repeats."""
 
 URL_KEYS = ("image_url", "video_url", "audio_url", "file_url")
 """Keys of a content part in chat and responses; the value is a URL or an object with `url`."""
-
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
-"""Addresses that a gateway turns into the IPv4 address in their last bytes."""
 
 Resolve = Callable[[str], Awaitable[list[str]]]
 
 
 def domains() -> frozenset[str]:
-    """Return the host names that media may come from; empty when the operator lists none."""
+    """Return the host names from which media may be fetched; empty when the operator lists none."""
     names = os.environ.get(VARIABLE, "").split(",")
     return frozenset(name.strip().lower() for name in names if name.strip())
 
 
 def _parts(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every content part of the conversation, however deep in lists and tool results it stands."""
+    """Yield every content part of the conversation, at any depth of lists and tool results."""
     rest: list[Any] = [body.get(key) for key in ("messages", "input", "system")]
     while rest:
         node = rest.pop()
@@ -65,19 +63,8 @@ def _detail(part: dict[str, Any]) -> Any:
     return image.get("detail") if isinstance(image, dict) else part.get("detail")
 
 
-def is_public(address: str) -> bool:
-    """Return whether an IP address is of the public internet, so not loopback, link-local or private."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return is_public(str(ip.ipv4_mapped))
-        if ip in NAT64 or ip.sixtofour is not None or ip.teredo is not None:
-            return False
-    return ip.is_global and not ip.is_multicast
-
-
 def _https_host(url: str) -> str:
-    """Return the host of an https URL; empty for one that another parser could read otherwise."""
+    """Return the host of an https URL; empty for a URL that another parser could read differently."""
     try:
         split = urlsplit(url)
         plain = split.scheme == "https" and split.port in (None, 443)
@@ -88,13 +75,13 @@ def _https_host(url: str) -> str:
 
 
 async def resolve(host: str) -> list[str]:
-    """Return all addresses of a host. Raises OSError when there is none."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return sorted({str(entry[4][0]) for entry in found})
+    """Return all addresses of a host. Raises OSError when it has none."""
+    entries = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return sorted({str(entry[4][0]) for entry in entries})
 
 
 async def refusal(body: Any, allowed: frozenset[str], resolver: Resolve = resolve) -> Refused | None:
-    """Return what must not be fetched, or cannot be honored, among the media of a request."""
+    """Return the first medium of a request that must not be fetched or cannot be honored."""
     if not isinstance(body, dict):
         return None
     for part in _parts(body):
@@ -129,7 +116,7 @@ async def _why_not(url: str, allowed: frozenset[str], resolver: Resolve) -> str 
         return f"This server cannot resolve '{host}'; send the file as a data: URL."
     if not addresses or not all(is_public(address) for address in addresses):
         return (
-            f"This server does not fetch from '{host}', because its name leads to an address that is not "
-            "public; send the file as a data: URL."
+            f"This server does not fetch from '{host}', because the name has an address that is not public; "
+            "send the file as a data: URL."
         )
     return None

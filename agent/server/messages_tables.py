@@ -78,8 +78,8 @@ COUNT_TOKENS: Table = {
     "chat_template_kwargs": TEMPLATE_KWARGS,
     "cache_control": label("The prefix cache works by itself."),
     "speed": refused("there is one speed", "standard"),
-    "user_profile_id": label("Names the end user; kept by nobody here."),
-    "workspace_id": label("Names the owner; kept by nobody here."),
+    "user_profile_id": label("Names the end user. Not stored."),
+    "workspace_id": label("Names the owner. Not stored."),
     "context_management": refused("conversations are not shortened here", {"edits": []}),
 }
 
@@ -87,7 +87,7 @@ MESSAGES: Table = {
     **COUNT_TOKENS,
     "tool_choice": ANTHROPIC_CHOICE,
     "max_tokens": front_end("The longest answer, in tokens."),
-    "metadata": label("Kept by nobody here."),
+    "metadata": label("Not stored."),
     "stop_sequences": front_end("Ends the answer at the first of these texts."),
     "stream": STREAM,
     **{name: SAMPLING[name] for name in ("temperature", "top_k", "top_p", "watermarking")},

@@ -1,4 +1,4 @@
-"""What happens to a request field: who acts on it, and which values the server refuses.
+"""Description of a request field: who acts on it, and which values the server refuses.
 
 The tables that use these definitions are in `agent.server.request_tables`. The guard, the tests and
 docs/what-clients-may-send.md read those tables. Facts: vllm-tpu 0.32.0 and tpu-inference 0.32.0.
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class By(enum.Enum):
-    """Who acts on a field. Each field has exactly one."""
+    """The part of the server that acts on a field. Each field has exactly one."""
 
     SAMPLER = "TPU sampler"
     SCHEDULER = "scheduler"
@@ -24,9 +24,9 @@ class By(enum.Enum):
 class Field:
     """One field of one protocol, or one part of such a field.
 
-    `text` is its effect, or the reason why it is refused. `only` lists the values that are accepted beside
-    null; None accepts every value that vLLM accepts. Of a field that is not refused as a whole, the elements
-    of a list are checked one by one. `parts` describes the keys of an object, or of each object in a list.
+    `text` is its effect, or the reason why it is refused. `only` lists the values that are accepted besides
+    null; None accepts every value that vLLM accepts. If the field is not refused, the elements of a list are
+    checked one by one. `parts` describes the keys of an object, or of each object in a list.
     """
 
     by: By
@@ -83,7 +83,7 @@ SAMPLING: Table = {
     "seed": refused("the platform code for TPU has no random state per request"),
     "watermarking": refused("no watermark is configured here", False),
 }
-"""Of chat, completions and responses. Source: tpu_inference/layers/jax/sample/sampling_metadata.py."""
+"""Fields of chat, completions and responses. Source: tpu_inference/layers/jax/sample/sampling_metadata.py."""
 
 SAMPLING_MORE: Table = {
     "min_tokens": refused(NO_SAMPLER + ", so it cannot hold back the end token", 0),
@@ -103,7 +103,7 @@ SAMPLING_MORE: Table = {
     "length_penalty": refused("it could not be shown to change an answer here", 1),
     "spaces_between_special_tokens": refused("the detokenizer does not read it", True),
 }
-"""Of chat and completions."""
+"""Fields of chat and completions."""
 
 STOPPING: Table = {
     "stop": front_end("Ends the answer at the first of these texts."),
@@ -172,7 +172,7 @@ LOGIT_FREE: Table = {
     "request_id": label("The id of this request in the answer and the log."),
     "session_id": label("Joins requests of one conversation; no connector here uses it."),
 }
-"""Of all vLLM's own protocols: what concerns the server around the model."""
+"""Fields of all vLLM protocols that concern the server, not the model."""
 
 MEDIA_KWARGS: Table = {
     "media_io_kwargs": refused(NOT_TRUSTED, {}),
@@ -188,9 +188,9 @@ ROUTING: Table = {
 }
 
 OPENAI_CLOUD: Table = {
-    "metadata": label("Kept by nobody here."),
-    "user": label("Names the end user; kept by nobody here."),
-    "safety_identifier": label("Names the end user; kept by nobody here."),
+    "metadata": label("Not stored."),
+    "user": label("Names the end user. Not stored."),
+    "safety_identifier": label("Names the end user. Not stored."),
     "prompt_cache_key": label("The prefix cache works by itself; `cache_salt` separates it."),
     "prompt_cache_options": refused("the prefix cache works by itself", {}),
     "prompt_cache_retention": refused("nobody can say how long the prefix cache keeps a prompt"),
@@ -199,4 +199,4 @@ OPENAI_CLOUD: Table = {
     "moderation": refused("no moderation model runs here"),
     "verbosity": refused("the model has no such setting; say it in the prompt", "medium"),
 }
-"""Of OpenAI's own service; vLLM 0.32 ignores what it does not know."""
+"""Fields of OpenAI's service; vLLM 0.32 ignores fields that it does not know."""

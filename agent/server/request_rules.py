@@ -1,4 +1,4 @@
-"""Which requests may reach vLLM 0.32 on TPU, and the sentence for those that may not.
+"""Rules for requests to vLLM 0.32 on TPU, and the sentence for each request that is refused.
 
 `agent.server.request_tables` decides on single fields; the rules here are about fields that depend on each
 other. They look at parsed JSON, as vLLM does, not at bytes: `"\\u0073eed"` is `"seed"`.
@@ -17,12 +17,13 @@ COMPLETIONS = ("/v1/completions",)
 RESPONSES = ("/v1/responses",)
 
 OPEN = frozenset({("GET", "/health"), ("GET", "/metrics")})
-"""Answered without a key: what probes and the metrics collector ask."""
+"""Requests of probes and of the metrics collector, which are answered without a key."""
 
 OFFERED = OPEN | {("GET", "/v1/models"), ("GET", "/version"), *(("POST", path) for path in TABLES)}
-"""All else that vLLM 0.32 registers is refused: /scale_elastic_ep changes the server, /invocations repeats
-endpoints above by another name, /generative_scoring answers 500 on TPU, /v1/decisions and /v1/systemone are
-not for this model, /inference/v1/* and (de)render want --enable-scale-out, /v1/responses/{id} a store."""
+"""Every other endpoint of vLLM 0.32 is refused: /scale_elastic_ep changes the server, /invocations repeats
+these endpoints under another name, /generative_scoring answers 500 on TPU, /v1/decisions and /v1/systemone
+are not for this model, /inference/v1/* and (de)render need --enable-scale-out, /v1/responses/{id} needs a
+store."""
 
 BEAM_IGNORES = (
     *("top_p", "top_k", "stop", "stop_token_ids", "logprobs", "repetition_detection", "tools"),
@@ -32,7 +33,7 @@ BEAM_IGNORES = (
 
 
 NAME_CHARACTERS = 80
-"""Of an unknown field's name, how much an answer repeats."""
+"""Characters of an unknown field's name that an answer repeats."""
 
 
 class Refused(NamedTuple):
@@ -55,14 +56,14 @@ def _positive_int(value: Any) -> bool:
 
 
 def _echo(path: str, body: dict[str, Any]) -> str | None:
-    """Otherwise the whole server ends: vLLM makes it prompt_logprobs."""
+    """Refuse a request that ends the server: vLLM makes it prompt_logprobs."""
     if path in COMPLETIONS and _true(body, "echo") and _given(body, "logprobs"):
         return "This server cannot 'echo' the prompt together with 'logprobs'; leave one of them out."
     return None
 
 
 def _logprobs_of_none(path: str, body: dict[str, Any]) -> str | None:
-    """Otherwise HTTP 500 "list index out of range": the TPU sampler gathers nothing for zero alternatives."""
+    """Refuse a request that gets HTTP 500: the TPU sampler gathers nothing for zero alternatives."""
     if path in CHAT and _true(body, "logprobs") and not _positive_int(body.get("top_logprobs")):
         return "This server gives 'logprobs' only together with 'top_logprobs' from 1 to 20; set it."
     if path in COMPLETIONS and _given(body, "logprobs") and not _positive_int(body["logprobs"]):
@@ -75,7 +76,7 @@ def _logprobs_of_none(path: str, body: dict[str, Any]) -> str | None:
 
 
 def _beam_search(path: str, body: dict[str, Any]) -> str | None:
-    """Otherwise HTTP 200, and the other field has no effect."""
+    """Refuse a field that beam search does not use; vLLM would answer 200."""
     if _true(body, "use_beam_search"):
         ignored = [name for name in BEAM_IGNORES if body.get(name) not in (None, False, [])]
         if ignored:

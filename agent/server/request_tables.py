@@ -1,7 +1,7 @@
-"""Every field of every protocol that this server offers. See `agent.server.request_fields` for the terms.
+"""Fields of every protocol that this server offers. See `agent.server.request_fields` for the terms.
 
 tests/vllm/test_request_fields.py compares the tables with vLLM's own protocol classes. A new version that
-adds a field fails it until somebody has found out what the TPU backend makes of that field.
+adds a field fails it until a developer has examined what the TPU backend does with the field.
 """
 
 from agent.server.messages_tables import COUNT_TOKENS, MESSAGES
@@ -98,6 +98,7 @@ BATCH: Table = {
     "use_beam_search": refused("the batch endpoint has no beam search", False),
     "length_penalty": refused("the batch endpoint has no beam search", 1),
     "early_stopping": refused("the batch endpoint has no beam search", False),
+    "return_prompt_text": refused("the answer of the batch endpoint has no place for it", False),
     "guided_decoding_backend": refused("vLLM does not read it any more"),
 }
 

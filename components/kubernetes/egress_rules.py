@@ -34,15 +34,19 @@ GOOGLE_APIS: NetworkPolicyEgressRuleArgsDict = {
     "ports": [{"port": 443, "protocol": "TCP"}],
 }
 
-# Every address that is not private: Hugging Face has no range of its own.
+GKE_SERVICES = "34.118.224.0/20"
+"""Range that GKE manages for Services since 1.29, the API server's Service among them. It looks public:
+https://cloud.google.com/kubernetes-engine/docs/concepts/alias-ips#defaults_limits"""
+
+NOT_PUBLIC = (
+    *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8", "100.64.0.0/10"),
+    *("198.18.0.0/15", "224.0.0.0/3", GKE_SERVICES),
+)
+"""Ranges of nodes, pods, Services, control planes, metadata and loopback:
+https://cloud.google.com/vpc/docs/subnets#valid-ranges"""
+
+# The public internet by https: neither Hugging Face nor a host of media has a range of its own.
 INTERNET: NetworkPolicyEgressRuleArgsDict = {
-    "to": [
-        {
-            "ip_block": {
-                "cidr": "0.0.0.0/0",
-                "except_": ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"],
-            }
-        }
-    ],
+    "to": [{"ip_block": {"cidr": "0.0.0.0/0", "except_": list(NOT_PUBLIC)}}],
     "ports": [{"port": 443, "protocol": "TCP"}],
 }

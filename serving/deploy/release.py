@@ -79,6 +79,12 @@ def release(
         "VLLM_ENGINE_READY_TIMEOUT_S": str(lifecycle.engine_ready_timeout_seconds),
         "VLLM_XLA_CACHE_PATH": container_layout.COMPILE_CACHE,
     }
+    if engine.allowed_media_domains:
+        # Read by the guard (agent/server/media.py).
+        environment["TPUSERVE_ALLOWED_MEDIA_DOMAINS"] = ",".join(engine.allowed_media_domains)
+        environment["VLLM_MEDIA_URL_ALLOW_REDIRECTS"] = "0"
+        # vLLM waits 5 s, 20 s and 80 s for a host that never answers; one attempt waits 5 s.
+        environment["VLLM_MEDIA_FETCH_MAX_RETRIES"] = "1"
     if require_api_key:
         environment["TPUSERVE_API_KEY_FILE"] = container_layout.API_KEY_FILE
     return Release(

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from serving.engine.environment_variables import extra_environment_problem
+from serving.engine.media_domains import MediaDomains
 from serving.engine.nested_options import STRICT, MultimodalLimits, Speculative, VisionPrograms
 from serving.engine.rendering import Rendered, flag, targets, variable
 from serving.messages.validation_errors import sentences
@@ -94,6 +95,12 @@ class EngineConfig(Rendered):
     )
     limit_mm_per_prompt: MultimodalLimits | None = flag(
         "--limit-mm-per-prompt", "Images, videos and audio clips that one request may carry."
+    )
+    allowed_media_domains: MediaDomains | None = flag(
+        "--allowed-media-domains",
+        "Host names from which the server may fetch media, by https and without redirects. Unset, it fetches "
+        "nothing, and clients send media as data: URLs.",
+        strict=False,
     )
     vision_programs: VisionPrograms | None = flag(
         "--compilation-config",

@@ -93,4 +93,6 @@ def _flag_words(target: Target, value: object) -> list[str]:
         return [name, _json({target.wrap: inner})]
     if isinstance(value, BaseModel):
         return [name, _json(value.model_dump(exclude_none=True))]
+    if isinstance(value, tuple):
+        return [name, *map(str, cast(tuple[object, ...], value))]
     return [name, _text(value)]

@@ -132,6 +132,18 @@ def vision_budgets(candidate: Candidate) -> Iterator[Finding]:
         )
 
 
+def domains_without_media(s: Subject) -> Iterator[Finding]:
+    if s.engine.allowed_media_domains and not s.runtime.multimodal:
+        yield s.finding(
+            "error",
+            "media-domains-without-media",
+            "allowed_media_domains",
+            "no image is let in, so nothing is fetched",
+            "remove it, or allow images in limit_mm_per_prompt",
+            asked="engine.allowed_media_domains is set",
+        )
+
+
 RULES: tuple[Rule, ...] = (
     unlimited,
     video,
@@ -140,4 +152,5 @@ RULES: tuple[Rule, ...] = (
     item_larger_than_step,
     first_image,
     vision_budgets,
+    domains_without_media,
 )

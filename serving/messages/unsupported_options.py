@@ -42,6 +42,9 @@ FOREIGN: Mapping[str, str] = {
     "shutdown_timeout": "it is derived from longest_request_seconds; set that",
     "vllm_engine_ready_timeout_s": _DERIVED,
     "engine_ready_timeout": _DERIVED,
+    "vllm_media_url_allow_redirects": "media are fetched without redirects, from allowed_media_domains only; "
+    "remove it",
+    "vllm_media_fetch_max_retries": "a file of allowed_media_domains is fetched in one attempt; remove it",
     "download_dir": "weights are mounted read-only; remove it",
     # vLLM elsewhere.
     "device_memory_utilization": "write gpu_memory_utilization, the same setting's older name",

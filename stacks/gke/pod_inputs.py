@@ -10,7 +10,7 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicyPeerArgsDict
 
 from components.gcp.network import HEALTH_CHECK_RANGES
 from components.kubernetes import weights_volume
-from components.kubernetes.egress_rules import GOOGLE_APIS, METADATA, NAMES
+from components.kubernetes.egress_rules import GOOGLE_APIS, INTERNET, METADATA, NAMES
 from components.kubernetes.vllm import ServerVolumes
 from components.kubernetes.weights_job import Weights
 from serving.hardware import host_resources
@@ -36,6 +36,7 @@ def site(
     node_selector: Mapping[str, pulumi.Input[str]],
     api_key: VolumeArgsDict | None,
     proxies: pulumi.Input[str] | None,
+    fetches_media: bool,
     account_annotations: Mapping[str, pulumi.Input[str]],
     after: Sequence[pulumi.Resource],
 ) -> Site:
@@ -53,7 +54,7 @@ def site(
         cpu=CPU,
         memory=memory(weights.bytes),
         clients=clients(proxies),
-        egress=[NAMES, METADATA, GOOGLE_APIS],
+        egress=[NAMES, METADATA, GOOGLE_APIS, *([INTERNET] if fetches_media else [])],
         account_annotations=account_annotations,
         pod_annotations=weights_volume.annotations(weights.bytes),
         after=after,

@@ -38,12 +38,13 @@ SCHEMA = {
     "required": ["color", "deep"],
     "additionalProperties": False,
 }
-ONLY_TRUE = {
+IN_ORDER = {
     "type": "object",
-    "properties": {"deep": {"const": True}},
-    "required": ["deep"],
+    "properties": {name: {"const": True} for name in ("sea", "hill", "lake", "wood")},
+    "required": ["sea", "hill", "lake", "wood"],
     "additionalProperties": False,
 }
+"""Without `strict`, a call may have these properties in any order and number."""
 CHOICE = {"structured_outputs": {"choice": ["a b"]}}
 HOT = {"temperature": 2, "max_tokens": 8}
 TAG = {"type": "structural_tag", "format": {"type": "const_string", "value": "a b c"}}
@@ -57,8 +58,8 @@ def old_tag(*begins: str) -> dict[str, Any]:
 
 SPOKEN = old_tag(" word", " five")
 """What the tiny model says first in a chat and in a completion."""
-LETTER_B = 292
-"""The tiny model's token for b."""
+LETTER_B = [292, 122]
+"""The tiny model's tokens for b: the letter and the byte."""
 THOUGHT = {
     "type": "sequence",
     "elements": [
@@ -69,6 +70,16 @@ THOUGHT = {
     ],
 }
 """The answer of a model that thinks: 14 and 15 are the tiny model's <|channel> and <channel|>."""
+TWO_CALLS = {
+    "type": "sequence",
+    "elements": 2
+    * [
+        {"type": "token", "token": 19},
+        {"type": "const_string", "value": "call:f{}"},
+        {"type": "token", "token": 20},
+    ],
+}
+"""An answer with two tool calls: 19 and 20 are the tiny model's <|tool_call> and <tool_call|>."""
 THINK_TOKEN = {
     "type": "sequence",
     "elements": [{"type": "token", "token": 16}, {"type": "const_string", "value": "a"}],
@@ -88,7 +99,6 @@ def schema_format(schema: Any) -> dict[str, Any]:
 
 
 REQUIRED = {"tools": [function("f")], "tool_choice": "required", "max_tokens": 30}
-CALLS = {"tools": [function("f"), function("g")], "tool_choice": "required", "max_tokens": 40}
 LOGPROBS = {"logprobs": True, "top_logprobs": 1}
 STREAM = {"stream": True}
 
@@ -103,7 +113,7 @@ STOPPING = {
     ),
     "ignore_eos": Pair(CHOICE, {"ignore_eos": True}),
     "stop": Pair(CHOICE, {"stop": ["b"]}),
-    "stop_token_ids": Pair(CHOICE, {"stop_token_ids": [LETTER_B]}),
+    "stop_token_ids": Pair(CHOICE, {"stop_token_ids": LETTER_B}),
     "include_stop_str_in_output": Pair({**CHOICE, "stop": ["b"]}, {"include_stop_str_in_output": True}),
 }
 CONSTRAINTS = {
@@ -170,8 +180,8 @@ TOOLS = {
         REQUIRED, {"tools": [function("f", parameters={**SCHEMA, "required": []})]}
     ),
     "tools.function.strict": Pair(
-        {**REQUIRED, "tools": [function("f", parameters=ONLY_TRUE, strict=False)]},
-        {"tools": [function("f", parameters=ONLY_TRUE)]},
+        {**REQUIRED, "max_tokens": 60, "tools": [function("f", parameters=IN_ORDER, strict=False)]},
+        {"tools": [function("f", parameters=IN_ORDER)]},
     ),
 }
 LOG_PROBABILITIES = {
@@ -181,7 +191,10 @@ LOG_PROBABILITIES = {
 }
 TOOL_CHOICE = {
     "tool_choice": Pair({"tools": [function("f")], "max_tokens": 30}, {"tool_choice": "required"}),
-    "parallel_tool_calls": Pair(CALLS, {"parallel_tool_calls": False}),
+    "parallel_tool_calls": Pair(
+        {**tag(TWO_CALLS), "tools": [function("f", strict=False)], "max_tokens": 40},
+        {"parallel_tool_calls": False},
+    ),
 }
 CHAT_ONLY = {
     "max_completion_tokens": Pair({}, {"max_completion_tokens": 2}),
@@ -221,7 +234,7 @@ def chat_pairs() -> dict[str, Pair]:
 
 
 def batch_pairs() -> dict[str, Pair]:
-    absent = ("use_beam_search", "n")
+    absent = ("use_beam_search", "n", "return_prompt_text")
     pairs = joined(SAMPLING, STOPPING, CONSTRAINTS, FORMATS, OUTPUT, TEMPLATE, LOG_PROBABILITIES, CHAT_ONLY)
     conversation = {**pairs["continue_final_message"].common}
     conversation["messages"] = [conversation["messages"]]
@@ -244,135 +257,6 @@ def completion_pairs() -> dict[str, Pair]:
     }
 
 
-def flat(name: str, **more: Any) -> dict[str, Any]:
-    return {"type": "function", **function(name, **more)["function"]}
-
-
-CUSTOM = {"type": "custom", "name": "h"}
-FLAT_REQUIRED = {"tools": [flat("f")], "tool_choice": "required", "max_output_tokens": 30}
-TEXT = {"text": {"format": {"type": "json_schema", "name": "n", "schema": {"enum": ["a"]}}}}
-OTHER_TEXT = {"text": {"format": {"type": "json_schema", "name": "n", "schema": {"enum": ["c"]}}}}
-INCLUDED = {"include": ["message.output_text.logprobs"], "top_logprobs": 1}
-LONG = [{"role": "user", "content": "long " * 200}]
-
-
-def responses_pairs() -> dict[str, Pair]:
-    shared = joined(SAMPLING, STOPPING, CONSTRAINTS)
-    shared.pop("repetition_detection")
-    return {
-        **renamed(shared, max_tokens="max_output_tokens"),
-        **{name: TEMPLATE[name] for name in ("chat_template_kwargs", "chat_template_kwargs.enable_thinking")},
-        **{name: OUTPUT[name] for name in ("model", "cache_salt")},
-        "input": Pair({}, {"input": [{"role": "user", "content": "Good evening"}]}),
-        "instructions": Pair({}, {"instructions": "Sing"}),
-        "max_output_tokens": Pair({}, {"max_output_tokens": 2}),
-        "include": Pair({"top_logprobs": 1}, INCLUDED),
-        "top_logprobs": Pair(INCLUDED, {"top_logprobs": 3}),
-        "reasoning": Pair({}, {"reasoning": {"effort": "low"}}),
-        "reasoning.effort": Pair({}, {"reasoning": {"effort": "low"}}),
-        "include_reasoning": Pair({**tag(THOUGHT), "max_output_tokens": 40}, {"include_reasoning": False}),
-        "text": Pair({}, TEXT),
-        "text.format": Pair({}, TEXT),
-        "text.format.type": Pair(TEXT, {"text": {"format": {"type": "text"}}}),
-        "text.format.schema": Pair(TEXT, OTHER_TEXT),
-        "tools": Pair({}, {"tools": [flat("f")]}),
-        "tools.type": Pair(FLAT_REQUIRED, {"tools": [CUSTOM]}),
-        "tools.name": Pair(FLAT_REQUIRED, {"tools": [flat("g")]}),
-        "tools.description": Pair({"tools": [flat("f")]}, {"tools": [flat("f", description="x")]}),
-        "tools.parameters": Pair(
-            FLAT_REQUIRED, {"tools": [flat("f", parameters={**SCHEMA, "required": []})]}
-        ),
-        "tools.strict": Pair(
-            {**FLAT_REQUIRED, "tools": [flat("f", parameters=ONLY_TRUE, strict=False)]},
-            {"tools": [flat("f", parameters=ONLY_TRUE)]},
-        ),
-        "tools.format": Pair({"tools": [CUSTOM]}, {"tools": [{**CUSTOM, "format": {"type": "text"}}]}),
-        "tools.tools": Pair(
-            {}, {"tools": [{"type": "namespace", "name": "s", "description": "d", "tools": [flat("f")]}]}
-        ),
-        "tool_choice": Pair({**FLAT_REQUIRED, "tool_choice": "none"}, {"tool_choice": "required"}),
-        "tool_choice.type": Pair(
-            {**FLAT_REQUIRED, "tools": [flat("f"), CUSTOM]}, {"tool_choice": {"type": "custom", "name": "h"}}
-        ),
-        "tool_choice.name": Pair(
-            {
-                **FLAT_REQUIRED,
-                "tools": [flat("f"), flat("g")],
-                "tool_choice": {"type": "function", "name": "f"},
-            },
-            {"tool_choice": {"type": "function", "name": "g"}},
-        ),
-        "parallel_tool_calls": Pair(
-            {**FLAT_REQUIRED, "tools": [flat("f"), flat("g")], "max_output_tokens": 40},
-            {"parallel_tool_calls": False},
-        ),
-        "stream": Pair({}, STREAM),
-        "truncation": Pair({"input": LONG}, {"truncation": "auto"}),
-        "enable_response_messages": Pair({}, {"enable_response_messages": True}),
-    }
-
-
-def named(name: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "input_schema": SCHEMA, "strict": True, **more}
-
-
-NAMED_REQUIRED = {"tools": [named("f")], "tool_choice": {"type": "any"}, "max_tokens": 30}
-OUTPUT_FORMAT = {"output_config": {"format": {"type": "json_schema", "schema": {"enum": ["a"]}}}}
-OTHER_OUTPUT_FORMAT = {"output_config": {"format": {"type": "json_schema", "schema": {"enum": ["c"]}}}}
-EFFORT = {"output_config": {"effort": "low"}}
-
-
-def count_pairs() -> dict[str, Pair]:
-    return {
-        **{name: TEMPLATE[name] for name in ("chat_template_kwargs", "chat_template_kwargs.enable_thinking")},
-        "model": OUTPUT["model"],
-        "messages": Pair({}, {"messages": OTHER}),
-        "system": Pair({}, {"system": "Sing"}),
-        "thinking": Pair(EFFORT, {"thinking": {"type": "disabled"}}),
-        "thinking.type": Pair(EFFORT, {"thinking": {"type": "disabled"}}),
-        "output_config": Pair({}, EFFORT),
-        "output_config.effort": Pair({}, EFFORT),
-        "tools": Pair({}, {"tools": [named("f")]}),
-        "tools.name": Pair({"tools": [named("f")]}, {"tools": [named("longer")]}),
-        "tools.description": Pair({"tools": [named("f")]}, {"tools": [named("f", description="x")]}),
-    }
-
-
-def messages_pairs() -> dict[str, Pair]:
-    return {
-        **count_pairs(),
-        **SAMPLING,
-        **{name: OUTPUT[name] for name in ("max_tokens", "cache_salt")},
-        "stop_sequences": Pair({"max_tokens": 40, **OUTPUT_FORMAT}, {"stop_sequences": ["a"]}),
-        "stream": Pair({}, STREAM),
-        "output_config.format": Pair({}, OUTPUT_FORMAT),
-        "output_config.format.type": Pair({}, OUTPUT_FORMAT),
-        "output_config.format.schema": Pair(OUTPUT_FORMAT, OTHER_OUTPUT_FORMAT),
-        "tools.input_schema": Pair(
-            NAMED_REQUIRED, {"tools": [named("f", input_schema={**SCHEMA, "required": []})]}
-        ),
-        "tools.strict": Pair(
-            {**NAMED_REQUIRED, "tools": [named("f", input_schema=ONLY_TRUE, strict=False)]},
-            {"tools": [named("f", input_schema=ONLY_TRUE)]},
-        ),
-        "tools.type": Pair({"tools": [named("f")]}, {"tools": [named("longer", type="custom")]}),
-        "tool_choice": Pair({"tools": [named("f")], "max_tokens": 30}, {"tool_choice": {"type": "any"}}),
-        "tool_choice.type": Pair(NAMED_REQUIRED, {"tool_choice": {"type": "none"}}),
-        "tool_choice.name": Pair(
-            {
-                **NAMED_REQUIRED,
-                "tools": [named("f"), named("g")],
-                "tool_choice": {"type": "tool", "name": "f"},
-            },
-            {"tool_choice": {"type": "tool", "name": "g"}},
-        ),
-        "tool_choice.disable_parallel_tool_use": Pair(
-            {**NAMED_REQUIRED, "tools": [named("f"), named("g")], "max_tokens": 40},
-            {"tool_choice": {"type": "any", "disable_parallel_tool_use": True}},
-        ),
-    }
-
-
 def tokenize_pairs() -> dict[str, Pair]:
     return {
         **{name: pair for name, pair in TEMPLATE.items()},
@@ -385,15 +269,3 @@ def tokenize_pairs() -> dict[str, Pair]:
         "tools.function.name": Pair({"tools": [function("f")]}, {"tools": [function("longer")]}),
         "tools.function.description": TOOLS["tools.function.description"],
     }
-
-
-PAIRS: dict[str, dict[str, Pair]] = {
-    CHAT: chat_pairs(),
-    BATCH: batch_pairs(),
-    COMPLETIONS: completion_pairs(),
-    RESPONSES: responses_pairs(),
-    MESSAGES: messages_pairs(),
-    COUNT: count_pairs(),
-    TOKENIZE: tokenize_pairs(),
-    DETOKENIZE: {"model": OUTPUT["model"], "tokens": Pair({}, {"tokens": [302]})},
-}

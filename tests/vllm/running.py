@@ -1,6 +1,7 @@
 """A model server for a single test: the real one, on a loopback port, from the server's Python."""
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -33,16 +34,23 @@ FLAGS = (
 
 @dataclass
 class Server:
-    """A running server and its client."""
+    """A running server and its client, which sends `key` as the bearer token."""
 
     process: subprocess.Popen[bytes]
     url: str
     log: Path
+    key: str | None = None
 
     def post(self, path: str, body: object, key: str | None = None) -> httpx.Response:
-        """POST JSON; `key` as the bearer token."""
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        return httpx.post(self.url + path, json=body, headers=headers, timeout=600)
+        """POST JSON, with another key if one is given."""
+        bearer = key or self.key
+        headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
+        return self.client.post(self.url + path, json=body, headers=headers)
+
+    @functools.cached_property
+    def client(self) -> httpx.Client:
+        """Connections that requests share."""
+        return httpx.Client(timeout=600)
 
     def alive(self) -> bool:
         """Returns whether the server answers /health and its process exists."""
@@ -65,15 +73,22 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def server(folder: Path, *flags: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """Start a server, wait until it is healthy, and leave no process behind.
+def server(
+    folder: Path,
+    *flags: str,
+    environment: Mapping[str, str] | None = None,
+    model: Path | None = None,
+    key: str | None = None,
+) -> Iterator[Server]:
+    """Start a server of `model` (the tiny one), wait until it is healthy, and leave no process behind.
 
     Programs are compiled when a request first needs them (SKIP_JAX_PRECOMPILE), so that a boot is mostly
     imports; `folder` gets the log and, over several boots, keeps the caches.
     """
     tree, port = image.ensure_environment(), free_port()
     log = folder / f"server-{port}.log"
-    command = [tree / "bin" / "vllm", "serve", image.ensure_model(), *FLAGS, "--served-model-name", NAME]
+    served = model or image.ensure_model()
+    command = [tree / "bin" / "vllm", "serve", served, *FLAGS, "--served-model-name", NAME]
     process = subprocess.Popen(
         [*command, "--host", "127.0.0.1", "--port", str(port), *flags],
         stdin=subprocess.DEVNULL,
@@ -96,7 +111,7 @@ def server(folder: Path, *flags: str, environment: Mapping[str, str] | None = No
             **(environment or {}),
         },
     )
-    running = Server(process, f"http://127.0.0.1:{port}", log)
+    running = Server(process, f"http://127.0.0.1:{port}", log, key)
     try:
         deadline = time.monotonic() + BOOT_SECONDS
         while not running.alive():

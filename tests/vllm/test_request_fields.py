@@ -9,19 +9,30 @@ from typing import Any
 import httpx
 import pytest
 
-from agent import bundle
 from agent.server.request_fields import By, Field, Table
 from agent.server.request_tables import TABLES
 from tests.vllm import oracle
-from tests.vllm.field_pairs import BASE, CHAT, COMPLETIONS, COUNT, HELLO, MESSAGES, PAIRS, RESPONSES
-from tests.vllm.running import NAME, Server, server
+from tests.vllm.api_pairs import PAIRS
+from tests.vllm.field_pairs import BASE, CHAT, COMPLETIONS, COUNT, HELLO, MESSAGES, RESPONSES, Pair
+from tests.vllm.running import NAME, Server
 
 HERE = Path(__file__).parent
 CHANGING = (
     *("id", "item_id", "call_id", "created", "created_at", "completed_at", "system_fingerprint", "metrics"),
     *("prompt_tokens_details", "input_tokens_details"),
 )
-"""Of an answer, what is never the same twice."""
+"""Keys of an answer whose values differ between two equal requests."""
+
+OF_THE_ANSWER = (
+    "output",
+    "usage",
+    "status",
+    "incomplete_details",
+    "input_messages",
+    "output_messages",
+    "error",
+)
+"""Keys of an answer of /v1/responses that do not repeat the request."""
 
 
 def fields(table: Table, above: str = "") -> Iterator[tuple[str, Field]]:
@@ -99,27 +110,28 @@ SHOWN_ELSEWHERE = {
 """Parts that concern the answer, not the prompt: /v1/messages and chat show them."""
 
 
-class Asker:
-    """Asks the server, each different request once."""
+class Client:
+    """Client of the guarded server that remembers answers."""
 
     def __init__(self, running: Server) -> None:
         self.running = running
-        self._known: dict[str, tuple[int, Any]] = {}
+        self._answers: dict[str, tuple[int, Any]] = {}
 
     def once(self, path: str, added: dict[str, Any]) -> tuple[int, Any]:
-        """Status and answer, without what changes each time."""
+        """Returns status and answer without the changing keys. Sends each different request once."""
         key = f"{path} {json.dumps(added)}"
-        if key not in self._known:
-            self.again(path, added)  # Fills the prefix cache, which moves the last bit of a logit.
-            self._known[key] = self.again(path, added)
-        return self._known[key]
+        if key not in self._answers:
+            self._answers[key] = self.again(path, added)
+        return self._answers[key]
 
     def again(self, path: str, added: dict[str, Any]) -> tuple[int, Any]:
         status, answer = self.whole(path, added)
+        if path == RESPONSES and status == 200 and isinstance(answer, dict):
+            answer = {name: answer.get(name) for name in OF_THE_ANSWER}
         return status, lasting(answer)
 
     def whole(self, path: str, added: dict[str, Any]) -> tuple[int, Any]:
-        """With everything; a stream as the list of its events."""
+        """Returns status and answer with every key; a stream is the list of its events."""
         answer = self.running.post(path, {"model": NAME, **BASE[path], **added})
         if "text/event-stream" in answer.headers["content-type"]:
             events = [line.removeprefix("data: ") for line in answer.text.splitlines() if "data: {" in line]
@@ -128,7 +140,12 @@ class Asker:
 
 
 def lasting(answer: Any) -> Any:
-    """Without ids, times and how much of the prompt was in the cache, wherever they stand."""
+    """Returns an answer without ids, times, probabilities and the part of the prompt that was cached.
+
+    The last bits of a probability depend on the requests that are computed together.
+    """
+    if isinstance(answer, float):
+        return None
     if isinstance(answer, list):
         return [lasting(part) for part in answer]
     if not isinstance(answer, dict):
@@ -141,18 +158,28 @@ def lasting(answer: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("fields")
+def client(guarded: Server) -> Client:
+    return Client(guarded)
 
 
-@pytest.fixture(scope="module")
-def asker(folder: Path) -> Iterator[Asker]:
-    """The guarded server with the agent as it is delivered, and a template that shows tools."""
-    bundle.main(folder / "agent")
-    flags = ("--middleware", "agent.server.guard.Guard", "--enable-prompt-tokens-details")
-    template = ("--chat-template", str(HERE / "tools_template.jinja"))
-    with server(folder, *flags, *template, environment={"PYTHONPATH": str(folder / "agent")}) as running:
-        yield Asker(running)
+PAIR_LIST = [
+    (path, name, pair)
+    for path, pairs in PAIRS.items()
+    for name, pair in pairs.items()
+    if name != "cache_salt"  # It has its own test below.
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "pair"), PAIR_LIST, ids=[f"{path} {name}" for path, name, _ in PAIR_LIST]
+)
+def test_a_honored_field_changes_the_answer(client: Client, path: str, name: str, pair: Pair) -> None:
+    without, changed = client.once(path, pair.common), client.once(path, {**pair.common, **pair.change})
+    if name not in ("model", "truncation"):
+        assert without[0] == changed[0] == 200, (without, changed)
+    assert without != changed
+    if not isinstance(changed[1], list):  # The boundaries between a stream's chunks vary.
+        assert client.again(path, {**pair.common, **pair.change}) == changed, "the change could be chance"
 
 
 LABELS = [
@@ -169,16 +196,16 @@ LABEL_VALUES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(("path", "name"), LABELS)
-def test_a_label_changes_nothing_but_itself(asker: Asker, path: str, name: str) -> None:
-    status, answer = asker.once(path, {name: LABEL_VALUES.get(name, "a-label")})
-    plain = asker.once(path, {})[1]
+def test_a_label_changes_nothing_but_itself(client: Client, path: str, name: str) -> None:
+    status, answer = client.once(path, {name: LABEL_VALUES.get(name, "a-label")})
+    plain = client.once(path, {})[1]
     if name in answer:  # Some are repeated.
         answer, plain = {**answer, name: None}, {**plain, name: None}
     assert status == 200 and answer == plain
 
 
 @pytest.mark.parametrize("path", [CHAT, COMPLETIONS, RESPONSES, MESSAGES])
-def test_a_cache_salt_separates_the_prefix_cache(asker: Asker, path: str) -> None:
+def test_a_cache_salt_separates_the_prefix_cache(client: Client, path: str) -> None:
     long = "A long prompt that fills more than one block of the cache, so that it can be seen again."
     prompt = {COMPLETIONS: {"prompt": long}, RESPONSES: {"input": long}}.get(
         path, {"messages": [{"role": "user", "content": long}]}
@@ -186,7 +213,7 @@ def test_a_cache_salt_separates_the_prefix_cache(asker: Asker, path: str) -> Non
 
     def cached(salt: str) -> int:
         salted = {**prompt, "cache_salt": salt + path.rpartition("/")[2]}
-        usage = asker.whole(path, salted)[1]["usage"]
+        usage = client.whole(path, salted)[1]["usage"]
         details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
         return details.get("cached_tokens", usage.get("cache_read_input_tokens")) or 0
 
@@ -204,42 +231,42 @@ INPUTS = [
 
 
 @pytest.mark.parametrize(("path", "added", "name"), INPUTS, ids=str)
-def test_what_has_no_effect_is_refused(asker: Asker, path: str, added: dict[str, Any], name: str) -> None:
-    status, answer = asker.once(path, added)
+def test_what_has_no_effect_is_refused(client: Client, path: str, added: dict[str, Any], name: str) -> None:
+    status, answer = client.once(path, added)
     assert status == 400 and f"'{name}'" in answer["error"]["message"]
 
 
-def test_every_refused_field_is_refused_by_the_running_server(asker: Asker) -> None:
+def test_every_refused_field_is_refused_by_the_running_server(client: Client) -> None:
     for path, table in TABLES.items():
         for name, field in table.items():
             if field.by is By.NOBODY:
-                status, answer = asker.once(path, {name: "no such value"})
+                status, answer = client.once(path, {name: "no such value"})
                 assert status == 400 and f"cannot honor '{name}'" in answer["error"]["message"], (path, name)
 
 
-def test_an_image_by_url_is_refused_at_once(asker: Asker) -> None:
+def test_an_image_by_url_is_refused_at_once(client: Client) -> None:
     for url in ("http://169.254.169.254/a.png", "https://10.96.0.1/a.png", "http://127.0.0.1:1/a.png"):
         part = {"type": "image_url", "image_url": {"url": url}}
-        answer = asker.running.post(CHAT, {"model": NAME, "messages": [{"role": "user", "content": [part]}]})
+        answer = client.running.post(CHAT, {"model": NAME, "messages": [{"role": "user", "content": [part]}]})
         assert answer.status_code == 400 and "data: URL" in answer.json()["error"]["message"]
         assert answer.elapsed.total_seconds() < 5
 
 
-def test_vllms_own_errors_have_a_message_and_the_form_of_the_messages_api(asker: Asker) -> None:
+def test_vllms_own_errors_have_a_message_and_the_form_of_the_messages_api(client: Client) -> None:
     for body in (
         {},
         {"model": NAME, "messages": HELLO},
         {"model": "another", "messages": HELLO, "max_tokens": 3},
     ):
-        answer = asker.running.post(MESSAGES, body)
+        answer = client.running.post(MESSAGES, body)
         error = answer.json()
         assert answer.status_code >= 400 and error["type"] == "error" and error["error"]["message"]
         assert error["error"]["type"] in ("invalid_request_error", "not_found_error")
 
 
-def test_the_key_of_anthropics_sdk_reaches_vllm(asker: Asker) -> None:
+def test_the_key_of_anthropics_sdk_reaches_vllm(client: Client) -> None:
     headers = {"x-api-key": "any", "anthropic-version": "2023-06-01"}
     body = {"model": NAME, **BASE[MESSAGES]}
     assert (
-        httpx.post(asker.running.url + MESSAGES, json=body, headers=headers, timeout=120).status_code == 200
+        httpx.post(client.running.url + MESSAGES, json=body, headers=headers, timeout=120).status_code == 200
     )

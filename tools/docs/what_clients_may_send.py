@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from agent.server import cors, guard, media, request_rules
+from agent.server import cors, guard, request_rules
 from agent.server.request_fields import By, Field, Table
 from agent.server.request_tables import TABLES
 
@@ -50,9 +50,9 @@ _MEDIA = """\
 
 An image is sent along as a `data:` URL (`data:image/png;base64,…`); Anthropic's form is `{{"type":
 "base64"}}`. The server does not fetch http(s) URLs and opens no files: such a request gets 400 at once. The
-operator may list host names (`{media}`); then the server fetches by https on port 443 from exactly these,
-without redirects, and only if every address of the name is public. `detail` other than `auto` is refused,
-because every image takes the same number of tokens. A request is at most {limit} MiB.
+operator may list host names in `engine.allowed_media_domains`; then the server fetches by https on port 443
+from exactly these, without redirects, and only if every address of the name is public. `detail` other than
+`auto` is refused, because every image takes the same number of tokens. A request is at most {limit} MiB.
 """
 
 _DOOR = """\
@@ -80,7 +80,7 @@ def document() -> str:
         _INTRODUCTION,
         _TOOLS,
         _BEAMS.format(ignored=", ".join(f"`{name}`" for name in request_rules.BEAM_IGNORES)),
-        _MEDIA.format(media=media.VARIABLE, limit=guard.MAX_BODY_BYTES // 1024**2),
+        _MEDIA.format(limit=guard.MAX_BODY_BYTES // 1024**2),
         _DOOR.format(origins=cors.VARIABLE, offered=offered),
     ]
     for path, table in TABLES.items():

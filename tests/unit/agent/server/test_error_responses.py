@@ -13,7 +13,7 @@ from tests.unit.agent.stand_in import CHAT, Inner, ask
 
 MESSAGES = "/v1/messages"
 JSON = [(b"content-type", b"application/json")]
-FILLED = "failed without a message of its own (HTTP 500)"
+FILLED = "failed without a message (HTTP 500)"
 
 
 def vllm(message: Any, kind: str = "BadRequestError") -> bytes:

@@ -202,7 +202,7 @@ def test_authentication_is_off_only_without_the_variable_and_that_is_said(
     monkeypatch.delenv(KEY_FILE_VARIABLE, raising=False)
     with caplog.at_level("WARNING"):
         guard = Guard(inner)
-    assert "answers anyone" in caplog.text
+    assert "answers every client" in caplog.text
     assert ask(guard, "GET", "/v1/models", key=None).status_code == 200
     assert ask(guard, "POST", "/sleep", key=None).status_code == 404
 

@@ -1,12 +1,14 @@
 """What a request may ask the server to fetch."""
 
 import asyncio
+import ipaddress
 from typing import Any
 
 import pytest
 
-from agent.server import media
+from agent.server import media, public_addresses
 from agent.server.guard import Guard
+from components.kubernetes import egress_rules
 from tests.unit.agent.stand_in import CHAT, Inner, ask
 
 PUBLIC = "93.184.215.14"
@@ -139,6 +141,7 @@ INSIDE = [
     "100.64.0.1",
     "169.254.169.254",
     "169.254.20.10",
+    "34.118.224.1",
     "224.0.0.1",
     "255.255.255.255",
     "::1",
@@ -159,11 +162,28 @@ def test_a_listed_name_that_leads_inside_is_refused(address: str) -> None:
         return [PUBLIC, address]
 
     refused = refusal(chat(image("https://inside.example.com/a.png")), LISTED, inside)
-    assert "not public" in refused.sentence
+    assert "an address that is not public" in refused.sentence
+
+
+def test_the_address_of_the_clusters_api_server_is_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert public_addresses.is_public(PUBLIC)
+    monkeypatch.setenv(public_addresses.API_SERVER_VARIABLE, PUBLIC)
+    assert not public_addresses.is_public(PUBLIC)
+
+
+@pytest.mark.parametrize("address", INSIDE)
+def test_the_network_policy_excludes_it_too(address: str) -> None:
+    """Of IPv4; the policy allows no IPv6 at all."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    excluded = [ipaddress.ip_network(block) for block in egress_rules.NOT_PUBLIC]
+    assert (
+        ip.version == 6 or ip in ipaddress.ip_network("0.0.0.0/32") or any(ip in block for block in excluded)
+    )
+    assert not any(ipaddress.ip_address(PUBLIC) in block for block in excluded)
 
 
 def test_public_addresses_are_public() -> None:
-    assert all(media.is_public(address) for address in (PUBLIC, "8.8.8.8", "2606:4700:4700::1111"))
+    assert all(public_addresses.is_public(address) for address in (PUBLIC, "8.8.8.8", "2606:4700:4700::1111"))
 
 
 def test_a_name_without_an_address_and_a_slow_resolver_get_a_sentence(
@@ -181,11 +201,12 @@ def test_a_name_without_an_address_and_a_slow_resolver_get_a_sentence(
 
 
 def test_the_systems_resolver_knows_loopback() -> None:
-    assert not any(media.is_public(address) for address in asyncio.run(media.resolve("localhost")))
+    assert not any(public_addresses.is_public(address) for address in asyncio.run(media.resolve("localhost")))
 
 
 def test_the_guard_refuses_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(media.VARIABLE, " localhost ,images.example.com")
+    monkeypatch.setattr("agent.server.guard.connect_to_public_addresses_only", lambda: None)
     inner = Inner()
     guard = Guard(inner)
     answer = ask(guard, "POST", CHAT, body=chat(image("https://localhost/")))

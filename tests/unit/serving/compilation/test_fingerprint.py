@@ -84,6 +84,7 @@ def test_it_moves_with(fields: dict[str, object], names: tuple[str, ...]) -> Non
         {"load_format": "safetensors"},
         {"disable_chunked_mm_input": True},
         {"enable_log_requests": True},
+        {"allowed_media_domains": ["images.example.com"]},
         {"reasoning_parser": "gemma4"},
         {"num_precompile_workers": 8},
         {"skip_jax_precompile": True},

@@ -66,6 +66,10 @@ def test_the_turbo_stable_environment_exactly_and_in_order() -> None:
             {"speculative": {"method": "ngram", "num_speculative_tokens": 3}},
             ["--speculative-config", '{"method":"ngram","num_speculative_tokens":3}'],
         ),
+        (
+            {"allowed_media_domains": ["a.example.com", "b.example.com"]},
+            ["--allowed-media-domains", "a.example.com", "b.example.com"],
+        ),
         ({"gpu_memory_utilization": 1}, ["--gpu-memory-utilization", "1"]),
     ],
 )
