@@ -132,9 +132,9 @@ def vision_budgets(candidate: Candidate) -> Iterator[Finding]:
         )
 
 
-def domains_without_media(s: Subject) -> Iterator[Finding]:
-    if s.engine.allowed_media_domains and not s.runtime.multimodal:
-        yield s.finding(
+def domains_without_media(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.engine.allowed_media_domains and not candidate.runtime.multimodal:
+        yield candidate.finding(
             "error",
             "media-domains-without-media",
             "allowed_media_domains",
