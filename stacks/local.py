@@ -27,7 +27,7 @@ API_KEY: VolumeArgsDict = {
 
 
 def _problems(resolved: Plan) -> Iterator[str]:
-    if resolved.engine.allowed_media_domains:
+    if resolved.candidate.engine.allowed_media_domains:
         yield (
             "engine.allowed_media_domains is set, and the local cluster has no DNS and no route to the "
             "internet; remove it, and send media as data: URLs."

@@ -105,7 +105,7 @@ def build(settings: Settings, target: GkeTarget) -> None:
             node_selector=selector,
             api_key=key,
             proxies=shared.proxies if target.endpoint else None,
-            fetches_media=bool(resolved.engine.allowed_media_domains),
+            fetches_media=bool(resolved.candidate.engine.allowed_media_domains),
             account_annotations=identity(container_layout.SERVER, own.server_email).annotations,
             after=[staged, nodes],
         ),
