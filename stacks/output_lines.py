@@ -1,6 +1,6 @@
-"""One line each for the stack's outputs, so that the diff of an ordinary preview says what a change will do.
+"""Lines of the stack's outputs, so that the diff of an ordinary preview shows the effect of a change.
 
-A line is short (LONGEST characters), has the numbers that a change moves, and names where they come from.
+A line has at most LONGEST characters. It has the numbers that a change affects, and their source.
 """
 
 from datetime import date
@@ -17,25 +17,26 @@ from serving.messages.units import GIB, duration
 from serving.startup.cold_start import ColdStart
 
 LONGEST = 160
+"""Characters of the longest line."""
 
 
-def capacity(memory: Memory, engine: EngineConfig) -> str:
-    """KV cache, the requests that it holds at once, and the HBM that is left."""
+def kv_capacity(memory: Memory, engine: EngineConfig) -> str:
+    """Returns the line on the KV cache: its tokens, the requests that fit at once, and the free HBM."""
     pool = memory.pool
-    stored = engine.kv_cache_dtype if engine.kv_cache_dtype not in (None, "auto") else "bf16"
+    dtype = engine.kv_cache_dtype if engine.kv_cache_dtype not in (None, "auto") else "bf16"
     if memory.problem:
         return f"does not fit: {memory.problem.truth}"[:LONGEST]
     length = min(TYPICAL_TOKENS, engine.max_model_len)
     resident = min(pool.resident_requests(length), engine.max_num_seqs)
     return (
-        f"KV tokens {pool.tokens:,} ({stored}, block {pool.block_size}), {resident} requests of "
+        f"KV tokens {pool.tokens:,} ({dtype}, block {pool.block_size}), {resident} requests of "
         f"{length:,} tokens at once; free HBM {memory.left_bytes / GIB:.2f} GiB a chip "
         f"({memory.basis})"
     )
 
 
 def programs(candidate: Candidate) -> str:
-    """Returns the programs that a boot without a cache compiles."""
+    """Returns the line on the programs that a boot without a compile cache compiles."""
     engine, runtime = candidate.engine, candidate.runtime
     buckets = runtime.programs.buckets
     extras = [
@@ -51,7 +52,7 @@ def programs(candidate: Candidate) -> str:
 
 
 def cold_start(estimate: ColdStart) -> str:
-    """Time to the first answer, and when the workload gives up."""
+    """Returns the line on the time to the first answer, and on the deadline of the boot."""
     return (
         f"first boot {duration(estimate.cold_seconds)}, {duration(estimate.warm_seconds)} with image and "
         f"compile cache in place ({estimate.basis}); given up after {duration(estimate.budget_seconds)}"
@@ -59,7 +60,7 @@ def cold_start(estimate: ColdStart) -> str:
 
 
 def compile_cache(fingerprint: Fingerprint, *, outlives_pod: bool) -> str:
-    """The cache's name; a preview in which it changes means a cold first boot."""
+    """Returns the line with the cache's name. A changed name means that the first boot is cold."""
     if outlives_pod:
         return f"{fingerprint.digest}: while this name stays, a boot finds its programs compiled"
     return (
@@ -68,7 +69,7 @@ def compile_cache(fingerprint: Fingerprint, *, outlives_pod: bool) -> str:
 
 
 def cost(accelerator: Accelerator, region: str, provisioning: Provisioning, today: date) -> str:
-    """Dollars an hour and a month, or why there is no price."""
+    """Returns the line with US dollars for an hour and a month, or the reason why there is no price."""
     if accelerator.is_stand_in:
         return f"nothing: {accelerator.name} is your own machine"
     try:

@@ -20,7 +20,7 @@ TODAY = date(2026, 9, 1)
 def lines(config: EngineConfig) -> dict[str, str]:
     name = fingerprint(Candidate(V6E_4, GEMMA, config), image="i@sha256:0")
     return {
-        "capacity": output_lines.capacity(budget(Candidate(V6E_4, GEMMA, config)), config),
+        "kv_capacity": output_lines.kv_capacity(budget(Candidate(V6E_4, GEMMA, config)), config),
         "programs": output_lines.programs(Candidate(V6E_4, GEMMA, config)),
         "cold_start": output_lines.cold_start(cold_start.estimate(Candidate(V6E_4, GEMMA, config))),
         "compile_cache": output_lines.compile_cache(name, outlives_pod=True),
@@ -30,7 +30,7 @@ def lines(config: EngineConfig) -> dict[str, str]:
 
 def test_the_lines_of_the_recipe_without_drafting() -> None:
     found = lines(engine(kv_cache_dtype="fp8", block_size=32, bucket_padding_gap=512))
-    assert found["capacity"] == (
+    assert found["kv_capacity"] == (
         "KV tokens 384,288 (fp8, block 32), 166 requests of 2,300 tokens at once; free HBM 2.02 GiB a chip "
         "(computed)"
     )
@@ -44,7 +44,7 @@ def test_the_lines_of_the_recipe_without_drafting() -> None:
 
 
 def test_no_request_is_longer_than_the_engine_allows() -> None:
-    found = lines(engine(max_model_len=1024, max_num_seqs=8))["capacity"]
+    found = lines(engine(max_model_len=1024, max_num_seqs=8))["kv_capacity"]
     assert ", 8 requests of 1,024 tokens at once;" in found
 
 
@@ -57,7 +57,7 @@ def test_every_line_is_short(config: EngineConfig) -> None:
 
 def test_what_does_not_fit_says_so() -> None:
     config = engine(speculative={"method": "ngram", "num_speculative_tokens": 3})
-    assert lines(config)["capacity"].startswith("does not fit: weights and KV cache leave 3.1")
+    assert lines(config)["kv_capacity"].startswith("does not fit: weights and KV cache leave 3.1")
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_what_does_not_fit_says_so() -> None:
     [
         ({"enable_prefix_caching": False}, set()),
         ({"num_precompile_workers": 8}, {"cold_start"}),
-        ({"gpu_memory_utilization": 0.92}, {"capacity", "compile_cache"}),
-        ({"bucket_padding_gap": 512}, {"capacity", "programs", "cold_start", "compile_cache"}),
+        ({"gpu_memory_utilization": 0.92}, {"kv_capacity", "compile_cache"}),
+        ({"bucket_padding_gap": 512}, {"kv_capacity", "programs", "cold_start", "compile_cache"}),
     ],
 )
 def test_a_change_moves_its_own_lines(fields: dict[str, object], moved: set[str]) -> None:

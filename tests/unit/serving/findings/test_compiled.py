@@ -37,7 +37,7 @@ def sentences(proof: Proof, code: str) -> list[str]:
 
 def test_capacity_and_cold_start_say_what_was_compiled_and_when() -> None:
     proof = as_the_formula_has_it()
-    capacity = output_lines.capacity(budget(Candidate(V6E_4, GEMMA, engine(), proof)), engine())
+    capacity = output_lines.kv_capacity(budget(Candidate(V6E_4, GEMMA, engine(), proof)), engine())
     assert capacity.endswith("GiB a chip (compiled 2026-11-27, vllm-tpu 0.32.0)")
     cold = output_lines.cold_start(cold_start.estimate(Candidate(V6E_4, GEMMA, engine(), proof)))
     assert "in place (compiled 2026-11-27, vllm-tpu 0.32.0); given up after" in cold
