@@ -1,1 +1,1 @@
-"""How resources are made: no configuration, no stack names, no environments."""
+"""Pulumi components. They know no configuration, no stack names and no environments."""

@@ -10,8 +10,8 @@ from config.stack_file import parse
 
 
 def load() -> Settings:
-    """Read the stack's configuration; a mistake ends the program with only its sentences."""
-    # `pulumi.Config` cannot list keys, and an unread typo is a trap.
+    """Returns the stack's settings. Raises pulumi.RunError with one sentence for each mistake."""
+    # `pulumi.Config` cannot list keys, and a misspelled key would be ignored silently.
     values: dict[str, object] = {**pulumi.runtime.config.CONFIG.get()}
     try:
         return parse(values, [key for key in values if pulumi.runtime.is_config_secret(key)])

@@ -1,4 +1,4 @@
-"""The local stack: the GKE workload on a cluster that exists, with the node's folders as volumes."""
+"""Local stack: the workload of GKE in the local cluster, with folders of the node as volumes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from serving.deploy import container_layout
 from stacks import outputs, workload
 from stacks.plan import Plan, plan
 
-# `make key` makes this Secret, not Pulumi, so no value ever enters the state. Optional: the server starts
-# closed and opens when the key appears, so setting or rotating it is never a restart.
+# `make key` creates this Secret, not Pulumi, so its value never enters the state. The volume is optional:
+# until the key exists the server refuses requests, and a new key needs no restart.
 API_KEY: VolumeArgsDict = {
     "name": container_layout.API_KEY,
     "secret": {"secret_name": container_layout.API_KEY, "optional": True, "default_mode": 0o440},
@@ -35,25 +35,25 @@ def _problems(resolved: Plan) -> Iterator[str]:
 
 
 def build(settings: Settings, target: LocalTarget) -> None:
-    """Declare the local stack and its outputs."""
+    """Declares the local stack and its outputs. Raises ValueError for settings that could not work."""
     resolved = plan(settings, settings.image or interface.image_reference())
     refuse(_problems(resolved))
     provider = k8s.Provider(
         "local",
-        # A path, not its content: the client key stays out of the state.
+        # The path instead of the content, so that the client's key does not enter the state.
         kubeconfig=target.kubeconfig or str(interface.kubeconfig()),
         context=target.context,
         cluster_identifier=target.context,
     )
-    space = workload.namespace(container_layout.NAMESPACE, provider)
+    namespace = workload.namespace(container_layout.NAMESPACE, provider)
     data = interface.node_data()
     folders = {
-        # Sizes are what the folders hold at most: a model of a few MB, a cache of a few hundred programs.
+        # 1 GiB is enough for a model of a few MB and for a cache of a few hundred programs.
         "models": NodeVolumeArgs(
-            namespace=space.metadata.name, path=str(data / "models"), size="1Gi", read_only=True
+            namespace=namespace.metadata.name, path=str(data / "models"), size="1Gi", read_only=True
         ),
         "compile-cache": NodeVolumeArgs(
-            namespace=space.metadata.name, path=str(data / "compile-cache"), size="1Gi", read_only=False
+            namespace=namespace.metadata.name, path=str(data / "compile-cache"), size="1Gi", read_only=False
         ),
     }
     claims = {
@@ -63,7 +63,7 @@ def build(settings: Settings, target: LocalTarget) -> None:
     server = workload.workload(
         settings,
         resolved,
-        workload.Site(
+        workload.PodInputs(
             image=resolved.release.image,
             node_selector=workload.slice_selector(resolved.candidate.accelerator),
             volumes=ServerVolumes(
@@ -78,17 +78,18 @@ def build(settings: Settings, target: LocalTarget) -> None:
                 api_key=API_KEY if settings.authentication == "api-key" else None,
                 shared_memory="1Gi",
             ),
-            # The engine with four virtual devices and the API server hold about 5 GB together.
+            # The engine with four virtual devices and the API server use about 5 GB together.
             cpu="1",
             memory="10Gi",
-            # Any pod, and the node itself, from where `make ask` calls; the key decides the rest.
+            # Every pod may call, and so may the node itself, from which `make ask` calls. The key is checked
+            # by the server.
             clients=[{"namespace_selector": {}}, {"ip_block": {"cidr": f"{interface.NODE_ADDRESS}/32"}}],
             egress=[],
             account_annotations={},
             pod_annotations={},
             after=[],
         ),
-        space,
+        namespace,
         provider,
     )
     outputs.export(resolved, server.endpoint, outputs.LOCAL, None)

@@ -1,7 +1,7 @@
-"""From settings to everything that follows from them, before any resource exists.
+"""Plan of a serving stack: everything that follows from its settings, before any resource exists.
 
-Pure: settings in, numbers, findings and the release out. What cannot work is refused here, so that a
-wrong stack never touches a cluster.
+The function `plan` is pure. It refuses settings that cannot work, so that a wrong stack never changes a
+cluster.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class Plan:
 
 
 def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
-    """Returns what follows from `settings`. Raises ValueError, one sentence a line, for what cannot serve.
+    """Returns the plan of `settings`. Raises ValueError, one sentence on each line, if it could not serve.
 
-    `node_wait_seconds` is what a rollout waits for capacity that comes only when Google has some.
+    `node_wait_seconds` are the seconds that a rollout also waits until Google has capacity.
     """
     candidate = proofs.with_proof(candidate_of(settings))
-    every = findings.findings(candidate)
-    findings.refuse_errors(every)
+    engine_findings = findings.findings(candidate)
+    findings.refuse_errors(engine_findings)
     cold_start = estimate(candidate)
     timeouts = lifecycle(cold_start, settings.longest_request_seconds, node_wait_seconds)
     return Plan(
@@ -53,7 +53,7 @@ def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
         cold_start=cold_start,
         fingerprint=fingerprint.fingerprint(candidate, image=image),
         lifecycle=timeouts,
-        findings=every,
+        findings=engine_findings,
         release=release.release(
             candidate,
             image=image,

@@ -1,4 +1,4 @@
-"""The workload on any cluster: namespace and server, wired the same for GKE and for the local node."""
+"""Workload of a serving stack in Kubernetes: namespace and server, the same for GKE and the local node."""
 
 from __future__ import annotations
 
@@ -17,26 +17,29 @@ from stacks.plan import Plan
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
-    """What one kind of cluster adds to the workload. Sizes are Kubernetes quantities.
-
-    `image` is where the cluster pulls from. The server's Deployment waits for `after`.
-    """
+class PodInputs:
+    """Inputs of the server's pod that differ between kinds of clusters."""
 
     image: pulumi.Input[str]
+    """Reference of the release's image in the registry that the cluster pulls from."""
     node_selector: Mapping[str, pulumi.Input[str]]
     volumes: ServerVolumes
     cpu: str
+    """Requested CPU, a Kubernetes quantity."""
     memory: str
+    """Requested and allowed memory, a Kubernetes quantity."""
     clients: Sequence[NetworkPolicyPeerArgsDict]
+    """Peers that may call the server."""
     egress: Sequence[NetworkPolicyEgressRuleArgsDict]
+    """Rules of the traffic that the server may send."""
     account_annotations: Mapping[str, pulumi.Input[str]]
     pod_annotations: Mapping[str, str]
     after: Sequence[pulumi.Resource]
+    """Resources that have to exist before the Deployment is created."""
 
 
 def slice_selector(accelerator: Accelerator) -> dict[str, str]:
-    """The labels of nodes that hold one whole slice of this kind; GKE wants both."""
+    """Returns the labels of nodes that hold one whole slice of this shape. GKE requires both labels."""
     return {
         "cloud.google.com/gke-tpu-accelerator": accelerator.gke_accelerator,
         "cloud.google.com/gke-tpu-topology": accelerator.gke_topology,
@@ -44,7 +47,7 @@ def slice_selector(accelerator: Accelerator) -> dict[str, str]:
 
 
 def namespace(name: str, provider: k8s.Provider) -> k8s.core.v1.Namespace:
-    """The namespace of the server, closed to pods that ask for more than they need."""
+    """Returns the server's namespace, which admits only pods of the `restricted` pod security standard."""
     return k8s.core.v1.Namespace(
         name,
         metadata={"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
@@ -53,29 +56,33 @@ def namespace(name: str, provider: k8s.Provider) -> k8s.core.v1.Namespace:
 
 
 def workload(
-    settings: Settings, plan: Plan, site: Site, space: k8s.core.v1.Namespace, provider: k8s.Provider
+    settings: Settings,
+    plan: Plan,
+    inputs: PodInputs,
+    namespace: k8s.core.v1.Namespace,
+    provider: k8s.Provider,
 ) -> Vllm:
-    """Declare the server of `plan` in `space` as the cluster of `site` wants it."""
+    """Declares the server of `plan` in `namespace`, with the inputs of its cluster."""
     return Vllm(
         "vllm",
         VllmArgs(
-            namespace=space.metadata.name,
+            namespace=namespace.metadata.name,
             replicas=settings.replicas,
             agent_files=bundle.files(),
-            clients=site.clients,
-            egress=site.egress,
-            account_annotations=site.account_annotations,
-            pod_annotations=site.pod_annotations,
-            after=site.after,
+            clients=inputs.clients,
+            egress=inputs.egress,
+            account_annotations=inputs.account_annotations,
+            pod_annotations=inputs.pod_annotations,
+            after=inputs.after,
             pod=PodArgs(
                 release=plan.release,
-                image=site.image,
-                node_selector=site.node_selector,
+                image=inputs.image,
+                node_selector=inputs.node_selector,
                 accelerator=plan.candidate.accelerator,
                 lifecycle=plan.lifecycle,
-                volumes=site.volumes,
-                cpu=site.cpu,
-                memory=site.memory,
+                volumes=inputs.volumes,
+                cpu=inputs.cpu,
+                memory=inputs.memory,
             ),
         ),
         pulumi.ResourceOptions(providers=[provider]),

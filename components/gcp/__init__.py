@@ -1,1 +1,1 @@
-"""Resources of Google Cloud, one component a file."""
+"""Resources of Google Cloud, one component in each file."""

@@ -1,4 +1,4 @@
-"""The bucket of what takes long to make again: model weights and compile caches."""
+"""Bucket for files that take long to download or compile again: model weights and compile caches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,25 +11,29 @@ DAY_SECONDS = 24 * 3600
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactBucketArgs:
-    """`readers`, `writers` and `publishers` map a short name to an IAM member. Publishers may add objects
-    below `published`, and neither change nor delete one. `kms_key` is a key's resource name."""
+    """Arguments of the bucket. Each mapping has a short name as key and an IAM member as value."""
 
     bucket: str
+    """Physical name, unique in all of Google Cloud."""
     location: str
+    """Region of the bucket."""
     readers: Mapping[str, pulumi.Input[str]]
     writers: Mapping[str, pulumi.Input[str]]
     publishers: Mapping[str, pulumi.Input[str]]
+    """Members that may add objects below `published`, and may neither change nor delete one."""
     published: str
+    """Prefix of the objects that publishers add, with its final slash."""
     kms_key: str | None
+    """Resource name of the key that encrypts the objects; None for Google's own key."""
 
 
 class ArtifactBucket(pulumi.ComponentResource):
-    """One private, versioned bucket, and who may read and write it."""
+    """A private, versioned bucket with its IAM members."""
 
     bucket: pulumi.Output[str]
     """The bucket's name."""
     location: pulumi.Output[str]
-    """Its region, in capitals as Cloud Storage writes it."""
+    """Region in capitals, the form in which Cloud Storage returns it."""
 
     def __init__(
         self, name: str, args: ArtifactBucketArgs, opts: pulumi.ResourceOptions | None = None
@@ -39,7 +43,7 @@ class ArtifactBucket(pulumi.ComponentResource):
         bucket = gcp.storage.Bucket(
             f"{name}-bucket",
             name=args.bucket,
-            # Cloud Storage answers in capitals, and a difference in case would replace the bucket.
+            # Cloud Storage returns the location in capitals. A difference in case would replace the bucket.
             location=args.location.upper(),
             storage_class="STANDARD",
             uniform_bucket_level_access=True,
@@ -47,7 +51,7 @@ class ArtifactBucket(pulumi.ComponentResource):
             versioning={"enabled": True},
             soft_delete_policy={"retention_duration_seconds": 7 * DAY_SECONDS},
             lifecycle_rules=[
-                # A file that was overwritten can come back for a month; staged weights never change.
+                # An overwritten object can be restored for 30 days. Staged weights never change.
                 {"action": {"type": "Delete"}, "condition": {"days_since_noncurrent_time": 30}},
                 {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 2}},
             ],
@@ -55,7 +59,7 @@ class ArtifactBucket(pulumi.ComponentResource):
             force_destroy=False,
             opts=child,
         )
-        # The bucket may be protected and outlive its stack; nobody's access to it should.
+        # The bucket may be protected and outlive its stack. Access to it must end with the stack.
         access = pulumi.ResourceOptions(parent=self, protect=False, retain_on_delete=False)
         grants = {
             **{key: ("roles/storage.objectViewer", member) for key, member in args.readers.items()},
@@ -65,18 +69,18 @@ class ArtifactBucket(pulumi.ComponentResource):
             gcp.storage.BucketIAMMember(
                 f"{name}-{key}", bucket=bucket.name, role=role, member=member, opts=access
             )
-        below = f"projects/_/buckets/{args.bucket}/objects/{args.published}"
+        published_prefix = f"projects/_/buckets/{args.bucket}/objects/{args.published}"
         for key, member in args.publishers.items():
             gcp.storage.BucketIAMMember(
                 f"{name}-{key}",
                 bucket=bucket.name,
-                # Without storage.objects.delete, which an overwrite needs as well
+                # This role lacks storage.objects.delete, which an overwrite also needs
                 # (https://cloud.google.com/storage/docs/access-control/iam-roles).
                 role="roles/storage.objectCreator",
                 member=member,
                 condition={
                     "title": f"below {args.published}",
-                    "expression": f'resource.name.startsWith("{below}")',
+                    "expression": f'resource.name.startsWith("{published_prefix}")',
                 },
                 opts=access,
             )

@@ -1,4 +1,4 @@
-"""A private, regional GKE cluster for TPU serving, without nodes."""
+"""Private, regional GKE cluster for TPU serving, without node pools."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,25 +10,33 @@ from pulumi_gcp.container import ClusterMaintenancePolicyMaintenanceExclusionArg
 
 @dataclass(frozen=True, kw_only=True)
 class GkeClusterArgs:
-    """`window` is start, end and recurrence of maintenance. `pods` names the subnet's secondary range."""
+    """Arguments of the cluster."""
 
     project: str
     cluster: str
+    """Physical name."""
     region: str
     network: pulumi.Input[str]
+    """Self link of the VPC."""
     subnetwork: pulumi.Input[str]
-    pods: pulumi.Input[str]
+    """Self link of the nodes' subnet."""
+    pods_range_name: pulumi.Input[str]
+    """Name of the subnet's secondary range for pods."""
     node_email: pulumi.Input[str]
+    """Email of the nodes' service account."""
     release_channel: str
     window: tuple[str, str, str]
+    """Start, end and recurrence (RFC 5545) of the maintenance window."""
     exclusions: Sequence[ClusterMaintenancePolicyMaintenanceExclusionArgsDict]
     deletion_protection: bool
+    """True to make Google refuse the cluster's deletion."""
 
 
 class GkeCluster(pulumi.ComponentResource):
-    """The control plane, reached by its DNS name alone: IAM decides who, from wherever they are."""
+    """The control plane. It is reachable only by its DNS name, where IAM decides on each caller."""
 
     cluster: gcp.container.Cluster
+    """The resource itself, because node pools and the kubeconfig need several of its outputs."""
 
     def __init__(self, name: str, args: GkeClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:gcp:GkeCluster", name, None, opts)
@@ -40,14 +48,14 @@ class GkeCluster(pulumi.ComponentResource):
             network=args.network,
             subnetwork=args.subnetwork,
             ip_allocation_policy={
-                # Services get the range that GKE manages itself.
-                "cluster_secondary_range_name": args.pods
+                # Services use the range that GKE manages.
+                "cluster_secondary_range_name": args.pods_range_name
             },
-            # The cluster is born with a pool that is removed at once; pools are resources of their own.
+            # GKE creates a cluster with a default pool. It is removed at once; pools are separate resources.
             remove_default_node_pool=True,
             initial_node_count=1,
-            # For that pool's few minutes: without it GKE takes the project's default account, which
-            # well-kept projects have switched off.
+            # The account of that default pool. Without it GKE uses the project's default account, which
+            # many projects have disabled, and the creation fails.
             node_config={"service_account": args.node_email},
             private_cluster_config={"enable_private_nodes": True},
             control_plane_endpoints_config={
@@ -61,7 +69,7 @@ class GkeCluster(pulumi.ComponentResource):
             },
             workload_identity_config={"workload_pool": f"{args.project}.svc.id.goog"},
             rbac_binding_config={
-                # No binding for everyone, known or not.
+                # No role bindings for system:authenticated, system:unauthenticated or system:anonymous.
                 "enable_insecure_binding_system_authenticated": False,
                 "enable_insecure_binding_system_unauthenticated": False,
             },
@@ -71,12 +79,12 @@ class GkeCluster(pulumi.ComponentResource):
                 "http_load_balancing": {"disabled": False},
                 "gcs_fuse_csi_driver_config": {"enabled": True},
                 "gce_persistent_disk_csi_driver_config": {"enabled": True},
-                # Stated, because new clusters have it on, and a NetworkPolicy must know whom to allow.
+                # Explicit, because new clusters enable it and the pods' NetworkPolicy has to allow its pods.
                 "dns_cache_config": {"enabled": True},
             },
             secret_manager_config={
                 "enabled": True,
-                # A new version of a secret is in every pod two minutes later.
+                # Pods see a new version of a secret within two minutes.
                 "rotation_config": {"enabled": True, "rotation_interval": "120s"},
             },
             monitoring_config={
@@ -89,7 +97,7 @@ class GkeCluster(pulumi.ComponentResource):
             deletion_protection=args.deletion_protection,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                # Both describe the pool that is gone; a difference there would replace the cluster.
+                # Both describe the removed default pool. A difference would replace the cluster.
                 ignore_changes=["initialNodeCount", "nodeConfig"],
                 custom_timeouts=pulumi.CustomTimeouts(create="60m", update="60m", delete="60m"),
             ),

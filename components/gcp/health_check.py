@@ -1,4 +1,4 @@
-"""The health check that tells a group of TPU VMs whether its servers answer."""
+"""Health check with which a group of TPU VMs sees whether its servers answer."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,22 @@ import pulumi_gcp as gcp
 
 @dataclass(frozen=True, kw_only=True)
 class ServerCheckArgs:
-    """`check` is the physical name. Unhealthy is who fails `failures` times, `period_seconds` apart."""
+    """Arguments of the health check."""
 
     check: str
+    """Physical name."""
     port: int
     period_seconds: int
+    """Seconds from one probe to the next, and until a probe times out."""
     failures: int
+    """Number of failed probes in a row after which a machine is unhealthy."""
 
 
 class ServerCheck(pulumi.ComponentResource):
-    """Google asks `/health` of each machine, from its own ranges."""
+    """A global HTTP health check. Google requests `/health` of each machine from its own address ranges."""
 
     id: pulumi.Output[str]
+    """Id, for managed instance groups."""
 
     def __init__(self, name: str, args: ServerCheckArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:gcp:ServerCheck", name, None, opts)

@@ -1,4 +1,4 @@
-"""A registry in the TPU's region that fetches an image from Docker Hub once and keeps it."""
+"""Registry in the TPU's region that fetches each image from Docker Hub once and caches it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,19 +9,21 @@ import pulumi_gcp as gcp
 
 @dataclass(frozen=True, kw_only=True)
 class ImageMirrorArgs:
-    """`readers` map a short name to an IAM member."""
+    """Arguments of the registry."""
 
     project: str
     region: str
     readers: Mapping[str, pulumi.Input[str]]
+    """IAM members that may pull, by a short name."""
     kms_key: str | None
+    """Resource name of the key that encrypts cached images; None for Google's own key."""
 
 
 class ImageMirror(pulumi.ComponentResource):
-    """A remote repository of Artifact Registry: pulls depend on no limit of Docker Hub, nor on a way out."""
+    """A remote repository of Artifact Registry. Pulls need no internet access and no Docker Hub quota."""
 
     prefix: pulumi.Output[str]
-    """What stands before the upstream name: `<prefix>/vllm/vllm-tpu@sha256:…`."""
+    """Prefix of the upstream image name: `<prefix>/vllm/vllm-tpu@sha256:…`."""
 
     def __init__(self, name: str, args: ImageMirrorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:gcp:ImageMirror", name, None, opts)
@@ -34,11 +36,11 @@ class ImageMirror(pulumi.ComponentResource):
             description="Images of the model server, from Docker Hub",
             remote_repository_config={"docker_repository": {"public_repository": "DOCKER_HUB"}},
             kms_key_name=args.kms_key,
-            # Google cannot change the key of a repository, and the new repository has the old one's name.
-            # The new one could not be created while the old one exists. Only cached images are lost.
+            # Google cannot change a repository's key, and the replacement has the same name, so the old
+            # repository has to be deleted first. Only cached images are lost.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
-        # The repository may be protected; nobody's access to it should be.
+        # The repository may be protected. Access to it must end with the stack.
         access = pulumi.ResourceOptions(parent=self, protect=False, retain_on_delete=False)
         for key, member in args.readers.items():
             gcp.artifactregistry.RepositoryIamMember(
@@ -49,7 +51,7 @@ class ImageMirror(pulumi.ComponentResource):
                 member=member,
                 opts=access,
             )
-        # From the repository's outputs, so that whoever pulls waits for it.
+        # Built from the repository's outputs, so that everything that pulls waits for the repository.
         self.prefix = pulumi.Output.concat(
             repository.location, "-docker.pkg.dev/", args.project, "/", repository.repository_id
         )

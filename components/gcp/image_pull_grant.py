@@ -1,4 +1,4 @@
-"""The right of a machine's account to pull the server's image."""
+"""Permission of a TPU VM's service account to pull the server's image."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,18 @@ import pulumi_gcp as gcp
 
 @dataclass(frozen=True, kw_only=True)
 class ImagePullArgs:
-    """`image_prefix` ends with the repository's name, in `region`; `email` is the account's."""
+    """Arguments of the grant."""
 
     region: str
+    """Region of the repository."""
     image_prefix: pulumi.Input[str]
+    """Image prefix (`ImageMirror.prefix`), whose last part is the repository's name."""
     email: pulumi.Input[str]
+    """Email of the service account."""
 
 
 class ImagePull(pulumi.ComponentResource):
-    """One grant on one repository. On GKE the node pulls, as itself; a machine does, as the server."""
+    """One IAM member of one repository. On GKE the node's account pulls; a TPU VM pulls as the server."""
 
     def __init__(self, name: str, args: ImagePullArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:gcp:ImagePull", name, None, opts)

@@ -1,4 +1,4 @@
-"""A group of TPU VMs in one zone that keeps its size: preempted and lost machines are recreated."""
+"""Managed instance group of TPU VMs in one zone, which recreates preempted and lost machines."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,17 @@ import pulumi
 import pulumi_gcp as gcp
 from pulumi_gcp.compute import InstanceGroupManagerUpdatePolicyArgsDict
 
-from components.gcp.instance_lifecycle import FAILED_MACHINES_ONLY, NOTHING
+from components.gcp.group_rollout import (
+    REPAIR_FAILED_MACHINES,
+    REPAIR_NOTHING,
+    RolloutArgs,
+    group_options,
+)
 
 MAX_INITIAL_DELAY_SECONDS = 3600
 """Google's limit (https://cloud.google.com/compute/docs/reference/rest/v1/instanceGroupManagers)."""
 
-# One slice has no spare: the old machine goes first, and keeps its name and its disk.
+# Without quota for a second slice the old machine is deleted first. RECREATE keeps its name and its disk.
 OLD_FIRST: InstanceGroupManagerUpdatePolicyArgsDict = {
     "type": "PROACTIVE",
     "minimal_action": "REPLACE",
@@ -26,42 +31,31 @@ NEW_FIRST: InstanceGroupManagerUpdatePolicyArgsDict = {
     "max_surge_fixed": 1,
     "max_unavailable_fixed": 0,
 }
-# What came by request stays as it is: another template is another group.
-AS_IT_IS: InstanceGroupManagerUpdatePolicyArgsDict = {**OLD_FIRST, "type": "OPPORTUNISTIC"}
+# Flex-start (resize-request) machines are never updated in place; a new template gets a new group.
+NO_UPDATE: InstanceGroupManagerUpdatePolicyArgsDict = {**OLD_FIRST, "type": "OPPORTUNISTIC"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceGroupArgs:
-    """`group` is the physical name; `check` is a health check's id. Times are in seconds.
+    """Arguments of a zonal group."""
 
-    `wait_seconds` is for one machine. `data_disk` is the device name of a disk that repairs and new templates
-    keep. With `second_slice` a new machine serves before an old one goes. With `new_group_first` a group that
-    must be another one is made before the old one goes. `requested_run_seconds` is set for machines that come
-    by request (flex-start): then nothing is repaired, and the group is not waited for. `on_error` is told why
-    Google made no group.
-    """
-
-    group: pulumi.Input[str]
+    rollout: RolloutArgs
     zone: str
-    template: pulumi.Input[str]
-    check: pulumi.Input[str]
-    size: int
-    port: int
     data_disk: str | None
-    initial_delay_seconds: int
-    wait_seconds: int
-    second_slice: bool
-    new_group_first: bool
+    """Device name of a disk that survives repairs and new templates; None when machines have no such disk."""
     requested_run_seconds: int | None
-    on_error: pulumi.ErrorHook
+    """Seconds that machines of a resize request (flex-start) run; None for a group that keeps its size.
+
+    A group with resize requests repairs nothing, and `pulumi up` does not wait for its machines.
+    """
 
 
 class InstanceGroup(pulumi.ComponentResource):
-    """A zonal managed instance group. Another template is rolled out in place, one machine after the other.
+    """A zonal managed instance group. It replaces its machines one after another when the template changes.
 
-    An instance is VERIFYING until its health check has passed once, whatever is done about those that fail it
-    (Compute API, `ManagedInstance.currentAction`), and a group with such an instance is not stable: so
-    `pulumi up` ends when the servers of the new template answer, and fails when they do not in their time.
+    An instance is VERIFYING until its health check has passed once, whatever the group does about failed
+    checks (Compute API, `ManagedInstance.currentAction`). A group with such an instance is not stable. So
+    `pulumi up` ends when the servers of the new template answer, and fails when they do not answer in time.
     """
 
     instances: pulumi.Output[str]
@@ -71,44 +65,39 @@ class InstanceGroup(pulumi.ComponentResource):
         self, name: str, args: InstanceGroupArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("tpuserve:gcp:InstanceGroup", name, None, opts)
+        rollout = args.rollout
         requested = args.requested_run_seconds is not None
-        wait = f"{args.wait_seconds}s"
         group = gcp.compute.InstanceGroupManager(
             f"{name}-group",
-            name=args.group,
+            name=rollout.group,
             zone=args.zone,
-            base_instance_name=args.group,
-            target_size=0 if requested else args.size,
-            versions=[{"instance_template": args.template}],
-            named_ports=[{"name": "http", "port": args.port}],
+            base_instance_name=rollout.group,
+            target_size=0 if requested else rollout.size,
+            versions=[{"instance_template": rollout.template}],
+            named_ports=[{"name": "http", "port": rollout.port}],
             auto_healing_policies=None
             if requested
-            else {"health_check": args.check, "initial_delay_sec": args.initial_delay_seconds},
-            instance_lifecycle_policy=NOTHING if requested else FAILED_MACHINES_ONLY,
-            update_policy=AS_IT_IS if requested else NEW_FIRST if args.second_slice else OLD_FIRST,
+            else {
+                "health_check": rollout.health_check,
+                "initial_delay_sec": rollout.initial_delay_seconds,
+            },
+            instance_lifecycle_policy=REPAIR_NOTHING if requested else REPAIR_FAILED_MACHINES,
+            update_policy=NO_UPDATE if requested else NEW_FIRST if rollout.second_slice else OLD_FIRST,
             stateful_disks=[{"device_name": args.data_disk, "delete_rule": "ON_PERMANENT_INSTANCE_DELETION"}]
             if args.data_disk and not requested
             else [],
             wait_for_instances=not requested,
             wait_for_instances_status="UPDATED",
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                delete_before_replace=not args.new_group_first,
-                # Requests change the size behind the program's back.
-                ignore_changes=["targetSize"] if requested else [],
-                custom_timeouts=pulumi.CustomTimeouts(
-                    create=wait, update=f"{args.wait_seconds * args.size}s", delete=wait
-                ),
-                hooks=pulumi.ResourceHookBinding(on_error=[args.on_error]),
-            ),
+            # Resize requests change the group's size outside of Pulumi.
+            opts=group_options(self, rollout, ["targetSize"] if requested else []),
         )
         if args.requested_run_seconds is not None:
             gcp.compute.ResizeRequest(
                 f"{name}-request",
-                name=args.group,
+                name=rollout.group,
                 zone=args.zone,
                 instance_group_manager=group.name,
-                resize_by=args.size,
+                resize_by=rollout.size,
                 requested_run_duration={"seconds": str(args.requested_run_seconds)},
                 opts=pulumi.ResourceOptions(parent=self),
             )

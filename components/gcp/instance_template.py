@@ -1,4 +1,4 @@
-"""What one TPU VM is made from: machine, disks, network, identity, and the boot in its metadata."""
+"""Instance template of a TPU VM: machine, disks, network, identity, and the boot in its metadata."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,38 +7,40 @@ import pulumi
 import pulumi_gcp as gcp
 from pulumi_gcp.compute import InstanceTemplateDiskArgsDict
 
-from components.gcp.provisioning import Purchase, machine
+from components.gcp.provisioning import Provisioning, template_fields
 
 IMAGE = "projects/ubuntu-os-accelerator-images/global/images/family/ubuntu-accel-2204-amd64-tpu-v5e-v5p-v6e"
-"""Google's Ubuntu with the TPU's kernel parts and without a container runtime."""
+"""Google's Ubuntu 22.04 image with the TPU's kernel modules, without a container runtime."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceTemplateArgs:
-    """`template` is the physical name: it must change with the content, which Google never changes.
-
-    Sizes are in GB; `data_disk` is the data disk's device name, None when everything is on the boot disk.
-    `metadata` holds the boot; no secret.
-    """
+    """Arguments of the template."""
 
     template: pulumi.Input[str]
+    """Physical name. It must change with the content, because Google cannot change a template."""
     machine_type: str
     disk_type: str
     boot_disk_gb: int
     data_disk: str | None
+    """Device name of the data disk; None when everything is on the boot disk."""
     data_disk_gb: int
+    """Size of the data disk in GB; unused without one."""
     subnetwork: pulumi.Input[str]
     email: pulumi.Input[str]
-    purchase: Purchase
+    """Email of the machine's service account."""
+    provisioning: Provisioning
     metadata: Mapping[str, pulumi.Input[str]]
+    """Metadata attributes with the boot script and its files. They hold no secret."""
     labels: Mapping[str, str]
 
 
 class InstanceTemplate(pulumi.ComponentResource):
-    """One immutable instance template. The old one is deleted when no group uses it any more, so it is not
-    protected: each change replaces it."""
+    """One immutable instance template. Each change replaces it, so it is never protected. The old template is
+    deleted after the group uses the new one."""
 
     link: pulumi.Output[str]
+    """Self link, for managed instance groups."""
 
     def __init__(
         self, name: str, args: InstanceTemplateArgs, opts: pulumi.ResourceOptions | None = None
@@ -59,7 +61,7 @@ class InstanceTemplate(pulumi.ComponentResource):
             disks.append(
                 {
                     "boot": False,
-                    # Goes with the group; what a repair keeps is the group's stateful policy.
+                    # Deleted with the group. The group's stateful policy keeps the disk during repairs.
                     "auto_delete": True,
                     "device_name": args.data_disk,
                     "disk_type": args.disk_type,
@@ -67,7 +69,7 @@ class InstanceTemplate(pulumi.ComponentResource):
                     "labels": labels,
                 }
             )
-        scheduling, affinity = machine(args.purchase)
+        scheduling, affinity = template_fields(args.provisioning)
         template = gcp.compute.InstanceTemplate(
             f"{name}-template",
             name=args.template,
@@ -75,7 +77,7 @@ class InstanceTemplate(pulumi.ComponentResource):
             disks=disks,
             # Without access_configs there is no public address.
             network_interfaces=[{"subnetwork": args.subnetwork}],
-            # IAM decides alone what the account may do (the scope is the widest on purpose).
+            # The widest scope, on purpose: only IAM limits the account.
             service_account={
                 "email": args.email,
                 "scopes": ["https://www.googleapis.com/auth/cloud-platform"],
@@ -90,7 +92,7 @@ class InstanceTemplate(pulumi.ComponentResource):
             metadata={
                 "enable-oslogin": "TRUE",
                 "block-project-ssh-keys": "TRUE",
-                # Where the boot tells how far it is, to whoever may see the instance.
+                # The boot reports its progress as guest attributes, to everyone who may read the instance.
                 "enable-guest-attributes": "TRUE",
                 "serial-port-logging-enable": "TRUE",
                 **args.metadata,

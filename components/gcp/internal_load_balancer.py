@@ -1,4 +1,4 @@
-"""One address with TLS inside the VPC, in front of a group of TPU VMs."""
+"""Internal load balancer: one address with TLS inside the VPC, in front of a group of TPU VMs."""
 
 from dataclasses import dataclass
 
@@ -8,28 +8,33 @@ import pulumi_gcp as gcp
 
 @dataclass(frozen=True, kw_only=True)
 class InternalLoadBalancerArgs:
-    """`certificate` is a regional certificate's id in Certificate Manager. Times are in seconds.
-
-    A machine that fails `/health` for two periods gets no new request; what it has goes on for
-    `drain_seconds` at most. `timeout_seconds` is the longest answer.
-    """
+    """Arguments of the load balancer."""
 
     balancer: str
+    """Physical name of each of its parts."""
     region: str
     network: pulumi.Input[str]
     subnetwork: pulumi.Input[str]
+    """Self link of the subnet that the address comes from."""
     instances: pulumi.Input[str]
+    """Self link of the instance group."""
     certificate: pulumi.Input[str]
+    """Id of a regional certificate in Certificate Manager."""
     port: int
+    """Port of the server."""
     health_period_seconds: int
+    """Seconds between two probes of `/health`. After two failed probes a machine gets no new request."""
     timeout_seconds: int
+    """Seconds that one response may take."""
     drain_seconds: int
+    """Seconds that requests in flight continue after a machine has left."""
 
 
 class InternalLoadBalancer(pulumi.ComponentResource):
     """A regional internal Application Load Balancer. Its proxies call from the proxy-only subnet."""
 
     address: pulumi.Output[str]
+    """IP address that the hostname has to resolve to."""
 
     def __init__(
         self, name: str, args: InternalLoadBalancerArgs, opts: pulumi.ResourceOptions | None = None

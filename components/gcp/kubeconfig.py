@@ -1,4 +1,4 @@
-"""How a program reaches a GKE cluster by its DNS name, as whoever runs the program."""
+"""Kubeconfig that reaches a GKE cluster by its DNS name, with the identity of the calling user."""
 
 import json
 
@@ -7,23 +7,24 @@ import pulumi_gcp as gcp
 
 
 def kubeconfig(cluster: gcp.container.Cluster) -> pulumi.Output[str]:
-    """A kubeconfig with a plugin instead of a credential, so that the state holds no secret.
+    """Returns a kubeconfig with a credential plugin and no credential, so that the state holds no secret.
 
-    No certificate authority: the DNS endpoint's certificate is one that everybody trusts, and the cluster's
-    own authority would make it fail (github.com/crossplane-contrib/provider-upjet-gcp, issue 988).
+    It names no certificate authority. The DNS endpoint has a publicly trusted certificate, which the
+    cluster's own authority would reject (github.com/crossplane-contrib/provider-upjet-gcp, issue 988).
+    Raises pulumi.RunError for a cluster without a DNS endpoint.
     """
     endpoint = cluster.control_plane_endpoints_config.apply(
         lambda config: config.dns_endpoint_config.endpoint if config.dns_endpoint_config else None
     )
-    # With the id, so that nothing is concluded while a preview shows the configuration that was asked for,
-    # which has no name yet.
-    return pulumi.Output.all(endpoint, cluster.id).apply(lambda both: _render(both[0]))
+    # The id is unknown in a preview of a new cluster. Waiting for it avoids an error there, because such a
+    # preview shows the requested configuration, which has no endpoint yet.
+    return pulumi.Output.all(endpoint, cluster.id).apply(lambda values: _render(values[0]))
 
 
 def _render(endpoint: str | None) -> str:
     if not endpoint:
         raise pulumi.RunError(
-            "The cluster tells no DNS endpoint; enable it: "
+            "The cluster has no DNS endpoint; enable it: "
             "gcloud container clusters update CLUSTER --location=LOCATION --enable-dns-access."
         )
     return json.dumps(

@@ -1,4 +1,4 @@
-"""A VPC for private clusters: nodes without public addresses, a way out, and no way in."""
+"""VPC for private clusters: nodes without public addresses, egress by Cloud NAT, and no ingress."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,30 +6,33 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-# Google's load balancers ask for health from here:
-# https://cloud.google.com/load-balancing/docs/health-check-concepts#ip-ranges
 HEALTH_CHECK_RANGES = ("35.191.0.0/16", "130.211.0.0/22")
+"""Ranges from which Google's load balancers send health checks
+(https://cloud.google.com/load-balancing/docs/health-check-concepts#ip-ranges)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkArgs:
-    """Ranges are CIDR blocks; `pods` maps the name of each secondary range to its block."""
+    """Arguments of the network. Ranges are CIDR blocks."""
 
     region: str
     nodes: str
+    """Range of the nodes' subnet."""
     proxies: str
+    """Range of the proxy-only subnet of load balancers."""
     pods: Mapping[str, str]
+    """Secondary ranges for pods: name of the range -> CIDR block."""
 
 
 class Network(pulumi.ComponentResource):
-    """One network with one subnet for nodes, a subnet for load balancers' proxies, NAT, and closed doors."""
+    """One VPC with a subnet for nodes, a proxy-only subnet, Cloud NAT, and a rule that denies all ingress."""
 
     network: pulumi.Output[str]
     """Self link of the VPC."""
     subnetwork: pulumi.Output[str]
     """Self link of the nodes' subnet."""
     proxies: pulumi.Output[str]
-    """Range from which load balancers' proxies call the pods."""
+    """Range from which the load balancers' proxies call the pods."""
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:gcp:Network", name, None, opts)
@@ -43,7 +46,7 @@ class Network(pulumi.ComponentResource):
             region=args.region,
             network=network.id,
             ip_cidr_range=args.nodes,
-            # Nodes have no public address: this is how they reach Google's APIs.
+            # Nodes have no public address, so they need this to reach Google's APIs.
             private_ip_google_access=True,
             secondary_ip_ranges=[
                 {"range_name": range_name, "ip_cidr_range": block} for range_name, block in args.pods.items()
@@ -57,7 +60,7 @@ class Network(pulumi.ComponentResource):
             region=args.region,
             network=network.id,
             ip_cidr_range=args.proxies,
-            # Regional load balancers need one such subnet a region
+            # Regional load balancers need one such subnet in each region
             # (https://cloud.google.com/load-balancing/docs/proxy-only-subnets).
             purpose="REGIONAL_MANAGED_PROXY",
             role="ACTIVE",
@@ -81,7 +84,8 @@ class Network(pulumi.ComponentResource):
             name=f"{name}-deny-ingress",
             network=network.id,
             direction="INGRESS",
-            # What the VPC implies anyway, made visible and logged. GKE's own rules, at 1000, come first.
+            # The VPC's implied rule denies the same; this one is visible and logged. GKE's rules, with
+            # priority 1000, are evaluated before it.
             priority=65534,
             denies=[{"protocol": "all"}],
             source_ranges=["0.0.0.0/0"],

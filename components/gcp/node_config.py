@@ -1,4 +1,4 @@
-"""What every node of ours has, whatever it is for."""
+"""Settings of every GKE node, whether it has a TPU or not."""
 
 from collections.abc import Mapping
 
@@ -7,17 +7,17 @@ from pulumi_gcp.container import NodePoolNodeConfigArgsDict
 
 
 def node_settings(email: pulumi.Input[str], labels: Mapping[str, str]) -> NodePoolNodeConfigArgsDict:
-    """The account, the metadata server that hides it from pods, and verified boot.
+    """Returns the node's account, the metadata server that hides it from pods, and verified boot.
 
-    `labels` go to the virtual machines and their disks: the provider's own default labels do not.
+    `labels` are set on the virtual machines and their disks, where the provider's default labels are not.
     """
     return {
         "service_account": email,
-        # IAM decides alone what the account may do (the scope is the widest on purpose).
+        # The widest scope, on purpose: only IAM limits the account.
         "oauth_scopes": ["https://www.googleapis.com/auth/cloud-platform"],
         "workload_metadata_config": {"mode": "GKE_METADATA"},
         "shielded_instance_config": {"enable_secure_boot": True, "enable_integrity_monitoring": True},
         "resource_labels": dict(labels),
-        # GKE's own choice since 1.12, stated so that the ports it closes stay closed.
+        # GKE's default since 1.12, made explicit so that the legacy metadata endpoints stay disabled.
         "metadata": {"disable-legacy-endpoints": "true"},
     }

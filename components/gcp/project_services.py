@@ -1,4 +1,4 @@
-"""The Google APIs that a project must have enabled before anything else can be made in it."""
+"""Google APIs that must be enabled in a project before any other resource can be created in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ import pulumi_gcp as gcp
 
 @dataclass(frozen=True, kw_only=True)
 class ApisArgs:
-    """`services` are names such as `container.googleapis.com`."""
+    """Arguments of the component. `services` are names such as `container.googleapis.com`."""
 
     services: Sequence[str]
 
 
 class Apis(pulumi.ComponentResource):
-    """Enables services, and never disables one: others in the project may use it."""
+    """Enabled services. A destroy disables none of them, because others in the project may use them."""
 
     def __init__(self, name: str, args: ApisArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:gcp:Apis", name, None, opts)

@@ -1,4 +1,4 @@
-"""The ways to buy a TPU node or machine, as a node pool and an instance template say them."""
+"""Provisioning models of TPU capacity, as fields of a node pool and of an instance template."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -9,73 +9,84 @@ from pulumi_gcp.compute import (
 )
 from pulumi_gcp.container import NodePoolNodeConfigArgsDict
 
+ProvisioningModel = Literal["on-demand", "spot", "flex-start", "reservation"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReservationName:
-    """Name of a reservation, and of its project when that is another one that shares it."""
+    """Name of a reservation, and the project that owns it when that project shares it with this one."""
 
     name: str
     project: str | None = None
 
     @property
     def path(self) -> str:
-        """The name as an affinity has it: of a shared reservation with its project (the API's `values`)."""
+        """The value that a reservation affinity takes: a shared reservation includes its project."""
         return f"projects/{self.project}/reservations/{self.name}" if self.project else self.name
 
 
 @dataclass(frozen=True, kw_only=True)
-class Purchase:
-    """How nodes are bought. `reservation` is set where `way` is "reservation".
+class Provisioning:
+    """How Google provides a node or a machine."""
 
-    `max_run_seconds` is the life of a flex-start node.
-    """
-
-    way: Literal["on-demand", "spot", "flex-start", "reservation"]
+    model: ProvisioningModel
     reservation: ReservationName | None = None
+    """Set for the model "reservation", and only for it."""
     max_run_seconds: int | None = None
+    """Seconds after which Google deletes a flex-start machine. Set for the model "flex-start"."""
 
 
-def bought(purchase: Purchase) -> NodePoolNodeConfigArgsDict:
-    """The node fields of one way to buy, and none of another's. The affinity is always said: unset, a node
-    takes any reservation that fits, and a spot or flex-start node may take none."""
-    none: NodePoolNodeConfigArgsDict = {
+def node_config_fields(provisioning: Provisioning) -> NodePoolNodeConfigArgsDict:
+    """Returns the fields of a node pool's node configuration that state the provisioning model.
+
+    The reservation affinity is always stated. If it is unset, a node uses any reservation that fits, and
+    GKE allows a spot or flex-start node to use none.
+    """
+    no_reservation: NodePoolNodeConfigArgsDict = {
         "reservation_affinity": {"consume_reservation_type": "NO_RESERVATION"}
     }
-    match purchase.way:
+    match provisioning.model:
         case "on-demand":
-            return none
+            return no_reservation
         case "spot":
-            return {**none, "spot": True}
+            return {**no_reservation, "spot": True}
         case "flex-start":
-            return {**none, "flex_start": True, "max_run_duration": f"{purchase.max_run_seconds}s"}
+            return {
+                **no_reservation,
+                "flex_start": True,
+                "max_run_duration": f"{provisioning.max_run_seconds}s",
+            }
         case "reservation":
-            assert purchase.reservation is not None
+            assert provisioning.reservation is not None
             return {
                 "reservation_affinity": {
                     "consume_reservation_type": "SPECIFIC_RESERVATION",
                     "key": "compute.googleapis.com/reservation-name",
-                    "values": [purchase.reservation.path],
+                    "values": [provisioning.reservation.path],
                 }
             }
 
 
-class Bought(NamedTuple):
-    """What a template says about its machines' capacity."""
+class TemplateFields(NamedTuple):
+    """Fields of an instance template that state the provisioning model."""
 
     scheduling: InstanceTemplateSchedulingArgsDict
     reservation_affinity: InstanceTemplateReservationAffinityArgsDict
 
 
-def machine(purchase: Purchase) -> Bought:
-    """The fields of one way to buy. A TPU machine cannot move, so host maintenance always ends it
-    (https://cloud.google.com/compute/docs/instances/host-maintenance-overview)."""
-    none: InstanceTemplateReservationAffinityArgsDict = {"type": "NO_RESERVATION"}
-    match purchase.way:
+def template_fields(provisioning: Provisioning) -> TemplateFields:
+    """Returns the fields of an instance template that state the provisioning model.
+
+    A TPU machine cannot migrate, so host maintenance always terminates it
+    (https://cloud.google.com/compute/docs/instances/host-maintenance-overview).
+    """
+    no_reservation: InstanceTemplateReservationAffinityArgsDict = {"type": "NO_RESERVATION"}
+    match provisioning.model:
         case "on-demand":
-            return Bought(_standard(), none)
+            return TemplateFields(_standard(), no_reservation)
         case "spot":
-            # Stopped, not deleted, on preemption: the group makes it anew with the same disk.
-            return Bought(
+            # STOP, not DELETE: the group then recreates a preempted machine with the same data disk.
+            return TemplateFields(
                 {
                     "provisioning_model": "SPOT",
                     "preemptible": True,
@@ -83,29 +94,29 @@ def machine(purchase: Purchase) -> Bought:
                     "on_host_maintenance": "TERMINATE",
                     "instance_termination_action": "STOP",
                 },
-                none,
+                no_reservation,
             )
         case "flex-start":
-            assert purchase.max_run_seconds is not None
-            return Bought(
+            assert provisioning.max_run_seconds is not None
+            return TemplateFields(
                 {
                     "provisioning_model": "FLEX_START",
                     "automatic_restart": False,
                     "on_host_maintenance": "TERMINATE",
                     "instance_termination_action": "DELETE",
-                    "max_run_duration": {"seconds": purchase.max_run_seconds},
+                    "max_run_duration": {"seconds": provisioning.max_run_seconds},
                 },
-                none,
+                no_reservation,
             )
         case "reservation":
-            assert purchase.reservation is not None
-            return Bought(
+            assert provisioning.reservation is not None
+            return TemplateFields(
                 _standard(),
                 {
                     "type": "SPECIFIC_RESERVATION",
                     "specific_reservation": {
                         "key": "compute.googleapis.com/reservation-name",
-                        "values": [purchase.reservation.path],
+                        "values": [provisioning.reservation.path],
                     },
                 },
             )

@@ -1,4 +1,4 @@
-"""A group of TPU VMs in whichever of a region's zones has capacity."""
+"""Managed instance group of TPU VMs that uses whichever zones of a region have capacity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,35 +6,23 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from components.gcp.instance_lifecycle import FAILED_MACHINES_ONLY
+from components.gcp.group_rollout import REPAIR_FAILED_MACHINES, RolloutArgs, group_options
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegionalGroupArgs:
-    """`group` is the physical name. Times in seconds, `wait_seconds` for one machine.
+    """Arguments of a regional group. `zones` are zones of `region`."""
 
-    With `second_slice` new machines serve before old ones go. With `new_group_first` a group that must be
-    another one is made before the old one goes. `on_error` is told why Google made no group.
-    """
-
-    group: pulumi.Input[str]
+    rollout: RolloutArgs
     region: str
     zones: Sequence[str]
-    template: pulumi.Input[str]
-    check: pulumi.Input[str]
-    size: int
-    port: int
-    initial_delay_seconds: int
-    wait_seconds: int
-    second_slice: bool
-    new_group_first: bool
-    on_error: pulumi.ErrorHook
 
 
 class RegionalGroup(pulumi.ComponentResource):
-    """As InstanceGroup, over several zones, and without a disk that outlives a repair: disks stay in a zone.
+    """A regional managed instance group. It works like `InstanceGroup`, except that no disk survives a
+    repair, because a disk cannot leave its zone.
 
-    Google has groups of single-host TPU slices in regions too: https://cloud.google.com/tpu/docs/tpus-and-migs
+    Google supports single-host TPU slices in regional groups: https://cloud.google.com/tpu/docs/tpus-and-migs
     """
 
     instances: pulumi.Output[str]
@@ -44,45 +32,38 @@ class RegionalGroup(pulumi.ComponentResource):
         self, name: str, args: RegionalGroupArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("tpuserve:gcp:RegionalGroup", name, None, opts)
-        wait = f"{args.wait_seconds}s"
-        # Google wants 0, or at least as many as zones.
+        rollout = args.rollout
+        # Google accepts 0, or a number that is at least the number of zones.
         all_zones = len(args.zones)
         group = gcp.compute.RegionInstanceGroupManager(
             f"{name}-group",
-            name=args.group,
+            name=rollout.group,
             region=args.region,
             distribution_policy_zones=list(args.zones),
-            # Where there is capacity; it excludes moving machines for an even spread
+            # ANY uses the zones that have capacity. It requires redistribution NONE in the update policy
             # (https://cloud.google.com/compute/docs/instance-groups/regional-mig-distribution-shape).
             distribution_policy_target_shape="ANY",
-            base_instance_name=args.group,
-            target_size=args.size,
-            versions=[{"instance_template": args.template}],
-            named_ports=[{"name": "http", "port": args.port}],
+            base_instance_name=rollout.group,
+            target_size=rollout.size,
+            versions=[{"instance_template": rollout.template}],
+            named_ports=[{"name": "http", "port": rollout.port}],
             auto_healing_policies={
-                "health_check": args.check,
-                "initial_delay_sec": args.initial_delay_seconds,
+                "health_check": rollout.health_check,
+                "initial_delay_sec": rollout.initial_delay_seconds,
             },
-            instance_lifecycle_policy=FAILED_MACHINES_ONLY,
-            # A machine that is replaced may come back in another zone.
+            instance_lifecycle_policy=REPAIR_FAILED_MACHINES,
+            # SUBSTITUTE, because the new machine may be in a different zone than the old one.
             update_policy={
                 "type": "PROACTIVE",
                 "minimal_action": "REPLACE",
                 "replacement_method": "SUBSTITUTE",
                 "instance_redistribution_type": "NONE",
-                "max_surge_fixed": all_zones if args.second_slice else 0,
-                "max_unavailable_fixed": 0 if args.second_slice else all_zones,
+                "max_surge_fixed": all_zones if rollout.second_slice else 0,
+                "max_unavailable_fixed": 0 if rollout.second_slice else all_zones,
             },
             wait_for_instances=True,
             wait_for_instances_status="UPDATED",
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                delete_before_replace=not args.new_group_first,
-                custom_timeouts=pulumi.CustomTimeouts(
-                    create=wait, update=f"{args.wait_seconds * args.size}s", delete=wait
-                ),
-                hooks=pulumi.ResourceHookBinding(on_error=[args.on_error]),
-            ),
+            opts=group_options(self, rollout),
         )
         self.instances = group.instance_group
         self.register_outputs({"instances": self.instances})

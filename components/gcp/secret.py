@@ -1,4 +1,4 @@
-"""A place for a secret value, and who may read it; the value itself is set elsewhere and never seen here."""
+"""Secret Manager secret and its readers. Its value is set outside of Pulumi and never enters the state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,17 +9,21 @@ import pulumi_gcp as gcp
 
 @dataclass(frozen=True, kw_only=True)
 class SecretArgs:
-    """`accessors` map a short name to an IAM member. Versions are kept in `region` alone."""
+    """Arguments of the secret."""
 
     secret_id: str
+    """Physical name."""
     region: str
+    """The only region in which versions are stored."""
     accessors: Mapping[str, pulumi.Input[str]]
+    """IAM members that may read the value, by a short name."""
 
 
 class Secret(pulumi.ComponentResource):
-    """A Secret Manager secret without a version: `gcloud secrets versions add` brings the value."""
+    """A secret without a version: `gcloud secrets versions add` sets the value."""
 
     secret_id: pulumi.Output[str]
+    """Name of the secret, without its project."""
 
     def __init__(self, name: str, args: SecretArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:gcp:Secret", name, None, opts)
@@ -32,7 +36,7 @@ class Secret(pulumi.ComponentResource):
             version_destroy_ttl="86400s",
             opts=child,
         )
-        # The secret may be protected and outlive its stack; nobody's access to it should.
+        # The secret may be protected and outlive its stack. Access to it must end with the stack.
         access = pulumi.ResourceOptions(parent=self, protect=False, retain_on_delete=False)
         for key, member in args.accessors.items():
             gcp.secretmanager.SecretIamMember(

@@ -1,4 +1,4 @@
-"""A service account, and the few things that it may do in the whole project."""
+"""Service account with its roles on the whole project."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +9,13 @@ import pulumi_gcp as gcp
 
 @dataclass(frozen=True, kw_only=True)
 class IdentityArgs:
-    """`account_id` has 6 to 30 characters. Roles on single resources belong to the resource's component."""
+    """Arguments of the account. Roles on single resources belong to the resource's component."""
 
     project: str
     account_id: str
+    """First part of the email, 6 to 30 characters."""
     purpose: str
+    """Display name."""
     project_roles: Sequence[str]
 
 
@@ -22,7 +24,7 @@ class Identity(pulumi.ComponentResource):
 
     email: pulumi.Output[str]
     member: pulumi.Output[str]
-    """As IAM writes it: `serviceAccount:<email>`."""
+    """IAM member: `serviceAccount:<email>`."""
 
     def __init__(self, name: str, args: IdentityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:gcp:Identity", name, None, opts)
@@ -40,7 +42,7 @@ class Identity(pulumi.ComponentResource):
                 project=args.project,
                 role=role,
                 member=self.member,
-                # The account may be protected and outlive its stack; its rights should not.
+                # The account may be protected and outlive its stack. Its roles must end with the stack.
                 opts=pulumi.ResourceOptions(parent=self, protect=False, retain_on_delete=False),
             )
         self.register_outputs({"email": self.email, "member": self.member})

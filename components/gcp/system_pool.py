@@ -1,4 +1,4 @@
-"""Small nodes for what a cluster runs for itself, and for staging weights."""
+"""Node pool of small CPU nodes for the cluster's system pods and for the weights Job."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,16 +13,19 @@ MACHINE = "e2-standard-4"
 
 @dataclass(frozen=True, kw_only=True)
 class SystemPoolArgs:
-    """`cluster` is its id. The nodes are spread over the zones of the cluster's region."""
+    """Arguments of the pool. GKE spreads the nodes over the zones of the cluster's region."""
 
     cluster: pulumi.Input[str]
+    """Id of the cluster."""
     location: pulumi.Input[str]
+    """Region of the cluster."""
     node_email: pulumi.Input[str]
+    """Email of the nodes' service account."""
     labels: Mapping[str, str]
 
 
 class SystemPool(pulumi.ComponentResource):
-    """One to three CPU nodes."""
+    """A pool of one to three CPU nodes."""
 
     def __init__(self, name: str, args: SystemPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:gcp:SystemPool", name, None, opts)
@@ -38,14 +41,14 @@ class SystemPool(pulumi.ComponentResource):
             node_config={
                 **node_settings(args.node_email, args.labels),
                 "machine_type": MACHINE,
-                # Staging weights uses the server's image: 20 GB unpacked.
+                # The weights Job uses the server's image, which takes 20 GB unpacked.
                 "disk_type": "pd-balanced",
                 "disk_size_gb": 100,
                 "reservation_affinity": {"consume_reservation_type": "NO_RESERVATION"},
             },
             opts=pulumi.ResourceOptions(
                 parent=self,
-                # The autoscaler owns the number of nodes; a new number here would replace the pool.
+                # The autoscaler owns the number of nodes. A changed initial count would replace the pool.
                 ignore_changes=["initialNodeCount"],
             ),
         )

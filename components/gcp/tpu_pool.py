@@ -1,4 +1,4 @@
-"""TPU nodes of one shape, bought one way."""
+"""Node pool of TPU nodes with one slice shape and one provisioning model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,79 +7,87 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components.gcp.node_config import node_settings
-from components.gcp.provisioning import Purchase, bought
+from components.gcp.provisioning import Provisioning, node_config_fields
 
 DISK_GB = 200
-"""Boot disk: the image unpacks to 20 GB, and the compile cache has the rest."""
+"""Size of a node's boot disk in GB: 20 GB for the unpacked image, the rest for the compile cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TpuPoolArgs:
-    """`pool` names shape and purchase, because Google can change neither: another shape is another pool.
-
-    `nodes` run always, up to `max_nodes` when the autoscaler wants more; flex-start starts from none.
-    `on_error` is told why Google made no pool.
-    """
+    """Arguments of the pool."""
 
     pool: str
+    """Physical name. It contains slice shape and provisioning model, because Google can change neither: a
+    change creates a pool with a new name before the old pool is deleted."""
     cluster: pulumi.Input[str]
+    """Id of the cluster."""
     location: pulumi.Input[str]
+    """Region of the cluster."""
     zone: str
+    """Zone of the nodes."""
     machine_type: str
     disk_type: str
-    purchase: Purchase
+    provisioning: Provisioning
     nodes: int
+    """Number of nodes that always run; a flex-start pool starts with none."""
     max_nodes: int
+    """Number of nodes up to which the autoscaler adds more."""
     node_email: pulumi.Input[str]
+    """Email of the nodes' service account."""
     labels: Mapping[str, str]
     on_error: pulumi.ErrorHook
+    """Hook that receives Google's reason when the pool could not be created."""
 
 
 class TpuPool(pulumi.ComponentResource):
     """One node pool of single-host slices.
 
-    No placement policy: GKE refuses a compact one for single-host slices
+    It has no placement policy, because GKE refuses a compact placement of single-host slices
     (github.com/AI-Hypercomputer/xpk, issue 825).
     """
 
     def __init__(self, name: str, args: TpuPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:gcp:TpuPool", name, None, opts)
-        flex = args.purchase.way == "flex-start"
-        least = 0 if flex else args.nodes
+        flex_start = args.provisioning.model == "flex-start"
+        min_nodes = 0 if flex_start else args.nodes
         gcp.container.NodePool(
             f"{name}-{args.pool}",
             name=args.pool,
             cluster=args.cluster,
             location=args.location,
-            # A slice is in one zone; several would multiply the counts below.
+            # One zone: a slice is in one zone, and several zones would multiply the counts below.
             node_locations=[args.zone],
-            initial_node_count=least,
-            # Counts a zone, not in total: with the latter GKE refuses TPU pools
+            initial_node_count=min_nodes,
+            # Counts for each zone. GKE refuses TPU pools with total counts
             # (github.com/vllm-project/ci-infra, pull request 545).
             autoscaling={
-                "min_node_count": least,
+                "min_node_count": min_nodes,
                 "max_node_count": args.max_nodes,
                 "location_policy": "ANY",
             },
-            # Flex-start nodes are never repaired, they end
+            # GKE does not repair flex-start nodes
             # (https://cloud.google.com/kubernetes-engine/docs/concepts/dws).
-            management={"auto_repair": not flex, "auto_upgrade": True},
-            # GKE sets the strategy of flex-start pools itself, to SHORT_LIVED. The provider does not accept
-            # that value, so the block is left out for them. A spare slice to surge into is what nobody has.
-            upgrade_settings=(None if flex else {"strategy": "SURGE", "max_surge": 0, "max_unavailable": 1}),
+            management={"auto_repair": not flex_start, "auto_upgrade": True},
+            # No spare TPU quota to surge with, so upgrade in place: one node unavailable at a time. GKE sets
+            # the strategy of flex-start pools to SHORT_LIVED. The provider does not accept that value, so
+            # the block is left out for them.
+            upgrade_settings=(
+                None if flex_start else {"strategy": "SURGE", "max_surge": 0, "max_unavailable": 1}
+            ),
             node_config={
                 **node_settings(args.node_email, args.labels),
                 "machine_type": args.machine_type,
                 "disk_type": args.disk_type,
                 "disk_size_gb": DISK_GB,
-                **bought(args.purchase),
+                **node_config_fields(args.provisioning),
             },
             opts=pulumi.ResourceOptions(
                 parent=self,
-                # The autoscaler owns the number of nodes; a new number here would replace the pool.
+                # The autoscaler owns the number of nodes. A changed initial count would replace the pool.
                 ignore_changes=["initialNodeCount"],
                 hooks=pulumi.ResourceHookBinding(on_error=[args.on_error]),
-                # Google answers a stock-out itself; this only outlasts it.
+                # Longer than GKE takes to report a stockout, so that its reason is the reported error.
                 custom_timeouts=pulumi.CustomTimeouts(create="60m", update="60m", delete="60m"),
             ),
         )

@@ -1,4 +1,4 @@
-"""Lets the pods of one Kubernetes service account act as a Google service account."""
+"""Workload Identity: pods of one Kubernetes service account act as a Google service account."""
 
 from dataclasses import dataclass
 
@@ -8,20 +8,23 @@ import pulumi_gcp as gcp
 
 @dataclass(frozen=True, kw_only=True)
 class WorkloadIdentityArgs:
-    """`email` is Google's account; namespace and account are Kubernetes' names."""
+    """Arguments of the binding."""
 
     project: str
     email: pulumi.Input[str]
+    """Email of the Google service account."""
     namespace: str
+    """Kubernetes namespace."""
     account: str
+    """Name of the Kubernetes service account."""
 
 
 class WorkloadIdentity(pulumi.ComponentResource):
-    """The binding, which can exist only after the project's first cluster: its identity pool comes with it
+    """The IAM binding. It needs the project's identity pool, which Google creates with the first cluster
     (github.com/terraform-google-modules/terraform-google-kubernetes-engine, issue 916)."""
 
     annotations: dict[str, pulumi.Output[str]]
-    """What the Kubernetes account must carry."""
+    """Annotations that the Kubernetes service account must have."""
 
     def __init__(
         self, name: str, args: WorkloadIdentityArgs, opts: pulumi.ResourceOptions | None = None
@@ -33,12 +36,12 @@ class WorkloadIdentity(pulumi.ComponentResource):
                 "projects/", args.project, "/serviceAccounts/", args.email
             ),
             role="roles/iam.workloadIdentityUser",
-            # The namespace belongs to one stack, because the pool is the whole project's: a pod of the same
-            # name in another cluster would be the same to Google.
+            # The identity pool belongs to the project, so Google cannot distinguish equal names in two
+            # clusters. Therefore each stack has its own namespace.
             member=f"serviceAccount:{args.project}.svc.id.goog[{args.namespace}/{args.account}]",
             opts=pulumi.ResourceOptions(parent=self),
         )
-        # From the binding, so that no pod starts before it may act.
-        email = pulumi.Output.all(args.email, binding.id).apply(lambda both: str(both[0]))
+        # Depends on the binding, so that no pod starts before it may act as the account.
+        email = pulumi.Output.all(args.email, binding.id).apply(lambda values: str(values[0]))
         self.annotations = {"iam.gke.io/gcp-service-account": email}
         self.register_outputs({"annotations": self.annotations})

@@ -1,1 +1,1 @@
-"""Objects in a Kubernetes cluster, one component a file."""
+"""Objects in a Kubernetes cluster, one component in each file."""

@@ -1,4 +1,4 @@
-"""A ComputeClass: GKE makes the node itself, by the first way to buy that has capacity."""
+"""ComputeClass: GKE creates a node by the first provisioning option that has capacity."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,62 +6,67 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.gcp.provisioning import Purchase
+from components.gcp.provisioning import Provisioning
 from components.gcp.tpu_pool import DISK_GB
 from serving.hardware.accelerators import Accelerator
 
 RECYCLE_SECONDS = 3600
-"""A flex-start node looks for its successor this long before it ends."""
+"""Seconds before the end of a flex-start node at which GKE starts to look for its successor."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeClassArgs:
-    """`rungs` in the order in which GKE tries them."""
+    """Arguments of the class."""
 
     class_name: str
+    """Name of the ComputeClass object."""
     accelerator: Accelerator
     zone: str
     disk_type: str
-    rungs: Sequence[Purchase]
+    options: Sequence[Provisioning]
+    """Provisioning options in the order in which GKE tries them."""
     node_email: pulumi.Input[str]
+    """Email of the nodes' service account."""
 
 
 class ComputeClass(pulumi.ComponentResource):
-    """Needs GKE 1.33.3-gke.1136000: from there node pools are created for the class without cluster-wide
+    """A ComputeClass for slices of one shape.
+
+    It needs GKE 1.33.3-gke.1136000 or later, which creates node pools for a class without cluster-wide
     auto-provisioning. Fields: https://cloud.google.com/kubernetes-engine/docs/reference/crds/computeclass
     """
 
     name: pulumi.Output[str]
-    """What a pod selects as `cloud.google.com/compute-class`, instead of the TPU labels."""
+    """Value of the node selector `cloud.google.com/compute-class`, which a pod has instead of TPU labels."""
 
     def __init__(self, name: str, args: ComputeClassArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:kubernetes:ComputeClass", name, None, opts)
-        made = k8s.apiextensions.CustomResource(
+        compute_class = k8s.apiextensions.CustomResource(
             f"{name}-class",
             api_version="cloud.google.com/v1",
             kind="ComputeClass",
             metadata={"name": args.class_name},
             spec={
-                "priorities": [priority(args, rung) for rung in args.rungs],
+                "priorities": [priority(args, option) for option in args.options],
                 "nodePoolAutoCreation": {"enabled": True},
                 "nodePoolConfig": {"serviceAccount": args.node_email},
-                # Never another machine: no other has a TPU.
+                # No fallback to a machine of a general type, because it has no TPU.
                 "whenUnsatisfiable": "DoNotScaleUp",
-                # Moving a running server to a cheaper node costs a boot; releases move it soon enough.
+                # A migration to a cheaper node costs a boot. The next release moves the server anyway.
                 "activeMigration": {"optimizeRulePriority": False},
             },
             opts=pulumi.ResourceOptions(parent=self),
         )
-        # From the class, so that no pod asks for one that is not there yet.
-        self.name = made.id.apply(lambda _: args.class_name)
+        # Depends on the object, so that no pod selects a class that does not exist yet.
+        self.name = compute_class.id.apply(lambda _: args.class_name)
         self.register_outputs({"name": self.name})
 
 
-def priority(args: ComputeClassArgs, rung: Purchase) -> dict[str, object]:
-    """One rung as GKE writes it."""
-    found: dict[str, object] = {
+def priority(args: ComputeClassArgs, option: Provisioning) -> dict[str, object]:
+    """Returns one provisioning option as an item of `spec.priorities`."""
+    fields: dict[str, object] = {
         "machineType": args.accelerator.machine_type,
-        "spot": rung.way == "spot",
+        "spot": option.model == "spot",
         "tpu": {
             "type": args.accelerator.gke_accelerator,
             "count": args.accelerator.chips,
@@ -69,15 +74,15 @@ def priority(args: ComputeClassArgs, rung: Purchase) -> dict[str, object]:
         },
         "storage": {"bootDiskType": args.disk_type, "bootDiskSize": DISK_GB},
     }
-    if rung.way == "reservation":
-        assert rung.reservation is not None
-        project = {"project": rung.reservation.project} if rung.reservation.project else {}
-        # A named reservation brings its zones; GKE takes no location beside it.
-        named = {"name": rung.reservation.name, "zones": [args.zone], **project}
-        found["reservations"] = {"affinity": "Specific", "specific": [named]}
+    if option.model == "reservation":
+        assert option.reservation is not None
+        project = {"project": option.reservation.project} if option.reservation.project else {}
+        # The reservation states the zones. GKE accepts no `location` beside it.
+        reservation = {"name": option.reservation.name, "zones": [args.zone], **project}
+        fields["reservations"] = {"affinity": "Specific", "specific": [reservation]}
     else:
-        found["location"] = {"zones": [args.zone]}
-    if rung.way == "flex-start":
-        found["flexStart"] = {"enabled": True, "nodeRecycling": {"leadTimeSeconds": RECYCLE_SECONDS}}
-        found["maxRunDurationSeconds"] = rung.max_run_seconds
-    return found
+        fields["location"] = {"zones": [args.zone]}
+    if option.model == "flex-start":
+        fields["flexStart"] = {"enabled": True, "nodeRecycling": {"leadTimeSeconds": RECYCLE_SECONDS}}
+        fields["maxRunDurationSeconds"] = option.max_run_seconds
+    return fields

@@ -1,5 +1,6 @@
-"""The load balancer in front of a server: TLS at the door, long answers allowed, `/v1` and nothing else."""
+"""Load balancer in front of a GKE server: it terminates TLS, allows long answers and routes only `/v1`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,44 +11,50 @@ import pulumi_kubernetes as k8s
 from serving.deploy import container_layout
 from serving.startup.timeouts import Lifecycle
 
-# https://cloud.google.com/kubernetes-engine/docs/concepts/gateway-api#gatewayclass - both regional, so both
-# take the same certificate and call from the same subnet of proxies.
+# Both classes are regional, so both accept the same certificate and call from the same proxy-only subnet
+# (https://cloud.google.com/kubernetes-engine/docs/concepts/gateway-api#gatewayclass).
 CLASSES = {"internal": "gke-l7-rilb", "public": "gke-l7-regional-external-managed"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayArgs:
-    """`service` is the Service's name; `certificate` one of Certificate Manager's, in `region`."""
+    """Arguments of the load balancer."""
 
     gateway: str
+    """Prefix of the address, the Gateway and the route; name of the two policies."""
     region: str
     subnetwork: pulumi.Input[str]
+    """Self link of the subnet from which an internal address is taken."""
     namespace: pulumi.Input[str]
     service: str
+    """Name of the server's Service."""
     exposure: Literal["internal", "public"]
     hostname: str
     certificate: pulumi.Input[str]
+    """Name of a Certificate Manager certificate in `region`."""
     lifecycle: Lifecycle
 
 
 class Gateway(pulumi.ComponentResource):
-    """Gateway, route and the two policies that tell Google how to treat the server."""
+    """A Gateway with its address and route, and the two policies of its backend."""
 
     address: pulumi.Output[str]
-    """The address that the hostname must resolve to."""
+    """IP address that the hostname has to resolve to."""
 
     def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:kubernetes:Gateway", name, None, opts)
         internal = args.exposure == "internal"
-        # Neither an address nor a Gateway changes sides: the other side is another one.
-        own = f"{args.gateway}-{args.exposure}"
+        # An address or Gateway cannot switch between internal and public; changing `exposure` creates new
+        # ones, hence the suffix.
+        exposed_name = f"{args.gateway}-{args.exposure}"
         address = gcp.compute.Address(
             f"{name}-address",
-            name=own,
+            name=exposed_name,
             region=args.region,
             address_type="INTERNAL" if internal else "EXTERNAL",
             subnetwork=args.subnetwork if internal else None,
-            # The Gateway uses the old one until it has the new one; the provider would delete it first.
+            # The Gateway uses the old address until it has the new one. By default the provider would delete
+            # the old address first.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=False),
         )
         gateway_api = "gateway.networking.k8s.io/v1"
@@ -66,11 +73,11 @@ class Gateway(pulumi.ComponentResource):
             f"{name}-gateway",
             gateway_api,
             "Gateway",
-            (own, args.namespace),
+            {"name": exposed_name, "namespace": args.namespace},
             {
                 "gatewayClassName": CLASSES[args.exposure],
                 "addresses": [{"type": "NamedAddress", "value": address.name}],
-                # No listener for plain HTTP: a key that was sent there would be lost already.
+                # No listener for plain HTTP: a client would have sent its API key in plain text.
                 "listeners": [listener],
             },
         )
@@ -78,11 +85,11 @@ class Gateway(pulumi.ComponentResource):
             f"{name}-route",
             gateway_api,
             "HTTPRoute",
-            (own, args.namespace),
+            {"name": exposed_name, "namespace": args.namespace},
             {
-                "parentRefs": [{"name": gateway.id.apply(lambda _: own), "sectionName": "https"}],
+                "parentRefs": [{"name": gateway.id.apply(lambda _: exposed_name), "sectionName": "https"}],
                 "hostnames": [args.hostname],
-                # Metrics, health and documentation stay inside.
+                # Metrics, health and documentation are not reachable from outside.
                 "rules": [
                     {
                         "matches": [{"path": {"type": "PathPrefix", "value": "/v1"}}],
@@ -91,51 +98,56 @@ class Gateway(pulumi.ComponentResource):
                 ],
             },
         )
-        for kind, default in policies(args.lifecycle).items():
+        for kind, default in backend_policies(args.lifecycle).items():
             target = {"group": "", "kind": "Service", "name": args.service}
             self._object(
                 f"{name}-{kind}",
                 "networking.gke.io/v1",
                 kind,
-                (args.gateway, args.namespace),
+                {"name": args.gateway, "namespace": args.namespace},
                 {"default": default, "targetRef": target},
             )
         self.address = address.address
         self.register_outputs({"address": self.address})
 
     def _object(
-        self, name: str, api: str, kind: str, place: tuple[str, pulumi.Input[str]], spec: dict[str, object]
+        self,
+        name: str,
+        api_version: str,
+        kind: str,
+        metadata: Mapping[str, pulumi.Input[str]],
+        spec: dict[str, object],
     ) -> k8s.apiextensions.CustomResource:
         return k8s.apiextensions.CustomResource(
             name,
-            api_version=api,
+            api_version=api_version,
             kind=kind,
-            metadata={"name": place[0], "namespace": place[1]},
+            metadata=dict(metadata),
             spec=spec,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
 
-def policies(life: Lifecycle) -> dict[str, dict[str, object]]:
-    """The settings of the backend by kind of policy; both target the Service.
+def backend_policies(lifecycle: Lifecycle) -> dict[str, dict[str, object]]:
+    """Returns the `default` block of each policy of the backend, by the policy's kind.
 
     Fields: https://googlecloudplatform.github.io/gke-gateway-api
     """
     return {
         "GCPBackendPolicy": {
-            # 30 seconds unless told, which cuts long answers off.
-            "timeoutSec": life.route_seconds,
-            "connectionDraining": {"drainingTimeoutSec": life.route_drain_seconds},
+            # The default is 30 seconds, which would cut long answers off.
+            "timeoutSec": lifecycle.route_seconds,
+            "connectionDraining": {"drainingTimeoutSec": lifecycle.route_drain_seconds},
             "logging": {"enabled": True, "sampleRate": 1000000},
         },
         "HealthCheckPolicy": {
-            "checkIntervalSec": life.readiness_period_seconds,
-            "timeoutSec": life.probe_timeout_seconds,
+            "checkIntervalSec": lifecycle.readiness_period_seconds,
+            "timeoutSec": lifecycle.probe_timeout_seconds,
             "healthyThreshold": 1,
-            "unhealthyThreshold": life.readiness_failure_threshold,
+            "unhealthyThreshold": lifecycle.readiness_failure_threshold,
             "config": {
                 "type": "HTTP",
-                # `/` is what Google asks unless told, and there is nothing.
+                # The default health-check path is `/`, which vLLM does not serve.
                 "httpHealthCheck": {
                     "portSpecification": "USE_FIXED_PORT",
                     "port": container_layout.PORT,

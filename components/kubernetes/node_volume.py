@@ -1,4 +1,4 @@
-"""A folder of the one local node as a persistent volume: data there outlives pods, claims and stacks."""
+"""Folder of the local node as a persistent volume, whose data outlives pods, claims and stacks."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,21 @@ import pulumi_kubernetes as k8s
 
 @dataclass(frozen=True, kw_only=True)
 class NodeVolumeArgs:
-    """`path` is on the node; `size` is a Kubernetes quantity that nothing enforces on a plain folder."""
+    """Arguments of the volume."""
 
     namespace: pulumi.Input[str]
     path: str
+    """Folder on the node."""
     size: str
+    """Kubernetes quantity. Nothing enforces it on a plain folder."""
     read_only: bool
 
 
 class NodeVolume(pulumi.ComponentResource):
-    """PersistentVolume on a node's folder and the claim that is bound to it, and to nothing else."""
+    """A PersistentVolume on a node's folder, and the one claim that may bind to it."""
 
     claim_name: pulumi.Output[str]
+    """Name of the claim, for a pod's volumes."""
 
     def __init__(self, name: str, args: NodeVolumeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:kubernetes:NodeVolume", name, None, opts)
@@ -31,7 +34,7 @@ class NodeVolume(pulumi.ComponentResource):
                 "capacity": {"storage": args.size},
                 "access_modes": modes,
                 "storage_class_name": "",
-                # The folder belongs to the machine: destroying the stack never deletes what is in it.
+                # The folder belongs to the machine. A destroy never deletes its content.
                 "persistent_volume_reclaim_policy": "Retain",
                 "host_path": {"path": args.path, "type": "Directory"},
                 "claim_ref": {"namespace": args.namespace, "name": name},

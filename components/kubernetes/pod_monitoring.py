@@ -1,4 +1,4 @@
-"""Metrics of a server into Google's Managed Prometheus, which every new GKE cluster runs."""
+"""PodMonitoring: Google's Managed Prometheus, which every new GKE cluster runs, collects vLLM's metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-SECONDS = 30
-"""Between two readings; what Google's page for vLLM takes."""
+SCRAPE_SECONDS = 30
+"""Seconds between two scrapes, the value on Google's page for vLLM (see `Metrics`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricsArgs:
-    """`labels` select the pods of `namespace`."""
+    """Arguments of the object. `labels` select the pods of `namespace`."""
 
     namespace: pulumi.Input[str]
     labels: Mapping[str, str]
 
 
 class Metrics(pulumi.ComponentResource):
-    """A PodMonitoring: the collector on the pod's own node reads `/metrics`, which asks for no key.
+    """A PodMonitoring object. The collector on the pod's node reads `/metrics`, which needs no API key.
 
     https://cloud.google.com/stackdriver/docs/managed-prometheus/exporters/vllm; fields:
     https://github.com/GoogleCloudPlatform/prometheus-engine/blob/main/doc/api.md#podmonitoring
@@ -34,9 +34,9 @@ class Metrics(pulumi.ComponentResource):
             metadata={"name": name, "namespace": args.namespace, "labels": dict(args.labels)},
             spec={
                 "selector": {"matchLabels": dict(args.labels)},
-                # By its name in the pod: with a number the metrics would not say which container they are of.
-                "endpoints": [{"port": "http", "path": "/metrics", "interval": f"{SECONDS}s"}],
-                # A release that is slower than the one before it shows as another line.
+                # By the port's name: with a number the metrics would not name their container.
+                "endpoints": [{"port": "http", "path": "/metrics", "interval": f"{SCRAPE_SECONDS}s"}],
+                # A separate time series for each release, so that a slower release is visible.
                 "targetLabels": {"fromPod": [{"from": "tpuserve/release", "to": "release"}]},
             },
             opts=pulumi.ResourceOptions(parent=self),

@@ -1,4 +1,4 @@
-"""A secret of Secret Manager as a file in a pod, fetched by the node with the pod's own identity."""
+"""Secret of Secret Manager as a file in a pod. The node fetches it with the pod's identity."""
 
 from dataclasses import dataclass
 
@@ -10,24 +10,26 @@ from pulumi_kubernetes.core.v1 import VolumeArgsDict
 
 @dataclass(frozen=True, kw_only=True)
 class SecretMountArgs:
-    """`file` is the name that the secret's latest version gets in the volume."""
+    """Arguments of the mount."""
 
     project: str
+    """Project of the secret."""
     namespace: pulumi.Input[str]
     secret_id: pulumi.Input[str]
     file: str
+    """File name of the secret's latest version in the volume."""
 
 
 class SecretMount(pulumi.ComponentResource):
-    """A SecretProviderClass of GKE's Secret Manager add-on: names and paths, never a value
+    """A SecretProviderClass of GKE's Secret Manager add-on. It holds names and paths, and no value
     (https://cloud.google.com/secret-manager/docs/secret-manager-managed-csi-component)."""
 
     volume: VolumeArgsDict
-    """The volume's source; a pod without a readable version does not start."""
+    """Volume for the pod. A pod whose account cannot read a version does not start."""
 
     def __init__(self, name: str, args: SecretMountArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:kubernetes:SecretMount", name, None, opts)
-        made = k8s.apiextensions.CustomResource(
+        provider_class = k8s.apiextensions.CustomResource(
             f"{name}-class",
             api_version="secrets-store.csi.x-k8s.io/v1",
             kind="SecretProviderClass",
@@ -35,9 +37,9 @@ class SecretMount(pulumi.ComponentResource):
             spec={
                 "provider": "gke",
                 "parameters": {
-                    # The latest version, so that a new key is in use two minutes after it is added.
+                    # The latest version: with the cluster's rotation a new value is in use in two minutes.
                     "secrets": pulumi.Output.from_input(args.secret_id).apply(
-                        lambda secret: _list(f"projects/{args.project}/secrets/{secret}", args.file)
+                        lambda secret: _secret_list(f"projects/{args.project}/secrets/{secret}", args.file)
                     )
                 },
             },
@@ -48,12 +50,12 @@ class SecretMount(pulumi.ComponentResource):
             "csi": {
                 "driver": "secrets-store-gke.csi.k8s.io",
                 "read_only": True,
-                "volume_attributes": {"secretProviderClass": made.id.apply(lambda _: name)},
+                "volume_attributes": {"secretProviderClass": provider_class.id.apply(lambda _: name)},
             },
         }
         self.register_outputs({})
 
 
-def _list(secret: str, file: str) -> str:
-    """The driver's own YAML: which version becomes which file."""
+def _secret_list(secret: str, file: str) -> str:
+    """Returns the driver's YAML list of secret versions and their file names."""
     return yaml.safe_dump([{"resourceName": f"{secret}/versions/latest", "path": file}], sort_keys=False)

@@ -1,4 +1,4 @@
-"""The security contexts of every pod of ours: no root, no capability, no writable image, no token."""
+"""Security contexts of every pod: no root, no capabilities, no writable image."""
 
 from typing import TYPE_CHECKING
 

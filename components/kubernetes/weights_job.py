@@ -1,4 +1,4 @@
-"""Puts one revision of a model into the bucket, once, before a server reads it."""
+"""Job that copies one revision of a model from Hugging Face into the bucket, before a server reads it."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,27 +9,37 @@ import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import PodSpecArgsDict, VolumeArgsDict, VolumeMountArgsDict
 
 from components.kubernetes import security_context
-from components.kubernetes.egress_rules import GOOGLE_APIS, INTERNET, METADATA, NAMES
+from components.kubernetes.egress_rules import DNS, GOOGLE_APIS, INTERNET, METADATA
 from components.kubernetes.secret_mount import SecretMount, SecretMountArgs
 from serving.deploy import container_layout
 
-TOKEN_FILE = "hugging-face-token"
+ACCOUNT = "weights"
+"""Name of the Job's Kubernetes service account."""
 SCRIPT = "stage_weights.py"
+TOKEN_FILE = "hugging-face-token"
+BYTES_PER_SECOND = 10e6
+"""Assumed: the slowest download that is still worth waiting for."""
+IMAGE_SECONDS = 900
+"""Assumed: seconds to pull and unpack the server's image (20 GB) on a small node."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """One revision of a model, as `repository` has it, to be kept in `bucket` under `directory`."""
+    """One revision of a model and its place in the bucket."""
 
     repository: str
+    """Repository on Hugging Face, `organization/name`."""
     revision: str
+    """Commit of the repository."""
     model: str
+    """Name of the model's folder below `directory`."""
     bytes: int
+    """Size of all files in bytes."""
     bucket: pulumi.Input[str]
 
     @property
     def directory(self) -> str:
-        """Where in the bucket the folder with the model's name is; a revision never changes."""
+        """Folder in the bucket that holds the model's folder. Its content never changes."""
         return f"weights/{self.revision}"
 
 
@@ -41,7 +51,7 @@ def staging_pod(
     script_config_map: str,
     token: VolumeArgsDict | None,
 ) -> PodSpecArgsDict:
-    """The server's image runs the script: it has the two libraries that this takes, and is there anyway."""
+    """Returns the Job's pod. It uses the server's image, which has the script's two libraries."""
     command: list[pulumi.Input[str]] = ["python3", f"{container_layout.AGENT}/{SCRIPT}"]
     command += ["--repository", weights.repository, "--revision", weights.revision]
     command += ["--bucket", weights.bucket, "--prefix", f"{weights.directory}/{weights.model}"]
@@ -68,7 +78,7 @@ def staging_pod(
                 "image": image,
                 "command": command,
                 "env": [{"name": "HOME", "value": "/tmp"}],
-                # Four files at a time, each held in memory by the piece.
+                # The script copies four files at a time, each in pieces that it holds in memory.
                 "resources": {
                     "requests": {"cpu": "2", "memory": "4Gi"},
                     "limits": {"memory": "4Gi"},
@@ -81,34 +91,30 @@ def staging_pod(
     }
 
 
-ACCOUNT = "weights"
-BYTES_PER_SECOND = 10e6
-"""Assumed: the slowest pace that is still worth waiting for."""
-IMAGE_SECONDS = 900
-"""Assumed: pulling and unpacking the server's image (20 GB) on a small node."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class WeightsJobArgs:
-    """`script` is the program's text; `token_secret` is Secret Manager's id, None for an open model.
-
-    `image_name` is the image's name wherever it is pulled from: it is part of what the Job is.
-    """
+    """Arguments of the Job."""
 
     project: str
     namespace: pulumi.Input[str]
     account_annotations: Mapping[str, pulumi.Input[str]]
+    """Annotations of the Kubernetes service account."""
     image: pulumi.Input[str]
+    """Reference of the server's image in the registry that this cluster pulls from."""
     image_name: str
+    """Reference of the image without that registry. The Job's name depends on it."""
     script: str
+    """Text of the script."""
     weights: Weights
     token_secret: pulumi.Input[str] | None
+    """Name of the secret with the Hugging Face token; None for a model that needs no token."""
 
 
 class WeightsJob(pulumi.ComponentResource):
-    """A Job that ends when every file of the revision is in the bucket, with its own identity and token.
+    """A Job that ends when every file of the revision is in the bucket. It has a separate identity and token.
 
-    Its name is a hash of what it does: another revision is another Job, and a finished one never runs again.
+    The Job's name contains a hash of its inputs, so a new revision creates a new Job, and a finished Job
+    never runs again.
     """
 
     def __init__(self, name: str, args: WeightsJobArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -140,7 +146,7 @@ class WeightsJob(pulumi.ComponentResource):
             spec={
                 "pod_selector": {"match_labels": labels},
                 "policy_types": ["Ingress", "Egress"],
-                "egress": [NAMES, METADATA, GOOGLE_APIS, INTERNET],
+                "egress": [DNS, METADATA, GOOGLE_APIS, INTERNET],
             },
             opts=child,
         )
@@ -155,7 +161,7 @@ class WeightsJob(pulumi.ComponentResource):
             f"{name}-job",
             metadata={"name": job, "namespace": args.namespace, "labels": labels},
             spec={
-                # What is there already is not fetched again, so another try goes on where one ended.
+                # The script skips files that are in the bucket already, so each retry continues the copy.
                 "backoff_limit": 4,
                 "active_deadline_seconds": deadline,
                 "template": {
@@ -168,7 +174,7 @@ class WeightsJob(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[account, script, traffic],
-                # Longer than the Job's own deadline, so that its reason is what is reported.
+                # Longer than the Job's deadline, so that Kubernetes' reason is the reported error.
                 custom_timeouts=pulumi.CustomTimeouts(create=f"{deadline + 300}s"),
             ),
         )
@@ -176,7 +182,7 @@ class WeightsJob(pulumi.ComponentResource):
 
 
 def job_name(name: str, args: WeightsJobArgs) -> str:
-    """The name with eight digits that stand for script, image, model and revision."""
+    """Returns the Job's name: `name` and eight digits of a hash of script, image, model and revision."""
     weights = args.weights
-    what = (args.script, args.image_name, weights.repository, weights.revision, weights.model)
-    return f"{name}-{hashlib.sha256('|'.join(what).encode()).hexdigest()[:8]}"
+    content = (args.script, args.image_name, weights.repository, weights.revision, weights.model)
+    return f"{name}-{hashlib.sha256('|'.join(content).encode()).hexdigest()[:8]}"

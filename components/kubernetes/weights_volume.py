@@ -1,4 +1,4 @@
-"""Staged weights as files in a pod, read from the bucket by Cloud Storage FUSE."""
+"""Volumes that show the bucket's weights as files in a pod, by Cloud Storage FUSE."""
 
 import math
 
@@ -9,9 +9,9 @@ from serving.deploy import container_layout
 from serving.hardware import host_resources
 from serving.messages.units import GIB
 
-# As Google mounts the same model for the same server (github.com/GoogleCloudPlatform/accelerated-platforms,
-# online-inference-tpu/vllm/base/deployment.yaml): every file is fetched in parallel parts into memory, and
-# what was learnt of the bucket is kept, because staged weights never change.
+# The options of Google's own vLLM server (github.com/GoogleCloudPlatform/accelerated-platforms,
+# online-inference-tpu/vllm/base/deployment.yaml). Every file is downloaded in parallel parts into memory. The
+# metadata caches never expire, because staged weights never change.
 OPTIONS = (
     "implicit-dirs",
     "metadata-cache:ttl-secs:-1",
@@ -21,19 +21,20 @@ OPTIONS = (
     "file-cache:max-size-mb:-1",
     "file-cache:cache-file-for-range-read:true",
     "file-cache:enable-parallel-downloads:true",
-    # The server is not root: https://cloud.google.com/kubernetes-engine/docs/how-to/cloud-storage-fuse-csi-driver-perf
+    # The server does not run as root:
+    # https://cloud.google.com/kubernetes-engine/docs/how-to/cloud-storage-fuse-csi-driver-perf
     f"uid={container_layout.USER}",
     f"gid={container_layout.USER}",
 )
 
 
 def cache_gib(weight_bytes: int) -> int:
-    """Memory of the file cache."""
+    """Returns the size of the file cache in GiB, which is memory of the node."""
     return math.ceil(host_resources.file_cache_bytes(weight_bytes) / GIB)
 
 
 def weights_volume(bucket: pulumi.Input[str], directory: str) -> VolumeArgsDict:
-    """The folder `directory` of the bucket, read-only."""
+    """Returns a read-only volume with the folder `directory` of the bucket."""
     return {
         "name": "models",
         "csi": {
@@ -48,7 +49,8 @@ def weights_volume(bucket: pulumi.Input[str], directory: str) -> VolumeArgsDict:
 
 
 def cache_volume(weight_bytes: int) -> VolumeArgsDict:
-    """The file cache, under the name that the driver looks for. v6e machines have no local SSD."""
+    """Returns the volume of the file cache, with the name that the driver expects. It is in memory, because
+    v6e machines have no local SSD."""
     return {
         "name": "gke-gcsfuse-cache",
         "empty_dir": {"medium": "Memory", "size_limit": f"{cache_gib(weight_bytes)}Gi"},
@@ -56,8 +58,10 @@ def cache_volume(weight_bytes: int) -> VolumeArgsDict:
 
 
 def annotations(weight_bytes: int) -> dict[str, str]:
-    """For the pod: add the driver's sidecar, ask for what its cache will hold, and limit nothing ("0"),
-    because the pod has its machine for itself."""
+    """Returns pod annotations that add the driver's sidecar and request memory for its cache.
+
+    They set no limits ("0"), because the server's pod is the only one that uses its machine.
+    """
     return {
         "gke-gcsfuse/volumes": "true",
         "gke-gcsfuse/memory-request": f"{cache_gib(weight_bytes) + 2}Gi",

@@ -1,4 +1,4 @@
-"""What stands around a server's pods: who may talk to them, and how many may be taken away at once."""
+"""Protection of a server's pods: a NetworkPolicy and a PodDisruptionBudget."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,20 @@ from serving.deploy import container_layout
 
 @dataclass(frozen=True, kw_only=True)
 class ProtectionArgs:
-    """`labels` select the pods; `clients` may call their port, and they may call `egress` alone."""
+    """Arguments of the two objects."""
 
     namespace: pulumi.Input[str]
     labels: Mapping[str, str]
+    """Labels that select the pods."""
     replicas: int
     clients: Sequence[NetworkPolicyPeerArgsDict]
+    """Peers that may call the pods' port."""
     egress: Sequence[NetworkPolicyEgressRuleArgsDict]
+    """Rules of the traffic that the pods may send; an empty list denies all."""
 
 
 class Protection(pulumi.ComponentResource):
-    """NetworkPolicy and PodDisruptionBudget of all releases of one server."""
+    """A NetworkPolicy and a PodDisruptionBudget for all releases of one server."""
 
     def __init__(self, name: str, args: ProtectionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:kubernetes:Protection", name, None, opts)
@@ -41,7 +44,8 @@ class Protection(pulumi.ComponentResource):
         k8s.policy.v1.PodDisruptionBudget(
             f"{name}-budget",
             metadata={"name": name, "namespace": args.namespace, "labels": labels},
-            # With one replica this blocks a voluntary drain until someone decides: a boot takes minutes.
+            # With one replica this blocks every voluntary drain until an operator deletes the pod, because a
+            # boot takes minutes.
             spec={"min_available": max(1, args.replicas - 1), "selector": {"match_labels": labels}},
             opts=pulumi.ResourceOptions(parent=self),
         )

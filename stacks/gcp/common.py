@@ -1,4 +1,4 @@
-"""What the stacks on Google Cloud have in common: the provider and its labels."""
+"""Provider and labels of every stack on Google Cloud."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import pulumi_gcp as gcp
 
 
 def provider(project: str, region: str) -> gcp.Provider:
-    """The one provider of a stack: no ambient project, and labels on everything that takes them."""
+    """Returns the only Google Cloud provider of a stack.
+
+    Project and region are explicit, so that the caller's gcloud configuration has no effect. The default
+    labels reach every resource that accepts labels.
+    """
     return gcp.Provider(
         "google", project=project, region=region, default_labels=labels(), add_pulumi_attribution_label=False
     )
 
 
 def labels() -> dict[str, str]:
-    """What tells the bill, and a person, whose a resource is."""
+    """Returns the labels that attribute cost and ownership."""
     return {"app": "tpuserve", "stack": pulumi.get_stack()}

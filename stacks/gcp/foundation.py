@@ -1,7 +1,7 @@
-"""What outlives the serving stacks of one project: network, artifacts, secrets, identities, in one region.
+"""Foundation stack: network, bucket, secrets and identities of one project, in one region.
 
-A project has one foundation: buckets, networks, accounts, secrets and DNS zones have names without a region,
-so a second one would find them taken.
+It outlives the serving stacks. A project has one foundation, because the names of buckets, networks,
+accounts, secrets and DNS zones contain no region, so a second one could not create them.
 """
 
 from __future__ import annotations
@@ -42,29 +42,31 @@ SERVICES = (
     "storage.googleapis.com",
 )
 
-# Private ranges that GKE's own defaults do not use; proxies need a /26 at least, Google advises a /23.
+# Private ranges that GKE's defaults do not use. A proxy-only subnet needs at least a /26; Google recommends
+# a /23 (https://cloud.google.com/load-balancing/docs/proxy-only-subnets).
 NODES = "10.60.0.0/20"
 PROXIES = "10.60.16.0/23"
 
-# GKE gives a node the /24 that 110 pods need, so a /21 holds eight nodes: the system pool while it is
-# upgraded, and a few slices (https://cloud.google.com/kubernetes-engine/docs/how-to/flexible-pod-cidr).
 SMALLEST_PODS_PREFIX = 21
+"""Longest prefix of a range for pods. GKE gives each node a /24, which 110 pods need, so a /21 is enough for
+eight nodes: the system pool during its upgrade, and a few slices
+(https://cloud.google.com/kubernetes-engine/docs/how-to/flexible-pod-cidr)."""
 
-# Logs and metrics of a node, and nothing else:
-# https://cloud.google.com/kubernetes-engine/docs/how-to/hardening-your-cluster#use_least_privilege_sa
 NODE_ROLES = ("roles/container.defaultNodeServiceAccount",)
+"""Roles of a node's account: logs and metrics only
+(https://cloud.google.com/kubernetes-engine/docs/how-to/hardening-your-cluster#use_least_privilege_sa)."""
 
 
 def build(settings: Settings, target: FoundationTarget) -> None:
-    """Declare the foundation and export what serving stacks need."""
+    """Declares the foundation and exports its outputs for the serving stacks."""
     refuse(problems(settings, target))
     provider = common.provider(target.project, target.region)
     apis = Apis("apis", ApisArgs(services=SERVICES), pulumi.ResourceOptions(providers=[provider]))
-    # All of it is protected, because serving stacks stand on it; an account that is made again under its
-    # old name has none of its old rights.
-    ready = pulumi.ResourceOptions(providers=[provider], depends_on=[apis], protect=target.protect)
-    # What cannot be made again outlives the stack: hours of downloads, secrets that only their owners know.
-    kept = pulumi.ResourceOptions(
+    # Everything is protected, because serving stacks depend on it. For example, an account that is created
+    # again with the same name has none of its old roles.
+    protected = pulumi.ResourceOptions(providers=[provider], depends_on=[apis], protect=target.protect)
+    # Data also survives the stack: weights take hours to download, and only their owners know the secrets.
+    retained = pulumi.ResourceOptions(
         providers=[provider],
         depends_on=[apis],
         protect=target.protect,
@@ -79,14 +81,14 @@ def build(settings: Settings, target: FoundationTarget) -> None:
             proxies=PROXIES,
             pods={pods_range(name): block for name, block in target.environments.items()},
         ),
-        ready,
+        protected,
     )
-    PrivateApis("private-apis", PrivateApisArgs(network=network.network), ready)
+    PrivateApis("private-apis", PrivateApisArgs(network=network.network), protected)
 
-    node = _identity("node", "Nodes of all clusters", target, ready, NODE_ROLES)
-    weights = _identity("weights", "Stages model weights", target, ready)
+    node = _identity("node", "Nodes of all clusters", target, protected, NODE_ROLES)
+    weights = _identity("weights", "Stages model weights", target, protected)
     servers = {
-        name: _identity(f"server-{name}", f"Serves in stack {name}", target, ready)
+        name: _identity(f"server-{name}", f"Serves in stack {name}", target, protected)
         for name in target.environments
     }
     bucket = ArtifactBucket(
@@ -100,7 +102,7 @@ def build(settings: Settings, target: FoundationTarget) -> None:
             published=container_layout.CACHE_ARCHIVES,
             kms_key=target.kms_key,
         ),
-        kept,
+        retained,
     )
     mirror = ImageMirror(
         "tpuserve-images",
@@ -110,11 +112,11 @@ def build(settings: Settings, target: FoundationTarget) -> None:
             readers={"node": node.member},
             kms_key=target.kms_key,
         ),
-        ready,
+        protected,
     )
-    token = _secret("hugging-face-token", {"weights": weights.member}, target, kept)
+    token = _secret("hugging-face-token", {"weights": weights.member}, target, retained)
     keys = {
-        name: _secret(f"api-key-{name}", {"server": server.member}, target, kept)
+        name: _secret(f"api-key-{name}", {"server": server.member}, target, retained)
         for name, server in servers.items()
     }
     Foundation(
@@ -137,7 +139,7 @@ def build(settings: Settings, target: FoundationTarget) -> None:
 
 
 def pods_range(environment: str) -> str:
-    """Name of the secondary range of one environment's pods."""
+    """Returns the name of the secondary range of one environment's pods."""
     return f"pods-{environment}"
 
 
@@ -166,23 +168,20 @@ def _secret(
 
 
 def problems(settings: Settings, target: FoundationTarget) -> Iterator[str]:
-    """What Google would refuse, or what a foundation would ignore, one sentence each."""
+    """Yields one sentence for each setting that Google would refuse or a foundation would ignore."""
     yield from project_problems(target.project, placeholders=pulumi.runtime.is_dry_run())
     for name in sorted(settings.model_fields_set - {"target"}):
         yield f"{name} is set, but a foundation runs no server; move it to a serving stack's file."
     blocks = {
-        "the range of nodes": ipaddress.IPv4Network(NODES),
-        "the range of proxies": ipaddress.IPv4Network(PROXIES),
+        "the nodes' range": ipaddress.IPv4Network(NODES),
+        "the proxies' range": ipaddress.IPv4Network(PROXIES),
     }
     for name, text in target.environments.items():
         key = f"target.environments.{name}"
         try:
             block = ipaddress.IPv4Network(text)
         except ValueError:
-            yield (
-                f"{key} is the text {text!r}; it must be a range of addresses such as 10.64.0.0/18; "
-                "change it."
-            )
+            yield f"{key} is {text!r}; it must be a CIDR block such as 10.64.0.0/18; change it."
             continue
         if not block.is_private or block.prefixlen > SMALLEST_PODS_PREFIX:
             yield (
@@ -190,6 +189,6 @@ def problems(settings: Settings, target: FoundationTarget) -> Iterator[str]:
                 "a /24 for each node; change it."
             )
         blocks[key] = block
-    for (one, first), (other, second) in itertools.combinations(blocks.items(), 2):
-        if first.overlaps(second):
-            yield f"{other} is {second}, which overlaps {one}, {first}; give each stack a range of its own."
+    for (name, block), (other_name, other) in itertools.combinations(blocks.items(), 2):
+        if block.overlaps(other):
+            yield f"{other_name} is {other}, which overlaps {name}, {block}; give each stack its own range."

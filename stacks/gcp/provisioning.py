@@ -1,20 +1,20 @@
-"""The settings' provisioning options as the components take them."""
+"""Provisioning options of the settings, in the form that components accept."""
 
 from __future__ import annotations
 
-from components.gcp.provisioning import Purchase, ReservationName
+from components.gcp.provisioning import Provisioning, ReservationName
 from config.provisioning import FlexStart, OnDemand, Pool, Reservation, Spot
 
 
-def purchase(capacity: Pool) -> Purchase:
-    """The settings' way to buy, as the components take it."""
+def provisioning(capacity: Pool) -> Provisioning:
+    """Returns `target.capacity`, or one of its rungs, as components accept it."""
     match capacity:
         case OnDemand():
-            return Purchase(way="on-demand")
+            return Provisioning(model="on-demand")
         case Spot():
-            return Purchase(way="spot")
+            return Provisioning(model="spot")
         case FlexStart():
-            return Purchase(way="flex-start", max_run_seconds=3600 * capacity.max_run_hours)
+            return Provisioning(model="flex-start", max_run_seconds=3600 * capacity.max_run_hours)
         case Reservation():
-            reserved = ReservationName(name=capacity.name, project=capacity.project)
-            return Purchase(way="reservation", reservation=reserved)
+            reservation = ReservationName(name=capacity.name, project=capacity.project)
+            return Provisioning(model="reservation", reservation=reservation)

@@ -1,31 +1,40 @@
-"""No capacity: Google's message becomes a sentence with the zones and the ways to buy that are left."""
+"""Stockouts: a sentence with the zones and provisioning models to try when Google has no slice available."""
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pulumi
 
+from components.gcp.provisioning import ProvisioningModel
 from config.checks import FLEX_START_ZONES
 from config.provisioning import Pool
 from config.targets import GkeTarget, TpuVmTarget
 from serving.hardware.accelerators import Accelerator
 
-# How Google says it: GKE (github.com/hashicorp/terraform-provider-google, issue 10121), Compute Engine
-# (https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-resource-availability) and the Cloud
-# TPU API (github.com/GoogleCloudPlatform/magic-modules, pull request 7297).
-SIGNS = (
+STOCKOUT_TEXTS = (
     "STOCKOUT",
     "RESOURCE_POOL_EXHAUSTED",
     "does not have enough resources",
     "no more capacity in the zone",
 )
+"""Parts of Google's error messages.
 
-WAYS = ("on-demand", "spot", "flex-start", "reservation")
-SINGLE_WAYS = ("on-demand", "spot")
-"""What the Cloud TPU API has for a machine that boots by itself."""
+GKE: github.com/hashicorp/terraform-provider-google, issue 10121. Compute Engine:
+https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-resource-availability. Cloud TPU API:
+github.com/GoogleCloudPlatform/magic-modules, pull request 7297.
+"""
+
+MODELS: tuple[ProvisioningModel, ...] = get_args(ProvisioningModel)
+CLOUD_TPU_MODELS: tuple[ProvisioningModel, ...] = ("on-demand", "spot")
+"""Provisioning models of the Cloud TPU API for a machine that boots without an operator."""
 
 
 def hook(target: GkeTarget | TpuVmTarget, accelerator: Accelerator, capacity: Pool) -> pulumi.ErrorHook:
-    """What the engine calls when a pool or group could not be made: it says the sentence and gives up."""
+    """Returns the hook that Pulumi calls when a pool, group or machine could not be created.
+
+    For a stockout the hook logs `sentence`. It never retries.
+    """
 
     def failed(args: pulumi.ErrorHookArgs) -> bool:
         if is_stockout(args.errors):
@@ -36,14 +45,14 @@ def hook(target: GkeTarget | TpuVmTarget, accelerator: Accelerator, capacity: Po
 
 
 def is_stockout(errors: list[str]) -> bool:
-    """Whether the provider's messages tell of missing capacity, and not of something to mend."""
-    return any(sign in error for error in errors for sign in SIGNS)
+    """Returns whether the provider's messages report missing capacity, and not a mistake in the request."""
+    return any(text in error for error in errors for text in STOCKOUT_TEXTS)
 
 
 def sentence(target: GkeTarget | TpuVmTarget, accelerator: Accelerator, capacity: Pool) -> str:
-    """What was asked, what is left to try, and that nothing is lost.
+    """Returns what was requested, and which zones and provisioning models are left to try.
 
-    Zones of other regions are not named: they need a foundation, with weights, of their own.
+    It names no zones of other regions, because each region needs a separate foundation with its weights.
     """
     tried = (target.zone, *(target.other_zones if isinstance(target, TpuVmTarget) else ()))
     zones = [
@@ -53,16 +62,16 @@ def sentence(target: GkeTarget | TpuVmTarget, accelerator: Accelerator, capacity
         and zone.startswith(f"{target.region}-")
         and (capacity.kind != "flex-start" or zone in FLEX_START_ZONES)
     ]
-    single = isinstance(target, TpuVmTarget) and target.api == "cloud-tpu"
-    requestable = tried == (target.zone,) and target.zone in FLEX_START_ZONES
-    ways = [
-        way
-        for way in (SINGLE_WAYS if single else WAYS)
-        if way != capacity.kind and (way != "flex-start" or requestable)
+    cloud_tpu = isinstance(target, TpuVmTarget) and target.api == "cloud-tpu"
+    has_flex_start = tried == (target.zone,) and target.zone in FLEX_START_ZONES
+    models = [
+        model
+        for model in (CLOUD_TPU_MODELS if cloud_tpu else MODELS)
+        if model != capacity.kind and (model != "flex-start" or has_flex_start)
     ]
     elsewhere = f"set target.zone to {' or '.join(zones)}, " if zones else ""
     return (
         f"target.capacity {capacity.kind} asks for a {accelerator.name} in {' or '.join(tried)}, where "
-        f"Google has none free now; {elsewhere}set target.capacity.kind to {' or '.join(ways)}, or run "
+        f"Google has none free now; {elsewhere}set target.capacity.kind to {' or '.join(models)}, or run "
         "`pulumi up` again later: it goes on where it stopped."
     )

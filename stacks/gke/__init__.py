@@ -1,4 +1,4 @@
-"""A serving stack on GKE: cluster, TPU nodes, staged weights, the server, and its load balancer."""
+"""Serving stack on GKE: cluster, TPU nodes, staged weights, server and load balancer."""
 
 from __future__ import annotations
 
@@ -26,39 +26,42 @@ from stacks import outputs, workload
 from stacks.gcp import common
 from stacks.gcp.foundation_outputs import Foundation
 from stacks.gke.load_balancer import load_balancer
-from stacks.gke.pod_inputs import site
-from stacks.gke.tpu_nodes import slices
+from stacks.gke.pod_inputs import pod_inputs
+from stacks.gke.tpu_nodes import tpu_nodes
 from stacks.plan import plan
 
 
 def build(settings: Settings, target: GkeTarget) -> None:
-    """Declare the stack and its outputs."""
+    """Declares the stack and its outputs. Raises ValueError for settings that could not work."""
     refuse(problems(settings, placeholders=pulumi.runtime.is_dry_run()))
     assert settings.image is not None and settings.model_revision is not None
     resolved = plan(settings, settings.image, node_wait_seconds(target.capacity))
     stack = pulumi.get_stack()
-    # The name is the stack's own: clusters of one project share their identities by namespace and account.
-    namespace = f"tpuserve-{stack}"
+    # The name contains the stack, because Workload Identity cannot distinguish equal namespaces in two
+    # clusters of one project.
+    namespace_name = f"tpuserve-{stack}"
     provider = common.provider(target.project, target.region)
-    kept = pulumi.ResourceOptions(providers=[provider], protect=target.protect)
-    shared = Foundation.read(target.foundation, stack, target.region)
-    own = shared.environments[stack]
+    protected = pulumi.ResourceOptions(providers=[provider], protect=target.protect)
+    foundation = Foundation.read(target.foundation, stack, target.region)
+    environment = foundation.environments[stack]
 
-    cluster, nodes_ready = _cluster(target, shared, kept, provider)
+    cluster, system_pool = _cluster(target, foundation, protected, provider)
     kube = k8s.Provider(
         "cluster",
         kubeconfig=kubeconfig(cluster),
-        # Told, because the provider's own guess may call a changed kubeconfig another cluster, and replace
-        # everything in it.
+        # Explicit, because the provider may otherwise take a changed kubeconfig for a different cluster and
+        # replace everything in it.
         cluster_identifier=cluster.id,
-        opts=pulumi.ResourceOptions(depends_on=nodes_ready),
+        opts=pulumi.ResourceOptions(depends_on=system_pool),
     )
     in_cluster = pulumi.ResourceOptions(providers=[kube])
-    space = workload.namespace(namespace, kube)
-    image = pulumi.Output.concat(shared.image_prefix, "/", settings.image)
+    namespace = workload.namespace(namespace_name, kube)
+    image = pulumi.Output.concat(foundation.image_prefix, "/", settings.image)
 
     def identity(account: str, email: pulumi.Input[str]) -> WorkloadIdentity:
-        args = WorkloadIdentityArgs(project=target.project, email=email, namespace=namespace, account=account)
+        args = WorkloadIdentityArgs(
+            project=target.project, email=email, namespace=namespace_name, account=account
+        )
         opts = pulumi.ResourceOptions(providers=[provider], depends_on=[cluster])
         return WorkloadIdentity(f"{account}-identity", args, opts)
 
@@ -67,31 +70,31 @@ def build(settings: Settings, target: GkeTarget) -> None:
         revision=settings.model_revision,
         model=resolved.candidate.model.name,
         bytes=resolved.candidate.model.weight_bytes,
-        bucket=shared.bucket,
+        bucket=foundation.bucket,
     )
-    staged = WeightsJob(
+    staged_weights = WeightsJob(
         "weights",
         WeightsJobArgs(
             project=target.project,
-            namespace=space.metadata.name,
-            account_annotations=identity(ACCOUNT, shared.weights_email).annotations,
+            namespace=namespace.metadata.name,
+            account_annotations=identity(ACCOUNT, foundation.weights_email).annotations,
             image=image,
             image_name=settings.image,
             script=Path(weights_job.__path__[0], SCRIPT).read_text("utf-8"),
             weights=weights,
-            token_secret=shared.hugging_face_secret if target.hugging_face_token else None,
+            token_secret=foundation.hugging_face_secret if target.hugging_face_token else None,
         ),
         in_cluster,
     )
-    nodes, selector = slices(settings, target, resolved, cluster, shared, kept, in_cluster)
-    key = None
+    nodes, selector = tpu_nodes(settings, target, resolved, cluster, foundation, protected, in_cluster)
+    api_key = None
     if settings.authentication == "api-key":
-        key = SecretMount(
+        api_key = SecretMount(
             "api-key",
             SecretMountArgs(
                 project=target.project,
-                namespace=space.metadata.name,
-                secret_id=own.api_key_secret,
+                namespace=namespace.metadata.name,
+                secret_id=environment.api_key_secret,
                 file=Path(container_layout.API_KEY_FILE).name,
             ),
             in_cluster,
@@ -99,65 +102,72 @@ def build(settings: Settings, target: GkeTarget) -> None:
     server = workload.workload(
         settings,
         resolved,
-        site(
+        pod_inputs(
             weights=weights,
             image=image,
             node_selector=selector,
-            api_key=key,
-            proxies=shared.proxies if target.endpoint else None,
+            api_key=api_key,
+            proxies=foundation.proxies if target.endpoint else None,
             fetches_media=bool(resolved.candidate.engine.allowed_media_domains),
-            account_annotations=identity(container_layout.SERVER, own.server_email).annotations,
-            after=[staged, nodes],
+            account_annotations=identity(container_layout.SERVER, environment.server_email).annotations,
+            after=[staged_weights, nodes],
         ),
-        space,
+        namespace,
         kube,
     )
-    pods = {"app.kubernetes.io/name": container_layout.SERVER}
-    Metrics(container_layout.SERVER, MetricsArgs(namespace=space.metadata.name, labels=pods), in_cluster)
+    server_labels = {"app.kubernetes.io/name": container_layout.SERVER}
+    Metrics(
+        container_layout.SERVER,
+        MetricsArgs(namespace=namespace.metadata.name, labels=server_labels),
+        in_cluster,
+    )
     endpoint: pulumi.Input[str] = server.endpoint
     if target.endpoint is not None:
-        endpoint = load_balancer(target, target.endpoint, resolved, space, shared, server, provider, kube)
+        endpoint = load_balancer(
+            target, target.endpoint, resolved, namespace, foundation, server, provider, kube
+        )
     outputs.export(resolved, endpoint, target.region, target.capacity, cache_outlives_pod=False)
     pulumi.export("cluster", cluster.id)
-    pulumi.export("namespace", space.metadata.name)
+    pulumi.export("namespace", namespace.metadata.name)
 
 
 def _cluster(
-    target: GkeTarget, shared: Foundation, kept: pulumi.ResourceOptions, provider: gcp.Provider
+    target: GkeTarget, foundation: Foundation, protected: pulumi.ResourceOptions, provider: gcp.Provider
 ) -> tuple[gcp.container.Cluster, list[pulumi.Resource]]:
-    """The control plane, and what must be there before anything can run in it."""
+    """Returns the control plane, and the resources that must exist before pods can run in the cluster."""
     if isinstance(target.cluster, ExistingCluster):
         path = f"projects/{target.project}/locations/{target.cluster.location}/clusters/{target.cluster.name}"
-        found = gcp.container.Cluster.get("cluster", path, opts=pulumi.ResourceOptions(provider=provider))
-        return found, []
-    wanted = target.cluster
+        existing = gcp.container.Cluster.get("cluster", path, opts=pulumi.ResourceOptions(provider=provider))
+        return existing, []
     name = f"tpuserve-{pulumi.get_stack()}"
-    made = GkeCluster("cluster", cluster_args(target, wanted, shared, name), kept)
+    cluster = GkeCluster("cluster", cluster_args(target, target.cluster, foundation, name), protected).cluster
     pool = SystemPool(
         "system",
         SystemPoolArgs(
-            cluster=made.cluster.id,
+            cluster=cluster.id,
             location=target.region,
-            node_email=shared.node_email,
+            node_email=foundation.node_email,
             labels=common.labels(),
         ),
-        kept,
+        protected,
     )
-    return made.cluster, [pool]
+    return cluster, [pool]
 
 
-def cluster_args(target: GkeTarget, wanted: NewCluster, shared: Foundation, name: str) -> GkeClusterArgs:
-    """A new cluster as the settings ask for it."""
+def cluster_args(
+    target: GkeTarget, settings: NewCluster, foundation: Foundation, name: str
+) -> GkeClusterArgs:
+    """Returns the arguments of a new cluster."""
     return GkeClusterArgs(
         project=target.project,
         cluster=name,
         region=target.region,
-        network=shared.network,
-        subnetwork=shared.subnetwork,
-        pods=shared.environments[pulumi.get_stack()].pods,
-        node_email=shared.node_email,
-        release_channel=wanted.release_channel,
-        window=(wanted.window.start, wanted.window.end, wanted.window.recurrence),
+        network=foundation.network,
+        subnetwork=foundation.subnetwork,
+        pods_range_name=foundation.environments[pulumi.get_stack()].pods,
+        node_email=foundation.node_email,
+        release_channel=settings.release_channel,
+        window=(settings.window.start, settings.window.end, settings.window.recurrence),
         exclusions=[
             {
                 "exclusion_name": exclusion.name,
@@ -165,7 +175,7 @@ def cluster_args(target: GkeTarget, wanted: NewCluster, shared: Foundation, name
                 "end_time": exclusion.end,
                 "exclusion_options": {"scope": "NO_MINOR_OR_NODE_UPGRADES"},
             }
-            for exclusion in wanted.exclusions
+            for exclusion in settings.exclusions
         ],
         deletion_protection=target.protect,
     )

@@ -1,4 +1,4 @@
-"""The load balancer with TLS in front of a GKE stack's server."""
+"""Load balancer with TLS in front of a GKE stack's server."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from stacks.plan import Plan
 
 def load_balancer(
     target: GkeTarget,
-    wanted: Endpoint,
+    endpoint: Endpoint,
     resolved: Plan,
-    space: k8s.core.v1.Namespace,
-    shared: Foundation,
+    namespace: k8s.core.v1.Namespace,
+    foundation: Foundation,
     server: pulumi.Resource,
     provider: gcp.Provider,
     kube: k8s.Provider,
 ) -> str:
-    """Certificate and load balancer; returns the URL that clients use."""
+    """Declares certificate and load balancer, and returns the URL that clients use."""
     name = f"tpuserve-{pulumi.get_stack()}"
     certificate = Certificate(
         "certificate",
-        CertificateArgs(certificate=name, region=target.region, hostname=wanted.hostname),
+        CertificateArgs(certificate=name, region=target.region, hostname=endpoint.hostname),
         pulumi.ResourceOptions(providers=[provider]),
     )
     gateway = Gateway(
@@ -36,17 +36,18 @@ def load_balancer(
         GatewayArgs(
             gateway=name,
             region=target.region,
-            subnetwork=shared.subnetwork,
-            namespace=space.metadata.name,
+            subnetwork=foundation.subnetwork,
+            namespace=namespace.metadata.name,
             service=container_layout.SERVER,
-            exposure=wanted.exposure,
-            hostname=wanted.hostname,
+            exposure=endpoint.exposure,
+            hostname=endpoint.hostname,
             certificate=certificate.name,
             lifecycle=resolved.lifecycle,
         ),
-        # The policies name the server's Service; the load balancer goes before what it points at.
+        # After the server, because the policies name its Service, and because a destroy has to delete the
+        # load balancer before the Service.
         pulumi.ResourceOptions(providers=[provider, kube], depends_on=[server]),
     )
-    address = gateway.address.apply(lambda address: f"{wanted.hostname} A {address}")
-    pulumi.export("dns_records", [address, certificate.dns_record])
-    return f"https://{wanted.hostname}/v1"
+    address_record = gateway.address.apply(lambda address: f"{endpoint.hostname} A {address}")
+    pulumi.export("dns_records", [address_record, certificate.dns_record])
+    return f"https://{endpoint.hostname}/v1"

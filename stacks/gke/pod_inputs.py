@@ -1,4 +1,4 @@
-"""What GKE adds to the workload: volumes from the bucket, secrets as files, who may call and be called."""
+"""Inputs of the server's pod on GKE: volumes from the bucket, secrets as files, and allowed traffic."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicyPeerArgsDict
 
 from components.gcp.network import HEALTH_CHECK_RANGES
 from components.kubernetes import weights_volume
-from components.kubernetes.egress_rules import GOOGLE_APIS, INTERNET, METADATA, NAMES
+from components.kubernetes.egress_rules import DNS, GOOGLE_APIS, INTERNET, METADATA
 from components.kubernetes.vllm import ServerVolumes
 from components.kubernetes.weights_job import Weights
 from serving.hardware import host_resources
 from serving.messages.units import GIB
-from stacks.workload import Site
+from stacks.workload import PodInputs
 
 CPU = "24"
-"""Asked for: API server, engine and the threads that compile; nothing limits the rest of the machine."""
+"""Requested CPUs for the API server, the engine and the compile threads. Without a limit the pod may use all
+CPUs of the machine."""
 SHARED_MEMORY = "16Gi"
 COMPILE_CACHE = "50Gi"
-"""Of the node's 200 GB disk. The volume dies with the pod: a boot on a new pod is a cold one."""
+"""Size limit of the compile cache on the node's 200 GB disk. The volume is deleted with its pod, so a new pod
+boots without a cache."""
 
 
 def memory(weight_bytes: int) -> str:
-    """Host memory of the server, as Kubernetes writes it."""
+    """Returns the server's host memory as a Kubernetes quantity."""
     return f"{host_resources.server_bytes(weight_bytes) // GIB}Gi"
 
 
-def site(
+def pod_inputs(
     *,
     weights: Weights,
     image: pulumi.Input[str],
@@ -39,9 +41,12 @@ def site(
     fetches_media: bool,
     account_annotations: Mapping[str, pulumi.Input[str]],
     after: Sequence[pulumi.Resource],
-) -> Site:
-    """The site; `proxies` is the range of the load balancer's proxies, None where there is none."""
-    return Site(
+) -> PodInputs:
+    """Returns the inputs. `proxies` is the range of the load balancer's proxies, None without one.
+
+    `fetches_media` lets the server call the public internet for images and other media in requests.
+    """
+    return PodInputs(
         image=image,
         node_selector=node_selector,
         volumes=ServerVolumes(
@@ -54,7 +59,7 @@ def site(
         cpu=CPU,
         memory=memory(weights.bytes),
         clients=clients(proxies),
-        egress=[NAMES, METADATA, GOOGLE_APIS, *([INTERNET] if fetches_media else [])],
+        egress=[DNS, METADATA, GOOGLE_APIS, *([INTERNET] if fetches_media else [])],
         account_annotations=account_annotations,
         pod_annotations=weights_volume.annotations(weights.bytes),
         after=after,
@@ -62,7 +67,8 @@ def site(
 
 
 def clients(proxies: pulumi.Input[str] | None) -> list[NetworkPolicyPeerArgsDict]:
-    """Pods beside the server, Google's metric collectors, and the load balancer when there is one."""
+    """Returns the peers that may call the server: pods of its namespace, Google's metric collectors, and the
+    load balancer with its health checks, if there is one."""
     peers: list[NetworkPolicyPeerArgsDict] = [
         {"pod_selector": {}},
         {"namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": "gmp-system"}}},

@@ -1,4 +1,4 @@
-"""A serving stack of TPU VMs: a managed group, or one machine of the Cloud TPU API."""
+"""Serving stack of TPU VMs: a managed group, or one machine of the Cloud TPU API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from stacks.tpu_vm import managed_group, single_vm
 
 
 def build(settings: Settings, target: TpuVmTarget) -> None:
-    """Declare the stack and its outputs."""
+    """Declares the stack and its outputs. Raises ValueError for settings that could not work."""
     match target.api:
         case "compute-engine":
             managed_group.build(settings, target)

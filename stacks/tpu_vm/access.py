@@ -1,4 +1,4 @@
-"""What every TPU VM needs, in a group or alone: identity, firewall rules, the right to pull its image."""
+"""Access of TPU VMs: the server's identity, firewall rules, and permission to pull the image."""
 
 from __future__ import annotations
 
@@ -17,45 +17,49 @@ from stacks.gcp.foundation_outputs import Foundation
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
-    """`name` begins the physical names; `ready` must exist before a machine boots, or before it is judged."""
+class Access:
+    """Provider, foundation and account of a stack's machines, with the options of their resources."""
 
     name: str
+    """Prefix of the physical names."""
     provider: gcp.Provider
     opts: pulumi.ResourceOptions
-    shared: Foundation
+    """Options of a component that does not depend on the firewall rules and the image grant."""
+    foundation: Foundation
     email: pulumi.Input[str]
+    """Email of the machines' service account."""
     ready: pulumi.ResourceOptions
+    """Options of a component that creates machines: it waits for the firewall rules and the image grant."""
 
 
-def site(target: TpuVmTarget, stack: str) -> Site:
-    """Declare it."""
+def access(target: TpuVmTarget, stack: str) -> Access:
+    """Declares the firewall rules and the image grant, and reads the foundation."""
     name = f"tpuserve-{stack}"
     provider = common.provider(target.project, target.region)
     opts = pulumi.ResourceOptions(providers=[provider], protect=target.protect)
-    shared = Foundation.read(target.foundation, stack, target.region)
-    email = shared.environments[stack].server_email
+    foundation = Foundation.read(target.foundation, stack, target.region)
+    email = foundation.environments[stack].server_email
     clients: dict[str, Sequence[pulumi.Input[str]]] = {}
     if target.clients:
         clients["clients"] = target.clients
     if target.endpoint is not None:
-        clients["balancer"] = [shared.proxies]
+        clients["balancer"] = [foundation.proxies]
     firewall = MachineFirewall(
         "firewall",
         MachineFirewallArgs(
-            prefix=name, network=shared.network, email=email, port=container_layout.PORT, clients=clients
+            prefix=name, network=foundation.network, email=email, port=container_layout.PORT, clients=clients
         ),
         opts,
     )
     pull = ImagePull(
-        "image", ImagePullArgs(region=target.region, image_prefix=shared.image_prefix, email=email), opts
+        "image", ImagePullArgs(region=target.region, image_prefix=foundation.image_prefix, email=email), opts
     )
-    return Site(
+    return Access(
         name=name,
         provider=provider,
         opts=opts,
-        shared=shared,
+        foundation=foundation,
         email=email,
-        # The firewall rules come first: without them health checks fail and the group never becomes stable.
+        # Create the firewall rules first: without them health checks fail and the group never becomes stable.
         ready=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[firewall, pull])),
     )

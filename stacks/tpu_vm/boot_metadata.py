@@ -1,4 +1,4 @@
-"""What a TPU VM's metadata holds: the script, and the files that it lays out."""
+"""Metadata of a TPU VM: the boot script, and the files that the script writes."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ from stacks.plan import Plan
 
 ATTRIBUTES = ("startup-script", "tpuserve-files", "tpuserve-boot-seconds", "tpuserve-disk-gb")
 
-# Room to unpack an image beside itself, for logs, and for the file system.
 DISK_MARGIN = 1.3
+"""Assumed: factor for unpacking an image, for logs, and for the file system."""
 
 HEALTH_PERIOD_SECONDS = 2
-"""The load balancer leaves a machine that is about to stop after two of them: 30 seconds are all that a
-preempted machine has."""
+"""Seconds between two probes of the load balancer. It removes a stopping machine after two failed probes. A
+preempted machine has only 30 seconds."""
 
 
 def data_gb(spec: ModelSpec) -> int:
-    """Size of the disk that holds weights, image and compile cache."""
+    """Returns the size in GB of a disk for weights, image and compile cache."""
     return math.ceil(host_resources.needs(spec.weight_bytes).disk_bytes * DISK_MARGIN / 1e9)
 
 
 def leave_seconds(target: TpuVmTarget) -> int:
-    """How long a stopping machine goes on taking requests: until the load balancer, if any, has left."""
+    """Returns the seconds that a stopping machine accepts requests, until a load balancer has removed it."""
     return 2 * HEALTH_PERIOD_SECONDS + 1 if target.endpoint is not None else 0
 
 
 def metadata(
-    settings: Settings, target: TpuVmTarget, resolved: Plan, shared: Foundation, disk: str
+    settings: Settings, target: TpuVmTarget, resolved: Plan, foundation: Foundation, disk: str
 ) -> pulumi.Output[Mapping[str, str]]:
-    """`boot_metadata` with what the foundation tells."""
+    """Returns `boot_metadata` with the values that come from the foundation's outputs."""
     return pulumi.Output.all(
-        prefix=shared.image_prefix,
-        bucket=shared.bucket,
-        secret=shared.environments[pulumi.get_stack()].api_key_secret,
-    ).apply(lambda found: boot_metadata(settings, target, resolved, disk=disk, **found))
+        prefix=foundation.image_prefix,
+        bucket=foundation.bucket,
+        secret=foundation.environments[pulumi.get_stack()].api_key_secret,
+    ).apply(lambda values: boot_metadata(settings, target, resolved, disk=disk, **values))
 
 
-def digits(content: object) -> str:
-    """Eight hexadecimal digits of a JSON value."""
+def content_digest(content: object) -> str:
+    """Returns eight hexadecimal digits of the SHA-256 of a JSON value."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -66,17 +66,21 @@ def boot_metadata(
     bucket: str,
     secret: str,
 ) -> Mapping[str, str]:
-    """The attributes that make a machine boot, by name. `disk` is the data disk's path, empty without one."""
+    """Returns the text of each metadata attribute in ATTRIBUTES.
+
+    `disk` is the data disk's path on the machine, empty without a data disk. `prefix` is the image mirror's
+    prefix. `secret` is the name of the API key's secret, without its project.
+    """
     release = replace(resolved.release, image=f"{prefix}/{resolved.release.image}")
     spec = resolved.candidate.model
-    keyed = settings.authentication == "api-key"
-    version = f"projects/{target.project}/secrets/{secret}/versions/latest"
+    needs_key = settings.authentication == "api-key"
+    secret_version = f"projects/{target.project}/secrets/{secret}/versions/latest"
     script = vm_boot.script(
         Boot(
             release=resolved.release.name,
             image=release.image,
             disk=disk,
-            secret=version if keyed else "",
+            secret=secret_version if needs_key else "",
             bucket=bucket,
             model=spec.name,
             weights=f"weights/{spec.revision}/{spec.name}/",
@@ -95,7 +99,7 @@ def boot_metadata(
     return {
         "startup-script": script,
         "tpuserve-files": json.dumps(files, sort_keys=True),
-        # For people, and for the policies that compare them with the group and the disks.
+        # For operators, and for the policies that compare them with the group and the disks.
         "tpuserve-boot-seconds": str(resolved.cold_start.budget_seconds),
         "tpuserve-disk-gb": str(math.ceil(host_resources.needs(spec.weight_bytes).disk_bytes / 1e9)),
     }

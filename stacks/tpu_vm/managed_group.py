@@ -1,18 +1,19 @@
-"""A managed group of TPU VMs that heals itself, with a boot that ends in a server that answers."""
+"""Managed group of TPU VMs. Google recreates failed machines; `pulumi up` waits until the servers answer."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pulumi
 import pulumi.runtime
 
 from components.gcp.certificate import Certificate, CertificateArgs
+from components.gcp.group_rollout import RolloutArgs
 from components.gcp.health_check import ServerCheck, ServerCheckArgs
 from components.gcp.instance_group import InstanceGroup, InstanceGroupArgs
 from components.gcp.instance_template import InstanceTemplate, InstanceTemplateArgs
 from components.gcp.internal_load_balancer import InternalLoadBalancer, InternalLoadBalancerArgs
-from components.gcp.provisioning import Purchase
+from components.gcp.provisioning import Provisioning
 from components.gcp.regional_instance_group import RegionalGroup, RegionalGroupArgs
 from config.checks import problems, refuse
 from config.provisioning import node_wait_seconds
@@ -21,56 +22,54 @@ from config.targets import Endpoint, TpuVmTarget
 from serving.deploy import container_layout, vm_boot
 from stacks import outputs
 from stacks.gcp import common, stockout
-from stacks.gcp.provisioning import purchase
+from stacks.gcp.provisioning import provisioning
 from stacks.plan import Plan, plan
 from stacks.tpu_vm import checks
-from stacks.tpu_vm.access import Site, site
+from stacks.tpu_vm.access import Access, access
 from stacks.tpu_vm.boot_metadata import (
     ATTRIBUTES,
     HEALTH_PERIOD_SECONDS,
+    content_digest,
     data_gb,
-    digits,
     leave_seconds,
     metadata,
 )
 
 SYSTEM_GB = 30
-"""Ubuntu, its packages and its logs; the accelerator image's own size is 10 GB."""
-
-UNKNOWN_YET = ("subnetwork", "email")
-"""Fields of the template that are outputs of the foundation."""
+"""GB for Ubuntu, its packages and its logs. The accelerator image itself has 10 GB."""
 
 
 def build(settings: Settings, target: TpuVmTarget) -> None:
-    """Declare the stack and its outputs."""
+    """Declares the stack and its outputs. Raises ValueError for settings that could not work."""
     refuse(problems(settings, placeholders=pulumi.runtime.is_dry_run()))
     assert settings.image is not None
     resolved = plan(settings, settings.image, node_wait_seconds(target.capacity))
-    refuse(checks.too_slow(resolved.cold_start))
-    refuse(checks.baked_cache_pages(target, resolved))
-    here = site(target, pulumi.get_stack())
-    bought = purchase(target.capacity)
-    template, mark = _template(settings, target, resolved, here, bought)
-    group_name = _group_name(settings, target, resolved, here, mark)
-    group = _group(settings, target, resolved, here, bought, template.link, group_name)
+    refuse(checks.slow_boots(resolved.cold_start))
+    refuse(checks.baked_cache_problems(target, resolved))
+    stack_access = access(target, pulumi.get_stack())
+    provisioned = provisioning(target.capacity)
+    template, digest = _template(settings, target, resolved, stack_access, provisioned)
+    group_name = _group_name(settings, target, resolved, stack_access, digest)
+    group = _group(settings, target, resolved, stack_access, provisioned, template.link, group_name)
     endpoint: pulumi.Input[str] = pulumi.Output.from_input(group_name).apply(
-        lambda made: tunnel(target, made)
+        lambda name: tunnel(target, name)
     )
     if target.endpoint is not None:
-        endpoint = _load_balancer(here, target, target.endpoint, resolved, group)
+        endpoint = _load_balancer(stack_access, target, target.endpoint, resolved, group)
     outputs.export(resolved, endpoint, target.region, target.capacity)
     pulumi.export("group", group_name)
-    window = checks.WINDOW_SECONDS[target.capacity.kind]
-    pulumi.export("shutdown", checks.shutdown(settings, leave_seconds(target), window))
+    window_seconds = checks.STOP_SECONDS[target.capacity.kind]
+    pulumi.export("shutdown", checks.shutdown(settings, leave_seconds(target), window_seconds))
 
 
 def tunnel(target: TpuVmTarget, group: str) -> str:
-    """How to reach a machine that has no load balancer."""
-    where = f"--region={target.region}" if target.other_zones else f"--zone={target.zone}"
-    # Zone and name as gcloud's own table of a group's instances has them.
+    """Returns the commands that reach a machine of the group without a load balancer."""
+    location = f"--region={target.region}" if target.other_zones else f"--zone={target.zone}"
+    # The projection takes zone and name from each instance, like gcloud's own table.
     machine = (
-        f"gcloud compute instance-groups managed list-instances {group} {where} --project={target.project} "
-        "--limit=1 --format='value(instance.scope().segment(0),instance.basename())'"
+        f"gcloud compute instance-groups managed list-instances {group} {location} "
+        f"--project={target.project} --limit=1 "
+        "--format='value(instance.scope().segment(0),instance.basename())'"
     )
     return (
         f"http://localhost:{container_layout.PORT}/v1 while this runs: {machine} | {{ read -r zone name; "
@@ -83,130 +82,143 @@ def _template(
     settings: Settings,
     target: TpuVmTarget,
     resolved: Plan,
-    here: Site,
-    bought: Purchase,
+    stack_access: Access,
+    provisioned: Provisioning,
 ) -> tuple[InstanceTemplate, pulumi.Output[str]]:
-    """The template, and the digits that name it: others when anything in it is another."""
+    """Returns the template, and the digest of its content that its name ends in."""
     slice_ = resolved.candidate.accelerator
     assert slice_.machine_type is not None
-    texts = metadata(settings, target, resolved, here.shared, vm_boot.data_disk() if target.keep_data else "")
-    size = data_gb(resolved.candidate.model)
+    foundation, email = stack_access.foundation, stack_access.email
+    texts = metadata(settings, target, resolved, foundation, vm_boot.data_disk() if target.keep_data else "")
+    size_gb = data_gb(resolved.candidate.model)
+    machine_type, disk_type = slice_.machine_type, slice_.disk_types[0]
+    boot_disk_gb = SYSTEM_GB if target.keep_data else SYSTEM_GB + size_gb
+    data_disk = vm_boot.DATA_DEVICE if target.keep_data else None
+    labels = common.labels()
+    # The keys are part of the digest and so of the template's physical name: a changed key would replace
+    # every template and its machines.
+    content = {
+        "template": "",
+        "machine_type": machine_type,
+        "disk_type": disk_type,
+        "boot_disk_gb": boot_disk_gb,
+        "data_disk": data_disk,
+        "data_disk_gb": size_gb,
+        "purchase": {
+            "way": provisioned.model,
+            "reservation": asdict(provisioned.reservation) if provisioned.reservation else None,
+            "max_run_seconds": provisioned.max_run_seconds,
+        },
+        "metadata": {},
+        "labels": labels,
+    }
+    digest = pulumi.Output.all(texts, foundation.subnetwork, email).apply(
+        lambda values: content_digest([content, *values])
+    )
     args = InstanceTemplateArgs(
-        template="",
-        machine_type=slice_.machine_type,
-        disk_type=slice_.disk_types[0],
-        boot_disk_gb=SYSTEM_GB if target.keep_data else SYSTEM_GB + size,
-        data_disk=vm_boot.DATA_DEVICE if target.keep_data else None,
-        data_disk_gb=size,
-        subnetwork=here.shared.subnetwork,
-        email=here.email,
-        purchase=bought,
-        metadata={},
-        labels=common.labels(),
-    )
-    plain = {key: value for key, value in vars(args).items() if key not in UNKNOWN_YET}
-    plain["purchase"] = asdict(bought)
-    unknown = pulumi.Output.all(texts, here.shared.subnetwork, here.email)
-    mark = unknown.apply(lambda found: digits([plain, *found]))
-    named = replace(
-        args,
-        template=mark.apply(lambda made: f"{here.name}-{made}"),
+        template=digest.apply(lambda digits: f"{stack_access.name}-{digits}"),
+        machine_type=machine_type,
+        disk_type=disk_type,
+        boot_disk_gb=boot_disk_gb,
+        data_disk=data_disk,
+        data_disk_gb=size_gb,
+        subnetwork=foundation.subnetwork,
+        email=email,
+        provisioning=provisioned,
         metadata={key: texts[key] for key in ATTRIBUTES},
+        labels=labels,
     )
-    return InstanceTemplate("machine", named, here.opts), mark
+    return InstanceTemplate("machine", args, stack_access.opts), digest
 
 
 def _group_name(
-    settings: Settings, target: TpuVmTarget, resolved: Plan, here: Site, mark: pulumi.Output[str]
+    settings: Settings,
+    target: TpuVmTarget,
+    resolved: Plan,
+    stack_access: Access,
+    template_digest: pulumi.Output[str],
 ) -> pulumi.Input[str]:
-    """The group's name, another one exactly when the group must be: it takes another template in place, but
-    neither another zone nor, for the disks that it keeps, another size. What came by request takes nothing.
+    """Returns the group's name, which changes exactly when Google cannot change the group in place.
+
+    A group accepts a new template. It accepts neither other zones nor a new size of the disks that it keeps.
+    A flex-start group accepts no change at all.
     """
     if target.capacity.kind == "flex-start":
-        return mark.apply(lambda made: f"{here.name}-{digits([made, settings.replicas])}")
-    place = [target.zone, *target.other_zones, data_gb(resolved.candidate.model) if target.keep_data else 0]
-    return f"{here.name}-{digits(place)[:4]}"
+        return template_digest.apply(
+            lambda digits: f"{stack_access.name}-{content_digest([digits, settings.replicas])}"
+        )
+    fixed = [target.zone, *target.other_zones, data_gb(resolved.candidate.model) if target.keep_data else 0]
+    return f"{stack_access.name}-{content_digest(fixed)[:4]}"
 
 
 def _group(
     settings: Settings,
     target: TpuVmTarget,
     resolved: Plan,
-    here: Site,
-    bought: Purchase,
+    stack_access: Access,
+    provisioned: Provisioning,
     template: pulumi.Input[str],
     group: pulumi.Input[str],
 ) -> InstanceGroup | RegionalGroup:
-    """The group, in one zone or in several, and the health check that it is judged by."""
-    life = resolved.lifecycle
+    """Returns the group, in one zone or in several, with its health check."""
+    lifecycle = resolved.lifecycle
     check = ServerCheck(
         "check",
         ServerCheckArgs(
-            check=f"{here.name}-alive",
+            check=f"{stack_access.name}-alive",
             port=container_layout.PORT,
-            period_seconds=life.liveness_period_seconds,
-            failures=life.liveness_failure_threshold,
+            period_seconds=lifecycle.liveness_period_seconds,
+            failures=lifecycle.liveness_failure_threshold,
         ),
-        here.opts,
+        stack_access.opts,
     )
-    # Google deletes no group that a load balancer uses.
-    new_group_first = target.second_slice or target.endpoint is not None
-    told = stockout.hook(target, resolved.candidate.accelerator, target.capacity)
-    if target.other_zones:
-        regional = RegionalGroupArgs(
-            group=group,
-            region=target.region,
-            zones=(target.zone, *target.other_zones),
-            template=template,
-            check=check.id,
-            size=settings.replicas,
-            port=container_layout.PORT,
-            initial_delay_seconds=resolved.cold_start.budget_seconds,
-            wait_seconds=life.pulumi_timeout_seconds,
-            second_slice=target.second_slice,
-            new_group_first=new_group_first,
-            on_error=told,
-        )
-        return RegionalGroup("vllm", regional, here.ready)
-    zonal = InstanceGroupArgs(
+    rollout = RolloutArgs(
         group=group,
-        zone=target.zone,
         template=template,
-        check=check.id,
+        health_check=check.id,
         size=settings.replicas,
         port=container_layout.PORT,
-        data_disk=vm_boot.DATA_DEVICE if target.keep_data else None,
         initial_delay_seconds=resolved.cold_start.budget_seconds,
-        wait_seconds=life.pulumi_timeout_seconds,
+        wait_seconds=lifecycle.pulumi_timeout_seconds,
         second_slice=target.second_slice,
-        new_group_first=new_group_first,
-        requested_run_seconds=bought.max_run_seconds,
-        on_error=told,
+        # Google deletes no group that a load balancer uses.
+        new_group_first=target.second_slice or target.endpoint is not None,
+        on_error=stockout.hook(target, resolved.candidate.accelerator, target.capacity),
     )
-    return InstanceGroup("vllm", zonal, here.ready)
+    if target.other_zones:
+        zones = (target.zone, *target.other_zones)
+        regional = RegionalGroupArgs(rollout=rollout, region=target.region, zones=zones)
+        return RegionalGroup("vllm", regional, stack_access.ready)
+    zonal = InstanceGroupArgs(
+        rollout=rollout,
+        zone=target.zone,
+        data_disk=vm_boot.DATA_DEVICE if target.keep_data else None,
+        requested_run_seconds=provisioned.max_run_seconds,
+    )
+    return InstanceGroup("vllm", zonal, stack_access.ready)
 
 
 def _load_balancer(
-    here: Site,
+    stack_access: Access,
     target: TpuVmTarget,
-    wanted: Endpoint,
+    endpoint: Endpoint,
     resolved: Plan,
     group: InstanceGroup | RegionalGroup,
 ) -> str:
-    """Certificate and load balancer; returns the URL that clients use."""
-    opts = pulumi.ResourceOptions(providers=[here.provider])
+    """Declares certificate and load balancer, and returns the URL that clients use."""
+    opts = pulumi.ResourceOptions(providers=[stack_access.provider])
     certificate = Certificate(
         "certificate",
-        CertificateArgs(certificate=here.name, region=target.region, hostname=wanted.hostname),
+        CertificateArgs(certificate=stack_access.name, region=target.region, hostname=endpoint.hostname),
         opts,
     )
     balancer = InternalLoadBalancer(
         "balancer",
         InternalLoadBalancerArgs(
-            balancer=here.name,
+            balancer=stack_access.name,
             region=target.region,
-            network=here.shared.network,
-            subnetwork=here.shared.subnetwork,
+            network=stack_access.foundation.network,
+            subnetwork=stack_access.foundation.subnetwork,
             instances=group.instances,
             certificate=certificate.id,
             port=container_layout.PORT,
@@ -216,6 +228,6 @@ def _load_balancer(
         ),
         opts,
     )
-    address = balancer.address.apply(lambda found: f"{wanted.hostname} A {found}")
-    pulumi.export("dns_records", [address, certificate.dns_record])
-    return f"https://{wanted.hostname}/v1"
+    address_record = balancer.address.apply(lambda address: f"{endpoint.hostname} A {address}")
+    pulumi.export("dns_records", [address_record, certificate.dns_record])
+    return f"https://{endpoint.hostname}/v1"

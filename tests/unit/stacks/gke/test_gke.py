@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from components.gcp.provisioning import Purchase, ReservationName, bought
+from components.gcp.provisioning import Provisioning, ReservationName, node_config_fields
 from components.kubernetes.compute_class import ComputeClassArgs, priority
-from components.kubernetes.gateway import policies
+from components.kubernetes.gateway import backend_policies
 from components.kubernetes.weights_volume import annotations, cache_volume, weights_volume
 from config.checks import problems
 from config.provisioning import WAIT_MINUTES, node_wait_seconds
@@ -19,7 +19,7 @@ from serving.models.catalog import model
 from serving.startup import cold_start
 from serving.startup.timeouts import lifecycle
 from stacks.gcp import foundation
-from stacks.gcp.provisioning import purchase
+from stacks.gcp.provisioning import provisioning
 
 DIGEST = "vllm/vllm-tpu:v0.32.0@sha256:" + "ab" * 32
 REVISION = "4d7ae4984b7db7de8f8457170b3f1a419ee76d52"
@@ -154,11 +154,11 @@ def test_the_good_one_is_good() -> None:
 
 
 ENVIRONMENTS: list[tuple[dict[str, str], str]] = [
-    ({"prod": "10.64.0.0/33"}, "it must be a range of addresses such as 10.64.0.0/18"),
-    ({"prod": "10.64.0.1/18"}, "it must be a range of addresses such as 10.64.0.0/18"),
+    ({"prod": "10.64.0.0/33"}, "it must be a CIDR block such as 10.64.0.0/18"),
+    ({"prod": "10.64.0.1/18"}, "it must be a CIDR block such as 10.64.0.0/18"),
     ({"prod": "10.64.0.0/24"}, "it must be private and a /21 or larger"),
     ({"prod": "8.0.0.0/18"}, "it must be private and a /21 or larger"),
-    ({"prod": "10.60.0.0/18"}, "overlaps the range of nodes"),
+    ({"prod": "10.60.0.0/18"}, "overlaps the nodes' range"),
     ({"a": "10.64.0.0/18", "b": "10.64.32.0/19"}, "target.environments.b is 10.64.32.0/19, which overlaps"),
 ]
 
@@ -204,7 +204,7 @@ WAYS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 def test_each_way_to_buy_has_its_fields_alone(way: dict[str, Any], fields: dict[str, Any]) -> None:
     capacity = gke(target(capacity=way))[1].capacity
     assert capacity.kind != "compute-class"
-    assert bought(purchase(capacity)) == fields
+    assert node_config_fields(provisioning(capacity)) == fields
 
 
 def test_a_rung_names_a_shared_reservation_with_its_project() -> None:
@@ -213,23 +213,23 @@ def test_a_rung_names_a_shared_reservation_with_its_project() -> None:
         accelerator=accelerator("v6e-4"),
         zone="us-east5-b",
         disk_type="hyperdisk-balanced",
-        rungs=[],
+        options=[],
         node_email="e",
     )
     shared = priority(
-        args, Purchase(way="reservation", reservation=ReservationName(name="r", project="owner"))
+        args, Provisioning(model="reservation", reservation=ReservationName(name="r", project="owner"))
     )
     assert shared["reservations"] == {
         "affinity": "Specific",
         "specific": [{"name": "r", "zones": ["us-east5-b"], "project": "owner"}],
     }
     assert "location" not in shared
-    own = priority(args, Purchase(way="reservation", reservation=ReservationName(name="r")))
+    own = priority(args, Provisioning(model="reservation", reservation=ReservationName(name="r")))
     assert own["reservations"] == {
         "affinity": "Specific",
         "specific": [{"name": "r", "zones": ["us-east5-b"]}],
     }
-    assert priority(args, Purchase(way="spot"))["location"] == {"zones": ["us-east5-b"]}
+    assert priority(args, Provisioning(model="spot"))["location"] == {"zones": ["us-east5-b"]}
     assert {**own, "reservations": None}["tpu"] == {"type": "tpu-v6e-slice", "count": 4, "topology": "2x2"}
 
 
@@ -247,7 +247,7 @@ def test_the_load_balancer_outlasts_the_longest_answer() -> None:
     estimate = cold_start.estimate(Candidate(slice_, spec, engine_for("tuned", None, {})))
     for seconds in (1, 300, 3600):
         life = lifecycle(estimate, seconds)
-        backend: dict[str, Any] = policies(life)["GCPBackendPolicy"]
+        backend: dict[str, Any] = backend_policies(life)["GCPBackendPolicy"]
         assert backend["timeoutSec"] > seconds
         assert backend["connectionDraining"]["drainingTimeoutSec"] >= seconds
         # Google takes no more than an hour.

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.gcp.provisioning import Purchase, ReservationName, machine
+from components.gcp.provisioning import Provisioning, ReservationName, template_fields
 from config.checks import problems
 from config.settings import Settings
 from config.targets import TpuVmTarget
@@ -113,15 +113,16 @@ def test_what_the_cloud_tpu_api_cannot_do_is_one_sentence(changes: dict[str, Any
 def test_a_good_stack_has_no_problem() -> None:
     settings, _, resolved = parts()
     assert not list(problems(settings, placeholders=False))
-    assert not list(checks.too_slow(resolved.cold_start))
+    assert not list(checks.slow_boots(resolved.cold_start))
 
 
 def test_a_boot_longer_than_google_waits_is_refused() -> None:
     settings = Settings.parse({**GOOD, "phase": "turbo-stable", "engine": {"bucket_padding_gap": 128}})
     assert settings.image is not None
-    (sentence,) = checks.too_slow(plan(settings, settings.image).cold_start)
+    (sentence,) = checks.slow_boots(plan(settings, settings.image).cold_start)
     assert re.match(
-        r"A boot may take \d,\d\d0 seconds, and a group of TPU VMs is given 3,600 at most ", sentence
+        r"A boot may take \d,\d\d0 seconds, and Google waits at most 3,600 seconds for a machine ",
+        sentence,
     )
 
 
@@ -134,17 +135,17 @@ def test_a_stop_tells_which_requests_it_cuts(longest: int, leave: int, window: i
     assert checks.shutdown(settings, leave, window).endswith(f"; {end}")
 
 
-WAYS = (
-    (Purchase(way="on-demand"), "STANDARD", "NO_RESERVATION", set[str]()),
-    (Purchase(way="spot"), "SPOT", "NO_RESERVATION", {"preemptible", "instance_termination_action"}),
+MODELS = (
+    (Provisioning(model="on-demand"), "STANDARD", "NO_RESERVATION", set[str]()),
+    (Provisioning(model="spot"), "SPOT", "NO_RESERVATION", {"preemptible", "instance_termination_action"}),
     (
-        Purchase(way="flex-start", max_run_seconds=60),
+        Provisioning(model="flex-start", max_run_seconds=60),
         "FLEX_START",
         "NO_RESERVATION",
         {"max_run_duration", "instance_termination_action"},
     ),
     (
-        Purchase(way="reservation", reservation=ReservationName(name="r")),
+        Provisioning(model="reservation", reservation=ReservationName(name="r")),
         "STANDARD",
         "SPECIFIC_RESERVATION",
         set[str](),
@@ -152,17 +153,17 @@ WAYS = (
 )
 
 
-@pytest.mark.parametrize(("purchase", "model_name", "affinity", "own"), WAYS)
-def test_each_way_to_buy_has_its_own_fields(
-    purchase: Purchase, model_name: str, affinity: str, own: set[str]
+@pytest.mark.parametrize(("provisioning", "model_name", "affinity", "extra_fields"), MODELS)
+def test_each_provisioning_model_has_its_fields(
+    provisioning: Provisioning, model_name: str, affinity: str, extra_fields: set[str]
 ) -> None:
-    bought = machine(purchase)
+    fields = template_fields(provisioning)
     common = {"provisioning_model", "automatic_restart", "on_host_maintenance"}
-    assert set(bought.scheduling) == common | own
-    assert bought.scheduling.get("provisioning_model") == model_name
-    assert bought.scheduling.get("on_host_maintenance") == "TERMINATE"
-    assert bought.scheduling.get("automatic_restart") is (model_name == "STANDARD")
-    assert bought.reservation_affinity["type"] == affinity
+    assert set(fields.scheduling) == common | extra_fields
+    assert fields.scheduling.get("provisioning_model") == model_name
+    assert fields.scheduling.get("on_host_maintenance") == "TERMINATE"
+    assert fields.scheduling.get("automatic_restart") is (model_name == "STANDARD")
+    assert fields.reservation_affinity["type"] == affinity
 
 
 BOOT = Boot(
@@ -248,7 +249,7 @@ def test_values_that_they_would_read_differently_are_refused(value: str) -> None
 
 def test_a_baked_cache_wants_pages_that_are_fixed() -> None:
     settings, target, resolved = parts(baked_cache=True)
-    (refused,) = checks.baked_cache_pages(target, resolved)
+    (refused,) = checks.baked_cache_problems(target, resolved)
     assert refused == (
         "target.baked_cache is true, but engine.num_gpu_blocks_override is not set, so that each boot makes "
         "its KV cache of what is free, and no cache made before knows that size; set it to 14693, for which "
@@ -256,8 +257,8 @@ def test_a_baked_cache_wants_pages_that_are_fixed() -> None:
     )
     fixed = Settings.parse({**settings.model_dump(), "engine": {"num_gpu_blocks_override": 14693}})
     assert fixed.image is not None
-    assert not list(checks.baked_cache_pages(target, plan(fixed, fixed.image)))
-    assert not list(checks.baked_cache_pages(*parts()[1:]))
+    assert not list(checks.baked_cache_problems(target, plan(fixed, fixed.image)))
+    assert not list(checks.baked_cache_problems(*parts()[1:]))
 
 
 def script_of(resolved: Plan, settings: Settings, target: TpuVmTarget) -> str:
