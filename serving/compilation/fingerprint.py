@@ -20,10 +20,19 @@ from types import MappingProxyType
 
 from serving.compilation.candidate import Candidate
 from serving.engine.config import EngineConfig
+from serving.engine.extra_flags import program_flags
 
 # Prefixes of variables on which no program depends; every other variable of extra_environment counts.
 _INERT_PREFIXES = (
+    "GOMP_",
+    "GRPC_",
     "HF_",
+    "MALLOC_",
+    "OMP_",
+    "OTEL_",
+    "RAYON_",
+    "RUST_",
+    "TOKENIZERS_",
     "JAX_LOG",
     "JAX_EXPLAIN",
     "TPU_STDERR",
@@ -112,6 +121,7 @@ def fingerprint(candidate: Candidate, *, image: str) -> Fingerprint:
             }
         ),
         **_left_out(engine),
+        **_later_fields(engine),
     }
     return Fingerprint(MappingProxyType({name: _text(value) for name, value in values.items()}))
 
@@ -127,6 +137,22 @@ def _left_out(engine: EngineConfig) -> dict[str, object]:
         if value != EngineConfig.model_fields[name].default:
             fields[name] = jax if value is None else value
     return fields
+
+
+def _later_fields(engine: EngineConfig) -> dict[str, object]:
+    """Returns the fields that came after the first caches and proofs, where they are set.
+
+    An unset field adds nothing, so that a cache or proof from before the field was added keeps its name.
+    """
+    rules = [rule.model_dump(exclude_none=True) for rule in engine.qwix_rules or ()]
+    flags = program_flags(engine.extra_flags)
+    values: dict[str, object] = {
+        "image_tokens": engine.image_tokens,
+        "max_logprobs": engine.max_logprobs,
+        "qwix_rules": json.dumps(rules) if rules else None,
+        "extra_flags": json.dumps(flags) if flags else None,
+    }
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def moved(before: Fingerprint, after: Fingerprint) -> tuple[str, ...]:

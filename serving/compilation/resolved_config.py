@@ -70,6 +70,11 @@ def takes_images(model: ModelSpec, engine: EngineConfig) -> bool:
     return model.takes_images and (limits is None or limits.image + limits.video + limits.audio > 0)
 
 
+def image_tokens(model: ModelSpec, engine: EngineConfig) -> int:
+    """Returns the tokens of one image at most: the checkpoint's own, unless the engine sets them."""
+    return engine.image_tokens or model.tokens_per_image
+
+
 def schedules_async(engine: EngineConfig) -> bool:
     """Returns whether scheduling is asynchronous. Unset, vLLM chooses it except with ngram
     (vllm/config/vllm.py)."""

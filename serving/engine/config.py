@@ -1,22 +1,31 @@
-"""The engine: every flag and environment variable of `vllm serve` on TPU that production sets, typed.
+"""Engine configuration: the flags and environment variables of `vllm serve` on TPU, typed.
 
-One renderer for Kubernetes and virtual machines: `argv` and `environment`. A field that is None is not
-passed, and vLLM's own default holds (`serving/compilation/resolved_config.py` knows which). Names are vLLM's
-own, checked against the real parser and `environment_variables` of the pinned wheels by tests/oracle.
+`argv` and `environment` render it for Kubernetes and for virtual machines. A field that is None is not
+passed, and vLLM's own default holds (serving/compilation/resolved_config.py repeats those that matter).
+Names are vLLM's own; tests/server compares them with the parser and the variables of the pinned wheels.
 
-What a value means on a given slice and model is not judged here but in serving/findings/, so that
-a bad combination can still be explained.
+serving/findings/ judges what a value means on a slice and for a model, so that a bad combination can still be
+explained.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
+from serving.engine import extra_flags
 from serving.engine.environment_variables import extra_environment_problem
 from serving.engine.media_domains import MediaDomains
-from serving.engine.nested_options import STRICT, MultimodalLimits, Speculative, VisionPrograms
-from serving.engine.rendering import Rendered, flag, targets, variable
+from serving.engine.nested_options import (
+    STRICT,
+    ChatTemplateKwargs,
+    GenerationDefaults,
+    MultimodalLimits,
+    QwixRule,
+    Speculative,
+    VisionPrograms,
+)
+from serving.engine.rendering import Kind, Rendered, flag, targets, variable
 from serving.messages.validation_errors import sentences
 
 KvCacheDtype = Literal["auto", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2"]
@@ -25,7 +34,7 @@ then dies at boot."""
 
 
 class EngineConfig(Rendered):
-    """One engine. Required fields have no default on purpose: vLLM's own change with its version."""
+    """One engine. A required field has no default, because vLLM's own default changes with its version."""
 
     model_config = STRICT
 
@@ -83,6 +92,20 @@ class EngineConfig(Rendered):
         gt=0,
         le=65_536,
     )
+    max_num_queued_reqs: int | None = flag(
+        "--max-num-queued-reqs",
+        "Requests that the server may hold, running and waiting; at the limit a new one gets 503 and "
+        "Retry-After. Unset, requests wait without a limit.",
+        unit="requests",
+        gt=0,
+        le=65_536,
+    )
+    max_num_queued_tokens: int | None = flag(
+        "--max-num-queued-tokens",
+        "Prompt tokens that may wait for their answer; at the limit a new request gets 503 and Retry-After.",
+        unit="tokens",
+        gt=0,
+    )
     speculative: Speculative | None = flag("--speculative-config", "Speculative decoding; unset is off.")
     async_scheduling: bool | None = flag(
         "--async-scheduling", "Prepare the next step while the chips run this one; not with ngram."
@@ -102,6 +125,15 @@ class EngineConfig(Rendered):
         "nothing, and clients send media as data: URLs.",
         strict=False,
     )
+    image_tokens: Literal[70, 140, 280, 560, 1120] | None = flag(
+        "--mm-processor-kwargs",
+        "Tokens of an image at most: the size at which the model sees it. Unset, the checkpoint's own (280). "
+        "The phase's vision program follows it.",
+        keys=("max_soft_tokens",),
+        # The JAX model takes its shapes from here (tpu_inference/models/jax/gemma4_mm.py, max_soft_tokens).
+        also={"--hf-overrides": ("vision_config", "default_output_length")},
+        unit="tokens",
+    )
     vision_programs: VisionPrograms | None = flag(
         "--compilation-config",
         "Compile the vision tower at boot. Unset, the first image of a server's life compiles it.",
@@ -119,7 +151,7 @@ class EngineConfig(Rendered):
     )
     architecture_override: str | None = flag(
         "--hf-overrides",
-        wrap="architectures",
+        keys=("architectures", 0),
         effect="Architecture to load instead of the one that config.json names.",
         min_length=1,
     )
@@ -130,6 +162,19 @@ class EngineConfig(Rendered):
         "--generation-config",
         "auto takes sampling defaults from the checkpoint, vllm takes vLLM's.",
         min_length=1,
+    )
+    override_generation_config: GenerationDefaults | None = flag(
+        "--override-generation-config", "Sampling of requests that do not set it."
+    )
+    default_chat_template_kwargs: ChatTemplateKwargs | None = flag(
+        "--default-chat-template-kwargs", "Variables of the chat template where a request sets none."
+    )
+    max_logprobs: int | None = flag(
+        "--max-logprobs",
+        "Alternatives that a request may ask for at each token; a shape of the programs that gather them.",
+        unit="tokens",
+        gt=0,
+        le=1024,
     )
     enable_auto_tool_choice: bool | None = flag(
         "--enable-auto-tool-choice", "Let the model call tools; needs tool_call_parser."
@@ -144,8 +189,14 @@ class EngineConfig(Rendered):
     compilation_sizes: tuple[Annotated[int, Field(gt=0)], ...] | None = flag(
         "--additional-config",
         "Token buckets beside the computed ones.",
-        wrap="compilation_sizes",
+        keys=("compilation_sizes",),
         unit="tokens",
+        strict=False,
+    )
+    qwix_rules: tuple[QwixRule, ...] | None = flag(
+        "--additional-config",
+        "Weights that Qwix quantizes while the server loads them, first match first.",
+        keys=("quantization", "qwix", "rules"),
         strict=False,
     )
     bucket_padding_gap: int | None = variable(
@@ -215,27 +266,73 @@ class EngineConfig(Rendered):
     )
     extra_environment: Mapping[str, str] = Field(
         default_factory=dict,
-        description="Variables of vLLM, tpu-inference, JAX, libtpu or Hugging Face that have no field here. "
-        "Unknown names, names that a field owns and secrets are refused.",
+        description="Variables that have no field here. Names that a field or the deployment sets are "
+        "refused, and so are secrets; a name that no package of the server reads is a warning.",
     )
+    extra_flags: Mapping[str, JsonValue] = Field(
+        default_factory=dict,
+        description="Flags of `vllm serve` that have no field here, by their names with underscores.",
+    )
+
+    @field_validator("qwix_rules")
+    @classmethod
+    def _any_rule(cls, value: tuple[QwixRule, ...] | None) -> tuple[QwixRule, ...] | None:
+        if value == ():
+            raise ValueError("the list is empty; write at least one rule, or remove qwix_rules")
+        return value
 
     @field_validator("extra_environment")
     @classmethod
     def _known_variables(cls, value: Mapping[str, str]) -> Mapping[str, str]:
-        owned = {target.name: target.field for target in targets(cls, "variable")}
         for name, text in value.items():
-            problem = extra_environment_problem(name, text, owned)
+            problem = extra_environment_problem(name, text, cls.fields_by_target("variable"))
             if problem:
                 raise ValueError(problem)
         return value
 
+    @field_validator("extra_flags")
+    @classmethod
+    def _known_flags(cls, value: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        for name, setting in value.items():
+            problem = extra_flags.extra_flag_problem(name, setting, cls.fields_by_target("flag"))
+            if problem:
+                raise ValueError(problem)
+        return value
+
+    @model_validator(mode="after")
+    def _flags_together(self) -> Self:
+        for name, field in extra_flags.needed_fields(self.extra_flags):
+            if not getattr(self, field):
+                raise ValueError(
+                    f"extra_flags.{name} needs {field}; set engine.{field} to true, or remove it"
+                )
+        return self
+
+    @classmethod
+    def fields_by_target(cls, kind: Kind) -> dict[str, str]:
+        """Returns the field of each flag or variable that a field renders."""
+        fields: dict[str, list[str]] = {}
+        for target in targets(cls, kind):
+            fields.setdefault(target.name, []).append(target.field)
+        return {name: " or ".join(names) for name, names in fields.items()}
+
+    @classmethod
+    def advice_on(cls, name: str) -> str | None:
+        """Returns what to do about a flag of `vllm serve` that is no field."""
+        return extra_flags.advice_on_flag(name, cls.fields_by_target("flag"))
+
+    def argv(self, model_path: str, served_model_name: str, port: int) -> tuple[str, ...]:
+        """Returns the server's command line: fields in declaration order, then `extra_flags` by name."""
+        declared = super().argv(model_path, served_model_name, port)
+        return (*declared, *extra_flags.words(self.extra_flags))
+
     def environment(self) -> dict[str, str]:
-        """The server's environment: fields in declaration order, then `extra_environment` by name."""
+        """Returns the server's environment: fields in declaration order, then `extra_environment` by name."""
         return self.declared_environment() | dict(sorted(self.extra_environment.items()))
 
 
 def parse(raw: Mapping[str, object], where: str = "engine") -> EngineConfig:
-    """An engine from plain data. Raises ValueError: one sentence a line, each naming `where`.field."""
+    """Returns an engine from plain data. Raises ValueError: a sentence a line, each naming `where`.field."""
     try:
         return EngineConfig.model_validate(dict(raw))
     except ValidationError as error:

@@ -1,7 +1,8 @@
-"""The environment variables that the server's programs really read, by name.
+"""Environment variables that the packages of the server read, by name.
 
-`known_names.json` is generated from the wheels by `python -m tools.regenerate_known_names`, and names their
-versions; tests/oracle regenerates and compares it. It is read only when someone uses extra_environment.
+`known_names.json` is generated from the installed packages by `python -m tools.regenerate_known_names`, and
+names the day and the versions. A test of the server's tier regenerates and compares it. It is read only
+when extra_environment is used.
 """
 
 import functools
@@ -9,49 +10,79 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from serving.messages.suggest import nearest
+from serving.messages.suggest import nearest, quoted
 from serving.messages.unsupported_options import FOREIGN
 
 NAMES_FILE = Path(__file__).parent / "known_names.json"
 
-# Libraries below the server read these without any list of them in Python.
-FREE = ("LIBTPU_INIT_ARGS", "XLA_FLAGS", "TPU_STDERR_LOG_LEVEL", "TPU_MIN_LOG_LEVEL", "TF_CPP_MIN_LOG_LEVEL")
+NATIVE: Mapping[str, str] = {
+    "OMP_": "OpenMP, https://www.openmp.org/spec-html/5.2/openmpch21.html",
+    "GOMP_": "GCC's OpenMP, https://gcc.gnu.org/onlinedocs/libgomp/Environment-Variables.html",
+    "OPENBLAS_": "OpenBLAS of NumPy, https://github.com/OpenMathLib/OpenBLAS#setting-the-number-of-threads",
+    "MALLOC_": "glibc, https://man7.org/linux/man-pages/man3/mallopt.3.html",
+    "GRPC_": "gRPC, https://github.com/grpc/grpc/blob/master/doc/environment_variables.md",
+    "RAYON_": "threads of tokenizers, https://docs.rs/rayon/latest/rayon/struct.ThreadPoolBuilder.html",
+    "RUST_": "logs of Rust libraries, https://docs.rs/env_logger/latest/env_logger/#enabling-logging",
+    "XLA_": "XLA, https://openxla.org/xla/flags_guidance",
+    "LIBTPU_": "libtpu, https://openxla.org/xla/flags_guidance",
+    "TPU_STDERR_LOG_LEVEL": "libtpu, https://cloud.google.com/tpu/docs/troubleshooting/trouble-jax",
+    "TPU_MIN_LOG_LEVEL": "libtpu, https://cloud.google.com/tpu/docs/troubleshooting/trouble-jax",
+    "TF_CPP_": "logs of XLA, https://docs.jax.dev/en/latest/debugging/flags.html",
+    "TZ": "glibc, https://man7.org/linux/man-pages/man3/tzset.3.html",
+    "LC_": "glibc, https://man7.org/linux/man-pages/man7/locale.7.html",
+    "LANG": "glibc, https://man7.org/linux/man-pages/man7/locale.7.html",
+}
+"""Variables or their beginnings -> the library below Python that reads them, and where that is documented."""
 
-_SECRET = re.compile(r"TOKEN|API_KEY|SECRET|PASSWORD|CREDENTIAL|ACCESS_KEY")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECRET = re.compile(r"TOKEN(?!I|S)|API_?KEY|SECRET|PASSW|CREDENTIAL|ACCESS_KEY")
+
+
+@functools.cache
+def _file() -> Mapping[str, Any]:
+    return json.loads(NAMES_FILE.read_text("utf-8"))
+
+
+def read_on() -> str:
+    """Returns the day on which the packages were read, as YYYY-MM-DD."""
+    return _file()["read_on"]
 
 
 @functools.cache
 def known_names() -> Mapping[str, str]:
-    """Variable name -> the package that reads it."""
-    packages: dict[str, list[str]] = json.loads(NAMES_FILE.read_text("utf-8"))["names"]
-    return {name: package for package, names in packages.items() for name in names} | dict.fromkeys(
-        FREE, "libtpu"
-    )
+    """Returns variable -> Python package that reads it."""
+    packages: dict[str, list[str]] = _file()["names"]
+    return {name: package for package, names in packages.items() for name in names}
 
 
-def extra_environment_problem(name: str, value: str, owned: Mapping[str, str]) -> str | None:
-    """Why this pair cannot be set, as a sentence without its end; None when it can.
+def is_read(name: str) -> bool:
+    """Returns whether a package of the server, or a library below it, reads the variable."""
+    return name in known_names() or name.startswith(tuple(NATIVE))
 
-    `owned` maps the variables that typed fields render to those fields.
+
+def nearest_variable(name: str) -> str | None:
+    """Returns the known variable that `name` resembles; None when there is none."""
+    return nearest(name, known_names(), cutoff=0.75)
+
+
+def extra_environment_problem(name: str, value: str, fields: Mapping[str, str]) -> str | None:
+    """Returns why this variable cannot be set, as a sentence without its end; None when it can.
+
+    `fields` maps the variables that typed fields render to those fields. A variable that nothing reads is no
+    problem here but a warning (serving/findings/environment.py).
     """
-    if name in owned:
-        return f"{name} has a field of its own; set {owned[name]} instead"
+    if name in fields:
+        return f"{name} has a field; set {fields[name]} instead"
     if name.lower() in FOREIGN:
         return f"{name}: {FOREIGN[name.lower()]}"
+    if name.startswith("TPUSERVE_"):
+        return f"{name}: the deployment sets it; remove it"
     if _SECRET.search(name):
-        return f"{name} looks like a secret, which state would show; keep it in the secret store"
-    if name not in known_names():
-        near = nearest(name, [*owned, *known_names()], cutoff=0.75)
-        field = owned.get(near) if near else None
-        change = (
-            f"the nearest is {near}, which is the field {field}"
-            if field
-            else f"the nearest is {near}"
-            if near
-            else "remove it"
-        )
-        return f"no program of the server reads {name}; {change}"
+        return f"{name} looks like a secret, which Pulumi's state would show; keep it in the secret store"
+    if not _NAME.fullmatch(name):
+        return f"{quoted(name)} cannot name a variable; write letters, digits and underscores"
     if value == "":
         return f"{name} is empty, which the server reads as a value; write one or remove it"
     return None

@@ -1,8 +1,9 @@
-"""The parts of the engine that are JSON objects on vLLM's command line."""
+"""Parts of the engine that are JSON objects on vLLM's command line."""
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -88,3 +89,60 @@ class VisionPrograms(BaseModel):
             "encoder_cudagraph_token_budgets": list(self.token_budgets),
             "encoder_cudagraph_max_vision_items_per_batch": self.images_per_call,
         }
+
+
+class ChatTemplateKwargs(BaseModel):
+    """--default-chat-template-kwargs: variables of Gemma 4's chat template, where a request sets none."""
+
+    model_config = STRICT
+
+    enable_thinking: bool = Field(description="The model thinks before it answers.")
+
+
+class GenerationDefaults(BaseModel):
+    """--override-generation-config: sampling of a request that does not set it.
+
+    vLLM takes eight keys (vllm/config/model.py, `get_diff_sampling_param`). The TPU sampler carries these
+    three, and the scheduler the number of tokens (tpu_inference/layers/jax/sample/sampling_metadata.py).
+    """
+
+    model_config = STRICT
+
+    temperature: float | None = Field(None, ge=0, le=2, description="0 takes the likeliest token.")
+    top_k: int | None = Field(None, ge=1, le=262_144, description="Likeliest tokens that are sampled from.")
+    top_p: float | None = Field(None, gt=0, le=1, description="Share of likelihood that is sampled from.")
+    max_new_tokens: int | None = Field(None, ge=1, le=262_144, description="Tokens of an answer at most.")
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not self.model_dump(exclude_none=True):
+            raise ValueError(
+                "it sets nothing; write at least one value, or remove override_generation_config"
+            )
+        return self
+
+
+QwixType = Literal["float8_e4m3fn", "float8_e5m2", "int8", "int4"]
+
+
+class QwixRule(BaseModel):
+    """One rule of --additional-config's quantization.qwix: weights that Qwix quantizes while it loads them.
+
+    A key here is one of `qwix.QuantizationRule` (qwix 0.1.2); the first rule that matches a module holds.
+    """
+
+    model_config = STRICT
+
+    module_path: str = Field(min_length=1, description="Regular expression of the modules' paths.")
+    weight_qtype: QwixType = Field(description="Type of the weights.")
+    act_qtype: QwixType | None = Field(None, description="Type of the activations; unset leaves them.")
+    tile_size: int | None = Field(None, gt=0, description="Weights that share one scale.")
+
+    @field_validator("module_path")
+    @classmethod
+    def _expression(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"{value!r} is not a regular expression ({error}); correct it") from None
+        return value

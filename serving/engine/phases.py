@@ -181,8 +181,14 @@ def engine_for(phase: str, scenario: str | None, overrides: Mapping[str, object]
     Raises ValueError: one sentence a line, for unknown names and for values that no engine can have.
     """
     base = named_phase(phase).engine
-    overlay = _named(SCENARIOS, "scenario", scenario).engine if scenario is not None else None
-    return parse({**base, **(overlay or {}), **overrides})
+    preset = {**base}
+    if scenario is not None:
+        preset |= _named(SCENARIOS, "scenario", scenario).engine
+    tokens = overrides.get("image_tokens")
+    if isinstance(tokens, int) and preset.get("vision_programs"):
+        # The presets' vision program is for one image of the checkpoint's own size.
+        preset["vision_programs"] = {"token_budgets": (tokens,), "images_per_call": 1}
+    return parse({**preset, **overrides})
 
 
 def named_phase(name: str) -> Phase:

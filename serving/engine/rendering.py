@@ -1,7 +1,7 @@
-"""How a field of the engine model says where it goes, and the one renderer that reads it.
+"""Declaration of a field's target, and the renderer of command line and environment.
 
-A field becomes a flag of `vllm serve` or an environment variable. The metadata rides on the pydantic
-field, so that argv, environment, documentation and the tests against the real parser all read the same
+A field becomes a flag of `vllm serve` or an environment variable. The target is metadata of the pydantic
+field, so that command line, environment, documents and the tests against the real parser read the same
 declaration.
 """
 
@@ -13,63 +13,113 @@ from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from serving.messages.validation_errors import ExplainsNames
+
 Kind = Literal["flag", "variable"]
+Keys = tuple[str | int, ...]
+"""Place of a value inside the JSON object that is a flag's value: names, and 0 for the only item of a list.
+"""
 
 
 class Target(NamedTuple):
-    """One declared field: its name, where it goes, its unit, and the JSON key that wraps its value."""
+    """Flag or variable that a field becomes, or its place inside the flag's JSON object."""
 
     field: str
     kind: Kind
     name: str
     unit: str
-    wrap: str
+    keys: Keys
     info: FieldInfo
 
 
-def _field(kind: Kind, name: str, effect: str, unit: str, wrap: str, default: object, bounds: Any) -> Any:
-    extra: dict[str, Any] = {"kind": kind, "name": name, "unit": unit, "wrap": wrap}
+def _field(
+    kind: Kind, places: Mapping[str, Keys], effect: str, unit: str, default: object, bounds: Any
+) -> Any:
+    places_as_json = {name: list(keys) for name, keys in places.items()}
+    extra: dict[str, Any] = {"kind": kind, "unit": unit, "places": places_as_json}
     value = PydanticUndefined if default is ... else default
     return Field(value, description=effect, json_schema_extra=extra, **bounds)
 
 
 def flag(
-    name: str, effect: str, *, unit: str = "", wrap: str = "", default: object = None, **bounds: Any
+    name: str,
+    effect: str,
+    *,
+    keys: Keys = (),
+    also: Mapping[str, Keys] | None = None,
+    unit: str = "",
+    default: object = None,
+    **bounds: Any,
 ) -> Any:
-    """A field that becomes the flag `name`. `default=...` makes it required; None is not passed.
+    """Returns a field that becomes the flag `name`. `default=...` makes it required; None is not passed.
 
-    With `wrap`, the flag's value is the JSON object {wrap: [value, ...]}.
+    With `keys`, the value is a part of the flag's JSON object; fields of one flag are merged. `also` names
+    further flags that get the same value.
     """
-    return _field("flag", name, effect, unit, wrap, default, bounds)
+    return _field("flag", {name: keys, **(also or {})}, effect, unit, default, bounds)
 
 
 def variable(name: str, effect: str, *, unit: str = "", default: object = None, **bounds: Any) -> Any:
-    """A field that becomes the environment variable `name`. None is not set."""
-    return _field("variable", name, effect, unit, "", default, bounds)
+    """Returns a field that becomes the environment variable `name`. None is not set."""
+    return _field("variable", {name: ()}, effect, unit, default, bounds)
 
 
 def targets(model: type[BaseModel], kind: Kind | None = None) -> Iterator[Target]:
-    """The declared fields of `model` in their order, all or of one kind."""
+    """Yields the targets of the fields of `model` in their order, all or of one kind."""
     for field, info in model.model_fields.items():
         extra = cast(Mapping[str, Any] | None, info.json_schema_extra)
         if extra is not None and (kind is None or extra["kind"] == kind):
-            yield Target(field, info=info, **extra)
+            for name, keys in extra["places"].items():
+                yield Target(field, extra["kind"], name, extra["unit"], tuple(keys), info)
 
 
-class Rendered(BaseModel):
+class Rendered(ExplainsNames):
     """A model whose declared fields render to a command line and an environment, in declaration order."""
 
     def argv(self, model_path: str, served_model_name: str, port: int) -> tuple[str, ...]:
-        """The server's whole command line."""
+        """Returns the server's command line."""
         words = ["vllm", "serve", model_path, "--served-model-name", served_model_name, "--port", str(port)]
-        for target in targets(type(self), "flag"):
-            words += _flag_words(target, getattr(self, target.field))
+        for name, value in self.flag_values().items():
+            words += _flag_words(name, value)
         return tuple(words)
 
+    def flag_values(self) -> dict[str, object]:
+        """Returns the value of each flag that is passed."""
+        values: dict[str, object] = {}
+        for target in targets(type(self), "flag"):
+            value = getattr(self, target.field)
+            if value is not None:
+                part = _inside(_plain(value), target.keys)
+                values[target.name] = _merged(values.get(target.name), part)
+        return values
+
     def declared_environment(self) -> dict[str, str]:
-        """The variables of the declared fields."""
+        """Returns the variables of the declared fields."""
         values = ((t.name, getattr(self, t.field)) for t in targets(type(self), "variable"))
         return {name: _text(value) for name, value in values if value is not None}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(exclude_none=True)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in cast(tuple[object, ...], value)]
+    return value
+
+
+def _inside(value: object, keys: Keys) -> object:
+    for key in reversed(keys):
+        value = [value] if key == 0 else {key: value}
+    return value
+
+
+def _merged(earlier: object, later: object) -> object:
+    if not isinstance(earlier, dict) or not isinstance(later, dict):
+        return later
+    whole = dict(cast(dict[str, object], earlier))
+    for key, value in cast(dict[str, object], later).items():
+        whole[key] = _merged(whole.get(key), value)
+    return whole
 
 
 def _json(value: object) -> str:
@@ -82,17 +132,11 @@ def _text(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _flag_words(target: Target, value: object) -> list[str]:
-    name = target.name
-    if value is None:
-        return []
+def _flag_words(name: str, value: object) -> list[str]:
     if isinstance(value, bool):
         return [name if value else name.replace("--", "--no-", 1)]
-    if target.wrap:
-        inner = list(cast(tuple[object, ...], value)) if isinstance(value, tuple) else [value]
-        return [name, _json({target.wrap: inner})]
-    if isinstance(value, BaseModel):
-        return [name, _json(value.model_dump(exclude_none=True))]
-    if isinstance(value, tuple):
-        return [name, *map(str, cast(tuple[object, ...], value))]
+    if isinstance(value, dict):
+        return [name, _json(cast(object, value))]
+    if isinstance(value, list):
+        return [name, *map(str, cast(list[object], value))]
     return [name, _text(value)]

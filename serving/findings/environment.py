@@ -1,9 +1,10 @@
-"""Rules about variables that switch something off or open, given through extra_environment."""
+"""Rules about the variables of extra_environment."""
 
 from collections.abc import Iterator
 
 from serving.compilation.candidate import Candidate, Rule
-from serving.messages.finding import Finding, Severity
+from serving.engine.environment_variables import is_read, nearest_variable, read_on
+from serving.messages.finding import VERSION, Finding, Severity
 
 _ON = ("1", "true", "t", "yes", "y", "on")
 _OFF = ("0", "false", "f", "no", "n", "off")
@@ -69,4 +70,21 @@ def switches(candidate: Candidate) -> Iterator[Finding]:
             )
 
 
-RULES: tuple[Rule, ...] = (switches,)
+def unread(candidate: Candidate) -> Iterator[Finding]:
+    fields = candidate.engine.fields_by_target("variable")
+    for name in candidate.engine.extra_environment:
+        if not is_read(name):
+            near = nearest_variable(name)
+            field = fields.get(near) if near else None
+            correct = f"write engine.{field}" if field else f"correct it to {near}" if near else "remove it"
+            yield candidate.finding(
+                "warning",
+                "variable-not-read",
+                "extra_environment",
+                f"no package of the server reads it (packages of {VERSION}, read on {read_on()})",
+                f"{correct}, or keep it if a library below Python reads it",
+                asked=f"engine.extra_environment.{name} is set",
+            )
+
+
+RULES: tuple[Rule, ...] = (switches, unread)

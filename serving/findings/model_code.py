@@ -91,9 +91,35 @@ def remote_code(candidate: Candidate) -> Iterator[Finding]:
         )
 
 
+def qwix(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.engine.qwix_rules is None:
+        return
+    asked = "engine.qwix_rules is set"
+    if candidate.engine.model_impl_type == "vllm":
+        yield candidate.finding(
+            "error",
+            "qwix-without-jax-model",
+            "qwix_rules",
+            f"{VERSION} applies them to JAX models only (tpu_inference/models/common/model_loader.py)",
+            "remove them, or remove model_impl_type",
+            asked=asked,
+        )
+    else:
+        yield candidate.finding(
+            "warning",
+            "qwix-not-measured",
+            "qwix_rules",
+            "the memory model counts the weights as the checkpoint has them, and nobody has measured memory "
+            "or answers of this model with Qwix",
+            "watch the first boot's memory and compare answers on your own evaluation before traffic",
+            asked=asked,
+        )
+
+
 RULES: tuple[Rule, ...] = (
     requantised_experts,
     architecture,
     model_code,
     remote_code,
+    qwix,
 )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from serving.compilation.candidate import Candidate, Rule
+from serving.compilation.resolved_config import image_tokens
 from serving.memory.budget import min_batched_tokens
 from serving.messages.finding import VERSION, Finding
 
@@ -109,7 +110,7 @@ def vision_budgets(candidate: Candidate) -> Iterator[Finding]:
     programs = candidate.engine.vision_programs
     if programs is None or not candidate.runtime.multimodal:
         return
-    item = candidate.model.tokens_per_image
+    item = image_tokens(candidate.model, candidate.engine)
     if min(programs.token_budgets) < item:
         yield candidate.finding(
             "error",
@@ -144,6 +145,29 @@ def domains_without_media(candidate: Candidate) -> Iterator[Finding]:
         )
 
 
+def image_size(candidate: Candidate) -> Iterator[Finding]:
+    tokens = candidate.engine.image_tokens
+    if tokens is None:
+        return
+    if not candidate.runtime.multimodal:
+        yield candidate.finding(
+            "error",
+            "image-tokens-without-images",
+            "image_tokens",
+            "no image is let in, so no image has a size",
+            "remove it, or allow images in limit_mm_per_prompt",
+        )
+    elif tokens != candidate.model.tokens_per_image and candidate.proof is None:
+        yield candidate.finding(
+            "warning",
+            "image-tokens-not-compiled",
+            "image_tokens",
+            f"the vision program was compiled for {candidate.model.tokens_per_image} tokens only, and the "
+            "memory model counts that one",
+            "prove this engine (make prove) before a stack relies on it",
+        )
+
+
 RULES: tuple[Rule, ...] = (
     unlimited,
     video,
@@ -153,4 +177,5 @@ RULES: tuple[Rule, ...] = (
     first_image,
     vision_budgets,
     domains_without_media,
+    image_size,
 )

@@ -79,10 +79,38 @@ def drafting_request_limits(candidate: Candidate) -> Iterator[Finding]:
         )
 
 
+def sheds_below_batch(candidate: Candidate) -> Iterator[Finding]:
+    limit, batch = candidate.engine.max_num_queued_reqs, candidate.engine.max_num_seqs
+    if limit is not None and limit < batch:
+        yield candidate.finding(
+            "warning",
+            "sheds-below-batch",
+            "max_num_queued_reqs",
+            f"the limit counts running requests too, so a batch of {batch:,} never fills",
+            f"raise it to {batch:,} and the requests that may wait",
+        )
+
+
+def active_above_batch(candidate: Candidate) -> Iterator[Finding]:
+    active = candidate.engine.extra_flags.get("max_num_active_seqs")
+    batch = candidate.engine.max_num_seqs
+    if isinstance(active, int) and active > batch:
+        yield candidate.finding(
+            "error",
+            "active-above-batch",
+            "extra_flags",
+            f"vLLM refuses to boot with more active requests than max_num_seqs ({batch:,})",
+            f"lower it to {batch:,} or less",
+            asked=f"engine.extra_flags.max_num_active_seqs is {active:,}",
+        )
+
+
 RULES: tuple[Rule, ...] = (
     context,
     step_smaller_than_batch,
     async_scheduling,
     ngram_lookup,
     drafting_request_limits,
+    sheds_below_batch,
+    active_above_batch,
 )

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from serving.compilation.candidate import Candidate
+from serving.compilation.resolved_config import image_tokens
 from serving.engine.config import EngineConfig
 from serving.memory.problems import first_problem
 from serving.memory.terms import Memory, terms
@@ -30,4 +31,4 @@ def min_batched_tokens(model: ModelSpec, engine: EngineConfig) -> int:
         return 1
     if limits is None or limits.video:
         return model.max_tokens_per_multimodal_item
-    return model.tokens_per_image if limits.image else 1
+    return image_tokens(model, engine) if limits.image else 1

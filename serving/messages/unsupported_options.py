@@ -1,13 +1,14 @@
-"""Names that people bring along from recipes and from vLLM on other hardware, and what to do instead.
+"""Names from recipes, from other set-ups and from the deployment, and what to write instead.
 
-Keys are in lower case with underscores, so that flags, variables and fields are all found here. Each
-value completes the sentence "<name> is not a name here: ...".
+Keys are in lower case with underscores, so that a flag, a variable and a field of one name share a row. A
+value completes the sentence "<name> is not a name here: ...". A flag of `vllm serve` that only the engine
+could take has its row in serving/engine/flag_verdicts.py.
 """
 
 from collections.abc import Mapping
 
 _TOKEN = "weights are mirrored once by a job that reads its token from the secret store; remove it"
-_KEY = "a key never belongs into configuration, which state would show; keep it in the secret store"
+_KEY = "a key does not belong in configuration, which Pulumi's state would show; keep it in the secret store"
 _DERIVED = "it is derived from the cold-start estimate; remove it"
 
 FOREIGN: Mapping[str, str] = {
@@ -28,7 +29,6 @@ FOREIGN: Mapping[str, str] = {
     "tensor_parallel": "write tensor_parallel_size",
     "memory_utilization": "write gpu_memory_utilization",
     "multimodal_limits": "write limit_mm_per_prompt",
-    "speculative_config": "write speculative",
     # What the deployment decides.
     "model": "the model is the key model, outside engine",
     "revision": "the checkpoint's revision belongs to the model, outside engine",
@@ -45,22 +45,12 @@ FOREIGN: Mapping[str, str] = {
     "vllm_media_url_allow_redirects": "media are fetched without redirects, from allowed_media_domains only; "
     "remove it",
     "vllm_media_fetch_max_retries": "a file of allowed_media_domains is fetched in one attempt; remove it",
+    "home": "the deployment sets it; remove it",
+    "user": "the deployment sets it; remove it",
+    "pythonpath": "the deployment sets it, for the request guard; remove it",
     "download_dir": "weights are mounted read-only; remove it",
     # vLLM elsewhere.
-    "device_memory_utilization": "write gpu_memory_utilization, the same setting's older name",
-    "language_model_only": "on TPU the image programs are compiled all the same; set limit_mm_per_prompt to "
-    "{image: 0, video: 0, audio: 0}",
-    "additional_config": "write compilation_sizes; other keys are not offered",
-    "compilation_config": "write vision_programs; other keys are not offered",
-    "hf_overrides": "write architecture_override; other keys are not offered",
-    "enforce_eager": "on TPU it skips the compilation at boot, and requests wait for it instead; remove it",
     "swap_space": "the TPU runtime swaps nothing to the host; remove it",
-    "cpu_offload_gb": "the TPU runtime offloads no weights; remove it",
-    "pipeline_parallel_size": "one host serves the model whole; remove it",
-    "data_parallel_size": "replicas are separate servers here; set replicas, outside engine",
-    "enable_chunked_prefill": "chunked prefill is always on; its size is max_num_batched_tokens",
-    "quantization": "not offered on TPU by this project; moe_requantize_weight_dtype requantises the experts",
-    "enable_sleep_mode": "the TPU runtime has no sleep mode; remove it",
     # Variables that are gone.
     "vllm_tpu_most_model_len": "vllm-tpu 0.32 no longer reads VLLM_TPU_MOST_MODEL_LEN; remove it",
     "vllm_tpu_disable_topk_topp_optimization": "vllm-tpu 0.32 no longer reads it; remove it",

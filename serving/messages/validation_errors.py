@@ -24,6 +24,16 @@ _NOUNS = {
 }
 
 
+class ExplainsNames(BaseModel):
+    """Model that knows about names that it has no field for."""
+
+    @classmethod
+    def advice_on(cls, name: str) -> str | None:
+        """Returns what to do about `name`, after "... is not a name here: "; None if nothing is known."""
+        del name
+        return None
+
+
 def sentences(
     error: ValidationError, where: str = "", model: type[BaseModel] | None = None
 ) -> tuple[str, ...]:
@@ -91,8 +101,9 @@ def _unknown(name: str, path: str, owner: type[BaseModel] | None) -> str:
     known: Sequence[str] = tuple(owner.model_fields) if owner else ()
     if plain in known:
         return f"{path} is not a name here; write {plain}."
-    if plain in FOREIGN:
-        return f"{path} is not a name here: {FOREIGN[plain]}."
+    advice = owner.advice_on(name) if owner and issubclass(owner, ExplainsNames) else None
+    if advice or plain in FOREIGN:
+        return f"{path} is not a name here: {advice or FOREIGN[plain]}."
     near = nearest(plain, known)
     if near:
         return f"{path} is not a name here; the nearest is {near}; correct or remove it."

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from serving.engine.config import EngineConfig, parse
-from serving.engine.environment_variables import NAMES_FILE, known_names
+from serving.engine.environment_variables import NAMES_FILE
 from serving.engine.rendering import targets
+from serving.engine.server_flags import FLAGS_FILE
 from tests.vllm import oracle
 from tools import regenerate_known_names
 
@@ -97,9 +98,12 @@ def test_every_variable_of_the_engine_is_checked_above() -> None:
     assert checked == {target.field for target in targets(EngineConfig, "variable")}
 
 
-def test_the_list_of_known_names_is_that_of_the_installed_wheels() -> None:
-    """When a wheel has changed, run `python -m tools.regenerate_known_names SITE_PACKAGES` and read the
+def test_the_lists_of_known_names_are_those_of_the_installed_packages_and_of_the_parser() -> None:
+    """When a package has changed, run `python -m tools.regenerate_known_names ENVIRONMENT` and read the
     diff."""
     (site_packages,) = oracle.python().parents[1].glob("lib/python3*/site-packages")
-    assert json.loads(NAMES_FILE.read_text("utf-8")) == regenerate_known_names.generate(site_packages)
-    assert len(known_names()) > 500
+    names = json.loads(NAMES_FILE.read_text("utf-8"))
+    assert names == {"read_on": names["read_on"], **regenerate_known_names.generate_names(site_packages)}
+    flags = json.loads(FLAGS_FILE.read_text("utf-8"))
+    listed = regenerate_known_names.generate_flags(oracle.python(), site_packages)
+    assert flags == {"read_on": flags["read_on"], **listed}

@@ -13,9 +13,12 @@ from pydantic import BaseModel
 from serving.compilation import buckets, resolved_config
 from serving.engine import phases
 from serving.engine.config import EngineConfig, parse
+from serving.engine.flag_verdicts import EXTRA
 from serving.engine.rendering import targets
+from serving.engine.server_flags import server_flags
 from serving.memory import kv_cache, program_buffers, weights
 from serving.models.spec import Experts
+from tests.unit.serving.engine.test_flags import example
 from tests.vllm import oracle
 
 MODEL_PATH, PORT = "/models/m", 8000
@@ -39,6 +42,15 @@ SINGLE_FIELDS: tuple[dict[str, object], ...] = (
     {"limit_mm_per_prompt": {"image": 4}},
     {"safetensors_load_strategy": "prefetch"},
     {"compilation_sizes": (640, 96)},
+    {"compilation_sizes": (640,), "qwix_rules": ({"module_path": ".*", "weight_qtype": "float8_e4m3fn"},)},
+    {"image_tokens": 560},
+    {"image_tokens": 1120, "architecture_override": "Gemma4ForConditionalGeneration"},
+    {"max_num_queued_reqs": 512},
+    {"max_num_queued_tokens": 100_000},
+    {"override_generation_config": {"temperature": 0.5, "top_k": 20, "top_p": 0.9, "max_new_tokens": 512}},
+    {"default_chat_template_kwargs": {"enable_thinking": True}},
+    {"max_logprobs": 50},
+    *({"enable_log_requests": True, "extra_flags": {name: example(server_flags()[name])}} for name in EXTRA),
     {"gpu_memory_utilization": 0.123456},
 )
 """Fields that are each set separately on the smallest engine, so that each spelling is parsed separately."""
@@ -193,17 +205,22 @@ def test_argv_comes_back_from_the_real_parser(answers: dict[str, Any]) -> None:
 
 def _expected(engine: EngineConfig) -> dict[str, object]:
     """Returns the engine's flags under the names of vLLM's parsed arguments."""
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     for target in targets(EngineConfig, "flag"):
-        value = getattr(engine, target.field)
+        value: Any = getattr(engine, target.field)
         if value is None:
             continue
-        if target.wrap:
-            value = {target.wrap: list(value) if isinstance(value, tuple) else [value]}
-        elif isinstance(value, BaseModel):
+        if isinstance(value, BaseModel):
             value = value.model_dump(exclude_none=True)
-        values[target.name.removeprefix("--").replace("-", "_")] = value
-    return values
+        elif isinstance(value, tuple):
+            value = [
+                item.model_dump(exclude_none=True) if isinstance(item, BaseModel) else item for item in value
+            ]
+        for key in reversed(target.keys):
+            value = [value] if key == 0 else {key: value}
+        name = target.name.removeprefix("--").replace("-", "_")
+        values[name] = value | values.get(name, {}) if target.keys else value
+    return values | dict(engine.extra_flags)
 
 
 def _buckets(case: dict[str, Any]) -> buckets.Buckets:

@@ -13,13 +13,30 @@ from config import provisioning
 from config import targets as kinds
 from config.settings import Settings
 from serving.engine.config import EngineConfig
-from serving.engine.nested_options import MultimodalLimits, Speculative, VisionPrograms
+from serving.engine.flag_verdicts import EXTRA, REFUSED
+from serving.engine.nested_options import (
+    ChatTemplateKwargs,
+    GenerationDefaults,
+    MultimodalLimits,
+    QwixRule,
+    Speculative,
+    VisionPrograms,
+)
 from serving.engine.phases import PHASES, SCENARIOS, engine_for
 from serving.engine.rendering import targets
+from serving.engine.server_flags import ServerFlag, server_flags
 from serving.hardware.accelerators import ACCELERATORS
 from serving.messages.units import gib
 from serving.models.catalog import MODELS
 
+NESTED = (
+    Speculative,
+    MultimodalLimits,
+    VisionPrograms,
+    GenerationDefaults,
+    ChatTemplateKwargs,
+    QwixRule,
+)
 TARGETS = (kinds.LocalTarget, kinds.FoundationTarget, kinds.GkeTarget, kinds.TpuVmTarget)
 CAPACITY = (
     provisioning.OnDemand,
@@ -74,9 +91,14 @@ def document() -> str:
         _field_table("flag"),
         "## Environment variables\n",
         _field_table("variable"),
-        _extra(),
+        _more("extra_environment", "names and texts"),
+        "## Other flags of `vllm serve`\n",
+        _more("extra_flags", "names and values"),
+        _extra_flags(),
+        "These flags are refused:\n",
+        _refused_flags(),
     ]
-    for model in (Speculative, MultimodalLimits, VisionPrograms):
+    for model in NESTED:
         parts += [f"## {model.__name__}\n", f"{_first_paragraph(model)}\n", part_table(model)]
     parts += ["## Accelerators\n", _accelerators(), "## Models\n", _models()]
     return "\n".join(parts)
@@ -113,29 +135,56 @@ def _phase_table() -> str:
     rows: list[tuple[str, ...]] = []
     for field in EngineConfig.model_fields:
         values = [getattr(engine, field) for engine in engines.values()]
-        if any(value != defaults[field] for value in values) and field != "extra_environment":
+        if any(value != defaults[field] for value in values) and not field.startswith("extra_"):
             rows.append((f"`{field}`", *(_value(value) for value in values)))
     return _table(("field", *engines), rows)
 
 
 def _field_table(kind: typing.Literal["flag", "variable"]) -> str:
+    names: dict[str, list[str]] = {}
+    for target in targets(EngineConfig, kind):
+        names.setdefault(target.field, []).append(f"`{target.name}`")
     rows = [
         (
             f"`{target.field}`",
-            f"`{target.name}`",
+            " and ".join(names.pop(target.field)),
             _kind(target.info),
             target.unit,
             _default(target.info),
             target.info.description or "",
         )
         for target in targets(EngineConfig, kind)
+        if target.field in names
     ]
     return _table(("field", "becomes", "values", "unit", "default", "effect"), rows)
 
 
-def _extra() -> str:
-    info = EngineConfig.model_fields["extra_environment"]
-    return f"`extra_environment`: names and texts. {info.description}\n"
+def _more(field: str, values: str) -> str:
+    return f"`{field}`: {values}. {EngineConfig.model_fields[field].description}\n"
+
+
+def _extra_flags() -> str:
+    rows = [(f"`{name}`", _flag_values(server_flags()[name]), extra.effect) for name, extra in EXTRA.items()]
+    return _table(("flag", "values", "effect"), rows)
+
+
+def _flag_values(flag: ServerFlag) -> str:
+    extra = EXTRA[flag.name]
+    kind = {"switch": "true, false", "on": "true", "integer": "whole number", "json": "object"}
+    choices = ", ".join(map(str, extra.values or flag.choices or extra.keys))
+    bounds = [
+        f"{word} {bound:g}"
+        for word, bound in (("at least", extra.least), ("at most", extra.most))
+        if bound is not None
+    ]
+    return " ".join([choices or kind.get(flag.kind, flag.kind), *bounds])
+
+
+def _refused_flags() -> str:
+    reasons: dict[str, list[str]] = {}
+    for name, reason in REFUSED.items():
+        reasons.setdefault(reason, []).append(f"`{name}`")
+    return _table(("flags", "why"), ((", ".join(names), reason) for reason, names in reasons.items()))
 
 
 def part_table(model: type[BaseModel]) -> str:

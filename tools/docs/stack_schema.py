@@ -51,7 +51,7 @@ def schema() -> Schema:
     definitions |= engine.pop("$defs")
     for part in definitions.values():
         # The reader chooses the model by `kind`, so it has to be written even where the model has a default.
-        if "kind" in part["properties"]:
+        if "kind" in part.get("properties", {}):
             part["required"] = sorted({"kind", *part.get("required", ())})
     keys: Schema = settings["properties"]
     for key, rows in TABLES.items():
@@ -84,10 +84,11 @@ def _engine() -> Schema:
     fields: Schema = engine["properties"]
     for target in targets(EngineConfig):
         field = fields[target.field]
-        for key in ("kind", "name", "unit", "wrap"):
-            del field[key]
-        unit = f", in {target.unit}" if target.unit else ""
-        field["description"] += f" Becomes {target.name}{unit}."
+        places = field.pop("places", None)
+        if places is not None:
+            del field["kind"], field["unit"]
+            unit = f", in {target.unit}" if target.unit else ""
+            field["description"] += f" Becomes {' and '.join(places)}{unit}."
     return {**engine, "$defs": engine.get("$defs", {})}
 
 

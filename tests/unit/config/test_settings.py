@@ -66,7 +66,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"scenario": ["batch"]}, "scenario is a list; it must be text; write it in quotes."),
     ({"accelerator": None}, "accelerator is empty; it must be text; write it in quotes."),
     ({"model": 7}, "model is 7; it must be text; write it in quotes."),
-    ({"api_key": "hunter2"}, "api_key is not a name here: a key never belongs into configuration"),
+    ({"api_key": "hunter2"}, "api_key is not a name here: a key does not belong in configuration"),
 ]
 """Changes to a good configuration, and the sentence that each must give."""
 
@@ -84,10 +84,10 @@ UNSERVABLE: list[tuple[dict[str, Any], str]] = [
     ({"engine": {"tensor_parallel_size": 8}}, "tensor_parallel_size"),
     ({"engine": {"kv_cache_dtype": "int4"}}, "engine.kv_cache_dtype is the text 'int4'"),
     (
-        {"engine": {"extra_environment": {"VLLM_TPU_BUCKET_PADING_GAP": "1"}}},
-        "the nearest is VLLM_TPU_BUCKET_PADDING_GAP",
+        {"engine": {"extra_environment": {"VLLM_TPU_BUCKET_PADDING_GAP": "1"}}},
+        "VLLM_TPU_BUCKET_PADDING_GAP has a field; set bucket_padding_gap instead",
     ),
-    ({"engine": {"api_key": ""}}, "engine.api_key is not a name here: a key never belongs"),
+    ({"engine": {"api_key": ""}}, "engine.api_key is not a name here: a key does not belong"),
 ]
 """Well-formed, but it could not serve: refused while planning."""
 

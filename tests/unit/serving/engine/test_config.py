@@ -71,6 +71,41 @@ def test_the_turbo_stable_environment_exactly_and_in_order() -> None:
             ["--allowed-media-domains", "a.example.com", "b.example.com"],
         ),
         ({"gpu_memory_utilization": 1}, ["--gpu-memory-utilization", "1"]),
+        ({"image_tokens": 560}, ["--mm-processor-kwargs", '{"max_soft_tokens":560}']),
+        ({"image_tokens": 560}, ["--hf-overrides", '{"vision_config":{"default_output_length":560}}']),
+        (
+            {"image_tokens": 70, "architecture_override": "Gemma4ForConditionalGeneration"},
+            [
+                "--hf-overrides",
+                '{"vision_config":{"default_output_length":70},'
+                '"architectures":["Gemma4ForConditionalGeneration"]}',
+            ],
+        ),
+        (
+            {
+                "compilation_sizes": [24],
+                "qwix_rules": [{"module_path": ".*", "weight_qtype": "int8", "tile_size": 128}],
+            },
+            [
+                "--additional-config",
+                '{"compilation_sizes":[24],"quantization":{"qwix":{"rules":'
+                '[{"module_path":".*","weight_qtype":"int8","tile_size":128}]}}}',
+            ],
+        ),
+        (
+            {"override_generation_config": {"temperature": 0.5, "max_new_tokens": 512}},
+            ["--override-generation-config", '{"temperature":0.5,"max_new_tokens":512}'],
+        ),
+        (
+            {"default_chat_template_kwargs": {"enable_thinking": True}},
+            ["--default-chat-template-kwargs", '{"enable_thinking":true}'],
+        ),
+        ({"extra_flags": {"log_error_stack": False}}, ["--no-log-error-stack"]),
+        ({"extra_flags": {"stream_interval": 4, "seed": 7}}, ["--seed", "7", "--stream-interval", "4"]),
+        (
+            {"extra_flags": {"custom_histogram_buckets": {"time_to_first_token": [0.25, 0.35]}}},
+            ["--custom-histogram-buckets", '{"time_to_first_token":[0.25,0.35]}'],
+        ),
     ],
 )
 def test_how_a_value_is_written(overrides: dict[str, object], words: list[str]) -> None:
@@ -100,8 +135,10 @@ def test_an_unset_field_is_neither_passed_nor_set() -> None:
 
 
 def test_variables_of_fields_are_real_names_and_no_two_fields_share_a_target() -> None:
-    every = [target.name for target in targets(EngineConfig)]
+    every = [(target.name, target.keys) for target in targets(EngineConfig)]
     assert len(every) == len(set(every))
+    whole = {name for name, keys in every if not keys}
+    assert whole.isdisjoint(name for name, keys in every if keys)
     assert {target.name for target in targets(EngineConfig, "variable")} <= set(known_names())
 
 
