@@ -37,8 +37,8 @@ def problems(settings: Settings, *, placeholders: bool) -> Iterator[str]:
     yield from _endpoint(settings, target, placeholders)
     if slice_.is_stand_in:
         yield (
-            f"accelerator {slice_.name} is a processor that plays a slice, which Google does not rent; "
-            "set accelerator to v6e-4, or target.kind to local."
+            f"accelerator {slice_.name} is the CPU stand-in and does not exist on Google Cloud; set "
+            "accelerator to v6e-4, or target.kind to local."
         )
     elif target.zone not in slice_.zones:
         yield (

@@ -127,8 +127,11 @@ _NAMES = ("compare", "stack", "phase", "scenario", "accelerator", "model", "engi
 
 
 def from_options(options: argparse.Namespace, folder: Path) -> list[Selection]:
-    """What `add_options` took in, with the stacks in `folder`: one engine, or those of --compare where a
-    command has it. Raises ValueError for names that go not together, and as the others here do."""
+    """Returns the selection of the options of `add_options`, or two with --compare; stacks are in `folder`.
+
+    Raises ValueError for options that exclude each other, and for everything that `from_settings` and
+    `from_stack` reject.
+    """
     given = {name: value for name in _NAMES if (value := getattr(options, name, None)) is not None}
     for whole in ("compare", "stack"):
         if whole in given and len(given) > 1:

@@ -119,7 +119,7 @@ def private_bucket(resource: Resource) -> Iterator[str]:
 
 
 def labels(resource: Resource) -> Iterator[str]:
-    """The bill and the next person find out whose it is."""
+    """Every resource carries labels for cost and ownership."""
     if resource.kind.startswith("gcp:") and not (resource.provider or {}).get("defaultLabels"):
         yield "gets no labels, because its provider has no defaultLabels; set them on the provider"
     # The provider's labels do not reach the virtual machines of a pool.

@@ -107,7 +107,7 @@ def startup_budget(resource: Resource) -> Iterator[str]:
 
 
 def public_needs_a_key(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
-    """What the internet can reach asks for a key; nothing else than a Gateway opens a door."""
+    """Publicly reachable servers require an API key, and only a Gateway may expose a server."""
     servers = [resource for resource in resources if resource.kind == DEPLOYMENT]
     closed = all(
         any(item.get("name") == "TPUSERVE_API_KEY_FILE" for item in container.get("env") or ())

@@ -35,11 +35,11 @@ def main(words: list[str]) -> None:
         case ["cache", bucket, name, folder, baked_name]:
             boot_status.note("cache", baked_cache_trial.restore(bucket, name, baked_name, Path(folder)))
         case ["start", folder]:
-            _note_cache(baked_cache_trial.start(Path(folder)) or compile_cache.mend(Path(folder)))
+            _note_cache(baked_cache_trial.start(Path(folder)) or compile_cache.delete_broken(Path(folder)))
         case ["stop", folder, _]:
             baked_cache_trial.stop(Path(folder))
         case ["stop", _]:
-            # systemd knows no process: the server has ended by itself, and this only cleans up.
+            # No main PID: the server has already exited, so ExecStop has nothing to do.
             pass
         case ["give-up", folder]:
             dropped = baked_cache_trial.give_up(Path(folder))

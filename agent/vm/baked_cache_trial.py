@@ -68,17 +68,17 @@ def give_up(folder: Path) -> str | None:
 
 
 def ready(folder: Path, unit: str) -> str | None:
-    """Call when the server answers: ends the trial, and says what came of it.
+    """Ends the trial and reports its result. Call it when the server answers.
 
-    Programs that a server had to compile although they were baked tell that the others are worth nothing
-    either. Those under another key stand beside them now; those that did not load are written nowhere.
+    If the server had to compile any baked program, all of them count as unusable. A program with another key
+    is a new file beside the baked one; a program that did not load has no new file.
     """
     if _state(folder) != "tried":
         return None
     programs = _baked(folder)
     own = {file.name.removesuffix("-cache") for file in folder.glob("*-cache")} - set(programs)
     misses = _misses(unit)
-    # Of a server that does not say what it compiled, nothing is known to have loaded.
+    # Without counts in the server's log, assume that no program loaded.
     failed = len(programs) if misses is None else max(0, misses - len(own))
     names = {_name(program) for program in programs}
     renamed = sum(_name(program) in names for program in own)
@@ -89,7 +89,7 @@ def ready(folder: Path, unit: str) -> str | None:
     if failed:
         _note(folder, "unloaded")
         if misses is None:
-            return "baked, and the server does not tell what it loaded: all baked ones are deleted"
+            return "baked, and the server does not report what it loaded: all baked ones are deleted"
         return f"baked, and {failed} programs did not load: all baked ones are deleted"
     marker(folder).unlink()
     if renamed:

@@ -84,15 +84,16 @@ def fill(bucket: str, name: str, folder: Path) -> str:
     finally:
         archive.unlink(missing_ok=True)
         shutil.rmtree(unpacked, ignore_errors=True)
-        # The server wants the folder, with or without programs in it.
+        # The server needs the folder, with or without programs in it.
         folder.mkdir(exist_ok=True)
 
 
-def mend(folder: Path) -> str | None:
-    """Delete what a killed server has half written; says how many files. Call it while no server runs.
+def delete_broken(folder: Path) -> str | None:
+    """Deletes the files that a killed server has written in part, and reports their number.
 
-    JAX writes a program's file in place, and never again where there is one (jax/_src/lru_cache.py, `put`):
-    each boot would compile that program, and other machines would be given the broken file.
+    Call it while no server runs. JAX writes a program's file in place, and never writes an existing file
+    again (jax/_src/lru_cache.py, `put`): each boot would compile that program, and other machines would get
+    the broken file.
     """
     broken = [file for file in folder.glob("*-cache") if not _whole(file)]
     for file in broken:
@@ -101,7 +102,7 @@ def mend(folder: Path) -> str | None:
 
 
 def _whole(file: Path) -> bool:
-    """Whether what JAX compresses, with zstandard where it is installed and else with zlib, has its end."""
+    """Returns whether a file of JAX's, compressed with zstandard or zlib, is whole."""
     data = file.read_bytes()
     if ZSTANDARD.startswith(data[: len(ZSTANDARD)]):
         return subprocess.run(["zstd", "--quiet", "--test", file], capture_output=True).returncode == 0

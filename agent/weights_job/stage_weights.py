@@ -32,7 +32,7 @@ class File:
 
 
 class Refused(Exception):
-    """A failure that somebody has to mend: what was asked, what is wrong, what to change."""
+    """Failure that the user has to fix: what was asked, what is wrong, what to change."""
 
 
 class Body(Protocol):

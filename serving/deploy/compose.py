@@ -31,8 +31,8 @@ RESTART = "TPUSERVE_RESTART"
 SHARED_MEMORY = "16gb"
 """Ceiling of /dev/shm, not a reservation: images and messages between vLLM's processes pass through it."""
 
-# Both readers of an env file, Compose and `docker run --env-file`, take such a value as it is.
-# Anything else, one of them would unquote, expand or cut: JSON stays, a blank before # or a $ does not.
+# Values that Compose and `docker run --env-file` both read literally. They treat quotes, `$`, backslashes and
+# ` #` differently, so values with these are refused. JSON that starts with a brace is read literally.
 _SAME_FOR_BOTH = re.compile(r"(?!['\"\s])(?!.*\s#)(?!.*\s$)[^$`\\\n\r]*", re.DOTALL)
 
 

@@ -7,19 +7,19 @@ from serving.deploy.compose import CONTAINER, RESTART
 from serving.startup.timeouts import TEARDOWN, Lifecycle
 
 BASE = "/var/lib/tpuserve"
-"""What a machine keeps, on the data disk where there is one."""
+"""Folder of the machine's lasting data; on the data disk, if there is one."""
 
 UNIT = "tpuserve-vllm.service"
 WATCH_UNIT = "tpuserve-watch.service"
 LAST_WORDS_UNIT = "tpuserve-last-words.service"
 
 STARTS = 3
-"""So often may the server end before systemd gives up: a crash that comes back each time is no accident."""
+"""Starts before systemd gives up: a crash that recurs this often will not fix itself."""
 
 RESTART_SECONDS = 10
 
 _AGENT = "PYTHONPATH=/run/tpuserve/files/boot"
-"""What a unit needs in its environment to run `python3 -m agent.vm`."""
+"""Environment with which a unit can run `python3 -m agent.vm`."""
 
 _XLA = f"cache/{Path(container_layout.COMPILE_CACHE).name}"
 """The compile cache below the units' folder, of which compose.yaml mounts `cache`."""

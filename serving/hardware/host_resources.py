@@ -14,7 +14,7 @@ PROCESS_BYTES = 64 * GIB
 IMAGE_BYTES = 19_500_000_000
 """The server's image unpacked (vllm-project/tpu-inference pull request 1245)."""
 IMAGE_ROOM_BYTES = math.ceil(IMAGE_BYTES / 1e9) * 10**9
-"""What a disk is to have for it."""
+"""Disk space reserved for the image."""
 
 
 @dataclass(frozen=True)

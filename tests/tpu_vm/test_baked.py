@@ -179,7 +179,7 @@ def test_a_server_that_does_not_tell_is_not_taken_for_one_that_loads(
     tried: Path, misses: Callable[[int | None], None]
 ) -> None:
     misses(None)
-    said = "baked, and the server does not tell what it loaded: all baked ones are deleted"
+    said = "baked, and the server does not report what it loaded: all baked ones are deleted"
     assert baked_cache_trial.ready(tried, "u") == said
     assert names(tried) == ["jit_add-2-cache"]
     assert str(baked_cache_trial.unfit(tried)).startswith("not published: ")

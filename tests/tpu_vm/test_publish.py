@@ -161,6 +161,6 @@ def test_a_program_that_is_half_written_is_compiled_again(
     for length in range(len(whole) + 1):
         (folder / f"jit_{length}-cache").write_bytes(whole[:length])
     said = f"{len(whole)} half-written programs deleted: this start compiles them"
-    assert compile_cache.mend(folder) == said
+    assert compile_cache.delete_broken(folder) == said
     assert {path.name for path in folder.iterdir()} == {"manifest", f"jit_{len(whole)}-cache"}
-    assert compile_cache.mend(folder) is None
+    assert compile_cache.delete_broken(folder) is None

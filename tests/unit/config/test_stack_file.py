@@ -57,7 +57,7 @@ BAD: tuple[tuple[Mapping[str, Any], str], ...] = (
     ({"model_revision": None}, "model_revision is not set, and what google/gemma-4-26B-A4B-it holds may be "),
     ({"phase": "tund"}, "phase 'tund' does not exist: there are baseline, peak, turbo-stable, tuned; "),
     ({"phase": PASTED}, "phase of 43 characters does not exist: there are baseline, peak, turbo-stable, "),
-    ({"accelerator": "local-v6e-4"}, "accelerator local-v6e-4 is a processor that plays a slice, which "),
+    ({"accelerator": "local-v6e-4"}, "accelerator local-v6e-4 is the CPU stand-in and does not exist "),
     ({"engine": {"max_len": 3}}, "engine.max_len is not a name here; the nearest is max_model_len; "),
     (
         {"engine": {"extra_environment": {"HF_TOKEN": PASTED}}},

@@ -106,7 +106,7 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
         ),
         "target.capacity flex-start in europe-west4-a is not offered",
     ),
-    ({**GOOD, "accelerator": "local-v6e-4"}, "accelerator local-v6e-4 is a processor that plays a slice"),
+    ({**GOOD, "accelerator": "local-v6e-4"}, "accelerator local-v6e-4 is the CPU stand-in"),
     ({**GOOD, "image": None}, "image is not set and has no default on gke"),
     (
         {**GOOD, "image": "vllm/vllm-tpu:v0.32.0"},
