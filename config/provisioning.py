@@ -1,4 +1,4 @@
-"""How TPU nodes are bought: one model a way, each with exactly the fields that Google accepts for it."""
+"""Provisioning models of TPU nodes: one class each, with exactly the fields that Google accepts for it."""
 
 from typing import Annotated, Literal
 
@@ -7,11 +7,11 @@ from pydantic import Field
 from config.strict_model import StrictModel
 
 WAIT_MINUTES = 120
-"""Assumed: what a stack waits for nodes that come when Google has some. No source promises a time."""
+"""Minutes that a stack waits for flex-start or ComputeClass nodes. Assumed: no source promises a time."""
 
 
 class OnDemand(StrictModel):
-    """Nodes at list price, as long as you like, when the zone has them."""
+    """Nodes at list price and without a time limit, when the zone has them."""
 
     kind: Literal["on-demand"]
 
@@ -23,9 +23,9 @@ class Spot(StrictModel):
 
 
 class FlexStart(StrictModel):
-    """Nodes that come when there are some and go after `max_run_hours`: not for an always-on server.
+    """Nodes that come when Google has some and end after `max_run_hours`: not for an always-on server.
 
-    Single-host TPU slices alone, at most seven days, GKE 1.33.0-gke.1712000 or later
+    Only single-host TPU slices, at most seven days, GKE 1.33.0-gke.1712000 or later
     (https://cloud.google.com/kubernetes-engine/docs/concepts/dws).
     """
 
@@ -35,28 +35,28 @@ class FlexStart(StrictModel):
 
 
 class Reservation(StrictModel):
-    """Nodes that you have reserved; nothing else is used when they are taken."""
+    """Nodes that you have reserved; the stack uses no others when they are occupied."""
 
     kind: Literal["reservation"]
     name: str = Field(min_length=1, description="The reservation's name.")
-    project: str | None = Field(default=None, min_length=1, description="Its project, when it is shared.")
+    project: str | None = Field(default=None, min_length=1, description="Its project, if it is shared.")
 
 
 ProvisioningOption = Annotated[OnDemand | Spot | FlexStart | Reservation, Field(discriminator="kind")]
 
 
 class ProvisioningFallback(StrictModel):
-    """A ComputeClass: the first of `rungs` that Google can give now makes the node."""
+    """A ComputeClass: GKE creates the node with the first of `rungs` for which it has capacity."""
 
     kind: Literal["compute-class"]
     rungs: tuple[ProvisioningOption, ...] = Field(
-        min_length=2, strict=False, description="Ways to buy, best first."
+        min_length=2, strict=False, description="Provisioning models, best first."
     )
     wait_minutes: int = Field(default=WAIT_MINUTES, ge=1, description="How long a deployment waits for one.")
 
 
 Pool = OnDemand | Spot | FlexStart | Reservation
-"""What a node pool of our own can be."""
+"""Provisioning models of a node pool that the stack creates."""
 
 Capacity = Annotated[
     OnDemand | Spot | FlexStart | Reservation | ProvisioningFallback, Field(discriminator="kind")
@@ -64,5 +64,5 @@ Capacity = Annotated[
 
 
 def node_wait_seconds(capacity: Pool | ProvisioningFallback) -> int:
-    """What a rollout waits for its node beyond the time in which a machine starts."""
+    """Returns the seconds that a rollout waits for its node, in addition to a machine's start."""
     return 60 * capacity.wait_minutes if isinstance(capacity, FlexStart | ProvisioningFallback) else 0

@@ -1,7 +1,7 @@
 """The whole configuration of a stack, typed.
 
-Every default is here and nowhere else; Pulumi.yaml declares only what has none. What a field
-means for the server is checked by serving/; here is only what can be asked.
+The models of config/ have every default; Pulumi.yaml declares only keys without one. This module checks types
+and ranges; serving/ checks what the values mean for the server.
 """
 
 from __future__ import annotations
@@ -56,12 +56,13 @@ class Settings(StrictModel):
 
     @property
     def model_name(self) -> str:
-        """The model that is asked for, or the phase's own. Raises ValueError for an unknown phase."""
+        """Name of the stack's model, or else the phase's. Raises ValueError for an unknown phase."""
         return self.model or named_phase(self.phase).model
 
     @staticmethod
     def parse(config: Mapping[str, object]) -> Settings:
-        """Validate a plain mapping. Raises ValueError, one sentence a line, for anything that is off."""
+        """Returns the settings of a plain mapping. Raises ValueError, one sentence per line, for every
+        mistake."""
         try:
             return Settings.model_validate(config)
         except ValidationError as error:

@@ -1,7 +1,7 @@
-"""The one reader of a stack's configuration, without Pulumi.
+"""The only reader of a stack's configuration, without Pulumi.
 
-`pulumi preview` hands over the values that it has read, every other command reads Pulumi.<stack>.yaml; both
-go through `parse`, so that all refuse the same file with the same sentence.
+`pulumi preview` passes the values that it has read; every other command reads Pulumi.<stack>.yaml. Both use
+`parse`, so that all commands refuse the same file with the same sentence.
 """
 
 import json
@@ -61,7 +61,8 @@ def _holds_secret(value: object) -> bool:
 
 
 def configuration(file: Path) -> Mapping[str, object]:
-    """What stands under `config` in a stack's file. Raises ValueError when that is not names and values."""
+    """Returns the values under `config` in a stack's file. Raises ValueError if they are not names and
+    values."""
     try:
         content = yaml_value(file.read_text("utf-8"))
     except UnicodeDecodeError:
@@ -92,8 +93,10 @@ for _first in "tTfF":
 
 
 def yaml_value(text: str) -> object:
-    """The value of `text`. Raises ValueError with the mistake and its line; the text itself, which may hold
-    a secret, is not shown."""
+    """Returns the value of YAML text. Raises ValueError with the mistake and its line.
+
+    The message does not show the text, which may have a secret.
+    """
     try:
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
@@ -104,7 +107,7 @@ def yaml_value(text: str) -> object:
 
 
 def config_value(value: object) -> object:
-    """Pulumi keeps what `pulumi config set` is given as text; stacks read numbers and objects from it."""
+    """Returns the number or object in a text, because `pulumi config set` writes every value as text."""
     if not isinstance(value, str):
         return value
     try:

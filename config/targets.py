@@ -1,6 +1,6 @@
-"""Where a stack runs: one model a kind of target, told apart by `kind`.
+"""Targets of a stack: one model per kind of target, chosen by `kind`.
 
-A field of another kind is refused, not ignored: what a target cannot use is a mistake in the stack file.
+A field of another kind is refused, not ignored: a field that a target cannot use is a mistake.
 """
 
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from config.provisioning import Capacity, ProvisioningOption
 from config.strict_model import StrictModel
 
 PLACEHOLDER_PROJECT = "my-project"
-"""Stands in every stack file until you write your own; `preview` takes it, `up` does not."""
+"""Project id in the stack files as they are delivered; `preview` accepts it, `up` does not."""
 
 # https://cloud.google.com/resource-manager/docs/creating-managing-projects
 Project = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$", examples=["my-project"])]
@@ -20,7 +20,7 @@ Zone = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+-[a-z]$", examples=["us-e
 
 
 class LocalTarget(StrictModel):
-    """A cluster that exists: the one that `make up` starts, or yours."""
+    """An existing cluster: the one that `make up` starts, or yours."""
 
     kind: Literal["local"]
     kubeconfig: str | None = Field(
@@ -34,7 +34,7 @@ class LocalTarget(StrictModel):
 
 
 class FoundationTarget(StrictModel):
-    """What outlives the serving stacks of one project: one foundation a project, in one region."""
+    """The resources that outlive a project's serving stacks: one foundation per project, in one region."""
 
     kind: Literal["foundation"]
     project: Project = Field(description="Id of the Google Cloud project.")
@@ -50,12 +50,13 @@ class FoundationTarget(StrictModel):
         "both services use it: docs/operations.md, step 4.",
     )
     protect: bool = Field(
-        default=True, description="Refuse to delete what cannot be made again; bucket and secrets outlive it."
+        default=True,
+        description="Refuse to delete what cannot be created again; bucket and secrets outlive it.",
     )
 
 
 class MaintenanceWindow(StrictModel):
-    """When Google may upgrade: a first window and how it recurs (RFC 5545)."""
+    """Times when Google may upgrade: a first window and its recurrence (RFC 5545)."""
 
     start: str = Field(
         default="2026-01-03T02:00:00Z", pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="In UTC."
@@ -75,11 +76,11 @@ class MaintenanceExclusion(StrictModel):
 
 
 class NewCluster(StrictModel):
-    """A regional cluster of this stack's own."""
+    """A regional cluster that belongs to this stack."""
 
     kind: Literal["new"] = "new"
     release_channel: Literal["RAPID", "REGULAR", "STABLE"] = Field(
-        default="REGULAR", description="How early Kubernetes versions come."
+        default="REGULAR", description="How early GKE offers Kubernetes versions."
     )
     window: MaintenanceWindow = Field(
         default=MaintenanceWindow(), description="When Google may upgrade the cluster."
@@ -90,7 +91,7 @@ class NewCluster(StrictModel):
 
 
 class ExistingCluster(StrictModel):
-    """A cluster that somebody else keeps; it must have what docs/operations.md lists."""
+    """A cluster that the stack does not own; docs/operations.md lists what it must have."""
 
     kind: Literal["existing"]
     name: str = Field(min_length=1, description="The cluster's name.")
@@ -107,12 +108,12 @@ class Endpoint(StrictModel):
         pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$", description="Name that clients use."
     )
     exposure: Literal["internal", "public"] = Field(
-        default="internal", description="internal: from the VPC alone; public needs authentication."
+        default="internal", description="internal: reachable only from the VPC; public needs authentication."
     )
 
 
 class _ServingTarget(StrictModel):
-    """What every target beside a foundation has."""
+    """Fields of every target that uses a foundation."""
 
     project: Project = Field(description="Id of the Google Cloud project.")
     zone: Zone = Field(description="Zone of the TPU; its region is the foundation's.")
@@ -122,7 +123,7 @@ class _ServingTarget(StrictModel):
 
     @property
     def region(self) -> str:
-        """The zone without its letter."""
+        """Region of the zone: its name without the letter."""
         return self.zone.rsplit("-", 1)[0]
 
 
@@ -133,27 +134,28 @@ class GkeTarget(_ServingTarget):
     capacity: Capacity = Field(description="How the TPU is bought.")
     cluster: Cluster = Field(default=NewCluster(), description="A new cluster, or an existing one.")
     endpoint: Endpoint | None = Field(
-        default=None, description="Load balancer; unset: reachable inside the cluster alone."
+        default=None, description="Load balancer; unset: reachable only inside the cluster."
     )
     hugging_face_token: bool = Field(
-        default=True, description="Whether fetching the weights needs the secret hugging-face-token."
+        default=True, description="Download the weights with the secret hugging-face-token."
     )
     protect: bool = Field(default=False, description="Refuse to delete the cluster and the TPU nodes.")
 
 
 class TpuVmTarget(_ServingTarget):
-    """A group of TPU VMs that heals itself, beside a foundation."""
+    """A group of TPU VMs that repairs itself, beside a foundation."""
 
     kind: Literal["tpu-vm"]
     other_zones: tuple[Zone, ...] = Field(
-        default=(), strict=False, description="More zones of the region where Google may put a machine."
+        default=(), strict=False, description="More zones of the region in which Google may create a machine."
     )
     capacity: ProvisioningOption = Field(description="How the TPU is bought.")
     api: Literal["compute-engine", "cloud-tpu"] = Field(
-        default="compute-engine", description="cloud-tpu: one machine that nothing heals, for quota there."
+        default="compute-engine",
+        description="cloud-tpu: one machine that nothing repairs, for quota of that API.",
     )
     endpoint: Endpoint | None = Field(
-        default=None, description="Load balancer with TLS; unset: the machine's own address alone."
+        default=None, description="Load balancer with TLS; unset: only the machine's address."
     )
     clients: tuple[Annotated[str, Field(pattern=r"^\d+(\.\d+){3}/\d+$", examples=["10.0.0.0/8"])], ...] = (
         Field(default=(), strict=False, description="Ranges that may call the machines themselves.")
@@ -162,10 +164,10 @@ class TpuVmTarget(_ServingTarget):
         default=True, description="A disk with weights, image and compile cache that outlives a repair."
     )
     baked_cache: bool = Field(
-        default=False, description="Begin with what `make bake` has made, on trial; docs/proof.md."
+        default=False, description="Start with the compile cache of `make bake`, on trial; docs/proof.md."
     )
     second_slice: bool = Field(
-        default=False, description="A change may hold a second slice, and then costs no downtime."
+        default=False, description="A change may use a second slice, so that it causes no downtime."
     )
     protect: bool = Field(default=False, description="Refuse to delete the machines.")
 

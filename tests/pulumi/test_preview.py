@@ -44,7 +44,7 @@ def test_offline_says_so_and_leaves_everything_as_it_was(without_login: dict[str
     assert first < shown.index("gcp:container/cluster:Cluster") < shown.index("to create") < last
     assert "tpuserve|local|policies" in shown
     # The preview uses the placeholder project, and the foundation's outputs are those of that project.
-    assert "my-project-tpuserve" in shown and "pretended-project" not in shown
+    assert "my-project-tpuserve" in shown and "fake-project" not in shown
     assert file.read_bytes() == before
 
     code, again = preview("prod", without_login)

@@ -42,14 +42,14 @@ def main() -> int:
     return int(ratio > GOAL)
 
 
-def bare_program(pretended: preview_backend.Pretended) -> tuple[Path, int]:
+def bare_program(fake_cloud: preview_backend.FakeCloud) -> tuple[Path, int]:
     """Returns the folder of the bare program, and how many resources it declares.
 
     Both programs run once first, so that Python's files are compiled and the disk's files are in memory.
     Raises Refusal when their plans differ.
     """
-    ours = _plan(pretended, paths.REPOSITORY)
-    folder = pretended.folder / "bare"
+    ours = _plan(fake_cloud, paths.REPOSITORY)
+    folder = fake_cloud.folder / "bare"
     folder.mkdir(exist_ok=True)
     (folder / "Pulumi.yaml").write_bytes((paths.REPOSITORY / "Pulumi.yaml").read_bytes())
     (folder / "__main__.py").write_text(bare.program(ours), "utf-8")
@@ -57,23 +57,23 @@ def bare_program(pretended: preview_backend.Pretended) -> tuple[Path, int]:
     # The folder is in the cache, which clones share: a link that an earlier clone left may point nowhere.
     environment.unlink(missing_ok=True)
     environment.symlink_to(paths.REPOSITORY / ".venv")
-    same(ours, _plan(pretended, folder))
+    same(ours, _plan(fake_cloud, folder))
     return folder, len(bare.declared(ours))
 
 
-def measure(pretended: preview_backend.Pretended, pairs: int) -> tuple[float, float]:
+def measure(fake_cloud: preview_backend.FakeCloud, pairs: int) -> tuple[float, float]:
     """Returns the medians of the pairs' ratios, of seconds and of processor seconds; prints each pair.
 
     Raises Refusal when the two plans differ.
     """
-    folder, resources = bare_program(pretended)
+    folder, resources = bare_program(fake_cloud)
     print(f"{resources} resources, {pairs} pairs\n{HEAD}")
     ratios: list[tuple[float, float]] = []
     for pair in range(pairs):
         spent: dict[Path, tuple[float, float]] = {}
         for program in (paths.REPOSITORY, folder) if pair % 2 else (folder, paths.REPOSITORY):
             before = _now()
-            _plan(pretended, program)
+            _plan(fake_cloud, program)
             spent[program] = (_now()[0] - before[0], _now()[1] - before[1])
         (wall, cpu), (bare_wall, bare_cpu) = spent[paths.REPOSITORY], spent[folder]
         ratios.append((wall / bare_wall, cpu / bare_cpu))
@@ -97,11 +97,11 @@ def same(ours: dict[str, Any], other: dict[str, Any]) -> None:
         raise Refusal(f"The bare program's plan differs: {', '.join(different)}; fix tools/bench/bare.py.")
 
 
-def _plan(pretended: preview_backend.Pretended, folder: Path) -> dict[str, Any]:
+def _plan(fake_cloud: preview_backend.FakeCloud, folder: Path) -> dict[str, Any]:
     done = subprocess.run(
-        ["pulumi", "preview", "--stack", STACK, "--config-file", pretended.stack_file(STACK), "--json"],
+        ["pulumi", "preview", "--stack", STACK, "--config-file", fake_cloud.stack_file(STACK), "--json"],
         cwd=folder,
-        env=pretended.environment(),
+        env=fake_cloud.environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -113,7 +113,7 @@ def _sections(models: tuple[type[BaseModel], ...], union: str) -> Iterator[str]:
 
 
 def _tag(model: Any) -> str:
-    """The `kind` by which a model is told from others; empty where it has none, or is no model."""
+    """Returns the `kind` that selects a model of a union; empty if it has none, or is no model."""
     kind = getattr(model, "model_fields", {}).get("kind")
     return typing.get_args(kind.annotation)[0] if kind else ""
 
@@ -228,7 +228,7 @@ def _value(value: object) -> str:
 
 
 def _kind(info: FieldInfo) -> str:
-    """What can be written, in words: names to choose from, or a kind with its bounds."""
+    """Returns the accepted values in words: names to choose from, or a kind with its bounds."""
     text = _annotation(info.annotation)
     low = [f"above {m.gt:g}" for m in info.metadata if isinstance(m, Gt)]
     low += [f"from {m.ge:g}" for m in info.metadata if isinstance(m, Ge)]

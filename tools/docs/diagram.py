@@ -1,6 +1,6 @@
 """`make diagram`: docs/architecture.svg, drawn from the graphs that `pulumi stack graph` writes.
 
-The foundation is deployed to the pretended Google Cloud; prod's graph is that of its plan, put into a state
+The foundation is deployed to the fake Google Cloud; prod's graph is that of its plan, put into a state
 of its own. Both are condensed to components, because all resources at once are a hairball.
 """
 
@@ -26,7 +26,7 @@ PICTURE = paths.REPOSITORY / "docs" / "architecture.svg"
 NODE = re.compile(r'^\s*(\w+) \[label="(.+)"\];$')
 EDGE = re.compile(r'^\s*(\w+) -> (\w+) \[color = "(#\w+)"[^]]*\];$')
 PARENT = "#AA6639"
-"""Colour of the CLI's parent edges, child to parent; the others go from what is needed to what needs it."""
+"""Color of the CLI's parent edges, child to parent; the others go from what is needed to what needs it."""
 
 STYLE = """
     rankdir=TB; compound=true; nodesep=0.22; ranksep=0.32; fontname="Helvetica"; fontsize=13;
@@ -74,7 +74,7 @@ class Condensed:
         """From what `pulumi stack graph` writes."""
         urns = {found[1]: found[2] for line in text.splitlines() if (found := NODE.match(line))}
         edges = [found.groups() for line in text.splitlines() if (found := EDGE.match(line))]
-        parents = {one: other for one, other, colour in edges if colour == PARENT}
+        parents = {one: other for one, other, color in edges if color == PARENT}
 
         def top(node: str) -> str:
             while _kind(urns[parents[node]]) != "pulumi:pulumi:Stack":
@@ -96,8 +96,8 @@ class Condensed:
             box.in_kubernetes |= own.startswith("kubernetes:")
         needs = {
             (where[one], where[other])
-            for one, other, colour in edges
-            if colour != PARENT and one in where and other in where and where[one] != where[other]
+            for one, other, color in edges
+            if color != PARENT and one in where and other in where and where[one] != where[other]
         }
         return cls(boxes, _reduced(needs))
 
@@ -179,8 +179,8 @@ def main() -> int:
     try:
         toolchain.ensure("pulumi")
         with progress.exclusive("offline"):
-            pretended = preview_backend.ensure(preview_backend.foundations())
-            drawn = picture(*graphs(pretended))
+            fake_cloud = preview_backend.ensure(preview_backend.foundations())
+            drawn = picture(*graphs(fake_cloud))
     except Refusal as refusal:
         say(f"\n{refusal}")
         return 1
@@ -194,14 +194,14 @@ def main() -> int:
     return 0
 
 
-def graphs(pretended: preview_backend.Pretended) -> tuple[Condensed, Condensed]:
+def graphs(fake_cloud: preview_backend.FakeCloud) -> tuple[Condensed, Condensed]:
     """Of the foundation and of the serving stack. Raises Refusal when the CLI fails."""
     with tempfile.TemporaryDirectory() as folder:
-        scratch = preview_backend.Pretended(Path(folder))
+        scratch = preview_backend.FakeCloud(Path(folder))
         plan = json.loads(
-            pretended.pulumi(
+            fake_cloud.pulumi(
                 *("preview", "--stack", SERVING, "--json"),
-                *("--config-file", str(pretended.stack_file(SERVING))),
+                *("--config-file", str(fake_cloud.stack_file(SERVING))),
                 folder=paths.REPOSITORY,
             )
         )
@@ -214,7 +214,7 @@ def graphs(pretended: preview_backend.Pretended) -> tuple[Condensed, Condensed]:
         # organization/project/stack
         [name] = [state["inputs"]["name"] for state in states if _title(state["type"]) == REFERENCE]
         return (
-            _graph(pretended, name.rsplit("/", 1)[1], pretended.folder / "project", Path(folder)),
+            _graph(fake_cloud, name.rsplit("/", 1)[1], fake_cloud.folder / "project", Path(folder)),
             _graph(scratch, SERVING, project, Path(folder)),
         )
 
@@ -227,7 +227,7 @@ def _made(planned: dict[str, Any]) -> dict[str, Any]:
     return made if made["type"] != f"pulumi:pulumi:{REFERENCE}" else {**made, "provider": ""}
 
 
-def _graph(where: preview_backend.Pretended, stack: str, project: Path, folder: Path) -> Condensed:
+def _graph(where: preview_backend.FakeCloud, stack: str, project: Path, folder: Path) -> Condensed:
     file = folder / f"{stack}.dot"
     where.pulumi("stack", "graph", str(file), "--stack", stack, folder=project)
     return Condensed.of(file.read_text("utf-8"))

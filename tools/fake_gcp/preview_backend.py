@@ -23,14 +23,14 @@ from tools.fake_gcp.install import install
 from tools.support import atomic_file, paths, progress
 from tools.support.progress import Refusal
 
-NOBODY = "pretended-project"
+FAKE_PROJECT = "fake-project"
 """Project ID under which foundations are deployed: the program rejects `up` for the placeholder project."""
 
 SOURCES = ("stacks", "config", "components", "serving", "tools/fake_gcp")
 
 
 @dataclass(frozen=True)
-class Pretended:
+class FakeCloud:
     """One fake Google Cloud and the states of the stacks in it, in `folder`."""
 
     folder: Path
@@ -82,14 +82,14 @@ class Pretended:
         return done.stdout
 
 
-def ensure(foundations: Iterable[str]) -> Pretended:
+def ensure(foundations: Iterable[str]) -> FakeCloud:
     """Returns a fake Google Cloud in which `foundations` are deployed as their files say; takes seconds when
     they changed.
 
     Raises Refusal when one of them cannot be deployed.
     """
     prepare()
-    fake_cloud = Pretended(paths.offline() / ("with-foundation" if foundations else "empty"))
+    fake_cloud = FakeCloud(paths.offline() / ("with-foundation" if foundations else "empty"))
     stacks = sorted(foundations)
     recipe = fake_cloud.folder / "recipe"
     digest = _recipe(stacks)
@@ -127,11 +127,11 @@ def prepare() -> None:
     toolchain.ensure_provider(paths.offline() / "home")
 
 
-def _deploy(fake_cloud: Pretended, stack: str) -> None:
+def _deploy(fake_cloud: FakeCloud, stack: str) -> None:
     file = fake_cloud.stack_file(stack)
     text = file.read_text("utf-8")
     project = yaml.safe_load(text)["config"]["tpuserve:target"]["project"]
-    atomic_file.write(file, text.replace(project, NOBODY))
+    atomic_file.write(file, text.replace(project, FAKE_PROJECT))
     chosen = ("--stack", stack)
     progress.run(
         f"Deploy {stack} to the fake Google Cloud, for the stacks that depend on it",
@@ -145,7 +145,7 @@ def _deploy(fake_cloud: Pretended, stack: str) -> None:
         advice=f"Fix Pulumi.{stack}.yaml and run the same command again.",
     )
     state = fake_cloud.pulumi("stack", "export", *chosen, folder=file.parent)
-    named = state.replace(NOBODY, project)
+    named = state.replace(FAKE_PROJECT, project)
     fake_cloud.pulumi("stack", "import", *chosen, folder=file.parent, given=named)
     atomic_file.write(file, text)
 

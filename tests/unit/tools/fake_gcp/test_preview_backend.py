@@ -1,4 +1,4 @@
-"""The stack files of the pretended Google Cloud survive a run that is cut off."""
+"""The stack files of the fake Google Cloud survive a run that is cut off."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tools.fake_gcp import preview_backend
-from tools.fake_gcp.preview_backend import Pretended
+from tools.fake_gcp.preview_backend import FakeCloud
 from tools.support import paths
 
 SALT = {"encryptionsalt": "v1:canary"}
@@ -15,7 +15,7 @@ CONFIG = {"tpuserve:target": {"kind": "gke"}}
 
 
 @pytest.fixture
-def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pretended:
+def fake_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCloud:
     """A project with one stack, and a CLI that makes a stack's file as Pulumi's does."""
     project = tmp_path / "project"
     project.mkdir()
@@ -23,24 +23,24 @@ def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pretended:
     (project / "Pulumi.dev.yaml").write_text(yaml.safe_dump({"config": CONFIG}))
     monkeypatch.setattr(paths, "REPOSITORY", project)
 
-    def pulumi(self: Pretended, *words: str, folder: Path, given: str = "") -> str:
+    def pulumi(self: FakeCloud, *words: str, folder: Path, given: str = "") -> str:
         (folder / "Pulumi.dev.yaml").write_text(yaml.safe_dump(SALT))
         return ""
 
-    monkeypatch.setattr(Pretended, "pulumi", pulumi)
-    return Pretended(tmp_path / "pretended")
+    monkeypatch.setattr(FakeCloud, "pulumi", pulumi)
+    return FakeCloud(tmp_path / "cloud")
 
 
-def test_the_copy_has_its_own_salt_and_todays_configuration(pretended: Pretended) -> None:
-    file = pretended.stack_file("dev")
+def test_the_copy_has_its_own_salt_and_todays_configuration(fake_cloud: FakeCloud) -> None:
+    file = fake_cloud.stack_file("dev")
     assert yaml.safe_load(file.read_text()) == {**SALT, "config": CONFIG}
-    assert file.parent == pretended.folder / "project"
+    assert file.parent == fake_cloud.folder / "project"
 
 
 def test_a_write_that_is_cut_off_leaves_the_file_as_it_was(
-    pretended: Pretended, monkeypatch: pytest.MonkeyPatch
+    fake_cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = pretended.stack_file("dev")
+    file = fake_cloud.stack_file("dev")
     before = file.read_text()
     older = before + "# of an older configuration\n"
     file.write_text(older)
@@ -51,26 +51,26 @@ def test_a_write_that_is_cut_off_leaves_the_file_as_it_was(
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
         with pytest.raises(OSError):
-            pretended.stack_file("dev")
+            fake_cloud.stack_file("dev")
     assert file.read_text() == older
-    assert pretended.stack_file("dev").read_text() == before
+    assert fake_cloud.stack_file("dev").read_text() == before
 
 
-def test_a_file_that_an_older_run_left_empty_is_filled_again(pretended: Pretended) -> None:
-    pretended.stack_file("dev").write_text("")
-    assert yaml.safe_load(pretended.stack_file("dev").read_text()) == {"config": CONFIG}
+def test_a_file_that_an_older_run_left_empty_is_filled_again(fake_cloud: FakeCloud) -> None:
+    fake_cloud.stack_file("dev").write_text("")
+    assert yaml.safe_load(fake_cloud.stack_file("dev").read_text()) == {"config": CONFIG}
 
 
 def test_a_foundation_is_deployed_under_nobodys_project_and_keeps_its_own(
-    pretended: Pretended, monkeypatch: pytest.MonkeyPatch
+    fake_cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = {"config": {"tpuserve:target": {"project": "mine"}}}
     (paths.REPOSITORY / "Pulumi.dev.yaml").write_text(yaml.safe_dump(given))
-    file = pretended.stack_file("dev")
+    file = fake_cloud.stack_file("dev")
     seen: list[str] = []
     monkeypatch.setattr(preview_backend.progress, "run", lambda *_, **__: seen.append(file.read_text()))
-    monkeypatch.setattr(Pretended, "environment", lambda self: {})
-    monkeypatch.setattr(Pretended, "pulumi", lambda self, *_, **__: "")
-    preview_backend._deploy(pretended, "dev")
-    assert preview_backend.NOBODY in seen[0] and "mine" not in seen[0]
+    monkeypatch.setattr(FakeCloud, "environment", lambda self: {})
+    monkeypatch.setattr(FakeCloud, "pulumi", lambda self, *_, **__: "")
+    preview_backend._deploy(fake_cloud, "dev")
+    assert preview_backend.FAKE_PROJECT in seen[0] and "mine" not in seen[0]
     assert yaml.safe_load(file.read_text())["config"] == given["config"]
