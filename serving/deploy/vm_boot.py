@@ -1,13 +1,12 @@
-"""The boot of a TPU VM: the script that Compute Engine runs at each start.
+"""Boot of a TPU VM: the script that Compute Engine runs at each start.
 
-The script is `vm_boot.sh` with its constants filled in; what it cannot do itself, talking to Google's APIs,
-is in agent/vm. Both travel in the instance template's metadata, which therefore holds no secret.
+The script is `vm_boot.sh` with its constants. agent/vm contains the parts that call Google's APIs. Both are
+in the instance template's metadata, so neither holds a secret.
 """
 
 import shlex
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from serving.deploy import container_layout
 from serving.deploy.systemd_units import BASE, STARTS, UNIT
@@ -22,47 +21,61 @@ PACKAGES = ("docker.io", "docker-compose-v2")
 
 @dataclass(frozen=True, kw_only=True)
 class Boot:
-    """What one VM is to become; each field is a constant of the script, in capitals.
-
-    `disk` is the data disk's path, empty where there is none; `secret` the full name of a secret's version,
-    empty where clients need no key. `weights` and `cache` are a prefix and an object in `bucket`, and so is
-    `baked`, empty where no baked cache is wanted. `budget` is in seconds, from the server's start to its
-    first answer.
-    """
+    """Values of one VM that the script needs. `_constants` lists the script's name of each."""
 
     release: str
     image: str
     disk: str
+    """Path of the data disk on the VM; empty without a data disk."""
     secret: str
+    """Full name of the version of the API key's secret; empty when clients need no key."""
     bucket: str
     model: str
     weights: str
+    """Prefix of the model's files in `bucket`."""
     cache: str
+    """Object in `bucket` with the compile cache."""
     baked: str = ""
+    """Object in `bucket` with the baked cache; empty when none is used."""
     budget: int
+    """Seconds from the server's start to its first answer."""
     packages: tuple[str, ...] = PACKAGES
     starts: int = STARTS
+    """Number of starts after which systemd gives up."""
     port: int = container_layout.PORT
 
 
 def data_disk(device: str = DATA_DEVICE) -> str:
-    """Where udev shows a disk of that device name (the guest environment's rule 65-gce-disk-naming)."""
+    """Returns the path of the disk with this device name (udev rule 65-gce-disk-naming of Google's guest
+    environment)."""
     return f"/dev/disk/by-id/google-{device}"
 
 
 def script(boot: Boot) -> str:
-    """The text of the start-up script."""
+    """Returns the text of the startup script."""
     template = (Path(__file__).parent / "vm_boot.sh").read_text("utf-8")
     return template.replace("# --- constants ---\n", "".join(f"{line}\n" for line in _constants(boot)))
 
 
 def _constants(boot: Boot) -> list[str]:
-    lines = [f"readonly BASE={BASE} UNIT={UNIT}"]
-    for field in fields(boot):
-        value = getattr(boot, field.name)
-        if isinstance(value, tuple):
-            words = shlex.join(cast(tuple[str, ...], value))
-            lines.append(f"readonly {field.name.upper()}=({words})")
-        else:
-            lines.append(f"readonly {field.name.upper()}={shlex.quote(str(value))}")
-    return lines
+    """Returns the lines that replace `# --- constants ---` in the script."""
+    return [
+        f"readonly BASE={BASE} UNIT={UNIT}",
+        _constant("RELEASE", boot.release),
+        _constant("IMAGE", boot.image),
+        _constant("DISK", boot.disk),
+        _constant("SECRET", boot.secret),
+        _constant("BUCKET", boot.bucket),
+        _constant("MODEL", boot.model),
+        _constant("WEIGHTS", boot.weights),
+        _constant("CACHE", boot.cache),
+        _constant("BAKED", boot.baked),
+        _constant("BUDGET", boot.budget),
+        f"readonly PACKAGES=({shlex.join(boot.packages)})",
+        _constant("STARTS", boot.starts),
+        _constant("PORT", boot.port),
+    ]
+
+
+def _constant(name: str, value: str | int) -> str:
+    return f"readonly {name}={shlex.quote(str(value))}"

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,14 @@ LOCK = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (
 DPKG_LOCK = "dpkg: error: dpkg frontend lock was locked by another process with pid 7"
 
 Shell = Callable[[str], subprocess.CompletedProcess[str]]
+
+
+def test_every_value_of_a_boot_is_a_constant_that_the_script_uses() -> None:
+    text = vm_boot.script(BOOT)
+    constants = re.findall(r"(?m)^readonly ([A-Z]+)=", text)[: len(fields(Boot)) + 1]
+    assert {"base", *(field.name for field in fields(Boot))} == {name.lower() for name in constants}
+    unused = [name for name in constants if not re.search(rf"\$\{{?{name}\b", text)]
+    assert unused == []
 
 
 @pytest.fixture
