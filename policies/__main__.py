@@ -1,4 +1,4 @@
-"""The policy pack: `pulumi preview --policy-pack policies`. The rules themselves are in rules.py."""
+"""Policy pack for `pulumi preview --policy-pack policies`. `registry.py` lists its rules."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from pulumi_policy import (
 )
 from pulumi_policy import proxy as unknowns
 
-# The engine runs this folder, not the package that it is.
+# Pulumi runs this folder as a program, so the repository's root is not on the path.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from policies.registry import RULES, STACK_RULES, Rule, StackRule
@@ -26,38 +26,39 @@ NOT_KNOWN = {value for name, value in vars(unknowns).items() if name.startswith(
 
 
 def plain(value: Any) -> Any:
-    """The pack's guarded values as ordinary ones, with UNKNOWN where a preview does not know."""
+    """Returns the SDK's proxy of an input as an ordinary value, with UNKNOWN for what a preview lacks."""
     if isinstance(value, Mapping):
-        target = value["__target"]
-        return {key: plain(item) for key, item in target.items()}
+        return {key: plain(item) for key, item in value["__target"].items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [plain(item) for item in value["__target"]]
+        # The proxy of a list returns the list for this key.
+        items: Any = value
+        return [plain(item) for item in items["__target"]]
     if isinstance(value, str) and value in NOT_KNOWN:
         return UNKNOWN
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def resource(found: Any) -> Resource:
-    """The engine's resource as the rules see it."""
-    provider = found.provider
+def resource(registration: Any) -> Resource:
+    """Returns a resource of the SDK in the form that rules read."""
+    provider = registration.provider
     return Resource(
-        kind=found.resource_type,
-        name=found.name,
-        inputs=plain(found.props),
-        protect=found.opts.protect,
-        ignored=tuple(found.opts.ignore_changes),
+        kind=registration.resource_type,
+        name=registration.name,
+        inputs=plain(registration.props),
+        protect=registration.opts.protect,
+        ignored=tuple(registration.opts.ignore_changes),
         provider=plain(provider.props) if provider else None,
-        urn=found.urn,
+        urn=registration.urn,
     )
 
 
 def single(rule: Rule) -> ResourceValidationPolicy:
-    """A rule over one resource as the engine takes it."""
+    """Returns a rule on one resource as a policy of the SDK."""
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        seen = resource(args)
-        for sentence in rule.check(seen):
-            report(f"{short(seen.kind)} {seen.name} {sentence}.")
+        checked = resource(args)
+        for sentence in rule.check(checked):
+            report(f"{short(checked.kind)} {checked.name} {sentence}.")
 
     return ResourceValidationPolicy(
         name=rule.name,
@@ -68,11 +69,11 @@ def single(rule: Rule) -> ResourceValidationPolicy:
 
 
 def whole(rule: StackRule) -> StackValidationPolicy:
-    """A rule over the stack as the engine takes it."""
+    """Returns a rule on a whole stack as a policy of the SDK."""
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        for seen, sentence in rule.check([resource(found) for found in args.resources]):
-            report(f"{short(seen.kind)} {seen.name} {sentence}.", seen.urn)
+        for violator, sentence in rule.check([resource(each) for each in args.resources]):
+            report(f"{short(violator.kind)} {violator.name} {sentence}.", violator.urn)
 
     return StackValidationPolicy(
         name=rule.name,

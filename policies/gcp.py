@@ -1,4 +1,4 @@
-"""Rules about what is made in Google Cloud. Each yields a sentence for each thing that is wrong."""
+"""Rules on resources of Google Cloud. Each rule yields one sentence for each violation."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,27 +11,27 @@ POOL = "gcp:container/nodePool:NodePool"
 SECRET = "gcp:secretmanager/secret:Secret"
 
 DATA = (BUCKET, SECRET)
-"""Kinds whose content takes hours of downloads to make again, or is known only to its owners."""
+"""Kinds with content that takes hours to download again, or that only its owners know."""
 
-CAPACITY = (CLUSTER, POOL)
-"""Kinds that hold machines and no data: `up` makes them again."""
+MACHINES = (CLUSTER, POOL)
+"""Kinds that hold machines and no data, so that `pulumi up` can create them again."""
 
 TPU_MACHINES = frozenset(row.machine_type for row in ACCELERATORS.values() if row.machine_type is not None)
-"""Hosts of whole slices."""
+"""Machine types that hold a whole slice."""
 
-# What a role on a whole project must not give here. Storage and secrets are granted on the one bucket, the
-# one secret.
 TOO_WIDE = ("roles/owner", "roles/editor")
+"""Roles that may do nearly everything in a project."""
 TOO_WIDE_ON_PROJECT = ("roles/storage.", "roles/secretmanager.", "roles/iam.serviceAccount")
+"""Prefixes of roles that must be granted on one bucket, secret or account, and not on the project."""
 EVERYBODY = ("allUsers", "allAuthenticatedUsers")
 
 
 def protected_data(resource: Resource) -> Iterator[str]:
-    """Yields what could delete data by one command, in every stack.
+    """Yields a sentence for data that one command could delete, in every stack.
 
-    The kind of a resource decides, whatever its stack is called: a foundation of another name has the same
-    weights and secrets. So `target.protect: false` is a violation here. To take a foundation down on purpose,
-    leave --policy-pack out.
+    Only the kind of a resource decides, because a foundation with a different stack name has the same weights
+    and secrets. So `target.protect: false` is a violation here. To destroy a foundation on purpose, leave
+    --policy-pack out.
     """
     if resource.kind not in DATA:
         return
@@ -41,20 +41,19 @@ def protected_data(resource: Resource) -> Iterator[str]:
         yield "has forceDestroy: deleting it deletes the weights; leave forceDestroy out"
 
 
-def protected_capacity(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
-    """Yields clusters and pools that lack the protection that their stack has elsewhere.
+def protected_machines(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+    """Yields clusters and pools without the protection that others of their stack have.
 
-    They hold no data, so whether they are protected is the stack's own choice (`target.protect`, false for
-    development) and not a matter of its name. The choice holds for the whole stack: a single pool without it
-    would be deleted where the others are refused. A cluster carries it twice, as `protect` for Pulumi and as
-    `deletionProtection` for Google.
+    They hold no data, so the stack chooses the protection (`target.protect`, false for development). The
+    choice applies to the whole stack: Pulumi would delete a single unprotected pool and refuse the others. A
+    cluster needs it twice, as `protect` for Pulumi and as `deletionProtection` for Google.
     """
-    held = [resource for resource in resources if resource.kind in CAPACITY]
-    chosen = [each for each in held if each.protect or each.at("deletionProtection") is True]
-    if not chosen:
+    machines = [resource for resource in resources if resource.kind in MACHINES]
+    protected = [each for each in machines if each.protect or each.at("deletionProtection") is True]
+    if not protected:
         return
-    other = f"{short(chosen[0].kind)} {chosen[0].name} of the same stack is protected"
-    for resource in held:
+    other = f"{short(protected[0].kind)} {protected[0].name} of the same stack is protected"
+    for resource in machines:
         if not resource.protect:
             yield resource, f"is not protected, but {other}; set target.protect to true, or to false for all"
         if resource.kind == CLUSTER and resource.at("deletionProtection") is not True:
@@ -62,45 +61,55 @@ def protected_capacity(resources: Sequence[Resource]) -> Iterator[tuple[Resource
 
 
 def no_placement_policy(resource: Resource) -> Iterator[str]:
-    """GKE refuses a compact placement for slices of one host (github.com/AI-Hypercomputer/xpk, issue 825)."""
+    """Yields a sentence for a TPU pool with a placement policy.
+
+    GKE refuses a compact placement of single-host slices (github.com/AI-Hypercomputer/xpk, issue 825).
+    """
     if resource.kind == POOL and _is_tpu(resource) and resource.at("placementPolicy") is not None:
-        yield "has a placementPolicy, which GKE refuses for slices of one host; leave it out"
+        yield "has a placementPolicy, which GKE refuses for single-host slices; leave it out"
 
 
 def explicit_reservation(resource: Resource) -> Iterator[str]:
-    """Unset, a node takes whatever reservation fits, or a wanted one is not taken."""
+    """Yields a sentence for a pool without an explicit reservation affinity.
+
+    If it is unset, a node uses any reservation that fits, or does not use the intended one.
+    """
     if resource.kind != POOL:
         return
     kind = resource.at("nodeConfig.reservationAffinity.consumeReservationType")
     if kind not in ("NO_RESERVATION", "SPECIFIC_RESERVATION") and not isinstance(kind, Unknown):
         yield "does not say which reservation it uses; set NO_RESERVATION, or SPECIFIC_RESERVATION with one"
     if kind == "SPECIFIC_RESERVATION" and not resource.each("nodeConfig.reservationAffinity.values"):
-        yield "wants a specific reservation and names none; name it"
+        yield "uses a specific reservation and names none; name it"
     if kind == "SPECIFIC_RESERVATION" and (
         resource.at("nodeConfig.spot") or resource.at("nodeConfig.flexStart")
     ):
-        yield "mixes a reservation with spot or flex-start, of which a node can be one; choose"
+        yield "mixes a reservation with spot or flex-start, but a node has one provisioning model; choose one"
 
 
-def pool_tells_its_shape(resource: Resource) -> Iterator[str]:
-    """Google cannot change machine or purchase of a pool: a name that tells them makes a new pool instead of
-    a replacement that takes the nodes away first."""
+def pool_name_states_model(resource: Resource) -> Iterator[str]:
+    """Yields a sentence for a TPU pool that a change would replace in the wrong order.
+
+    Google cannot change a pool's provisioning model. With the model in the name, a change creates a new pool
+    before the old one is deleted. Otherwise Pulumi deletes the nodes first.
+    """
     if resource.kind != POOL or not _is_tpu(resource):
         return
-    name, way = resource.at("name"), _way(resource)
-    if not isinstance(name, Unknown) and (not name or way not in name):
-        yield f"is called {name} and buys {way}; put {way} into its name: another way is another pool"
+    name, model = resource.at("name"), _provisioning_model(resource)
+    if not isinstance(name, Unknown) and (not name or model not in name):
+        yield f"is named {name} and its provisioning model is {model}; put {model} into its name"
     if "initialNodeCount" not in resource.ignored:
         yield "does not ignore initialNodeCount, a change of which replaces the pool; ignore it"
 
 
 def least_roles(resource: Resource) -> Iterator[str]:
-    """No basic roles, nothing project-wide that belongs on one resource, nobody unknown."""
+    """Yields a sentence for a basic role, for a project-wide role that belongs on one resource, and for a
+    role that everybody gets."""
     role = resource.at("role")
     if not isinstance(role, str) or isinstance(role, Unknown):
         return
     if role in TOO_WIDE:
-        yield f"grants {role}, which may do nearly everything; grant the few roles that are needed"
+        yield f"grants {role}, which allows nearly everything; grant only the roles that are needed"
     if resource.kind.startswith("gcp:projects/") and role.startswith(TOO_WIDE_ON_PROJECT):
         yield f"grants {role} on the whole project; grant it on the one resource"
     for member in (resource.at("member"), *resource.each("members")):
@@ -109,17 +118,17 @@ def least_roles(resource: Resource) -> Iterator[str]:
 
 
 def private_bucket(resource: Resource) -> Iterator[str]:
-    """Nothing in a bucket can be made public, not by a mistake in one object either."""
+    """Yields a sentence for a bucket that could be made public, as a whole or by the ACL of one object."""
     if resource.kind != BUCKET:
         return
     if resource.at("publicAccessPrevention") != "enforced":
         yield "can be made public; set publicAccessPrevention to enforced"
     if resource.at("uniformBucketLevelAccess") is not True:
-        yield "lets single objects have their own access; set uniformBucketLevelAccess to true"
+        yield "lets single objects have separate ACLs; set uniformBucketLevelAccess to true"
 
 
 def labels(resource: Resource) -> Iterator[str]:
-    """Every resource carries labels for cost and ownership."""
+    """Yields a sentence for a resource without labels. Every resource carries cost and ownership labels."""
     if resource.kind.startswith("gcp:") and not (resource.provider or {}).get("defaultLabels"):
         yield "gets no labels, because its provider has no defaultLabels; set them on the provider"
     # The provider's labels do not reach the virtual machines of a pool.
@@ -128,7 +137,8 @@ def labels(resource: Resource) -> Iterator[str]:
 
 
 def one_region(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
-    """Weights read across regions are slow and cost: bucket, registry, network and slices are together."""
+    """Yields resources outside of the first resource's region. Reading weights across regions is slow and is
+    billed, so bucket, registry, network and slices have to be in one region."""
     first: tuple[str, Resource] | None = None
     for resource in resources:
         for region in _regions(resource):
@@ -153,8 +163,7 @@ def _is_tpu(resource: Resource) -> bool:
     return resource.at("nodeConfig.machineType") in TPU_MACHINES
 
 
-def _way(resource: Resource) -> str:
-    """How a pool buys its nodes."""
+def _provisioning_model(resource: Resource) -> str:
     if resource.at("nodeConfig.spot"):
         return "spot"
     if resource.at("nodeConfig.flexStart"):

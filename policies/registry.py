@@ -1,4 +1,4 @@
-"""All rules by name: pure functions over resources, so that a test needs neither engine nor cloud."""
+"""All rules by name. They are pure functions of resources, so tests need neither Pulumi nor a cloud."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,20 +9,24 @@ from policies.resource import Resource
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule over single resources. `promise` is what holds when it finds nothing."""
+    """A rule on single resources."""
 
     name: str
     promise: str
+    """Sentence that is true when the rule reports nothing."""
     check: Callable[[Resource], Iterator[str]]
+    """Yields the predicate of one sentence, without its period, for each violation."""
 
 
 @dataclass(frozen=True)
 class StackRule:
-    """A rule over a stack's resources together; it names the one to change."""
+    """A rule on all resources of a stack."""
 
     name: str
     promise: str
+    """Sentence that is true when the rule reports nothing."""
     check: Callable[[Sequence[Resource]], Iterator[tuple[Resource, str]]]
+    """Yields the resource to change and the predicate of one sentence for each violation."""
 
 
 RULES = (
@@ -30,27 +34,35 @@ RULES = (
     Rule("no-secret-value", "No input holds the value of a secret.", kubernetes.no_secret_value),
     Rule(
         "whole-slices",
-        "Chips asked for, of the slice and in tensor parallel agree.",
+        "Requested chips, chips of the slice and the tensor-parallel size are equal.",
         kubernetes.whole_slices,
     ),
-    Rule("startup-budget", "A boot has the time that it takes.", kubernetes.startup_budget),
-    Rule("protected-data", "Data is not deleted by one command.", gcp.protected_data),
-    Rule("no-placement-policy", "Slices of one host have no placement policy.", gcp.no_placement_policy),
-    Rule("explicit-reservation", "Each pool says which reservation it uses.", gcp.explicit_reservation),
-    Rule("pool-tells-its-shape", "Another shape is another pool.", gcp.pool_tells_its_shape),
-    Rule("least-roles", "Nobody may do more than they need.", gcp.least_roles),
+    Rule("startup-budget", "A startup probe allows the longest boot.", kubernetes.startup_budget),
+    Rule("protected-data", "No single command deletes data.", gcp.protected_data),
+    Rule("no-placement-policy", "Single-host slices have no placement policy.", gcp.no_placement_policy),
+    Rule("explicit-reservation", "Each pool states which reservation it uses.", gcp.explicit_reservation),
+    Rule(
+        "pool-name-states-model",
+        "A TPU pool's name contains its provisioning model.",
+        gcp.pool_name_states_model,
+    ),
+    Rule("least-roles", "No account has more roles than it needs.", gcp.least_roles),
     Rule("private-bucket", "No bucket can be made public.", gcp.private_bucket),
     Rule("no-public-address", "No machine has a public address.", tpu_vm.no_public_address),
     Rule("room-for-the-weights", "Weights and image fit on the disks.", tpu_vm.room_for_the_weights),
-    Rule("labels", "Everything that takes labels has them.", gcp.labels),
+    Rule("labels", "Every resource that accepts labels has them.", gcp.labels),
 )
 
 STACK_RULES = (
-    StackRule("public-needs-a-key", "What is public asks for a key.", kubernetes.public_needs_a_key),
+    StackRule("public-needs-a-key", "Public servers require an API key.", kubernetes.public_needs_a_key),
     StackRule(
-        "guarded-servers", "Servers have disruption budget and network policy.", kubernetes.guarded_servers
+        "guarded-servers",
+        "Servers have a disruption budget and a network policy.",
+        kubernetes.guarded_servers,
     ),
-    StackRule("healed-groups", "A group replaces dead machines, not booting ones.", tpu_vm.healed_groups),
-    StackRule("protected-capacity", "A protected stack has no gap.", gcp.protected_capacity),
-    StackRule("one-region", "All of a stack is in one region.", gcp.one_region),
+    StackRule("healed-groups", "A group replaces lost machines, and no booting ones.", tpu_vm.healed_groups),
+    StackRule(
+        "protected-machines", "A stack protects all clusters and pools or none.", gcp.protected_machines
+    ),
+    StackRule("one-region", "All resources of a stack are in one region.", gcp.one_region),
 )

@@ -1,4 +1,4 @@
-"""What a rule sees of a resource, whether it comes from the engine or from a recorded plan."""
+"""Resource in the form that rules read, from Pulumi's engine or from a recorded plan."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class Unknown(str):
-    """A value that a preview does not know yet: whoever meets it cannot judge, and lets it pass."""
+    """A value that a preview does not know yet. A rule cannot judge it and reports nothing."""
 
 
 UNKNOWN = Unknown("(not known yet)")
@@ -14,19 +14,23 @@ UNKNOWN = Unknown("(not known yet)")
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """One resource. `kind` is its type token. `provider` has its provider's inputs, None when the
-    resource has only the default one."""
+    """One resource of a plan."""
 
     kind: str
+    """Type token."""
     name: str
+    """Logical name."""
     inputs: Mapping[str, Any]
     protect: bool = False
     ignored: tuple[str, ...] = ()
+    """Properties in `ignoreChanges`."""
     provider: Mapping[str, Any] | None = None
+    """Inputs of the explicit provider; None for a resource with the default provider."""
     urn: str = field(default="", compare=False)
 
     def at(self, path: str) -> Any:
-        """The input at `a.b.0.c`; None when nothing is there, UNKNOWN when a part of the way is not known."""
+        """Returns the input at a path such as `a.b.0.c`; None if there is none, UNKNOWN if a part of the path
+        is not known yet."""
         value: Any = self.inputs
         for part in path.split("."):
             if isinstance(value, Unknown):
@@ -40,13 +44,13 @@ class Resource:
         return value
 
     def each(self, path: str) -> list[Any]:
-        """The list at `path`, empty when there is none."""
+        """Returns the list at `path`, empty if there is none."""
         value = self.at(path)
         return list(value) if isinstance(value, list | tuple) else []
 
 
 def strings(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every text inside a value, with its path."""
+    """Yields every text inside a value, with its path."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, Mapping):
@@ -58,5 +62,5 @@ def strings(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def short(kind: str) -> str:
-    """The last part of a type token: `Bucket` of `gcp:storage/bucket:Bucket`."""
+    """Returns the last part of a type token: `Bucket` of `gcp:storage/bucket:Bucket`."""
     return kind.rsplit(":", 1)[1]

@@ -1,4 +1,4 @@
-"""Rules about TPU VMs and their groups. Each yields a sentence for each thing that is wrong."""
+"""Rules on TPU VMs and their groups. Each rule yields one sentence for each violation."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,13 +12,16 @@ GROUPS = (
 REQUEST = "gcp:compute/resizeRequest:ResizeRequest"
 FIREWALL = "gcp:compute/firewall:Firewall"
 
-# What the template tells about its own boot (stacks/tpu_vm/managed_group.py).
+# Metadata attributes of the template, written by stacks/tpu_vm/boot_metadata.py.
 BOOT_SECONDS = "metadata.tpuserve-boot-seconds"
 DISK_GB = "metadata.tpuserve-disk-gb"
 
 
 def no_public_address(resource: Resource) -> Iterator[str]:
-    """A TPU VM is reached through IAP, a load balancer or the VPC, never from the internet."""
+    """Yields a sentence for a machine that the internet could reach.
+
+    A TPU VM is reached through IAP, a load balancer or the VPC.
+    """
     if resource.kind == TEMPLATE:
         for interface in resource.each("networkInterfaces"):
             if not isinstance(interface, Unknown) and (
@@ -28,11 +31,14 @@ def no_public_address(resource: Resource) -> Iterator[str]:
     if resource.kind == FIREWALL and resource.at("direction") == "INGRESS" and resource.each("allows"):
         for source in resource.each("sourceRanges"):
             if source in ("0.0.0.0/0", "::/0"):
-                yield f"lets {source}, which is everybody, in; name the clients' ranges"
+                yield f"lets {source}, which is everybody, in; name the ranges of clients"
 
 
 def room_for_the_weights(resource: Resource) -> Iterator[str]:
-    """Weights and image fit on the machine's disks: a boot that fills them fails after all its downloads."""
+    """Yields a sentence for a template whose disks cannot hold weights and image.
+
+    Such a boot would fail only after all its downloads.
+    """
     needed = _number(resource.at(DISK_GB)) if resource.kind == TEMPLATE else None
     if needed is None:
         return
@@ -45,32 +51,32 @@ def room_for_the_weights(resource: Resource) -> Iterator[str]:
 
 
 def healed_groups(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
-    """A group knows whether its servers answer, `up` waits until they do, and a boot that fails is not tried
-    again on machine after machine."""
+    """Yields groups that do not see whether their servers answer, that `pulumi up` does not wait for, or that
+    would repeat a failed boot on one machine after another."""
     boots = [_number(resource.at(BOOT_SECONDS)) for resource in resources if resource.kind == TEMPLATE]
     longest = max((seconds for seconds in boots if seconds is not None), default=0)
     requested = any(resource.kind == REQUEST for resource in resources)
     for group in resources:
-        # Machines that come by request are never repaired: Google makes none in a group that heals.
+        # Machines of resize requests are never repaired: Google accepts no request in a group with repair.
         if group.kind not in GROUPS or requested:
             continue
         delay = group.at("autoHealingPolicies.initialDelaySec")
         if not group.at("autoHealingPolicies.healthCheck"):
-            yield group, "does not notice a server that is dead; give it an autohealing health check"
+            yield group, "does not notice a dead server; give it an autohealing health check"
         elif not isinstance(delay, Unknown) and int(delay or 0) < longest:
             yield (
                 group,
-                f"takes a machine for sick after {int(delay or 0)} s, and its boot may take {longest} s; "
-                f"raise initialDelaySec",
+                f"checks a machine after {int(delay or 0)} s, and its boot may take {longest} s; "
+                "raise initialDelaySec",
             )
         if group.at("instanceLifecyclePolicy.onFailedHealthCheck") != "DO_NOTHING":
             yield (
                 group,
-                "replaces a machine whose boot has failed, for as long as it fails; set "
+                "replaces a machine whose boot has failed, again and again; set "
                 "instanceLifecyclePolicy.onFailedHealthCheck to DO_NOTHING",
             )
         if group.at("waitForInstances") is not True or group.at("waitForInstancesStatus") != "UPDATED":
-            yield group, "is taken for done before its new servers answer; wait for UPDATED"
+            yield group, "does not make `pulumi up` wait until its new servers answer; wait for UPDATED"
 
 
 def _number(value: object) -> int | None:

@@ -98,9 +98,9 @@ def test_a_stack_without_data_may_choose_to_be_unprotected(name: str) -> None:
     for key, entry in plan.items():
         if key.startswith(("gcp:container/cluster:", "gcp:container/nodePool:")):
             entry["protect"] = False
-    assert violations("protected-capacity", name, plan) != []
+    assert violations("protected-machines", name, plan) != []
     put(CLUSTER, "inputs.deletionProtection", False)(plan)
-    assert violations("protected-capacity", name, plan) == []
+    assert violations("protected-machines", name, plan) == []
 
 
 def test_every_rule_has_a_mistake() -> None:
