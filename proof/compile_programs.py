@@ -44,6 +44,7 @@ def compile_all(
     its record, or compile the program when that process dies.
     """
     shown: set[int] = set()
+    done = folder.records()
     while True:
         for request in requests:
             with folder.claimed(request.number) as claimed:

@@ -132,7 +132,7 @@ def boot(
     try:
         core = EngineCore(config, Executor.get_class(config), log_stats=False)
     except (ValueError, NotImplementedError, AssertionError) as error:
-        cap = accelerator.hbm_bytes_per_chip * engine.gpu_memory_utilization
+        cap = int(accelerator.hbm_bytes_per_chip * engine.gpu_memory_utilization)
         if booted.resident_bytes >= cap:
             raise ProofError(
                 f"engine.gpu_memory_utilization is {engine.gpu_memory_utilization:g}: the weights take "
