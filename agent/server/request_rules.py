@@ -84,10 +84,41 @@ def _beam_search(path: str, body: dict[str, Any]) -> str | None:
     return None
 
 
+def _is_constrained(body: dict[str, Any]) -> bool:
+    """Return whether a schema, grammar or choice constrains the whole answer."""
+    text = body.get("text")
+    forms = [body.get("response_format"), text.get("format") if isinstance(text, dict) else None]
+    return _given(body, "structured_outputs") or any(
+        isinstance(form, dict) and form.get("type") not in (None, "text") for form in forms
+    )
+
+
+def _stop_tokens(path: str, body: dict[str, Any]) -> str | None:
+    """Refuse stop tokens that cannot stop: vLLM masks them in a constrained answer until it is complete.
+
+    Where the constraint needs one of them, vLLM answers 500 (vllm/v1/structured_output/__init__.py).
+    """
+    if body.get("stop_token_ids") and _is_constrained(body):
+        return (
+            "This server cannot end a constrained answer at 'stop_token_ids'; leave them out, or use 'stop' "
+            "with a text."
+        )
+    return None
+
+
+def _prompt_and_messages(path: str, body: dict[str, Any]) -> str | None:
+    """Refuse a prompt that vLLM ignores beside `messages`."""
+    if path == "/tokenize" and _given(body, "prompt") and _given(body, "messages"):
+        return "This server tokenizes either 'prompt' or 'messages'; leave one of them out."
+    return None
+
+
 RULES: dict[str, Callable[[str, dict[str, Any]], str | None]] = {
     "echo": _echo,
     "logprobs": _logprobs_of_none,
     "use_beam_search": _beam_search,
+    "stop_token_ids": _stop_tokens,
+    "prompt": _prompt_and_messages,
 }
 
 

@@ -139,7 +139,9 @@ RESPONSES_TOOLS = front_end(
             "custom",
             "namespace",
         ),
-        "format": front_end("Of a custom tool: free text."),
+        "format": refused(
+            "the input of a custom tool is free text, and the model does not see a format", {"type": "text"}
+        ),
         "tools": front_end("The functions of a namespace."),
         "allowed_callers": refused("the model itself is the only caller", ["direct"]),
         "async": refused("calls are not asynchronous", False),
@@ -217,7 +219,7 @@ RESPONSES: Table = {
 
 TOKENIZE: Table = {
     "model": MODEL,
-    "prompt": front_end("A text; or `messages`."),
+    "prompt": front_end("A text, instead of `messages`."),
     **{name: CHAT[name] for name in ("messages", "add_generation_prompt", "continue_final_message")},
     "add_special_tokens": front_end("Whether <bos> is added."),
     "return_token_strs": front_end("Adds the text of each token."),

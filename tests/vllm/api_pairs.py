@@ -80,7 +80,6 @@ def responses_pairs() -> dict[str, Pair]:
             },
             {"tools": [flat("f", parameters=IN_ORDER)]},
         ),
-        "tools.format": Pair({"tools": [CUSTOM]}, {"tools": [{**CUSTOM, "format": {"type": "text"}}]}),
         "tools.tools": Pair(
             {}, {"tools": [{"type": "namespace", "name": "s", "description": "d", "tools": [flat("f")]}]}
         ),
@@ -159,10 +158,6 @@ def messages_pairs() -> dict[str, Pair]:
                 "tool_choice": {"type": "tool", "name": "f"},
             },
             {"tool_choice": {"type": "tool", "name": "g"}},
-        ),
-        "tool_choice.disable_parallel_tool_use": Pair(
-            {**NAMED_REQUIRED, "tools": [named("f"), named("g")], "max_tokens": 40},
-            {"tool_choice": {"type": "any", "disable_parallel_tool_use": True}},
         ),
     }
 

@@ -13,22 +13,27 @@ from tests.vllm.running import Server, server
 
 HERE = Path(__file__).parent
 KEY = "a-key-of-these-tests"
+BOS = "<bos>"
 MEDIA_DOMAINS = ("localhost", "media.invalid")
 """Names that the system resolves to loopback and that it never resolves (RFC 6761)."""
 
 
 def model_with_bos(folder: Path) -> Path:
-    """Make the tiny model with a tokenizer that adds <bos> to a text, which is the default of Gemma's class.
+    """Make the tiny model with a tokenizer that adds <bos> to a text.
 
-    transformers/models/gemma/tokenization_gemma.py: `add_bos_token`.
+    This is the default of Gemma's tokenizers: `add_bos_token` in transformers' GemmaTokenizer.
     """
     folder.mkdir()
     for file in image.ensure_model().iterdir():
         (folder / file.name).symlink_to(file)
-    settings = folder / "tokenizer_config.json"
-    content = {**json.loads(settings.read_text("utf-8")), "add_bos_token": True}
-    settings.unlink()
-    settings.write_text(json.dumps(content), "utf-8")
+    tokenizer = folder / "tokenizer.json"
+    content = json.loads(tokenizer.read_text("utf-8"))
+    template = content["post_processor"]
+    (number,) = (token["id"] for token in content["added_tokens"] if token["content"] == BOS)
+    template["single"].insert(0, {"SpecialToken": {"id": BOS, "type_id": 0}})
+    template["special_tokens"][BOS] = {"id": BOS, "ids": [number], "tokens": [BOS]}
+    tokenizer.unlink()
+    tokenizer.write_text(json.dumps(content), "utf-8")
     return folder
 
 
@@ -39,7 +44,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     bundle.main(folder / "agent")
     (folder / "key").write_text(KEY, "utf-8")
     flags = (
-        *("--middleware", "agent.server.guard.Guard", "--enable-prompt-tokens-details"),
+        # One chip: the fields of a request do not depend on how the layers are sharded.
+        *("--tensor-parallel-size", "1", "--enable-prompt-tokens-details"),
+        *("--middleware", "agent.server.guard.Guard"),
         *("--chat-template", str(HERE / "tools_template.jinja"), "--allowed-media-domains", *MEDIA_DOMAINS),
     )
     environment = {

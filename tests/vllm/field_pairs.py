@@ -58,18 +58,13 @@ def old_tag(*begins: str) -> dict[str, Any]:
 
 SPOKEN = old_tag(" word", " five")
 """What the tiny model says first in a chat and in a completion."""
-LETTER_B = [292, 122]
-"""The tiny model's tokens for b: the letter and the byte."""
+NOT_SPECIAL = [*range(24, 600)]
+"""Tokens of the tiny model: all bytes, characters and words."""
 THOUGHT = {
     "type": "sequence",
-    "elements": [
-        {"type": "token", "token": 14},
-        {"type": "const_string", "value": "thought\nabc"},
-        {"type": "token", "token": 15},
-        {"type": "const_string", "value": "d"},
-    ],
+    "elements": [{"type": "token", "token": 14}, {"type": "const_string", "value": "thought\nabc"}],
 }
-"""The answer of a model that thinks: 14 and 15 are the tiny model's <|channel> and <channel|>."""
+"""The answer of a model that thinks: 14 is the tiny model's <|channel>."""
 TWO_CALLS = {
     "type": "sequence",
     "elements": 2
@@ -113,7 +108,7 @@ STOPPING = {
     ),
     "ignore_eos": Pair(CHOICE, {"ignore_eos": True}),
     "stop": Pair(CHOICE, {"stop": ["b"]}),
-    "stop_token_ids": Pair(CHOICE, {"stop_token_ids": LETTER_B}),
+    "stop_token_ids": Pair({}, {"stop_token_ids": NOT_SPECIAL}),
     "include_stop_str_in_output": Pair({**CHOICE, "stop": ["b"]}, {"include_stop_str_in_output": True}),
 }
 CONSTRAINTS = {
@@ -261,7 +256,7 @@ def tokenize_pairs() -> dict[str, Pair]:
     return {
         **{name: pair for name, pair in TEMPLATE.items()},
         "model": OUTPUT["model"],
-        "prompt": Pair({}, {"prompt": "Hello"}),
+        "prompt": Pair({"messages": None, "prompt": "Hello"}, {"prompt": "Good"}),
         "return_token_strs": Pair({}, {"return_token_strs": True}),
         "tools": TOOLS["tools"],
         "tools.type": TOOLS["tools"],

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from local import image
+from tools.support import paths
 
 VERSION = "0.32.0"
 PACKAGES = {"vllm-tpu": VERSION, "tpu-inference": VERSION}
@@ -99,6 +100,30 @@ def python() -> Path:
     if not executable.exists():
         pytest.skip(f"the model server's environment is not installed at {image.environment()}")
     return executable
+
+
+def run(script: Path, *, stdin: str = "") -> str:
+    """Returns the last line that a script of this folder prints in the server's Python."""
+    environment = {
+        **{name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ},
+        "HOME": "/tmp",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": str(paths.REPOSITORY),
+        "VLLM_LOGGING_LEVEL": "ERROR",
+        "VLLM_PLUGINS": "",
+    }
+    done = subprocess.run(
+        [python(), script],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.splitlines()[-1]
 
 
 def ask(work: dict[str, Any]) -> dict[str, Any]:

@@ -80,7 +80,13 @@ sdk = {
     "/v1/messages": message_create_params.MessageCreateParamsStreaming,
     "/v1/messages/count_tokens": message_count_tokens_params.MessageCountTokensParams,
 }
+completions = completion.CompletionRequest(prompt="Hello", echo=True, logprobs=1)
+both = ({"prompt_logprobs": 0}, {"echo": True})
+chats = [chat.ChatCompletionRequest(messages=[], **field) for field in both]
 told = {
+    "prompt_logprobs": [
+        request.to_sampling_params(3, {}).prompt_logprobs for request in (*chats, completions)
+    ],
     "classes": found,
     "parts": parts,
     "sdk": {path: sorted(typing.get_type_hints(params)) for path, params in sdk.items()},

@@ -27,13 +27,15 @@ BREAKS: list[tuple[str, dict[str, Any], str]] = [
 ]
 """Request, and the message in the HTTP 500 answer."""
 
-ENDS: list[tuple[str, dict[str, Any]]] = [
+PROMPT_LOGPROBS: list[tuple[str, dict[str, Any]]] = [
     (CHAT, {"prompt_logprobs": 0}),
     (CHAT, {"echo": True}),
     (COMPLETIONS, {"echo": True, "logprobs": 1}),
-    (CHAT, {"allowed_token_ids": [300, 301]}),
 ]
-"""Requests that end the server."""
+"""Requests that end the server, all by vLLM's `prompt_logprobs`: see `protocol_server`."""
+
+ALLOWED_TOKENS: tuple[str, dict[str, Any]] = (CHAT, {"allowed_token_ids": [300, 301]})
+"""A request that ends the server by another fault."""
 
 
 def body(path: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -132,15 +134,21 @@ def test_the_guard_knows_every_route(bare: Server) -> None:
     assert {*request_rules.OFFERED} - {("GET", "/metrics")} <= served
 
 
-@pytest.mark.parametrize(("path", "fields"), ENDS, ids=str)
-def test_without_the_guard_one_request_ends_the_server(
-    folder: Path, path: str, fields: dict[str, Any]
-) -> None:
+def ends(running: Server, path: str, fields: dict[str, Any]) -> None:
+    """Send a request, and require that the server ends with its engine's error."""
+    assert running.post(path, body(path, fields)).status_code == 500
+    assert running.ends_within(300)
+    assert "EngineDeadError" in running.log.read_text()
+
+
+def test_without_the_guard_allowed_tokens_end_the_server(folder: Path) -> None:
     with server(folder) as running:
-        assert running.post(path, body(path, fields)).status_code == 500
-        assert running.ends_within(300)
-        assert "EngineDeadError" in running.log.read_text()
-    assert request_rules.refusal(path, body(path, fields)) is not None
+        ends(running, *ALLOWED_TOKENS)
+
+
+def test_without_the_guard_prompt_logprobs_end_the_server(bare: Server) -> None:
+    """The last test of the server without a guard."""
+    ends(bare, *PROMPT_LOGPROBS[-1])
 
 
 async def _stream(
@@ -174,7 +182,8 @@ def test_the_guarded_server_refuses_serves_counts_and_drains(folder: Path) -> No
         key_file.write_text(KEY)
         assert running.post(CHAT, body(CHAT, {}), KEY).status_code == 200
         assert running.post(CHAT, body(CHAT, {})).status_code == 401
-        for path, fields in [(path, fields) for path, fields, _ in BREAKS] + ENDS:
+        breaks = [(path, fields) for path, fields, _ in BREAKS]
+        for path, fields in (*breaks, *PROMPT_LOGPROBS, ALLOWED_TOKENS):
             answer = running.post(path, body(path, fields), KEY)
             assert answer.status_code == 400 and "This server" in answer.json()["error"]["message"]
         assert "vllm:num_requests_running" in httpx.get(f"{running.url}/metrics", timeout=60).text

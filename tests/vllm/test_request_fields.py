@@ -1,19 +1,18 @@
 """The table of request fields against vLLM: it is whole, what is honored works, the rest is refused."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
+from agent.server import media
 from agent.server.request_fields import By, Field, Table
 from agent.server.request_tables import TABLES
 from tests.vllm import oracle
 from tests.vllm.api_pairs import PAIRS
-from tests.vllm.field_pairs import BASE, CHAT, COMPLETIONS, COUNT, HELLO, MESSAGES, RESPONSES, Pair
+from tests.vllm.field_pairs import BASE, CHAT, COMPLETIONS, COUNT, HELLO, MESSAGES, RESPONSES, SAMPLING, Pair
 from tests.vllm.running import NAME, Server
 
 HERE = Path(__file__).parent
@@ -42,25 +41,19 @@ def fields(table: Table, above: str = "") -> Iterator[tuple[str, Field]]:
 
 
 @pytest.fixture(scope="module")
-def protocols() -> dict[str, dict[str, list[str]]]:
-    """What vLLM's classes and the clients' SDKs know."""
-    script = HERE / "protocol_server.py"
-    environment = {"JAX_PLATFORMS": "cpu", "VLLM_LOGGING_LEVEL": "ERROR", "VLLM_PLUGINS": "", "HOME": "/tmp"}
-    run = subprocess.run(
-        [oracle.python(), script], capture_output=True, text=True, check=False, timeout=300, env=environment
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
-    return json.loads(run.stdout.splitlines()[-1])
+def protocols() -> dict[str, Any]:
+    """Returns the fields that vLLM's classes and the clients' SDKs know."""
+    return json.loads(oracle.run(HERE / "protocol_server.py"))
 
 
-def test_the_table_has_every_field_of_vllms_classes(protocols: dict[str, dict[str, list[str]]]) -> None:
+def test_the_table_has_every_field_of_vllms_classes(protocols: dict[str, Any]) -> None:
     """A new field is refused as unknown until somebody finds out what the TPU backend makes of it."""
     assert {*protocols["classes"]} == {*TABLES}
     for path, names in protocols["classes"].items():
         assert {*names} - {*TABLES[path]} == set(), path
 
 
-def test_the_table_has_every_part_of_vllms_nested_classes(protocols: dict[str, dict[str, list[str]]]) -> None:
+def test_the_table_has_every_part_of_vllms_nested_classes(protocols: dict[str, Any]) -> None:
     for where, names in protocols["parts"].items():
         path, _, field = where.partition(" ")
         assert {f"{field}.{name}" for name in names} - {name for name, _ in fields(TABLES[path])} == set(), (
@@ -68,12 +61,12 @@ def test_the_table_has_every_part_of_vllms_nested_classes(protocols: dict[str, d
         )
 
 
-def test_the_table_has_every_parameter_of_the_sdks(protocols: dict[str, dict[str, list[str]]]) -> None:
+def test_the_table_has_every_parameter_of_the_sdks(protocols: dict[str, Any]) -> None:
     for path, names in protocols["sdk"].items():
         assert {*names} - {*TABLES[path]} == set(), path
 
 
-def test_the_table_has_no_field_that_nobody_sends(protocols: dict[str, dict[str, list[str]]]) -> None:
+def test_the_table_has_no_field_that_nobody_sends(protocols: dict[str, Any]) -> None:
     """The batch endpoint takes all fields of a chat, as vLLM passes on what its class does not name."""
     known = {path: {*names} for path, names in protocols["classes"].items()}
     for path, names in protocols["sdk"].items():
@@ -105,9 +98,14 @@ SHOWN_ELSEWHERE = {
         "output_config.format.type",
         "output_config.format.schema",
     },
+    MESSAGES: {"tool_choice.disable_parallel_tool_use"},
     "/tokenize": {"tools.function.parameters", "tools.function.strict"},
 }
-"""Parts that concern the answer, not the prompt: /v1/messages and chat show them."""
+"""Parts that concern the answer, not the prompt: /v1/messages and chat show them. Anthropic's
+`disable_parallel_tool_use` becomes `parallel_tool_calls` of chat (vllm/entrypoints/anthropic/serving.py)."""
+
+
+REPEATS = 4
 
 
 class Client:
@@ -129,6 +127,12 @@ class Client:
         if path == RESPONSES and status == 200 and isinstance(answer, dict):
             answer = {name: answer.get(name) for name in OF_THE_ANSWER}
         return status, lasting(answer)
+
+    def different(self, path: str, added: dict[str, Any]) -> int:
+        """Returns the number of different answers to equal requests. Between equal logits, chance decides."""
+        answers = [self.again(path, added) for _ in range(REPEATS)]
+        assert [status for status, _ in answers] == [200] * REPEATS
+        return len({json.dumps(answer) for _, answer in answers})
 
     def whole(self, path: str, added: dict[str, Any]) -> tuple[int, Any]:
         """Returns status and answer with every key; a stream is the list of its events."""
@@ -174,6 +178,10 @@ PAIR_LIST = [
     ("path", "name", "pair"), PAIR_LIST, ids=[f"{path} {name}" for path, name, _ in PAIR_LIST]
 )
 def test_a_honored_field_changes_the_answer(client: Client, path: str, name: str, pair: Pair) -> None:
+    if name in SAMPLING:
+        random, certain = (client.different(path, {**pair.common, **added}) for added in ({}, pair.change))
+        assert certain < random == REPEATS
+        return
     without, changed = client.once(path, pair.common), client.once(path, {**pair.common, **pair.change})
     if name not in ("model", "truncation"):
         assert without[0] == changed[0] == 200, (without, changed)
@@ -244,12 +252,40 @@ def test_every_refused_field_is_refused_by_the_running_server(client: Client) ->
                 assert status == 400 and f"cannot honor '{name}'" in answer["error"]["message"], (path, name)
 
 
-def test_an_image_by_url_is_refused_at_once(client: Client) -> None:
-    for url in ("http://169.254.169.254/a.png", "https://10.96.0.1/a.png", "http://127.0.0.1:1/a.png"):
-        part = {"type": "image_url", "image_url": {"url": url}}
-        answer = client.running.post(CHAT, {"model": NAME, "messages": [{"role": "user", "content": [part]}]})
-        assert answer.status_code == 400 and "data: URL" in answer.json()["error"]["message"]
-        assert answer.elapsed.total_seconds() < 5
+INSIDE = (
+    "http://169.254.169.254/computeMetadata/v1/",
+    "https://169.254.169.254/a.png",
+    "https://10.96.0.1/api",
+    "https://34.118.224.1/api",
+    "https://127.0.0.1/a.png",
+    "https://localhost/a.png",
+    "https://media.invalid/a.png",
+    "https://example.com/a.png",
+    "file:///etc/passwd",
+)
+"""URLs of the metadata server, of API servers, of listed names that lead inside or nowhere, and of others."""
+
+
+@pytest.mark.parametrize("url", INSIDE)
+def test_media_by_url_are_refused_at_once(client: Client, url: str) -> None:
+    part = {"type": "image_url", "image_url": {"url": url}}
+    body = {"model": NAME, "messages": [{"role": "user", "content": [part]}]}
+    answer = client.running.post(CHAT, body)
+    assert answer.status_code == 400 and "data: URL" in answer.json()["error"]["message"]
+    assert answer.elapsed.total_seconds() < media.RESOLVE_SECONDS + 1
+
+
+def test_vllms_client_does_not_connect_to_loopback() -> None:
+    """A name may get another address after the guard has resolved it."""
+    result = json.loads(oracle.run(HERE / "media_server.py"))
+    assert result["before"] == "a file", "without the agent, vLLM fetches from loopback"
+    assert "localhost has an address that is not public" in result["after"]
+    assert result["requests"] == ["/before"]
+
+
+def test_three_fields_become_prompt_logprobs(protocols: dict[str, Any]) -> None:
+    """`test_guard` shows that prompt_logprobs end the server, with one of the three."""
+    assert protocols["prompt_logprobs"] == [0, 0, 1]
 
 
 def test_vllms_own_errors_have_a_message_and_the_form_of_the_messages_api(client: Client) -> None:
@@ -262,11 +298,3 @@ def test_vllms_own_errors_have_a_message_and_the_form_of_the_messages_api(client
         error = answer.json()
         assert answer.status_code >= 400 and error["type"] == "error" and error["error"]["message"]
         assert error["error"]["type"] in ("invalid_request_error", "not_found_error")
-
-
-def test_the_key_of_anthropics_sdk_reaches_vllm(client: Client) -> None:
-    headers = {"x-api-key": "any", "anthropic-version": "2023-06-01"}
-    body = {"model": NAME, **BASE[MESSAGES]}
-    assert (
-        httpx.post(client.running.url + MESSAGES, json=body, headers=headers, timeout=120).status_code == 200
-    )

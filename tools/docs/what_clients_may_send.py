@@ -42,6 +42,9 @@ _BEAMS = """\
 
 - `logprobs` needs `top_logprobs` from 1 to 20 (chat); in completions the number itself is from 1 to 20.
 - In completions, `echo` and `logprobs` exclude each other.
+- `stop_token_ids` cannot end an answer that `structured_outputs`, `response_format` or `text.format`
+  constrains, and is refused together with them.
+- `/tokenize` takes either `prompt` or `messages`.
 - With `use_beam_search`, these have no effect and are refused: {ignored}.
 """
 

@@ -69,6 +69,11 @@ def test_each_text_reads_as_part_of_a_sentence() -> None:
 
 DEPENDS = [
     (CHAT, {"use_beam_search": True, "n": 2, "top_p": 0.5}, "'top_p'"),
+    ("/tokenize", {"prompt": "a", "messages": [{"role": "user", "content": "a"}]}, "'messages'"),
+    (CHAT, {"stop_token_ids": [7], "structured_outputs": {"choice": ["a"]}}, "'stop_token_ids'"),
+    (CHAT, {"stop_token_ids": [7], "response_format": {"type": "json_object"}}, "'stop_token_ids'"),
+    (COMPLETIONS, {"stop_token_ids": [7], "structured_outputs": {"regex": "a"}}, "'stop_token_ids'"),
+    (RESPONSES, {"stop_token_ids": [7], "text": {"format": {"type": "json_object"}}}, "'stop_token_ids'"),
     (CHAT, {"use_beam_search": True, "stop": ["a"], "response_format": {"type": "text"}}, "'stop', 'resp"),
     (COMPLETIONS, {"use_beam_search": True, "structured_outputs": {"regex": "a"}}, "'structured_outputs'"),
     (CHAT, {"temprature": 1}, "did you mean 'temperature'?"),
@@ -108,6 +113,9 @@ ORDINARY = [
     (CHAT, {"stream": True, "stream_options": {"include_usage": True}, "user": "u", "metadata": {"a": "b"}}),
     (CHAT, {"use_beam_search": True, "n": 2, "max_tokens": 4, "ignore_eos": True}),
     (CHAT, {"use_beam_search": False, "top_p": 0.5, "length_penalty": 1.0}),
+    (CHAT, {"stop_token_ids": [7], "response_format": {"type": "text"}}),
+    (RESPONSES, {"stop_token_ids": [7], "text": {"format": {"type": "text"}}}),
+    (COMPLETIONS, {"stop_token_ids": [], "structured_outputs": {"regex": "a"}}),
     (CHAT, {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}}}),
     (CHAT, {"logit_bias": None, "no_such_field": None, "presence_penalty": 0, "frequency_penalty": 0.0}),
     (CHAT, {"min_p": 0.0, "repetition_penalty": 1.0, "bad_words": [], "logit_bias": {}, "min_tokens": 0}),
