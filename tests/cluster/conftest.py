@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import pytest
@@ -81,12 +82,10 @@ class Server:
         assert key
         return key
 
-    def client(self, **options: object) -> httpx.Client:
+    def client(self, **options: Any) -> httpx.Client:
         """Returns an HTTP client that sends the API key."""
         headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.Client(  # pyright: ignore
-            base_url=self.url, headers=headers, timeout=300, trust_env=False, **options
-        )
+        return httpx.Client(base_url=self.url, headers=headers, timeout=300, trust_env=False, **options)
 
 
 @pytest.fixture(scope="session", autouse=True)

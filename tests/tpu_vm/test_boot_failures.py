@@ -13,7 +13,7 @@ from tests.tpu_vm.lab import BUCKET, CANARY, MODEL, Lab, furnish, simple_release
 
 SECONDS = 300
 
-Prepare = Callable[[Lab], None]
+Prepare = Callable[[Lab], object]
 
 
 def write(*path: str, data: bytes = b"") -> Prepare:

@@ -19,7 +19,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"a file")
 
-    def log_message(self, *_):
+    def log_message(self, format, *args):
         pass
 
 

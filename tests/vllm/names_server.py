@@ -30,6 +30,7 @@ def main():
         answers.append({name: table[name]() if name in table else None for name in environment})
         for name in environment:
             del os.environ[name]
+    assert sys.__stdout__
     json.dump(answers, sys.__stdout__)
 
 

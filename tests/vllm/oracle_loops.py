@@ -1,6 +1,7 @@
 """The loops of `CompilationManager`, run by the server's own Python without compiling anything."""
 
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import MagicMock
 
 import jax
@@ -107,5 +108,6 @@ def quiet():
         setattr(compilation, name, lambda *rest, **named: None)
     compilation.jax = MagicMock()
     compilation.get_mesh_shape_product = lambda *rest: 1
-    for module in (compilation, runner_utils, moe_weights):
+    modules: tuple[Any, ...] = (compilation, runner_utils, moe_weights)
+    for module in modules:
         module.logger = MagicMock()

@@ -203,7 +203,7 @@ def test_argv_comes_back_from_the_real_parser(answers: dict[str, Any]) -> None:
                 assert parsed[argument] == value, (argument, engine)
 
 
-def _expected(engine: EngineConfig) -> dict[str, object]:
+def _expected(engine: EngineConfig) -> dict[str, Any]:
     """Returns the engine's flags under the names of vLLM's parsed arguments."""
     values: dict[str, Any] = {}
     for target in targets(EngineConfig, "flag"):

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Any, ClassVar
+from typing import Any
 
 import httpx
 
@@ -16,10 +16,10 @@ class Inner:
     """Records what reached it; answers as told."""
 
     status = 200
-    headers: ClassVar[list[tuple[bytes, bytes]]] = []
     chunks: tuple[bytes, ...] = (b"answered",)
 
     def __init__(self) -> None:
+        self.headers: list[tuple[bytes, bytes]] = []
         self.bodies: list[bytes] = []
         self.after_body: list[Message] = []
 

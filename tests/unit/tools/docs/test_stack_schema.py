@@ -106,7 +106,7 @@ REFUSED: list[Mapping[str, Any]] = [
 """Changes to the good file, each of which the schema and the reader refuse."""
 
 
-def problems(content: object) -> list[str]:
+def problems(content: Any) -> list[str]:
     return [error.message for error in VALIDATOR.iter_errors(content)]
 
 

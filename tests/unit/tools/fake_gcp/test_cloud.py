@@ -208,8 +208,7 @@ def test_a_group_that_never_turns_healthy(console: Console, on_sick: str, recrea
     with pytest.raises(Unfinished, match=r"become 'created' \(last state: 'creating', timeout: 15m0s\)"):
         make(MIG, instanceLifecyclePolicy={"onFailedHealthCheck": on_sick})
     identity = console.find("instanceGroupManagers/vllm")["id"]
-    for _ in range(2):
-        group = read(MIG, identity)
+    _, group = read(MIG, identity), read(MIG, identity)
     assert group and group["instances"][0]["action"] == "VERIFYING"
     assert group["instances"][0].get("recreated", 0) == recreated
     assert not group["outputs"]["statuses"][0]["isStable"]

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,8 +99,8 @@ def test_told_while_the_child_starts_it_ends_the_child(home: Path, monkeypatch: 
     """The signal comes when the child runs and Popen has not returned."""
     real = subprocess.Popen
 
-    def told(*words: object, **options: object) -> subprocess.Popen[bytes]:
-        child = real(*words, **options)  # pyright: ignore
+    def told(*words: Any, **options: Any) -> subprocess.Popen[Any]:
+        child: subprocess.Popen[Any] = real(*words, **options)
         (home / "pids").write_text(str(child.pid))
         signal.raise_signal(signal.SIGINT)
         return child
