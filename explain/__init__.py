@@ -1,1 +1,1 @@
-"""What is known about an engine on a slice, for people: tables, boot-log check, compose files."""
+"""The numbers of serving/ for people: tables of engines, the check of a boot log, compose files."""

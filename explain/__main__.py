@@ -1,9 +1,9 @@
-"""`python -m explain`: what is known about an engine on a slice, without one.
+"""`python -m explain`: the numbers of an engine on a slice, computed without a TPU.
 
 engine         a phase or a stack as a table, two side by side, or JSON
-compose        compose.yaml and vllm.env, for a machine that is run by hand
-bootlog        a real boot's log beside what is predicted for its engine
-phases, models, accelerators    what can be asked for
+compose        compose.yaml and vllm.env, for a machine that you manage yourself
+bootlog        a real boot's log beside the prediction for its engine
+phases, models, accelerators    the rows of these tables
 """
 
 import argparse
@@ -28,8 +28,7 @@ from serving.models.catalog import MODELS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit code: 0, or 1 when something asked for cannot serve or a log disagrees, 2 when it does not
-    exist."""
+    """Returns the exit code: 0, 1 when the engine cannot serve or the log disagrees, 2 for bad options."""
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
@@ -40,36 +39,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m explain", description="What is known about an engine on a slice, without one."
+        prog="python -m explain", description="The numbers of an engine on a slice, computed without a TPU."
     )
     commands = parser.add_subparsers(required=True)
 
-    told = commands.add_parser("engine", help="memory, programs, cold start, cost and findings of an engine")
-    add_options(told)
-    told.add_argument(
+    engine = commands.add_parser(
+        "engine", help="memory, programs, cold start, cost and findings of an engine"
+    )
+    add_options(engine)
+    engine.add_argument(
         "--compare",
         nargs=2,
         metavar=("A", "B"),
         help="two of: PHASE, PHASE+SCENARIO, STACK, stack:STACK (for a stack named like a phase)",
     )
-    told.add_argument("--region", default="us-east5", help="for the price (default us-east5)")
-    told.add_argument(
+    engine.add_argument("--region", default="us-east5", help="for the price (default us-east5)")
+    engine.add_argument(
         "--provisioning", default="on-demand", choices=get_args(Provisioning), help="(default on-demand)"
     )
-    told.add_argument("--json", action="store_true", help="the same for machines")
-    told.set_defaults(run=_explain)
+    engine.add_argument("--json", action="store_true", help="print JSON")
+    engine.set_defaults(run=_explain)
 
     checked = commands.add_parser("bootlog", help="a boot's log beside the prediction for its engine")
     checked.add_argument("file", type=Path, help="the server's output")
     add_options(checked)
     checked.set_defaults(run=_bootlog, compare=None)
-    stack = commands.add_parser("compose", help="the container stack for a machine that is run by hand")
+    stack = commands.add_parser("compose", help="the container stack for a machine that you manage yourself")
     stack.add_argument("--stack", required=True, help="read Pulumi.STACK.yaml")
     stack.add_argument(
         "file",
         nargs="?",
         choices=(compose_files.COMPOSE, compose_files.ENVIRONMENT),
-        help="this one alone (default both)",
+        help="print only this file (default both)",
     )
     stack.set_defaults(run=_compose)
 

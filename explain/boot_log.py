@@ -1,8 +1,8 @@
-"""Reads the log of a vLLM boot on TPU and lays what it measured beside what this package predicts.
+"""Reader of the log of a vLLM boot on TPU.
 
-Understands the lines of vllm-tpu 0.26 to 0.32. Buckets are read from the programs that were compiled, not
-from the "Prepared token paddings" lines: those print the ladder before it is cut at the token budget, and
-print it again for the logits.
+It knows the lines of vllm-tpu 0.26 to 0.32. It reads the buckets from the compiled programs, not from the
+"Prepared token paddings" lines: these have the sizes before they are cut at the token budget, and appear
+again for the logits.
 """
 
 import ast
@@ -32,10 +32,10 @@ _WORKER = re.compile(r"\bworker\d+ ")
 
 @dataclass(frozen=True)
 class BootLog:
-    """What one log says; None where it says nothing. Sizes in GiB as logged, times in seconds.
+    """Values of one log; None for a value that it does not have. Sizes in GiB as logged, times in seconds.
 
-    `programs` counts the compiled programs by kind and `compile_seconds` sums what each kind took, as far
-    as it is logged: a whole-model program is built in the warm-up, whose time is `warm_up_seconds`.
+    `programs` counts the compiled programs by kind. `compile_seconds` has the logged seconds of each kind; a
+    whole-model program is compiled in the warm-up, whose seconds are `warm_up_seconds`.
     """
 
     version: str | None
@@ -63,13 +63,13 @@ class BootLog:
 
 
 def parse(text: str) -> BootLog:
-    """What `text` says. Raises ValueError when it is no log of a vLLM boot on TPU."""
+    """Returns the values in `text`. Raises ValueError if it is no log of a vLLM boot on TPU."""
     sizes: dict[str, set[int]] = {}
     programs: Counter[str] = Counter()
     seconds: defaultdict[str, float] = defaultdict(float)
     warm_up = 0.0
     stamps: list[datetime] = []
-    found: dict[str, tuple[str, ...]] = {}
+    values: dict[str, tuple[str, ...]] = {}
     ready = False
     for line in text.splitlines():
         if stamp := _STAMP.search(line):
@@ -84,17 +84,17 @@ def parse(text: str) -> BootLog:
         elif match := _WARM_UP.search(line):
             warm_up += float(match[1])
         for name, pattern in _SINGLE.items():
-            if name not in found and (match := pattern.search(line)):
-                found[name] = match.groups()
+            if name not in values and (match := pattern.search(line)):
+                values[name] = match.groups()
         if "Application startup complete" in line:
             ready = True
             break
-    if not programs and "memory" not in found:
+    if not programs and "memory" not in values:
         raise ValueError(
             "The file has no line of a vLLM boot on TPU (no program, no memory statistics): pass the whole "
             "log of the server, with VLLM_LOGGING_LEVEL at INFO."
         )
-    return _boot(found, sizes, programs, seconds, warm_up, stamps, ready)
+    return _boot(values, sizes, programs, seconds, warm_up, stamps, ready)
 
 
 _SINGLE: Mapping[str, re.Pattern[str]] = {
@@ -110,12 +110,12 @@ _SINGLE: Mapping[str, re.Pattern[str]] = {
 
 
 def _kind(text: str) -> str:
-    """The kind without the worker's rank."""
+    """Returns the kind without the worker's rank."""
     return _WORKER.sub("", text)
 
 
 def _collect(sizes: dict[str, set[int]], kind: str, signature: Mapping[str, int]) -> None:
-    """Note the padded sizes that a program tells of."""
+    """Adds the padded sizes in a program's signature to `sizes`."""
     if kind == "backbone":
         sizes.setdefault("tokens", set()).add(signature["num_tokens"])
         sizes.setdefault("attention", set()).add(signature["num_reqs"])
@@ -126,7 +126,8 @@ def _collect(sizes: dict[str, set[int]], kind: str, signature: Mapping[str, int]
 
 
 def _between(first: datetime, last: datetime) -> float:
-    """Seconds from one line to a later one, which may be of the next year: both are read as of 2000."""
+    """Returns the seconds from one line to a later one, which may be of the next year: both are read as
+    2000."""
     if (first.month, last.month) == (12, 1):
         last += timedelta(days=366)
     return (last - first).total_seconds()
@@ -137,7 +138,7 @@ def _number(text: str) -> int:
 
 
 def _boot(
-    found: Mapping[str, tuple[str, ...]],
+    values: Mapping[str, tuple[str, ...]],
     sizes: Mapping[str, set[int]],
     programs: Mapping[str, int],
     seconds: Mapping[str, float],
@@ -146,7 +147,7 @@ def _boot(
     ready: bool,
 ) -> BootLog:
     def of(name: str, index: int = 0) -> str | None:
-        return found[name][index] if name in found else None
+        return values[name][index] if name in values else None
 
     def real(name: str, index: int = 0) -> float | None:
         text = of(name, index)

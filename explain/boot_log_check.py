@@ -1,4 +1,4 @@
-"""Predictions beside a boot log, line by line, each difference explained where the log allows it."""
+"""Comparison of predictions with a boot log, line by line."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from serving.startup.cold_start import estimate
 
 @dataclass(frozen=True)
 class Line:
-    """One comparison, as text. `agrees` is None where a difference says nothing about the prediction (a
-    time); `note` explains a difference."""
+    """One comparison, as text. `agrees` is None for a time, which depends on the host; `note` explains a
+    difference."""
 
     name: str
     predicted: str
@@ -33,12 +33,12 @@ def compare(log: BootLog, candidate: Candidate) -> tuple[Line, ...]:
 
 
 def disagreements(lines: tuple[Line, ...]) -> tuple[Line, ...]:
-    """The lines whose difference is real."""
+    """Returns the lines whose values disagree."""
     return tuple(line for line in lines if line.agrees is False)
 
 
 def render(lines: tuple[Line, ...]) -> str:
-    """A table for people."""
+    """Returns the lines as a table."""
     rows = [("", "predicted", "measured", "")]
     marks = {True: "agrees", False: "DIFFERS", None: ""}
     rows += [
@@ -102,7 +102,8 @@ def _memory(log: BootLog, memory: Memory) -> Iterator[Line]:
 
 
 def _pages(name: str, predicted: int, measured: int, memory: Memory) -> Line:
-    """Equal, or apart by no more than what two decimals of a GiB hide in HBM and weights of all chips."""
+    """Returns a line that agrees if the values differ by no more than the rounding of HBM and weights in the
+    log."""
     unit = 1 if name == "KV pages" else memory.pool.block_size
     slack = 2 + int(0.01 * GIB * memory.chips / memory.pool.page_bytes)
     apart = abs(predicted - measured) / unit

@@ -1,4 +1,4 @@
-"""The container stack of a stack's server as text, for a machine that somebody runs by hand."""
+"""Compose files of a stack's server, for a machine that you manage yourself."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,11 +14,12 @@ COMPOSE, ENVIRONMENT = "compose.yaml", "vllm.env"
 
 
 def files(stack: str, folder: Path) -> Mapping[str, str]:
-    """Name -> text of what `docker compose up` needs beside weights, cache, agent and key.
+    """Returns the texts by name of the files that `docker compose up` needs beside weights, cache, agent and
+    key.
 
-    The same that a TPU VM's boot writes for `folder`/Pulumi.<stack>.yaml, except that a VM pulls the image
-    through its foundation's mirror. Raises ValueError, one sentence a line, for what `pulumi preview`
-    refuses as well, and when the stack names no image.
+    A TPU VM's boot writes the same files for `folder`/Pulumi.<stack>.yaml, except that a VM pulls the image
+    through its foundation's mirror. Raises ValueError, one sentence per line, for everything that `pulumi
+    preview` refuses, and when the stack names no image.
     """
     settings = serving_settings(stack, folder)
     selection = from_settings(stack, settings)
@@ -32,15 +33,15 @@ def files(stack: str, folder: Path) -> Mapping[str, str]:
         cold_start.estimate(selection.proved),
         selection.longest_request_seconds,
     )
-    made = release.release(
+    server = release.release(
         selection.candidate,
         image=selection.image,
         lifecycle=life,
-        # Names the release, of which these files say nothing.
+        # Part of the release's name, which is in neither file.
         agent_digest="",
         require_api_key=settings.authentication == "api-key",
     )
     return {
-        COMPOSE: compose.compose(made, life),
-        ENVIRONMENT: compose.env_file(dict(made.environment)),
+        COMPOSE: compose.compose(server, life),
+        ENVIRONMENT: compose.env_file(dict(server.environment)),
     }

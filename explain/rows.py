@@ -1,6 +1,6 @@
-"""Everything that is known about an engine on a slice, as rows: what a design review asks for.
+"""The numbers of an engine on a slice, as rows with their sources.
 
-Each row says where its value comes from: measured, compiled, computed, assumed, or a named source.
+A row's basis is measured, compiled, computed, assumed, or a named source.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ from serving.startup.timeouts import lifecycle
 
 @dataclass(frozen=True)
 class Row:
-    """One value: `value` for machines in the unit that `label` or `text` names, `text` for people."""
+    """One value: `value` for programs, in the unit of `label` or `text`; `text` for people."""
 
     section: str
     label: str
@@ -37,7 +37,7 @@ class Row:
 
 
 def rows(selection: Selection, region: str, provisioning: Provisioning, today: date) -> tuple[Row, ...]:
-    """All rows, in reading order. A number that cannot be had is a row with the reason as its text."""
+    """Returns all rows, in reading order. The row of an unknown number has the reason as its text."""
     return (
         *_server(selection),
         *_memory(selection),
@@ -60,7 +60,7 @@ def _server(selection: Selection) -> Iterator[Row]:
 
 
 def _data(value: object) -> object:
-    """A field's value as JSON has it, under our own names and not vLLM's."""
+    """Returns a field's value as JSON, with the names of the stack file instead of vLLM's."""
     if isinstance(value, BaseModel):
         return {name: _data(part) for name, part in value if part is not None}
     if isinstance(value, tuple):
@@ -164,7 +164,7 @@ def _life(selection: Selection) -> Iterator[Row]:
     estimate: ColdStart = cold_start.estimate(selection.proved)
     life = lifecycle(estimate, selection.longest_request_seconds)
     startup = life.startup_period_seconds * life.startup_failure_threshold
-    section = "time-outs"
+    section = "timeouts"
     yield Row(section, "startup probe", startup, duration(startup), "cold start, upper end")
     yield Row(
         section,
@@ -202,7 +202,7 @@ def _cost(selection: Selection, region: str, provisioning: Provisioning, today: 
 
 
 def document(selection: Selection, region: str, provisioning: Provisioning, today: date) -> dict[str, object]:
-    """The same for machines: sections of labels of values, the command, the environment, the findings."""
+    """Returns the JSON document: values by section and label, the command, the environment, the findings."""
     sections: dict[str, dict[str, object]] = {}
     for row in rows(selection, region, provisioning, today):
         sections.setdefault(row.section, {})[row.label] = {"value": row.value, "basis": row.basis}
@@ -216,11 +216,11 @@ def document(selection: Selection, region: str, provisioning: Provisioning, toda
 
 
 def title(selection: Selection) -> str:
-    """One line that says what the table is about."""
+    """Returns the title line of the table."""
     return f"{selection.name}: {selection.candidate.model.name} on {selection.candidate.accelerator.name}"
 
 
 def command(selection: Selection) -> tuple[str, ...]:
-    """The command line as the workload runs it, without what the workload itself adds."""
+    """Returns the engine's command line, without the options that the workload adds."""
     name = selection.candidate.model.name
     return selection.candidate.engine.argv(f"{container_layout.MODELS}/{name}", name, container_layout.PORT)

@@ -1,4 +1,4 @@
-"""Rows as text: one engine, or two side by side."""
+"""Text tables of rows: one engine, or two side by side."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ COLUMN = (WIDTH - LABEL - 4) // 2
 
 
 def one(name: str, rows: Sequence[Row], found: Sequence[Finding], command: str) -> str:
-    """A table of label, value and basis, then the findings, then the command line."""
+    """Returns a table of label, value and basis, then the findings, then the command line."""
     lines = [name]
     section = ""
     for row in rows:
@@ -31,7 +31,7 @@ def two(
     tables: tuple[Sequence[Row], Sequence[Row]],
     found: tuple[Sequence[Finding], Sequence[Finding]],
 ) -> str:
-    """Two columns; rows that differ are marked. Then the findings: of one, of the other, of both."""
+    """Returns two columns with marks at differing rows, then the findings of one, the other, and both."""
     left, right = ({(row.section, row.label): row.text for row in rows} for rows in tables)
     lines = [*_columns(f"  {'':<{LABEL}}", names)]
     section = ""
@@ -45,7 +45,7 @@ def two(
     for index in (0, 1):
         others = {str(finding) for finding in found[1 - index]}
         only = [finding for finding in found[index] if str(finding) not in others]
-        lines += ["", f"FINDINGS OF {names[index].upper()} ALONE", *_findings(only)]
+        lines += ["", f"FINDINGS ONLY OF {names[index].upper()}", *_findings(only)]
     second = {str(finding) for finding in found[1]}
     both = [finding for finding in found[0] if str(finding) in second]
     lines += ["", "FINDINGS OF BOTH", *_findings(both)]
@@ -53,7 +53,7 @@ def two(
 
 
 def _merged(left: list[tuple[str, str]], right: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The keys of both in reading order: sections in the order of the left, new rows at their end."""
+    """Returns the keys of both in reading order: sections in the order of the left, new rows at their end."""
     sections = dict.fromkeys(key[0] for key in (*left, *right))
     keys = dict.fromkeys((*left, *right))
     return [key for section in sections for key in keys if key[0] == section]

@@ -1,1 +1,1 @@
-"""What a server is deployed with: paths, release, compose file, VM boot."""
+"""Files and names of a deployed server: container layout, release, compose file, VM boot."""

@@ -1,13 +1,13 @@
-"""The container stack of one server: `compose.yaml`, `vllm.env`, and the folder that they stand in.
+"""The container stack of one server: `compose.yaml`, `vllm.env`, and their folder.
 
-A TPU VM's boot writes exactly these files and systemd starts them; `python -m explain compose` prints
-them for a machine that is run by hand. Paths are relative to the files' own folder:
+A TPU VM's boot writes these files and systemd starts them. `python -m explain compose` prints them for a
+machine that you manage yourself. Paths are relative to the files' folder:
 
     compose.yaml vllm.env    these two
     agent/                   the request guard and the cache-event counter (agent/bundle.py)
     models/<model>/          weights and configuration, read only
     cache/                   compile cache, kept across restarts
-    run/api-key              what clients must send; a tmpfs on a VM, so that it never reaches a disk
+    run/api-key              the key that clients must send; on a VM a tmpfs, so that it is never on a disk
 """
 
 import re
@@ -23,10 +23,11 @@ SERVICE = "vllm"
 CONTAINER = "tpuserve-vllm"
 
 ADDRESS = "TPUSERVE_ADDRESS"
-"""Address that the server listens on: the VM's internal one, or loopback where nobody says."""
+"""Variable with the address on which the server listens: the VM's internal address, or by default
+loopback."""
 
 RESTART = "TPUSERVE_RESTART"
-"""Restart policy: Docker's own by hand, `no` where systemd starts, counts and gives up."""
+"""Variable with the restart policy: Docker's own by default, `no` if systemd starts and counts."""
 
 SHARED_MEMORY = "16gb"
 """Ceiling of /dev/shm, not a reservation: images and messages between vLLM's processes pass through it."""
@@ -37,7 +38,7 @@ _SAME_FOR_BOTH = re.compile(r"(?!['\"\s])(?!.*\s#)(?!.*\s$)[^$`\\\n\r]*", re.DOT
 
 
 def compose(release: Release, lifecycle: Lifecycle) -> str:
-    """The text of `compose.yaml`."""
+    """Returns the text of `compose.yaml`."""
     address = f"${{{ADDRESS}:-127.0.0.1}}"
     health = f"http://{address}:{container_layout.PORT}/health"
     service = {

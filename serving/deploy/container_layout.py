@@ -1,7 +1,6 @@
-"""Names on the cluster, and where things stand in the server's container, on Kubernetes and on a VM alike.
+"""Names on the cluster, and paths and ports in the server's container, the same on Kubernetes and on a VM.
 
-One table, because argv, environment, volumes and probes must agree on every path and port, and clients of
-the server on its names.
+They are in one module because argv, environment, volumes and probes must use the same paths and ports.
 """
 
 NAMESPACE = "tpuserve"
@@ -9,8 +8,7 @@ SERVER = "vllm"
 """Name of the Deployment, its container and its Service."""
 
 API_KEY = "api-key"
-"""Name of the Secret that holds the key, and of its one entry."""
-
+"""Name of the Secret with the key, and of its only entry."""
 
 USER = 1000
 """Unprivileged user and group that the server runs as and that owns its cache."""
@@ -41,7 +39,7 @@ API_KEY_FILE = f"{SECRETS}/api-key"
 """File with the key that clients must send; may appear or change while the server runs."""
 
 DRAIN_FILE = f"{SECRETS}/draining"
-"""While this file exists, `/health` answers 503 and everything else goes on: a load balancer leaves first."""
+"""While this file exists, `/health` answers 503 and all else works, so that load balancers leave first."""
 
 CACHE_EVENTS_FILE = "/tmp/cache-events.json"
-"""Where the engine writes the counts of compile-cache hits and misses of this boot."""
+"""File in which the engine writes this boot's counts of compile-cache hits and misses."""

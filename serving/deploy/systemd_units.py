@@ -1,4 +1,4 @@
-"""The systemd units of a TPU VM: the server, its watchdog, and what reports its end."""
+"""The systemd units of a TPU VM: the server, its watchdog, and the report of its end."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ _XLA = f"cache/{Path(container_layout.COMPILE_CACHE).name}"
 
 
 def units(release: str, lifecycle: Lifecycle, leave_seconds: int) -> dict[str, str]:
-    """Name -> text of the systemd units: the server, what restarts one that hangs, what tells its end."""
+    """Returns the texts of the systemd units by name: the server, its watchdog, the report of its end."""
     return {
         UNIT: _server(release, lifecycle, leave_seconds),
         WATCH_UNIT: _watch(lifecycle),
@@ -35,12 +35,12 @@ def units(release: str, lifecycle: Lifecycle, leave_seconds: int) -> dict[str, s
 
 
 def _server(release: str, lifecycle: Lifecycle, leave_seconds: int) -> str:
-    """Starts the stack, counts its ends, and drains it before it stops.
+    """Returns the unit that starts the server, limits its restarts, and drains it before a stop.
 
-    `Restart=always` with the limit counted over more than `STARTS` whole boots: a server that fails late each
-    time would otherwise be started for ever. A stop first fails `/health`, waits `leave_seconds` until load
-    balancers have noticed, and only then tells vLLM, which finishes what it has. Compose only makes the
-    container: attached, it would put control characters before each line of the log.
+    `Restart=always` has a limit over more than `STARTS` whole boots: otherwise a server that always fails
+    late would restart forever. A stop first makes `/health` fail, waits `leave_seconds` until load balancers
+    have noticed, and then signals vLLM, which finishes its requests. Compose only creates the container:
+    attached, it would write control characters before each line of the log.
     """
     stop = leave_seconds + lifecycle.shutdown_timeout_seconds + TEARDOWN
     window = (STARTS + 1) * (lifecycle.engine_ready_timeout_seconds + RESTART_SECONDS)
@@ -73,9 +73,10 @@ KillMode=mixed
 
 
 def _watch(lifecycle: Lifecycle) -> str:
-    """What the kubelet's liveness probe is elsewhere: Docker asks `/health` and only notes the answer.
+    """Returns the unit that replaces the kubelet's liveness probe: Docker only records the result of
+    `/health`.
 
-    After the server, so that it ends before a drain begins, in which `/health` fails on purpose.
+    It starts after the server, so that it ends before a drain, in which `/health` fails on purpose.
     """
     state = f"docker inspect --format {{{{.State.Status}}}}/{{{{.State.Health.Status}}}} {CONTAINER}"
     look = f"{state} | grep -qx running/unhealthy && docker kill {CONTAINER}"

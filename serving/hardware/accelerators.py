@@ -1,7 +1,7 @@
-"""The TPU slices that tpuserve knows, one row each, with the source of every number.
+"""Table of TPU slices, one row each, with the source of every number.
 
-Pure data. What no public source states (or where sources disagree) is None, and whoever needs it
-refuses with a sentence. Sizes are bytes; GB in Google's tables are 10^9 bytes.
+A value that no public source states, or about which sources disagree, is None; code that needs it refuses
+with a sentence. Sizes are bytes; a GB in Google's tables is 10^9 bytes.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from serving.messages.units import GIB, MIB
 GB = 10**9
 
 STAND_IN = "local-v6e-4"
-"""The row of a machine that stands in for a slice."""
+"""Name of the row for a machine that replaces a slice in the local stack."""
 
 # A v6e chip has 32 GB of HBM (cloud.google.com/tpu/docs/v6e), of which programs may use 31.24 GiB: the
 # `bytes_limit` that the runtime reports in a v6e boot log, and the limit that libtpu 0.0.48's own
@@ -38,32 +38,31 @@ V6E_DISK_TYPES = ("hyperdisk-balanced", "hyperdisk-ml")
 
 @dataclass(frozen=True)
 class Accelerator:
-    """One slice on one host: what the scheduler, the virtual machine and the memory model need to know.
-
-    `hbm_bytes_per_chip` is what programs may use, not the data sheet's size. `topology` is GKE's and
-    Compute Engine's "rows x columns" of chips. `gke_accelerator` and `gke_topology` are the values of the
-    node labels that the workload selects. `tpu_type` and `runtime_version` are the Cloud TPU API's names.
-    `hbm_bytes_per_second` and `bf16_flops` are one chip's peaks. `expert_parallel_tokens` is the largest step
-    for which the pinned wheels compile --enable-expert-parallel, None when there is no limit. Elsewhere None
-    means: no agreed public source.
-    """
+    """One slice on one host. None means that no public source states the value, or that sources disagree."""
 
     name: str
     chips: int
     hbm_bytes_per_chip: int
+    """HBM that programs may use, which is less than the data sheet's size."""
     gke_accelerator: str
+    """Value of the node label that the workload selects, as is the next field."""
     gke_topology: str
+    """Rows and columns of chips, `2x2`."""
     generation: str
     host_memory_bytes: int | None
     vcpus: int | None
     machine_type: str | None
     tpu_type: str | None
+    """Name in the Cloud TPU API, as is the next field."""
     runtime_version: str | None
     zones: tuple[str, ...]
     disk_types: tuple[str, ...]
     hbm_bytes_per_second: int | None
+    """Peak rate of one chip, as is the next field."""
     bf16_flops: int | None
     expert_parallel_tokens: int | None
+    """Largest step for which the pinned wheels compile --enable-expert-parallel; None if there is no
+    limit."""
 
     @property
     def hbm_bytes(self) -> int:
@@ -72,7 +71,7 @@ class Accelerator:
 
     @property
     def is_stand_in(self) -> bool:
-        """Whether this is a CPU that plays a slice: no price, no zone, no speed worth measuring."""
+        """True for the CPU stand-in, which has no price, no zone and no meaningful speed."""
         return self.machine_type is None
 
 
@@ -103,14 +102,14 @@ def _v6e(
 
 
 _ROWS = (
-    # Sources disagree about the 1-chip machine's memory (176 GB and 448 GiB) and the 8-chip one's vCPUs
-    # (180 in GKE's table, 360 in Compute Engine's), so those two stay unknown.
+    # Sources disagree about the memory of the 1-chip machine (176 GB and 448 GiB) and the vCPUs of the 8-chip
+    # machine (180 in GKE's table, 360 in Compute Engine's), so both are None.
     _v6e("v6e-1", 1, "ct6e-standard-1t", "1x1", None, 44),
     _v6e("v6e-4", 4, "ct6e-standard-4t", "2x2", 720 * GB, 180),
     _v6e("v6e-8", 8, "ct6e-standard-8t", "2x4", 1440 * GB, None),
     Accelerator(
-        # JAX's CPU backend with four forced host devices. The node wears the labels of a real v6e-4, so
-        # that the workload selects it unchanged; its HBM is what the image's backend pretends to have.
+        # JAX's CPU backend with four forced host devices. The node has the labels of a real v6e-4, so that
+        # the workload selects it unchanged. Its HBM is the size that the image's CPU backend reports.
         name=STAND_IN,
         chips=4,
         hbm_bytes_per_chip=128 * MIB,
@@ -136,7 +135,7 @@ ACCELERATORS: Mapping[str, Accelerator] = MappingProxyType({row.name: row for ro
 
 
 def accelerator(name: str) -> Accelerator:
-    """The row of this name. Raises ValueError with the known names, nearest first."""
+    """Returns the row of this name. Raises ValueError with the known names and the nearest."""
     if name in ACCELERATORS:
         return ACCELERATORS[name]
     raise ValueError(unknown("accelerator", name, ACCELERATORS))

@@ -1,8 +1,8 @@
-"""What a slice costs, from a dated table of public prices.
+"""Prices of slices, from a table of public prices with dates.
 
-Nothing here asks Google: a price is a row with the day it was read and where. A row older than REFUSE_AFTER
-is not used, and one older than WARN_AFTER comes with a warning. A price per token exists only for a
-throughput that somebody measured.
+This module makes no request to Google: each row has its source and the day on which it was read. A row older
+than REFUSE_AFTER is not used, and a row older than WARN_AFTER gives a warning. A price per token needs a
+measured throughput.
 """
 
 import difflib
@@ -26,7 +26,7 @@ US_REGIONS = ("us-central1", "us-east1", "us-east5")
 
 @dataclass(frozen=True)
 class Price:
-    """US dollars for one v6e chip and one hour, as `source` had them on `read`."""
+    """US dollars for one v6e chip and one hour, read from `source` on the day `read`."""
 
     dollars_per_chip_hour: float
     read: date
@@ -46,7 +46,7 @@ _ROWS: tuple[tuple[Provisioning, float, tuple[str, ...], str, date], ...] = (
     ("spot", 1.78, ("europe-west4",), _GUIDE, _GUIDE_READ),
     ("flex-start", 1.40, ("us-east5",), _GUIDE, _GUIDE_READ),
     ("flex-start", 1.35, ("europe-west4",), _GUIDE, _GUIDE_READ),
-    # Older than a year: refused until someone reads them anew. Kept because they are the only public ones.
+    # Older than a year, so refused until they are read again. These are the only public commitment prices.
     ("commitment-1y", 1.89, US_REGIONS, _LAUNCH, _LAUNCHED),
     ("commitment-3y", 1.22, US_REGIONS, _LAUNCH, _LAUNCHED),
 )
@@ -62,7 +62,7 @@ PRICES: Mapping[tuple[str, Provisioning], Price] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Cost:
-    """A slice's price: dollars an hour and a month of 730 hours. `warning` is a sentence, or None."""
+    """Price of a slice in dollars. `warning` is a sentence, or None."""
 
     chips: int
     region: str
@@ -72,15 +72,20 @@ class Cost:
 
     @property
     def dollars_per_hour(self) -> float:
+        """Dollars for one hour of the slice."""
         return self.chips * self.price.dollars_per_chip_hour
 
     @property
     def dollars_per_month(self) -> float:
+        """Dollars for HOURS_PER_MONTH of the slice."""
         return HOURS_PER_MONTH * self.dollars_per_hour
 
     def dollars_per_million_tokens(self, measured_tokens_per_second: float) -> float:
-        """Dollars for a million tokens at a throughput that was measured on this very slice, busy all the
-        time. Raises ValueError for a throughput that is not positive."""
+        """Returns the dollars for a million tokens at a throughput measured on this slice under constant
+        load.
+
+        Raises ValueError for a throughput that is not positive.
+        """
         if measured_tokens_per_second <= 0:
             raise ValueError(
                 f"A price per token was asked for at {measured_tokens_per_second:g} tokens a second; only a "
@@ -90,12 +95,14 @@ class Cost:
 
 
 def cost(accelerator: Accelerator, region: str, provisioning: Provisioning, today: date) -> Cost:
-    """What `accelerator` costs in `region`. Raises ValueError when the table has no row that is fit to use,
-    with the rows that it has."""
+    """Returns the price of `accelerator` in `region`.
+
+    Raises ValueError when the table has no usable row, with the rows that it has.
+    """
     if accelerator.is_stand_in:
         raise ValueError(
-            f"A price of {accelerator.name} was asked for; it is a stand-in on your own machine and costs "
-            "nothing at Google: ask for a v6e slice."
+            f"{accelerator.name} has no price: it is the CPU stand-in on your own machine; choose a v6e "
+            "slice."
         )
     price = PRICES.get((region, provisioning))
     if price is None:

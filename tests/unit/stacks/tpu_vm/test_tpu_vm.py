@@ -251,9 +251,9 @@ def test_a_baked_cache_wants_pages_that_are_fixed() -> None:
     settings, target, resolved = parts(baked_cache=True)
     (refused,) = checks.baked_cache_problems(target, resolved)
     assert refused == (
-        "target.baked_cache is true, but engine.num_gpu_blocks_override is not set, so that each boot makes "
-        "its KV cache of what is free, and no cache made before knows that size; set it to 14693, for which "
-        "0.92 of HBM has room."
+        "target.baked_cache is true, but engine.num_gpu_blocks_override is not set, so each boot "
+        "sizes its KV cache by the free HBM, and no baked cache can match that size; set it to 14693, for "
+        "which 0.92 of HBM has room."
     )
     fixed = Settings.parse({**settings.model_dump(), "engine": {"num_gpu_blocks_override": 14693}})
     assert fixed.image is not None
