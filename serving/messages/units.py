@@ -7,7 +7,7 @@ GIB = 2**30
 """Bytes of a GiB."""
 
 
-def gib(size: int) -> str:
+def gib(size: float) -> str:
     """Returns `size` bytes in GiB with two decimals; in MiB with one below a tenth of a GiB."""
     return f"{size / GIB:.2f} GiB" if abs(size) >= GIB / 10 or size == 0 else f"{size / MIB:.1f} MiB"
 
