@@ -191,7 +191,7 @@ STACK = {
         ),
         (
             {"engine": {}},
-            "engine.num_gpu_blocks_override is not set, so that .*; set it to 14693, for which 0",
+            "engine.num_gpu_blocks_override is not set, so .*; set it to 14693, for which 0",
         ),
     ],
 )
