@@ -10,12 +10,13 @@ from pathlib import Path
 from local.cluster import constants, network, processes
 from local.cluster.node import may
 from local.cluster.system_commands import attempt, output
+from serving.messages.units import GIB
 from tools.support import paths
 from tools.support.progress import Refusal
 
 # images, snapshots and logs of the cluster itself; the model server needs its own space on top
-DISK_BYTES = 3 * 1024**3
-MEMORY_BYTES = 4 * 1024**3
+DISK_BYTES = 3 * GIB
+MEMORY_BYTES = 4 * GIB
 CAP_NET_ADMIN, CAP_SYS_ADMIN = 12, 21  # linux/capability.h
 # A daemon that was just killed keeps its port for a moment, and can no longer be identified as the cluster's.
 DYING_SECONDS = 3.0
@@ -56,14 +57,14 @@ def check_room() -> None:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if memory < MEMORY_BYTES:
         raise Refusal(
-            f"A local cluster needs {MEMORY_BYTES // 1024**3} GiB of memory, and this machine has "
-            f"{memory / 1024**3:.1f} GiB: use a larger one, {ELSEWHERE}."
+            f"A local cluster needs {MEMORY_BYTES // GIB} GiB of memory, and this machine has "
+            f"{memory / GIB:.1f} GiB: use a larger one, {ELSEWHERE}."
         )
     folder = next(folder for folder in (paths.home(), *paths.home().parents) if folder.exists())
     if (free := shutil.disk_usage(folder).free) < DISK_BYTES:
         raise Refusal(
-            f"A local cluster needs {DISK_BYTES // 1024**3} GiB of free disk at {folder}, and "
-            f"{free / 1024**3:.1f} GiB are free: free some, or set TPUSERVE_CACHE to a folder on a larger "
+            f"A local cluster needs {DISK_BYTES // GIB} GiB of free disk at {folder}, and "
+            f"{free / GIB:.1f} GiB are free: free some, or set TPUSERVE_CACHE to a folder on a larger "
             "disk."
         )
 

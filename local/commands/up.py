@@ -8,10 +8,11 @@ from collections.abc import Callable
 from local import cluster, image
 from local.commands import client, prepare, pulumi_stack
 from serving.deploy import container_layout
+from serving.messages.units import MIB
 from tools.support import host, paths
 from tools.support.progress import exclusive, say
 
-CACHE_ROOM = 16 * 2**20
+CACHE_ROOM = 16 * MIB
 """Bytes that the tiny model's programs take in the compile cache, several times over."""
 
 PROMPT = "Say hello to the person who has just started you."

@@ -63,7 +63,7 @@ def release(
     """Render the container's argv and environment around the engine's own.
 
     What is added here belongs to the workload, not to the engine: the request guard and the cache-event
-    counter of `agent/`, the time-outs of the life cycle, the paths of `serving.deploy.container_layout`, and
+    counter of `agent/`, the timeouts, the paths of `serving.deploy.container_layout`, and
     loading the model without asking a hub.
     """
     model, engine = candidate.model, candidate.engine

@@ -62,7 +62,7 @@ _RECIPE: Mapping[str, object] = {
 _PHASES = (
     Phase(
         name="baseline",
-        description="The recipe's first phase: the 4B model alone (Gemma 4 E4B), vLLM's defaults.",
+        description="The recipe's first phase: only the 4B model (Gemma 4 E4B), with vLLM's defaults.",
         trade_off="E4B has two KV heads, so at 4 chips each is stored twice; it would fit one chip.",
         model="gemma-4-e4b-it",
         engine={**_RECIPE, "gpu_memory_utilization": 0.9},

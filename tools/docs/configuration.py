@@ -56,18 +56,20 @@ PARTS = (
 _INTRODUCTION = """\
 # Configuration
 
-Written by `python -m tools.docs.configuration`; change the models in `stacks/` and `serving/`, not this file.
+Written by `python -m tools.docs.configuration`; change the models in `config/` and `serving/`, not this file.
 
-Everything that a `Pulumi.<stack>.yaml` may say, each key below `tpuserve:`. Any field may be left out unless
-it is required. Unknown keys are refused by `pulumi preview`.
+All keys of `Pulumi.<stack>.yaml`, each with the prefix `tpuserve:`. Every field is optional unless its
+default is `required`. `pulumi preview` refuses unknown keys. An editor with the YAML language server
+completes and checks stack files: their first line names `config/schema.json`.
 """
 
 _ENGINE = """\
 # The engine
 
-A stack names a `phase`, perhaps a `scenario`, and under `engine:` single fields that differ. A field that is
-empty (`null`) is not passed, and vLLM's own default holds. Values replace whole values: a new
-`limit_mm_per_prompt` replaces the old one. `python -m explain engine --stack STACK` shows what it comes to.
+A stack names a `phase`, optionally a `scenario`, and under `engine:` the fields that differ from them. A
+field that is empty (`null`) is not passed, and vLLM uses its default. A value replaces the whole value of
+the phase: a new `limit_mm_per_prompt` replaces the old one. `make explain STACK=…` shows the resulting
+engine.
 """
 
 
