@@ -28,6 +28,11 @@ def tpu_vm_problems(settings: Settings, target: TpuVmTarget, accelerator: Accele
             "target.second_slice and target.keep_data are both true, but two groups at once cannot have one "
             "disk; set target.keep_data to false: each machine then fetches the weights again."
         )
+    if settings.engine.get("otlp_traces_endpoint"):
+        yield (
+            "engine.otlp_traces_endpoint is a Service of a cluster, which a TPU VM does not reach; remove "
+            "it, or set target.kind to gke."
+        )
     if target.api == "cloud-tpu":
         yield from cloud_tpu_problems(settings, target)
 

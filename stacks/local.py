@@ -32,6 +32,11 @@ def _problems(resolved: Plan) -> Iterator[str]:
             "engine.allowed_media_domains is set, and the local cluster has no DNS and no route to the "
             "internet; remove it, and send media as data: URLs."
         )
+    if resolved.candidate.engine.otlp_traces_endpoint:
+        yield (
+            "engine.otlp_traces_endpoint is set, and the local cluster has no DNS and no collector; remove "
+            "it, or use a GKE stack."
+        )
 
 
 def build(settings: Settings, target: LocalTarget) -> None:

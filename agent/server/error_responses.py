@@ -20,6 +20,9 @@ NO_MESSAGE = (
     "operator finds the cause in the server's log at this time."
 )
 
+RETRY_AFTER = (b"retry-after", b"1")
+"""Header of every 503: a second later another server, or this one, may have room."""
+
 STREAM_ENDS = (b"[DONE]", b"response.completed", b"response.incomplete", b"response.failed", b"message_stop")
 """Text in the last event of a complete stream: completions and chat, responses (three), messages."""
 
@@ -67,7 +70,7 @@ async def error(send: Send, path: str, status: int, sentence: str, field: str | 
         # The unread rest of the body, or a next request to a stopping server, must not follow.
         headers.append((b"connection", b"close"))
     if status == 503:
-        headers.append((b"retry-after", b"1"))
+        headers.append(RETRY_AFTER)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -147,6 +150,9 @@ class Answer:
             replaced = (b"content-length", b"content-type")
             headers = [(name, value) for name, value in headers if name.lower() not in replaced]
             headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        if start["status"] == 503 and not any(name.lower() == RETRY_AFTER[0] for name, _ in headers):
+            # A full queue (--max-num-queued-reqs): vLLM sends no such header.
+            headers = [*headers, RETRY_AFTER]
         await self._send({**start, "headers": headers})
         await self._send({**message, "body": body})
 

@@ -29,6 +29,15 @@ METADATA: NetworkPolicyEgressRuleArgsDict = {
     "ports": [{"port": 80, "protocol": "TCP"}],
 }
 
+
+def service_port(namespace: str, port: int) -> NetworkPolicyEgressRuleArgsDict:
+    """Returns the rule for one port of the pods of a namespace."""
+    return {
+        "to": [{"namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": namespace}}}],
+        "ports": [{"port": port, "protocol": "TCP"}],
+    }
+
+
 GOOGLE_APIS: NetworkPolicyEgressRuleArgsDict = {
     "to": [{"ip_block": {"cidr": RANGE}}],
     "ports": [{"port": 443, "protocol": "TCP"}],

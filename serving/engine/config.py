@@ -26,11 +26,12 @@ from serving.engine.nested_options import (
     VisionPrograms,
 )
 from serving.engine.rendering import Kind, Rendered, flag, targets, variable
+from serving.engine.trace_collector import CollectorEndpoint
 from serving.messages.validation_errors import sentences
 
 KvCacheDtype = Literal["auto", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2"]
-"""What tpu-inference 0.32 can store (utils.to_jax_dtype); the parser takes a dozen more, and the server
-then dies at boot."""
+"""Types that tpu-inference 0.32 can store (utils.to_jax_dtype). The parser takes a dozen more, with which the
+server ends at boot."""
 
 
 class EngineConfig(Rendered):
@@ -160,7 +161,7 @@ class EngineConfig(Rendered):
     )
     generation_config: str | None = flag(
         "--generation-config",
-        "auto takes sampling defaults from the checkpoint, vllm takes vLLM's.",
+        "auto takes the sampling defaults of the checkpoint, vllm those of vLLM.",
         min_length=1,
     )
     override_generation_config: GenerationDefaults | None = flag(
@@ -182,6 +183,11 @@ class EngineConfig(Rendered):
     tool_call_parser: Literal["gemma4"] | None = flag("--tool-call-parser", "Parser of tool calls.")
     reasoning_parser: Literal["gemma4"] | None = flag("--reasoning-parser", "Parser of reasoning text.")
     enable_log_requests: bool | None = flag("--enable-log-requests", "Log each request's parameters.")
+    otlp_traces_endpoint: CollectorEndpoint | None = flag(
+        "--otlp-traces-endpoint",
+        "Collector of traces: a Service of the cluster, as in http://NAME.NAMESPACE.svc:4317. On GKE the "
+        "server may call this port of the namespace; the Service's port has to be that of its pods.",
+    )
     enable_prompt_tokens_details: bool | None = flag(
         "--enable-prompt-tokens-details", "Report cached prompt tokens in each answer."
     )
@@ -226,7 +232,7 @@ class EngineConfig(Rendered):
         "USE_BATCHED_RPA_KERNEL", "The batched paged-attention kernel; upstream pairs it with block 256."
     )
     moe_requantize_weight_dtype: Literal["float8_e4m3fn", "float8_e5m2", "int8"] | None = variable(
-        "MOE_REQUANTIZE_WEIGHT_DTYPE", "Requantise the experts while loading."
+        "MOE_REQUANTIZE_WEIGHT_DTYPE", "Requantize the experts while loading."
     )
     moe_requantize_block_size: int | None = variable(
         "MOE_REQUANTIZE_BLOCK_SIZE", "Weights that share one scale.", unit="weights", gt=0

@@ -238,7 +238,6 @@ _BY_REASON: Mapping[str, tuple[str, ...]] = {
     ),
     _GONE: ("disable_cascade_attn",),
     "write model_impl_type": ("model_impl",),
-    f"the server may call Google's APIs only, no collector of traces{_REMOVE}": ("otlp_traces_endpoint",),
     f"the request guard refuses the field priority, so requests have one order{_REMOVE}": (
         "scheduling_policy",
     ),

@@ -1,9 +1,9 @@
-"""Named engines: the three phases of the Turbo-Stable recipe, ours, and the five scenarios laid over them.
+"""Named engines: the three phases of the Turbo-Stable recipe, the phase of this project, and five scenarios.
 
-A phase is a whole engine; a scenario changes a few fields of it; overrides change single fields of that,
-whole values and not parts (a new `limit_mm_per_prompt` replaces the old one). Each value that differs from
-the recipe has its row in docs/claims.md. Nothing here is called faster than something else: no throughput
-of these engines has been measured on a TPU by this project.
+A phase is a whole engine. A scenario changes a few fields of it, and overrides change single fields. An
+override replaces a whole value: a new `limit_mm_per_prompt` replaces the old one. Each value that differs
+from the recipe has its row in docs/claims.md. No text here calls an engine faster than another, because
+this project has measured no throughput of them on a TPU.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from serving.messages.suggest import unknown
 
 @dataclass(frozen=True)
 class Phase:
-    """A named engine for `model` (a key of serving.models.catalog.MODELS); `trade_off` is what it costs."""
+    """Named engine for `model`, a key of serving.models.catalog.MODELS. `trade_off` says what it costs."""
 
     name: str
     description: str
@@ -27,7 +27,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Fields laid over a phase, and what they cost."""
+    """Fields that replace those of a phase. `trade_off` says what they cost."""
 
     name: str
     description: str
@@ -49,7 +49,7 @@ _IMAGES: Mapping[str, object] = {
     "limit_mm_per_prompt": {"image": 4, "video": 0, "audio": 0},
 }
 
-# What the recipe's three phases share.
+# Fields that the recipe's three phases share.
 _RECIPE: Mapping[str, object] = {
     **_GEMMA_CHAT,
     **_IMAGES,
@@ -69,9 +69,9 @@ _PHASES = (
     ),
     Phase(
         name="peak",
-        description="The recipe's second phase: the 26B model at 0.95 of HBM, next to no headroom.",
-        trade_off="The largest KV cache, and 1.6 GiB a chip for everything else: kept to compare with, "
-        "not to serve from.",
+        description="The recipe's second phase: the 26B model at 0.95 of HBM, almost no headroom.",
+        trade_off="The largest KV cache, and 1.6 GiB a chip for everything else: for comparison, "
+        "not for serving.",
         model="gemma-4-26b-a4b-it",
         engine={
             **_RECIPE,
@@ -82,9 +82,9 @@ _PHASES = (
     Phase(
         name="turbo-stable",
         description="The recipe's third phase, with only the changes without which it cannot boot or serve.",
-        # Of drafting and 256 requests one must yield: while it warms up, the runtime keeps a copy of the
+        # Drafting and 256 requests do not fit together. While it warms up, the runtime keeps a copy of the
         # logits for every pair of buckets on every chip, and only 32 requests fit beside the weights at
-        # 0.90. Without drafting the KV cache keeps 166 requests of 2,300 tokens resident.
+        # 0.90. Without drafting the KV cache holds 166 requests of 2,300 tokens.
         trade_off="No n-gram drafting, which would leave 32 request slots of 256; an fp8 KV cache, whose "
         "effect on answers nobody has evaluated; a gap that compiles more programs to pad less.",
         model="gemma-4-26b-a4b-it",
@@ -101,15 +101,15 @@ _PHASES = (
     ),
     Phase(
         name="tuned",
-        description="Ours: the recipe's promises with few programs, unquantised KV values, and the "
-        "utilisation at which this model has booted on a v6e-4.",
+        description="This project's phase: the recipe's promises with few programs, unquantized KV values, "
+        "and the utilization at which this model has booted on a v6e-4.",
         trade_off="A bf16 KV cache: fewer resident tokens than fp8, no change of answers. Half the recipe's "
         "request slots, which its KV cache could not fill. One vision program more at boot, so that no "
         "first image waits for it.",
         model="gemma-4-26b-a4b-it",
         engine={
             **_RECIPE,
-            # The utilisation of the one public boot log of this model on a v6e-4.
+            # The utilization of the only public boot log of this model on a v6e-4.
             "gpu_memory_utilization": 0.92,
             "max_num_seqs": 128,
             "vision_programs": {"token_budgets": (280,), "images_per_call": 1},
@@ -176,9 +176,9 @@ SCENARIOS: Mapping[str, Scenario] = MappingProxyType({row.name: row for row in _
 
 
 def engine_for(phase: str, scenario: str | None, overrides: Mapping[str, object]) -> EngineConfig:
-    """The engine of a phase, with a scenario and single fields laid over it.
+    """Returns the engine of a phase, with the fields of a scenario and single fields in place of its own.
 
-    Raises ValueError: one sentence a line, for unknown names and for values that no engine can have.
+    Raises ValueError, with one sentence a line, for unknown names and for values that no engine can have.
     """
     base = named_phase(phase).engine
     preset = {**base}
@@ -192,7 +192,7 @@ def engine_for(phase: str, scenario: str | None, overrides: Mapping[str, object]
 
 
 def named_phase(name: str) -> Phase:
-    """The phase of that name. Raises ValueError, with the names that there are."""
+    """Returns the phase of that name. Raises ValueError, with the names of all phases."""
     return _named(PHASES, "phase", name)
 
 

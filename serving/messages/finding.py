@@ -1,8 +1,7 @@
-"""What a finding is.
+"""Finding: one sentence that says what was asked, what is true and what to change.
 
-A finding is one sentence: what was asked, what is true, what to change. `error`: it would not boot or not
-serve. `warning`: it serves, but not as asked or not safely. `note`: it serves, and this is what the
-setting really does.
+An `error` would not boot or not serve. With a `warning` the engine serves, but not as asked or not safely.
+With a `note` it serves, and the sentence says what the setting does.
 """
 
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 VERSION = "vllm-tpu 0.32"
-"""What the rules were read in; a rule that holds for this version only says so in its sentence."""
+"""Version whose code the rules were read in. A rule that holds only for this version names it."""
 
 
 @dataclass(frozen=True)

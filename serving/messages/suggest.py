@@ -1,11 +1,11 @@
-"""The name that someone probably meant."""
+"""Suggestions for a name that does not exist."""
 
 import difflib
 from collections.abc import Iterable
 
 
 def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """The one of `names` that begins with `name`, or else is most like it; None when none is like it.
+    """Returns the first of `names` that begins with `name`, else the most similar one, else None.
 
     `cutoff` is the least similarity (0 to 1, difflib's ratio).
     """
@@ -18,7 +18,7 @@ def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str | None:
 LONGEST_QUOTED = 32
 """Characters of a user's text that a message may repeat.
 
-Names and choices are shorter, and every token that somebody may have pasted into the wrong place is longer:
+Names and choices are shorter. A token that was pasted into the wrong place is longer:
 Hugging Face's has 37 characters, a Google API key 39, and a key that `make key` made 43.
 """
 
@@ -29,7 +29,7 @@ def quoted(text: str) -> str:
 
 
 def unknown(kind: str, name: str, names: Iterable[str]) -> str:
-    """The sentence for a `name` that no table row of this `kind` has."""
+    """Returns the sentence for a `name` that no row of a table of this `kind` has."""
     known = list(names)
     near = nearest(name.lower(), known)
     advice = f"set {kind} to {near}" if near else "choose one of them"

@@ -1,4 +1,4 @@
-"""Pydantic's errors as plain sentences: what was asked, what is possible, what to change."""
+"""Sentences for pydantic's errors: what was asked, what is possible, what to change."""
 
 import json
 import typing
@@ -37,8 +37,11 @@ class ExplainsNames(BaseModel):
 def sentences(
     error: ValidationError, where: str = "", model: type[BaseModel] | None = None
 ) -> tuple[str, ...]:
-    """One sentence per error. `where` is the path before pydantic's own ("engine"); `model` is the class
-    that was validated, from which unknown names find their nearest real one and bounds their unit."""
+    """Returns one sentence for each error.
+
+    `where` is the path in front of pydantic's own ("engine"). `model` is the class that was validated; it
+    supplies the nearest name for an unknown one, and the unit of a bound.
+    """
     return tuple(_sentence(details, where, model) for details in error.errors())
 
 
@@ -62,7 +65,7 @@ def _sentence(details: ErrorDetails, where: str, root: type[BaseModel] | None) -
     if kind == "missing":
         return f"{path} is not set and has no default; set it{_unit(owner, loc)}."
     if kind == "value_error":
-        return _own(str(details["ctx"]["error"]), path) if "ctx" in details else f"{path}: {details['msg']}."
+        return f"{path}: {details['ctx']['error'] if 'ctx' in details else details['msg']}."
     if kind == "literal_error":
         expected = str(details.get("ctx", {}).get("expected", "")).replace(" or ", ", ").replace("'", "")
         only = "," not in expected
@@ -89,11 +92,6 @@ _BOUNDS: Mapping[str, tuple[str, str]] = {
     "less_than": ("below", "lower it"),
     "less_than_equal": ("at most", "lower it"),
 }
-
-
-def _own(text: str, path: str) -> str:
-    """A sentence that a validator of ours wrote, with its path in front."""
-    return f"{path}: {text}."
 
 
 def _unknown(name: str, path: str, owner: type[BaseModel] | None) -> str:
@@ -128,10 +126,10 @@ def _unit(owner: type[BaseModel] | None, loc: tuple[int | str, ...]) -> str:
 def _place(
     root: type[BaseModel] | None, loc: tuple[int | str, ...]
 ) -> tuple[list[str], type[BaseModel] | None]:
-    """The names that a reader of the file knows, and the model class that holds the last of them.
+    """Returns the names as the file has them, and the model class that holds the last one.
 
-    pydantic's own path also names the member of a union that it chose (by its `kind`), and says `[key]`
-    when the key of a mapping is what is wrong; the file has neither.
+    The file lacks two steps of pydantic's path: the member of a union that `kind` chose, and `[key]`, which
+    stands for a wrong key of a mapping.
     """
     names: list[str] = []
     owner: type[BaseModel] | None = None
@@ -152,13 +150,13 @@ def _place(
 
 
 def _tag(model: type[BaseModel]) -> object:
-    """The value of `kind` that chooses this member of a union; None when it has no such field."""
+    """Returns the `kind` that chooses this member of a union; None when it has no such field."""
     field = model.model_fields.get("kind")
     return next(iter(typing.get_args(field.annotation)), None) if field else None
 
 
 def _models(annotation: Any) -> Sequence[type[BaseModel]]:
-    """The model classes inside an annotation such as `X | None` or `tuple[X, ...]`."""
+    """Returns the model classes inside an annotation such as `X | None` or `tuple[X, ...]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return (annotation,)
     return tuple(model for part in typing.get_args(annotation) for model in _models(part))
@@ -183,7 +181,7 @@ def _number(value: float) -> str:
 
 
 def _hint(value: object, noun: str) -> str:
-    """What to change about a value of the wrong kind."""
+    """Returns the advice on a value of the wrong kind."""
     if noun == "text":
         return "write it in quotes"
     if not isinstance(value, str):

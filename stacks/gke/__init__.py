@@ -26,7 +26,7 @@ from stacks import outputs, workload
 from stacks.gcp import common
 from stacks.gcp.foundation_outputs import Foundation
 from stacks.gke.load_balancer import load_balancer
-from stacks.gke.pod_inputs import pod_inputs
+from stacks.gke.pod_inputs import engine_egress, pod_inputs
 from stacks.gke.tpu_nodes import tpu_nodes
 from stacks.plan import plan
 
@@ -108,7 +108,7 @@ def build(settings: Settings, target: GkeTarget) -> None:
             node_selector=selector,
             api_key=api_key,
             proxies=foundation.proxies if target.endpoint else None,
-            fetches_media=bool(resolved.candidate.engine.allowed_media_domains),
+            egress=engine_egress(resolved.candidate.engine),
             account_annotations=identity(container_layout.SERVER, environment.server_email).annotations,
             after=[staged_weights, nodes],
         ),

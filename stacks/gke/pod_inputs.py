@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 from pulumi_kubernetes.core.v1 import VolumeArgsDict
-from pulumi_kubernetes.networking.v1 import NetworkPolicyPeerArgsDict
+from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict, NetworkPolicyPeerArgsDict
 
 from components.gcp.network import HEALTH_CHECK_RANGES
 from components.kubernetes import weights_volume
-from components.kubernetes.egress_rules import DNS, GOOGLE_APIS, INTERNET, METADATA
+from components.kubernetes.egress_rules import DNS, GOOGLE_APIS, INTERNET, METADATA, service_port
 from components.kubernetes.vllm import ServerVolumes
 from components.kubernetes.weights_job import Weights
+from serving.engine.config import EngineConfig
+from serving.engine.trace_collector import collector
 from serving.hardware import host_resources
 from serving.messages.units import GIB
 from stacks.workload import PodInputs
@@ -38,13 +40,13 @@ def pod_inputs(
     node_selector: Mapping[str, pulumi.Input[str]],
     api_key: VolumeArgsDict | None,
     proxies: pulumi.Input[str] | None,
-    fetches_media: bool,
+    egress: Sequence[NetworkPolicyEgressRuleArgsDict],
     account_annotations: Mapping[str, pulumi.Input[str]],
     after: Sequence[pulumi.Resource],
 ) -> PodInputs:
     """Returns the inputs. `proxies` is the range of the load balancer's proxies, None without one.
 
-    `fetches_media` lets the server call the public internet for images and other media in requests.
+    `egress` is what the engine calls beside Google's APIs (`engine_egress`).
     """
     return PodInputs(
         image=image,
@@ -59,11 +61,19 @@ def pod_inputs(
         cpu=CPU,
         memory=memory(weights.bytes),
         clients=clients(proxies),
-        egress=[DNS, METADATA, GOOGLE_APIS, *([INTERNET] if fetches_media else [])],
+        egress=[DNS, METADATA, GOOGLE_APIS, *egress],
         account_annotations=account_annotations,
         pod_annotations=weights_volume.annotations(weights.bytes),
         after=after,
     )
+
+
+def engine_egress(engine: EngineConfig) -> list[NetworkPolicyEgressRuleArgsDict]:
+    """Returns the rules for what the engine calls: hosts of media, and the collector of traces."""
+    rules = [INTERNET] if engine.allowed_media_domains else []
+    if engine.otlp_traces_endpoint:
+        rules.append(service_port(*collector(engine.otlp_traces_endpoint)))
+    return rules
 
 
 def clients(proxies: pulumi.Input[str] | None) -> list[NetworkPolicyPeerArgsDict]:

@@ -50,6 +50,7 @@ SINGLE_FIELDS: tuple[dict[str, object], ...] = (
     {"override_generation_config": {"temperature": 0.5, "top_k": 20, "top_p": 0.9, "max_new_tokens": 512}},
     {"default_chat_template_kwargs": {"enable_thinking": True}},
     {"max_logprobs": 50},
+    {"otlp_traces_endpoint": "http://collector.observability.svc:4317"},
     *({"enable_log_requests": True, "extra_flags": {name: example(server_flags()[name])}} for name in EXTRA),
     {"gpu_memory_utilization": 0.123456},
 )

@@ -148,6 +148,14 @@ def test_an_error_event_without_a_message_gets_one() -> None:
     assert FILLED in event["error"]["message"] and event["error"]["param"] == "p"
 
 
+@pytest.mark.parametrize(("status", "seconds"), [(503, [b"1"]), (500, []), (400, [])])
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+def test_a_full_queue_says_when_to_come_back(path: str, status: int, seconds: list[bytes]) -> None:
+    start = {"type": "http.response.start", "status": status, "headers": JSON}
+    answer = sent(path, [start, {"type": "http.response.body", "body": vllm("busy", "ServiceUnavailable")}])
+    assert [value for name, value in answer[0]["headers"] if name == b"retry-after"] == seconds
+
+
 def test_an_error_beyond_all_measure_is_passed_on() -> None:
     start = {"type": "http.response.start", "status": 400, "headers": JSON}
     chunk = {"type": "http.response.body", "body": b"x" * 700_000, "more_body": True}

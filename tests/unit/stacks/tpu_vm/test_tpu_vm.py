@@ -299,3 +299,12 @@ def test_without_a_key_no_secret_is_asked_for() -> None:
     resolved = plan(settings, settings.image)
     found = boot_metadata(settings, settings.target, resolved, disk="", prefix="r", bucket="b", secret="key")
     assert "readonly SECRET=''" in found["startup-script"]
+
+
+def test_a_collector_in_a_cluster_is_refused_for_tpu_vms() -> None:
+    engine = {"otlp_traces_endpoint": "http://collector.observability.svc:4317"}
+    found = list(problems(Settings.parse({**GOOD, "engine": engine}), placeholders=False))
+    assert found == [
+        "engine.otlp_traces_endpoint is a Service of a cluster, which a TPU VM does not reach; remove it, or "
+        "set target.kind to gke."
+    ]
