@@ -7,7 +7,7 @@ PROMPT ?= What are you?
 COMPONENT ?= vllm
 export PROMPT
 
-# The model server's wheels exist for Python 3.12 alone, so the whole project uses it.
+# The model server's wheels exist only for Python 3.12, so the whole project uses it.
 PYTHON312 = for p in "$$PYTHON" python3.12 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.12*/bin/python3.12 \
 	"$${XDG_DATA_HOME:-$$HOME/.local/share}"/uv/python/cpython-3.12*/bin/python3.12; do \
 	[ -n "$$p" ] && "$$p" -c 'import sys, venv; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null && { echo "$$p"; exit 0; }; done; \

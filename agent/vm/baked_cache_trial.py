@@ -1,13 +1,13 @@
-"""A baked compile cache, made without a TPU: taken on trial, and dropped when the server does not survive it.
+"""Trial of a baked compile cache, made without a TPU: the cache is emptied if the server does not get ready.
 
-That a chip loads programs which a compiler without chips has written is not known. A program that does not
-load is compiled, by JAX itself, but never written again; what ends the server, or hangs it, this module
-answers: it notes beside the cache that a trial is on, and a start that finds such a note empties the cache.
+Nobody has shown that a chip loads programs of a compiler without chips. JAX compiles a program that does not
+load, but never writes it again. A program may also end the server or make it hang. So a file beside the cache
+has the state of the trial, and a start that finds `tried` empties the cache.
 
-    .baked     new: restored; tried: a server has started on it; unloaded: it serves, but some of the programs
-               did not load, or nobody knows; dropped: never again for this release on this disk
+    .baked     new: restored; tried: a server has started with it; unloaded: it serves, but some programs did
+               not load, or the log has no counts; dropped: not used again for this release on this disk
 
-A note is written before what it warns of, and taken back after.
+A state is written before the step that it warns of, and changed after it.
 """
 
 import json
@@ -20,8 +20,10 @@ MANIFEST = "manifest.json"
 
 
 def restore(bucket: str, own: str, name: str, folder: Path) -> str:
-    """Fill `folder` from gs://`bucket`/`own`, which a server has published, else from `name`, which is baked;
-    says what it did. Whatever goes wrong is a miss."""
+    """Fills `folder` from gs://`bucket`/`own`, which a server has published, or else from the baked `name`.
+
+    Reports the result. An error counts as a miss.
+    """
     said = compile_cache.restore(bucket, own, folder)
     if compile_cache.holds_programs(folder) or _state(folder) in ("unloaded", "dropped"):
         return said
@@ -42,7 +44,7 @@ def restore(bucket: str, own: str, name: str, folder: Path) -> str:
 
 
 def start(folder: Path) -> str | None:
-    """Call when the server is about to start; what to report, if anything."""
+    """Returns what to report, if anything. Call it before the server starts."""
     state = _state(folder)
     if state == "new":
         _note(folder, "tried")
@@ -54,14 +56,16 @@ def start(folder: Path) -> str | None:
 
 
 def stop(folder: Path) -> None:
-    """Call when somebody stops a server that runs: what was not ready yet says nothing about the cache."""
+    """Ends the attempt without a result. Call it when somebody stops a running server."""
     if _state(folder) == "tried":
         _note(folder, "new")
 
 
 def give_up(folder: Path) -> str | None:
-    """Call when a server was stopped because it was not ready in time; what to report if it was on trial,
-    and its next start is worth a try."""
+    """Returns what to report if a trial was on, so that another start is worth a try; else None.
+
+    Call it when a server was stopped because it was not ready in time.
+    """
     if _state(folder) in ("new", "tried"):
         return _drop(folder, "the server was not ready in time")
     return None
@@ -98,14 +102,14 @@ def ready(folder: Path, unit: str) -> str | None:
 
 
 def unfit(folder: Path) -> str | None:
-    """Why the cache of a serving machine must not be published, if there is a reason."""
+    """Returns why the cache of a serving machine must not be published, or None."""
     if _state(folder) == "unloaded":
         return "not published: what did not load is missing; the next boot compiles it"
     return None
 
 
 def marker(folder: Path) -> Path:
-    """The file that tells where the trial of `folder`'s programs stands."""
+    """Returns the file with the state of the trial of `folder`'s programs."""
     return folder.with_name(compile_cache.TRIAL)
 
 
@@ -116,7 +120,7 @@ def _misses(unit: str) -> int | None:
 
 
 def _name(program: str) -> str:
-    """A key without its digest: what was jitted."""
+    """Returns a key without its digest: the name of the jitted function."""
     return program.rpartition("-")[0]
 
 
@@ -136,7 +140,7 @@ def _drop(folder: Path, why: str) -> str:
 
 
 def _baked(folder: Path) -> list[str]:
-    """The programs that the archive's manifest lists."""
+    """Returns the programs in the archive's manifest."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         return list(manifest["programs"]) if manifest["baked"] else []

@@ -1,6 +1,6 @@
-"""Where a boot stands: one JSON file on the VM, and the same text as a guest attribute.
+"""Status of a boot: one JSON file on the VM, and the same text as a guest attribute.
 
-`gcloud compute instances get-guest-attributes VM --query-path=tpuserve/` shows it from outside.
+`gcloud compute instances get-guest-attributes VM --query-path=tpuserve/` shows it from outside the VM.
 """
 
 import contextlib
@@ -17,16 +17,16 @@ STATUS = Path("/run/tpuserve/status.json")
 
 
 def begin(release: str) -> None:
-    """Start a new report."""
+    """Starts a new report."""
     _write({"release": release, "state": "booting", "stages": {}})
 
 
 def stage(name: str, state: str, seconds: float | None, reason: str | None) -> None:
-    """Note that a stage is running, done or failed; the last stage done is the boot done."""
+    """Records that a stage is running, done or failed. The boot is done when its last stage, `ready`, is."""
     status = json.loads(STATUS.read_text())
     entry = {"state": state, "seconds": seconds, "reason": reason}
-    found = {} if state == "running" else status["stages"].get(name, {})
-    status["stages"][name] = found | {key: value for key, value in entry.items() if value is not None}
+    before = {} if state == "running" else status["stages"].get(name, {})
+    status["stages"][name] = before | {key: value for key, value in entry.items() if value is not None}
     if state == "failed":
         status["state"] = f"failed in {name}: {reason}"
     elif name == "ready" and state == "done":
@@ -35,12 +35,12 @@ def stage(name: str, state: str, seconds: float | None, reason: str | None) -> N
 
 
 def serving() -> bool:
-    """Whether the last boot ended well."""
+    """Returns whether the last boot succeeded."""
     return json.loads(STATUS.read_text())["state"] == "serving"
 
 
 def note(name: str, text: str) -> None:
-    """Add what a stage found, such as how much it had to download."""
+    """Adds a note to a stage, such as how much it had to download."""
     status = json.loads(STATUS.read_text())
     status["stages"].setdefault(name, {})["note"] = text
     _write(status)
@@ -55,6 +55,6 @@ def _write(status: object) -> None:
         {"Metadata-Flavor": "Google"},
         method="PUT",
     )
-    # Guest attributes may be switched off by the organisation; the file and the console still tell.
+    # The organization may have switched guest attributes off; the file and the console still have the status.
     with contextlib.suppress(OSError, HTTPException):
         urllib.request.urlopen(request, timeout=5).close()

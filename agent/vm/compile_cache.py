@@ -1,7 +1,8 @@
 """The compile cache of a release: restored from its archive before the server starts, published once after.
 
-Whatever goes wrong is a miss, no failure. The archive is a .tar.zst of JAX's folder; its name has the
-fingerprint. A disk may outlive its release: a note beside the folder tells which archive it belongs to.
+An error counts as a miss and does not fail the boot. The archive is a .tar.zst of JAX's folder; its name has
+the fingerprint. A disk may outlive its release: a file beside the folder has the name of the folder's
+archive.
 """
 
 import shutil
@@ -15,18 +16,18 @@ from agent.vm.gcp_api import Problem, Status
 
 PRECONDITION_FAILED = 412
 ZSTANDARD, ZLIB = b"\x28\xb5\x2f\xfd", b"\x78"
-"""How their files begin (RFC 8878, RFC 1950)."""
+"""First bytes of zstandard and zlib files (RFC 8878, RFC 1950)."""
 OWNER, TRIAL = ".owner", ".baked"
-"""Notes beside the folder: the name of its archive, and agent/vm/baked_cache_trial.py's about the programs in
-it."""
+"""Files beside the folder: the name of its archive, and the state of agent/vm/baked_cache_trial.py."""
 ROOM = 2
-"""So many times the folder's size must be free: the archive is about as large, and the server writes on."""
+"""Free space that an upload needs, in multiples of the folder's size: the archive is about as large as the
+folder, and the server still writes."""
 
 
 def restore(bucket: str, name: str, folder: Path) -> str:
-    """Fill `folder` from gs://`bucket`/`name` (a .tar.zst) unless it holds programs; says what it did.
+    """Fills `folder` from gs://`bucket`/`name` (a .tar.zst) unless it has programs, and reports the result.
 
-    Programs of another release are deleted first, and what was noted about them.
+    Programs of another release are deleted first, with the state of their trial.
     """
     try:
         claim(name, folder)
@@ -36,9 +37,9 @@ def restore(bucket: str, name: str, folder: Path) -> str:
 
 
 def claim(name: str, folder: Path) -> None:
-    """Have a folder that belongs to the archive `name`, with all that it held if it did so before.
+    """Makes `folder` that of the archive `name`, and empties it if it was another archive's.
 
-    Its new owner is noted last: cut off before, the next boot finds the old one, and begins again.
+    The new owner is written last: after an interruption, the next boot finds the old owner and starts again.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if _owner(folder) != name:
@@ -48,7 +49,7 @@ def claim(name: str, folder: Path) -> None:
 
 
 def _owner(folder: Path) -> str:
-    """What is noted; nothing where there is no note, or one that a power cut has damaged."""
+    """Returns the folder's archive; empty without a file, or if a power cut has damaged it."""
     try:
         return folder.with_name(OWNER).read_text()
     except (OSError, ValueError):
@@ -56,22 +57,22 @@ def _owner(folder: Path) -> str:
 
 
 def empty(folder: Path) -> None:
-    """Delete everything in `folder`."""
+    """Deletes everything in `folder`."""
     for file in folder.iterdir():
         shutil.rmtree(file) if file.is_dir() else file.unlink()
 
 
 def fill(bucket: str, name: str, folder: Path) -> str:
-    """As `restore`, into a folder that may belong to another archive."""
+    """Fills `folder` as `restore` does; the folder may belong to another archive."""
     if holds_programs(folder):
         return f"kept, {sum(1 for _ in folder.iterdir())} files"
     archive, unpacked = folder.with_name(".archive"), folder.with_name(".unpacked")
     try:
-        found = [item for item in gcs.objects(bucket, name) if item.name == name]
-        if not found:
+        archives = [item for item in gcs.objects(bucket, name) if item.name == name]
+        if not archives:
             return f"none in gs://{bucket}/{name}: this boot compiles"
         archive.unlink(missing_ok=True)
-        gcs.download([(found[0], archive)])
+        gcs.download([(archives[0], archive)])
         shutil.rmtree(unpacked, ignore_errors=True)
         unpacked.mkdir()
         _unpack(archive, unpacked)
@@ -113,19 +114,20 @@ def _whole(file: Path) -> bool:
         except zlib.error:
             return False
         return unpacked.eof
-    # Another format would be a later JAX's.
+    # A later JAX may use another format.
     return True
 
 
 def holds_programs(folder: Path) -> bool:
-    """Whether the server would find anything in its cache."""
+    """Returns whether `folder` has any program."""
     return folder.is_dir() and any(folder.iterdir())
 
 
 def publish(bucket: str, name: str, folder: Path) -> str:
-    """Keep `folder` as gs://`bucket`/`name` unless somebody has; says what it did. Call it on a warm server.
+    """Uploads `folder` as gs://`bucket`/`name` unless that exists, and reports the result. Call it on a warm
+    server.
 
-    The object is there whole or not at all, and is never replaced: of two publishers, the second is told.
+    The object appears whole or not at all, and is never replaced: of two machines, the second gets an error.
     """
     archive = folder.with_name(".publish")
     if _owner(folder) not in ("", name):
@@ -136,7 +138,7 @@ def publish(bucket: str, name: str, folder: Path) -> str:
         files = _entries(folder)
         if not files:
             return "nothing to publish: the server keeps no compile cache"
-        # Filled up, the disk would also fail the server.
+        # A full disk would also fail the server.
         if sum(size for size, _ in files.values()) * ROOM > shutil.disk_usage(folder).free:
             return "not published: the disk has no room for the archive"
         _pack(archive, folder)
@@ -164,11 +166,11 @@ def _unpublished(error: Status, bucket: str) -> str:
 
 
 def _entries(folder: Path) -> dict[str, tuple[int, int]]:
-    """Name -> size and time of each file: equal twice, nothing was written between."""
+    """Returns size and time of each file by name. Two equal results mean that nothing was written between."""
     if not folder.is_dir():
         return {}
     status = {path.name: path.stat() for path in folder.iterdir()}
-    return {name: (found.st_size, found.st_mtime_ns) for name, found in status.items()}
+    return {name: (each.st_size, each.st_mtime_ns) for name, each in status.items()}
 
 
 def _pack(archive: Path, folder: Path) -> None:

@@ -10,21 +10,21 @@ from types import MappingProxyType
 from typing import IO, Any, TypeVar
 
 T = TypeVar("T")
-"""Python 3.10, which the VM has, knows no type parameters."""
+"""Python 3.10, which the VM has, has no type parameters."""
 
 METADATA = "http://metadata.google.internal/computeMetadata/v1/instance"
 PAUSES = (1, 2, 4, 8)
-"""Seconds between attempts; whoever has not answered after them does not answer."""
+"""Seconds between attempts; after the last attempt the request has failed."""
 
 TIMEOUT_SECONDS = 60
 
 
 class Problem(Exception):
-    """A failure that ends the stage. The text is the whole message: what is wrong and what to change."""
+    """Failure that ends the stage. The text is the whole message: what is wrong and what to change."""
 
 
 class Status(Exception):
-    """An answer that is not a success."""
+    """Answer with another status than success."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"HTTP {code}: {reason}")
@@ -32,18 +32,19 @@ class Status(Exception):
 
     @property
     def passing(self) -> bool:
-        """Whether asking again may change it."""
+        """True if a retry may succeed."""
         return self.code == 429 or self.code >= 500
 
 
 def metadata(path: str) -> str:
-    """An instance attribute from the metadata server. Raises Problem, or Status when it does not exist."""
+    """Returns an instance attribute of the metadata server. Raises Problem, or Status if it does not
+    exist."""
     request = urllib.request.Request(f"{METADATA}/{path}", headers={"Metadata-Flavor": "Google"})
     return _insist(request, lambda: _body(request).decode())
 
 
 def token() -> str:
-    """An access token of the VM's service account, good for minutes."""
+    """Returns an access token of the VM's service account, valid for minutes."""
     try:
         return json.loads(metadata("service-accounts/default/token"))["access_token"]
     except (Status, ValueError, KeyError) as error:
@@ -53,7 +54,7 @@ def token() -> str:
 
 
 def account() -> str:
-    """E-mail address of the VM's service account, for messages."""
+    """Returns the email address of the VM's service account, for messages."""
     try:
         return metadata("service-accounts/default/email")
     except (Problem, Status):
@@ -66,24 +67,26 @@ def request(
     headers: Mapping[str, str] = MappingProxyType({}),
     method: str | None = None,
 ) -> urllib.request.Request:
-    """A request to a Google API as the VM; POST when it has `data`, else GET."""
+    """Returns a request to a Google API with the VM's identity; POST with `data`, else GET."""
     headers = {"Authorization": f"Bearer {token()}", **dict(headers)}
     return urllib.request.Request(url, data, headers, method=method)
 
 
 def call(url: str, headers: Mapping[str, str] = MappingProxyType({})) -> HTTPResponse:
-    """GET `url` of a Google API as the VM. Raises Status for an answer that is final, Problem for silence."""
+    """Sends a GET to a Google API with the VM's identity. Raises Status for a final error, Problem for no
+    answer."""
     return send(request(url, headers=headers))
 
 
 def read(url: str) -> Any:
-    """The JSON answer to a GET. Raises Status for one that is final, Problem for silence or half a one."""
-    asked = request(url)
-    return _insist(asked, lambda: json.loads(_body(asked)))
+    """Returns the JSON answer to a GET. Raises Status for a final error, Problem for no or an incomplete
+    answer."""
+    get = request(url)
+    return _insist(get, lambda: json.loads(_body(get)))
 
 
 def once(request: urllib.request.Request) -> HTTPResponse:
-    """Send a single time. Raises Status for any answer but success, OSError or HTTPException for none."""
+    """Sends a request once. Raises Status for an error, OSError or HTTPException for no answer."""
     try:
         return urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
@@ -91,9 +94,9 @@ def once(request: urllib.request.Request) -> HTTPResponse:
 
 
 def send(request: urllib.request.Request) -> HTTPResponse:
-    """Send, and send again while the other side is busy, restarting or out of reach.
+    """Sends a request, with retries while the other side is busy, restarting or unreachable.
 
-    What goes wrong while the caller reads the body is the caller's.
+    The caller handles errors while it reads the body.
     """
     return _insist(request, lambda: once(request))
 
@@ -104,7 +107,7 @@ def _body(request: urllib.request.Request) -> bytes:
 
 
 def _insist(request: urllib.request.Request, attempt: Callable[[], T]) -> T:  # noqa: UP047
-    """What `attempt` returns, tried again while that may help. Raises Status and Problem, nothing else."""
+    """Returns the result of `attempt`, with retries while they may help. Raises only Status and Problem."""
     for pause in (*PAUSES, None):
         try:
             return attempt()
@@ -121,15 +124,15 @@ def _insist(request: urllib.request.Request, attempt: Callable[[], T]) -> T:  # 
         except ValueError as error:
             if pause is None:
                 raise Problem(
-                    f"{request.host} answers what is no answer of Google's ({error}): see whether a proxy "
-                    f"stands between."
+                    f"{request.host} sends no answer of Google's ({error}): check whether a proxy is in "
+                    f"between."
                 ) from None
         time.sleep(pause)
     raise AssertionError("the last attempt returns or raises")
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
-    """The API's own message, else the status line's."""
+    """Returns the API's message, or else the status line's."""
     try:
         return str(json.loads(error.read())["error"]["message"])
     except (ValueError, KeyError, TypeError, OSError, HTTPException):

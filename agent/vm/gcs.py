@@ -1,4 +1,4 @@
-"""Objects of Cloud Storage: listed, created, downloaded in parts that a killed boot need not fetch again."""
+"""Objects of Cloud Storage: list, create, and download in parts that a killed boot need not fetch again."""
 
 import base64
 import errno
@@ -21,12 +21,13 @@ UPLOADS = "https://storage.googleapis.com/upload/storage/v1/b"
 PART_BYTES = 64 * 2**20
 ATTEMPTS = 3
 STREAMS = 16
-"""One stream of Cloud Storage gives some hundred MB/s at best; a v6e host's network takes many."""
+"""Parallel downloads. One stream of Cloud Storage has some hundred MB/s at best; a v6e host's network has
+more."""
 
 
 @dataclass(frozen=True)
 class Object:
-    """One generation of an object. `md5` is hexadecimal, or None for a composite object, which has none."""
+    """One generation of an object. `md5` is hexadecimal; None for a composite object, which has no MD5."""
 
     bucket: str
     name: str
@@ -42,7 +43,7 @@ class Object:
 
 
 def objects(bucket: str, prefix: str) -> Iterator[Object]:
-    """The objects below a prefix, without folders' markers. Raises Problem or Status."""
+    """Yields the objects below a prefix, without folders' markers. Raises Problem or Status."""
     page = ""
     while True:
         query = {"prefix": prefix, "fields": "items(name,size,generation,md5Hash),nextPageToken"}
@@ -65,10 +66,10 @@ def objects(bucket: str, prefix: str) -> Iterator[Object]:
 
 
 def download(wanted: Sequence[tuple[Object, Path]]) -> None:
-    """Fetch each object into its file, parts side by side, and check it. What is there already is kept.
+    """Downloads each object into its file in parallel parts, and checks it. Existing files stay.
 
-    Raises Problem: no room, damaged twice, no checksum to tell, or the first part that cannot be had; what is
-    under way then is let end, and nothing is begun any more.
+    Raises Problem when the disk is too small, an object was damaged twice or has no checksum, or a part
+    fails. Then running parts end, and no further part is started.
     """
     for item, target in wanted:
         if item.md5 is None:
@@ -121,7 +122,7 @@ def create(bucket: str, name: str, file: Path) -> None:
                     raise
             except (OSError, HTTPException):
                 continue
-    raise Problem(f"gs://{bucket}/{name} broke off {ATTEMPTS} times on its way up")
+    raise Problem(f"gs://{bucket}/{name}: the upload broke off {ATTEMPTS} times")
 
 
 def _md5(file: Path) -> bytes:

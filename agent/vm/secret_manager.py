@@ -1,4 +1,4 @@
-"""One secret from Secret Manager into one file in memory."""
+"""Copy of one secret from Secret Manager into one file in memory."""
 
 import base64
 import os
@@ -11,7 +11,7 @@ API = "https://secretmanager.googleapis.com/v1"
 
 
 def fetch(version: str, target: Path) -> None:
-    """Write the value of `version` (projects/P/secrets/S/versions/V) to `target`, readable by root alone."""
+    """Writes the value of `version` (projects/P/secrets/S/versions/V) to `target`, readable only by root."""
     secret = version.partition("/versions/")[0]
     try:
         answer = gcp_api.read(f"{API}/{version}:access")
@@ -32,8 +32,8 @@ def _sentence(error: Status, secret: str, version: str) -> str:
     match error.code:
         case 401:
             return (
-                f"Secret Manager does not accept the token of {gcp_api.account()} ({error}): see whether the "
-                f"account is disabled or deleted."
+                f"Secret Manager does not accept the token of {gcp_api.account()} ({error}): check whether "
+                f"the account is disabled or deleted."
             )
         case 403:
             return (

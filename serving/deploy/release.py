@@ -70,7 +70,7 @@ def release(
     environment = {
         **engine.environment(),
         # No image need know our user: PyTorch asks for its name while it is imported, and ends the server
-        # where neither these nor /etc/passwd tells (getpass.getuser); caches go below the home.
+        # if neither these variables nor /etc/passwd have it (getpass.getuser); caches go below the home.
         "HOME": "/tmp",
         "USER": container_layout.SERVER,
         "HF_HUB_OFFLINE": "1",

@@ -32,7 +32,7 @@ FAILURES: tuple[tuple[str, Prepare, str, str], ...] = (
         lambda lab: (lab.template(simple_release(lab.image, MODEL), model=MODEL, token="stolen"), None)[1],
         "secrets",
         "Secret Manager does not accept the token of vm@p.iam (HTTP 401: Request had invalid authentication "
-        "credentials.): see whether the account is disabled or deleted.",
+        "credentials.): check whether the account is disabled or deleted.",
     ),
     (
         "no permission for the secret",

@@ -78,7 +78,7 @@ REFUSED = (
     (
         "every upload breaks off",
         {"broken_uploads": 9},
-        f"not published (gs://b/{NAME} broke off 3 times on its way up)",
+        f"not published (gs://b/{NAME}: the upload broke off 3 times)",
     ),
     (
         "bytes are lost on the way",

@@ -71,7 +71,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(answers: Bodies, broken: s
 SENTENCES = (
     (None, " does not answer (IncompleteRead(2 bytes read, 2 more expected)): the subnet needs Private "),
     ("", " does not answer (timed out): the subnet needs Private Google Access or Cloud NAT."),
-    ("<html>", " answers what is no answer of Google's (Expecting value: "),
+    ("<html>", " sends no answer of Google's (Expecting value: "),
 )
 
 
