@@ -13,6 +13,7 @@ from config.stack_file import read, yaml_value
 from config.targets import FoundationTarget
 from serving.compilation import proofs
 from serving.compilation.candidate import Candidate
+from serving.engine.layers import Layers
 from serving.engine.phases import DEFAULT_PHASE, PHASES, SCENARIOS, engine_for, named_phase
 from serving.hardware.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, accelerator
 from serving.models.catalog import MODELS, model
@@ -36,12 +37,14 @@ class Selection:
 
 def candidate_of(settings: Settings) -> Candidate:
     """Returns what a stack's settings describe, without a proof. Raises ValueError, one sentence a line."""
+    layers = Layers(settings.phase, settings.scenario, settings.engine, "stack file")
     engine = engine_for(settings.phase, settings.scenario, settings.engine)
     spec, revision = model(settings.model_name), settings.model_revision
     return Candidate(
         accelerator=accelerator(settings.accelerator),
         model=spec if revision is None else replace(spec, revision=revision),
         engine=engine,
+        layers=layers,
     )
 
 
@@ -75,6 +78,7 @@ def from_phase(
             accelerator=accelerator(accelerator_name),
             model=model(model_name or named_phase(phase).model),
             engine=config,
+            layers=Layers(phase, scenario, engine, "--set"),
         ),
     )
 

@@ -1,25 +1,36 @@
 """One engine for one model on one slice: the subject of plans, findings and tables."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from serving.compilation.proof import Proof
 from serving.compilation.resolved_config import Runtime, resolve
 from serving.engine.config import EngineConfig
-from serving.hardware.accelerators import Accelerator
+from serving.engine.layers import UNKNOWN_LAYERS, Change, Layers, engine_with
+from serving.hardware.accelerators import Accelerator, accelerator
 from serving.messages.finding import Finding, Severity
+from serving.models.catalog import model
 from serving.models.spec import ModelSpec
+
+ENGINE = "engine."
+
+SAME_PROGRAMS = {"gpu_memory_utilization", "num_gpu_blocks_override"}
+"""Fields that change the number of KV pages, and no size in a proof."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An engine, its model and its slice; `proof` has the compiler's sizes for this engine, or is None."""
+    """An engine, its model and its slice; `proof` has the compiler's sizes for it, or is None.
+
+    `layers` says who set the engine's fields.
+    """
 
     accelerator: Accelerator
     model: ModelSpec
     engine: EngineConfig
     proof: Proof | None = None
+    layers: Layers = UNKNOWN_LAYERS
 
     @cached_property
     def runtime(self) -> Runtime:
@@ -30,17 +41,60 @@ class Candidate:
         """Returns the candidate with other engine fields and the same proof; the values are not validated."""
         return replace(self, engine=self.engine.model_copy(update=fields))
 
-    def asked(self, field: str) -> str:
-        """Returns `engine.field is value`, as findings begin."""
-        value = getattr(self.engine, field)
-        text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-        return f"engine.{field} is {text.lower() if isinstance(value, bool) else text}"
+    def after(self, change: Change) -> "Candidate":
+        """Returns the candidate after a change of engine, accelerator or model.
+
+        It keeps the proof only if the programs keep their sizes.
+        """
+        fields = {
+            path.removeprefix(ENGINE): value for path, value in change.items() if path.startswith(ENGINE)
+        }
+        slice_, spec = change.get("accelerator"), change.get("model")
+        return Candidate(
+            accelerator=self.accelerator if slice_ is None else accelerator(str(slice_)),
+            model=self.model if spec is None else model(str(spec)),
+            engine=engine_with(self.engine, fields),
+            proof=self.proof if fields.keys() <= SAME_PROGRAMS and len(fields) == len(change) else None,
+        )
 
     def finding(
-        self, severity: Severity, code: str, field: str, truth: str, change: str, asked: str = ""
+        self,
+        severity: Severity,
+        code: str,
+        field: str,
+        truth: str,
+        *changes: Change,
+        otherwise: str = "",
+        asked: str = "",
     ) -> Finding:
-        """Returns a finding about an engine field; `asked` replaces the standard beginning."""
-        return Finding(severity, code, f"engine.{field}", asked or self.asked(field), truth, change)
+        """Returns a finding about an engine field.
+
+        Each of `changes` makes it go away by itself; `otherwise` is what else can be done, or why nothing
+        must be. `asked` replaces the standard beginning, which has the field's value and who set it.
+        """
+        owner = self.layers.owner(field)
+        beginning = asked or f"engine.{field} is {_text(getattr(self.engine, field))}"
+        return Finding(
+            severity=severity,
+            code=code,
+            field=f"engine.{field}",
+            asked=beginning + (f" ({owner})" if owner else ""),
+            truth=truth,
+            change=self.layers.advice(changes, otherwise),
+            changes=changes,
+            otherwise=otherwise,
+        )
+
+    def only(self, finding: Finding, changes: Sequence[Change]) -> Finding:
+        """Returns the finding with fewer of its changes."""
+        change = self.layers.advice(changes, finding.otherwise)
+        return replace(finding, changes=tuple(changes), change=change)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 Rule = Callable[[Candidate], Iterator[Finding]]

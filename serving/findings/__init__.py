@@ -1,8 +1,8 @@
-"""What is wrong, risky or surprising about an engine on a slice, before anything is paid for."""
+"""Findings: what is wrong, risky or surprising about an engine on a slice, before anything is paid for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from serving.compilation.candidate import Candidate
+from serving.compilation.candidate import Candidate, Rule
 from serving.findings import (
     api,
     compiled,
@@ -17,7 +17,7 @@ from serving.findings import (
 )
 from serving.messages.finding import SEVERITIES, Finding
 
-__all__ = ["Finding", "findings", "refuse_errors"]
+__all__ = ["RULES", "Finding", "findings", "refuse_errors"]
 
 _MODULES = (
     parallelism,
@@ -32,10 +32,12 @@ _MODULES = (
     environment,
 )
 
+RULES: tuple[Rule, ...] = tuple(rule for module in _MODULES for rule in module.RULES)
 
-def refuse_errors(found: Iterable[Finding]) -> None:
+
+def refuse_errors(findings: Iterable[Finding]) -> None:
     """Raises ValueError with the errors among the findings, one sentence a line, when there are any."""
-    errors = [str(finding) for finding in found if finding.severity == "error"]
+    errors = [str(finding) for finding in findings if finding.severity == "error"]
     if errors:
         raise ValueError("\n".join(errors))
 
@@ -43,7 +45,26 @@ def refuse_errors(found: Iterable[Finding]) -> None:
 def findings(candidate: Candidate) -> tuple[Finding, ...]:
     """Returns every finding, errors first. Never raises for an engine that EngineConfig accepts.
 
-    With a proof, its sizes replace those of the formulas.
+    With a proof, its sizes replace those of the formulas. Of a finding's alternatives only those stay after
+    which the rules find no new error, unless that is none of them.
     """
-    found = [finding for module in _MODULES for rule in module.RULES for finding in rule(candidate)]
-    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
+    every = list(_judged(candidate))
+    ordered = sorted(every, key=lambda finding: SEVERITIES.index(finding.severity))
+    return tuple(_with_good_advice(finding, candidate, every) for finding in ordered)
+
+
+def _judged(candidate: Candidate) -> Iterator[Finding]:
+    for rule in RULES:
+        yield from rule(candidate)
+
+
+def _with_good_advice(finding: Finding, candidate: Candidate, every: Iterable[Finding]) -> Finding:
+    if len(finding.changes) < 2:
+        return finding
+    before = _errors(every)
+    good = [change for change in finding.changes if _errors(_judged(candidate.after(change))) <= before]
+    return candidate.only(finding, good) if 0 < len(good) < len(finding.changes) else finding
+
+
+def _errors(findings: Iterable[Finding]) -> set[str]:
+    return {finding.code for finding in findings if finding.severity == "error"}

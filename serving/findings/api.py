@@ -7,17 +7,22 @@ from serving.messages.finding import Finding
 
 
 def tools(candidate: Candidate) -> Iterator[Finding]:
+    """Refuses tool calls without a parser (vllm/entrypoints/launchers/cli_args.py,
+    `validate_parsed_serve_args`)."""
     if candidate.engine.enable_auto_tool_choice and candidate.engine.tool_call_parser is None:
         yield candidate.finding(
             "error",
             "tool-choice-without-parser",
             "enable_auto_tool_choice",
             "vLLM refuses to boot without a parser",
-            "set tool_call_parser to gemma4",
+            {"engine.tool_call_parser": "gemma4"},
+            {"engine.enable_auto_tool_choice": None},
         )
 
 
 def request_logs(candidate: Candidate) -> Iterator[Finding]:
+    """Reports what the log holds of requests (vllm/entrypoints/serve/utils/request_logger.py,
+    `RequestLogger.log_inputs`)."""
     if candidate.engine.enable_log_requests:
         prompts = candidate.engine.logging_level == "DEBUG"
         yield candidate.finding(
@@ -27,7 +32,8 @@ def request_logs(candidate: Candidate) -> Iterator[Finding]:
             "at DEBUG the log holds the users' prompts"
             if prompts
             else "each request's parameters go to the log, and its prompt at level DEBUG",
-            "remove it unless you want that",
+            {"engine.enable_log_requests": None},
+            otherwise="keep it where you want that",
         )
 
 

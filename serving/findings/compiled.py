@@ -1,4 +1,4 @@
-"""Rules about what the compiler said of this very engine, where a proof of it exists (proof/)."""
+"""Rules about what the compiler said of this engine, where a proof of it exists (proof/)."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +14,7 @@ compiler may differ without a remark."""
 
 
 def refused(candidate: Candidate) -> Iterator[Finding]:
+    """Refuses programs that libtpu's own compiler refused (proof/results/)."""
     if candidate.proof and candidate.proof.refused:
         yield candidate.finding(
             "error",
@@ -21,12 +22,14 @@ def refused(candidate: Candidate) -> Iterator[Finding]:
             "tensor_parallel_size",
             f"the slice's own compiler refuses {len(candidate.proof.refused)} of its programs, the first "
             f"{candidate.proof.refused[0].rstrip('.')}",
-            "change what that program comes from, and prove it again",
+            otherwise="change the setting that this program comes from, and prove the engine again with "
+            "`make prove`",
             asked=f"this engine was {candidate.proof.source}",
         )
 
 
 def formula(candidate: Candidate) -> Iterator[Finding]:
+    """Reports where the formulas of serving/memory/ and the compiler differ (proof/results/)."""
     if candidate.proof is None:
         return
     try:
@@ -44,13 +47,14 @@ def formula(candidate: Candidate) -> Iterator[Finding]:
     )
     for name, by_formula, by_compiler, whole in terms:
         if abs(by_formula - by_compiler) > TOLERANCE * whole:
-            yield candidate.finding(
+            yield Finding(
                 "note",
                 "formula-and-compiler",
-                "gpu_memory_utilization",
+                "engine",
+                f"{name}, {candidate.proof.source}",
                 f"the formula has {by_formula / GIB:.2f} GiB a chip and the compiler {by_compiler / GIB:.2f}",
-                "trust the compiler's, which is used here; engines without a proof have the formula's",
-                asked=f"{name}, {candidate.proof.source}",
+                "nothing has to be changed: the compiler's number is used here, and the formula's only for "
+                "engines without a proof",
             )
 
 

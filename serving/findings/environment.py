@@ -9,7 +9,8 @@ from serving.messages.finding import VERSION, Finding, Severity
 _ON = ("1", "true", "t", "yes", "y", "on")
 _OFF = ("0", "false", "f", "no", "n", "off")
 
-# variable: (values that matter, severity, what is true)
+# variable: (values that matter, severity, effect). Source: vllm/envs.py, tpu_inference/envs.py,
+# jax/_src/config.py, and the code that reads each.
 _SWITCHES: dict[str, tuple[tuple[str, ...], Severity, str]] = {
     "JAX_ENABLE_COMPILATION_CACHE": (_OFF, "error", "every boot compiles everything again"),
     "VLLM_DISABLE_COMPILE_CACHE": (_ON, "error", "every boot compiles everything again"),
@@ -37,53 +38,60 @@ _SWITCHES: dict[str, tuple[tuple[str, ...], Severity, str]] = {
 
 
 def switches(candidate: Candidate) -> Iterator[Finding]:
+    """Reports switches that harm a server: `_SWITCHES`, the platform of JAX and the compiler's flags.
+
+    JAX_PLATFORMS: jax/_src/config.py. XLA_FLAGS and LIBTPU_INIT_ARGS are part of the key of a compiled
+    program (jax/_src/cache_key.py).
+    """
     for name, value in candidate.engine.extra_environment.items():
-        asked = f"engine.extra_environment.{name} is {value}"
         if name in _SWITCHES and value.lower() in _SWITCHES[name][0]:
             _, severity, truth = _SWITCHES[name]
-            yield Finding(
-                severity,
-                f"switch-{name.lower().replace('_', '-')}",
-                "engine.extra_environment",
-                asked,
-                truth,
-                "remove it",
-            )
+            yield _finding(candidate, severity, f"switch-{name.lower().replace('_', '-')}", name, truth)
         elif name == "JAX_PLATFORMS" and "tpu" not in value and not candidate.accelerator.is_stand_in:
-            yield Finding(
-                "error",
-                "wrong-platform",
-                "engine.extra_environment",
-                asked,
-                f"JAX would not use the chips of {candidate.accelerator.name}",
-                "remove it",
-            )
+            truth = f"JAX would not use the chips of {candidate.accelerator.name}"
+            yield _finding(candidate, "error", "wrong-platform", name, truth)
         elif name in ("XLA_FLAGS", "LIBTPU_INIT_ARGS"):
-            yield Finding(
-                "warning",
-                "compiler-flags",
-                "engine.extra_environment",
-                asked,
+            truth = (
                 "it replaces what the image sets and is part of every compile-cache key, so the next boot "
-                "compiles everything",
-                "remove it unless you mean that",
+                "compiles everything"
             )
+            keep = "keep it where you mean that"
+            yield _finding(candidate, "warning", "compiler-flags", name, truth, keep)
+
+
+def _finding(
+    candidate: Candidate, severity: Severity, code: str, name: str, truth: str, otherwise: str = ""
+) -> Finding:
+    variables = dict(candidate.engine.extra_environment)
+    value = variables.pop(name)
+    # The value of a variable that nobody reads may be a secret in the wrong place.
+    asked = f"engine.extra_environment.{name} is {value if is_read(name) else 'set'}"
+    return candidate.finding(
+        severity,
+        code,
+        "extra_environment",
+        truth,
+        {"engine.extra_environment": variables},
+        otherwise=otherwise,
+        asked=asked,
+    )
 
 
 def unread(candidate: Candidate) -> Iterator[Finding]:
+    """Reports variables that no package of the server reads (serving/engine/known_names.json)."""
     fields = candidate.engine.fields_by_target("variable")
     for name in candidate.engine.extra_environment:
         if not is_read(name):
             near = nearest_variable(name)
             field = fields.get(near) if near else None
-            correct = f"write engine.{field}" if field else f"correct it to {near}" if near else "remove it"
-            yield candidate.finding(
+            instead = f"write engine.{field}, or " if field else f"correct it to {near}, or " if near else ""
+            yield _finding(
+                candidate,
                 "warning",
                 "variable-not-read",
-                "extra_environment",
+                name,
                 f"no package of the server reads it (packages of {VERSION}, read on {read_on()})",
-                f"{correct}, or keep it if a library below Python reads it",
-                asked=f"engine.extra_environment.{name} is set",
+                f"{instead}keep it if a library below Python reads it",
             )
 
 

@@ -3,10 +3,21 @@
 from collections.abc import Iterator
 
 from serving.compilation.candidate import Candidate, Rule
+from serving.engine.layers import Change
+from serving.memory.budget import min_batched_tokens
 from serving.messages.finding import Finding
+
+NO_DRAFTING: Change = {"engine.speculative": None}
+
+DEFAULT_LOOKUP = 5
+"""Tokens of a repeat that vLLM's ngram looks for unless it is set (vllm/config/speculative.py)."""
 
 
 def context(candidate: Candidate) -> Iterator[Finding]:
+    """Refuses requests longer than the model's `max_position_embeddings`.
+
+    vllm/config/model.py, `_get_and_verify_max_len`, refuses them as well.
+    """
     limit = candidate.model.max_context
     if limit is not None and candidate.engine.max_model_len > limit:
         yield candidate.finding(
@@ -14,23 +25,27 @@ def context(candidate: Candidate) -> Iterator[Finding]:
             "context-too-long",
             "max_model_len",
             f"{candidate.model.name} was trained for {limit:,} tokens",
-            f"set it to {limit:,} or less",
+            {"engine.max_model_len": limit},
         )
 
 
 def step_smaller_than_batch(candidate: Candidate) -> Iterator[Finding]:
+    """Refuses fewer tokens than requests in a step (vllm/config/scheduler.py, `verify_max_model_len`)."""
     tokens, requests = candidate.engine.max_num_batched_tokens, candidate.engine.max_num_seqs
     if tokens < requests:
+        enough = max(requests, min_batched_tokens(candidate.model, candidate.engine))
         yield candidate.finding(
             "error",
             "step-smaller-than-batch",
             "max_num_batched_tokens",
             f"vLLM refuses to boot with fewer tokens in a step than its {requests:,} requests",
-            f"raise it to {requests:,} or more, or lower max_num_seqs",
+            {"engine.max_num_batched_tokens": enough},
+            {"engine.max_num_seqs": tokens},
         )
 
 
 def async_scheduling(candidate: Candidate) -> Iterator[Finding]:
+    """Refuses async scheduling with ngram (vllm/config/vllm.py, `VllmConfig.__post_init__`)."""
     speculative = candidate.engine.speculative
     if speculative is None or speculative.method != "ngram":
         return
@@ -40,7 +55,8 @@ def async_scheduling(candidate: Candidate) -> Iterator[Finding]:
             "async-with-ngram",
             "async_scheduling",
             "vLLM refuses to boot with both async scheduling and ngram drafting",
-            "remove it, or remove speculative",
+            {"engine.async_scheduling": None},
+            NO_DRAFTING,
         )
     else:
         yield candidate.finding(
@@ -49,37 +65,35 @@ def async_scheduling(candidate: Candidate) -> Iterator[Finding]:
             "speculative",
             "ngram drafts on the host, reads tokens back from the chips at every step and turns async "
             "scheduling off; it pays only where answers repeat their prompt",
-            "measure it against speculative: null",
+            NO_DRAFTING,
+            otherwise="measure that it pays for your requests",
             asked="engine.speculative is ngram",
         )
 
 
 def ngram_lookup(candidate: Candidate) -> Iterator[Finding]:
+    """Reports lengths that nobody chose (vllm/config/speculative.py, "arbitrarily chosen")."""
     speculative = candidate.engine.speculative
     if speculative and speculative.method == "ngram" and speculative.prompt_lookup_max is None:
+        chosen = {
+            **speculative.model_dump(exclude_none=True),
+            "prompt_lookup_min": DEFAULT_LOOKUP,
+            "prompt_lookup_max": DEFAULT_LOOKUP,
+        }
         yield candidate.finding(
             "note",
             "ngram-lookup-default",
             "speculative",
-            "vLLM then looks for repeats of exactly 5 tokens, a length its own source calls arbitrary",
-            "set prompt_lookup_min and prompt_lookup_max",
+            f"vLLM then looks for repeats of exactly {DEFAULT_LOOKUP} tokens, a length that its own source "
+            f"calls arbitrary",
+            {"engine.speculative": chosen},
+            otherwise="choose other lengths in the same way",
             asked="engine.speculative names no prompt_lookup_min and _max",
         )
 
 
-def drafting_request_limits(candidate: Candidate) -> Iterator[Finding]:
-    if candidate.engine.speculative:
-        yield candidate.finding(
-            "note",
-            "no-prompt-logprobs",
-            "speculative",
-            "requests with prompt_logprobs are refused while drafting is on",
-            "tell your users",
-            asked=f"engine.speculative is {candidate.engine.speculative.method}",
-        )
-
-
 def sheds_below_batch(candidate: Candidate) -> Iterator[Finding]:
+    """Reports a queue shorter than a batch (vllm/v1/engine/async_llm.py counts running requests too)."""
     limit, batch = candidate.engine.max_num_queued_reqs, candidate.engine.max_num_seqs
     if limit is not None and limit < batch:
         yield candidate.finding(
@@ -87,11 +101,13 @@ def sheds_below_batch(candidate: Candidate) -> Iterator[Finding]:
             "sheds-below-batch",
             "max_num_queued_reqs",
             f"the limit counts running requests too, so a batch of {batch:,} never fills",
-            f"raise it to {batch:,} and the requests that may wait",
+            {"engine.max_num_queued_reqs": batch},
+            otherwise="set it higher by the requests that may wait",
         )
 
 
 def active_above_batch(candidate: Candidate) -> Iterator[Finding]:
+    """Refuses more active requests than a batch has (vllm/config/scheduler.py, `verify_max_model_len`)."""
     active = candidate.engine.extra_flags.get("max_num_active_seqs")
     batch = candidate.engine.max_num_seqs
     if isinstance(active, int) and active > batch:
@@ -100,7 +116,7 @@ def active_above_batch(candidate: Candidate) -> Iterator[Finding]:
             "active-above-batch",
             "extra_flags",
             f"vLLM refuses to boot with more active requests than max_num_seqs ({batch:,})",
-            f"lower it to {batch:,} or less",
+            {"engine.extra_flags": {**candidate.engine.extra_flags, "max_num_active_seqs": batch}},
             asked=f"engine.extra_flags.max_num_active_seqs is {active:,}",
         )
 
@@ -110,7 +126,6 @@ RULES: tuple[Rule, ...] = (
     step_smaller_than_batch,
     async_scheduling,
     ngram_lookup,
-    drafting_request_limits,
     sheds_below_batch,
     active_above_batch,
 )

@@ -14,14 +14,19 @@ NARROW_HEAD = 64
 """Width of the heads that have a separate kernel, which stores K and V side by side."""
 
 
+class Indivisible(ValueError):
+    """A number of chips over which a part of the model cannot be divided; `truth` says which part."""
+
+    def __init__(self, chips: int, truth: str) -> None:
+        self.truth = truth
+        super().__init__(f"engine.tensor_parallel_size is {chips}: {truth}; choose another number of chips.")
+
+
 def padded_heads(heads: int, chips: int) -> int:
-    """Returns the KV heads after padding to the chips. Raises ValueError when neither divides the other."""
+    """Returns KV heads after padding to the chips. Raises Indivisible when neither divides the other."""
     larger, smaller = max(heads, chips), min(heads, chips)
     if larger % smaller:
-        raise ValueError(
-            f"engine.tensor_parallel_size is {chips}: a layer has {heads} KV heads, and one of the two must "
-            "divide the other; choose another number of chips."
-        )
+        raise Indivisible(chips, f"a layer has {heads} KV heads, and one of the two must divide the other")
     return larger
 
 

@@ -1,136 +1,155 @@
-"""Reasons why an engine does not fit a slice, and the change that makes it fit."""
-
-import bisect
-import math
-from dataclasses import replace
+"""Reasons why an engine does not fit a slice, and the changes that make it fit."""
 
 from serving.compilation.candidate import Candidate
-from serving.engine.config import EngineConfig
-from serving.hardware.accelerators import Accelerator
+from serving.engine.layers import Change
+from serving.hardware.accelerators import ACCELERATORS
 from serving.hardware.host_resources import needs
-from serving.memory.terms import Memory, terms
+from serving.memory import changes
+from serving.memory.terms import Memory
 from serving.messages.finding import Finding
 from serving.messages.units import gib
-from serving.models.spec import ModelSpec
+from serving.models.catalog import MODELS
+
+NOTHING_FITS = "begin again with the values of a phase, because no single change makes this engine fit"
 
 
 def first_problem(memory: Memory, candidate: Candidate) -> Finding | None:
     """Returns the first problem of these terms, in the order in which a boot would meet them."""
-    accelerator, model, engine = candidate.accelerator, candidate.model, candidate.engine
-    asked = f"engine.gpu_memory_utilization is {engine.gpu_memory_utilization:g}"
-    if memory.chips > accelerator.chips:
-        return _error(
-            "too-few-chips",
-            "tensor_parallel_size",
-            f"engine.tensor_parallel_size is {memory.chips}",
-            f"{accelerator.name} has {accelerator.chips} chips",
-            f"set it to {accelerator.chips}, or take a larger slice",
-        )
-    if memory.resident_bytes >= memory.cap_bytes:
-        return _error(
-            "weights-do-not-fit",
-            "gpu_memory_utilization",
-            asked,
-            f"the weights of {model.name} take {gib(memory.resident_bytes)} of each chip, and that share of "
-            f"its HBM is {gib(memory.cap_bytes)}",
-            _room_for_weights(memory, engine),
-        )
-    if engine.num_gpu_blocks_override and memory.resident_bytes + memory.kv_bytes > memory.cap_bytes:
-        room = (memory.cap_bytes - memory.resident_bytes) * memory.chips // memory.pool.page_bytes
-        return _error(
-            "pages-beyond-memory",
-            "num_gpu_blocks_override",
-            _asked_pages(engine.num_gpu_blocks_override),
-            f"gpu_memory_utilization leaves room for {room:,} pages",
-            f"set it to {room:,} or less",
-        )
-    if not memory.pool.serves_one:
-        longest = max(0, memory.pool.pages - 1) * memory.pool.block_size
-        return _error(
-            "kv-cache-too-small",
-            "max_model_len",
-            f"engine.max_model_len is {engine.max_model_len:,}",
-            f"the KV cache holds {memory.pool.pages:,} pages of {memory.pool.block_size}, one of them kept "
-            f"back, and a request of that length needs {memory.pool.pages_per_request:,}",
-            f"set it to {longest:,} or less, or give the cache more room",
-        )
-    if memory.left_bytes < 0:
-        return _programs_problem(memory, candidate, asked)
-    return None
+    match changes.defect(memory, candidate):
+        case "too-few-chips":
+            return too_few_chips(candidate)
+        case "weights-do-not-fit":
+            return _weights(memory, candidate)
+        case "pages-beyond-memory":
+            return _pages(memory, candidate)
+        case "kv-cache-too-small":
+            return _kv_cache(memory, candidate)
+        case "programs-do-not-fit":
+            return _programs(memory, candidate)
+        case None:
+            return None
 
 
-def _error(code: str, field: str, asked: str, truth: str, change: str) -> Finding:
-    return Finding("error", code, f"engine.{field}", asked, truth, change)
+def too_few_chips(candidate: Candidate) -> Finding:
+    """Returns the finding about an engine that wants more chips than its slice has."""
+    slice_, wanted = candidate.accelerator, candidate.engine.tensor_parallel_size
+    larger = [row for row in ACCELERATORS.values() if not row.is_stand_in and row.chips >= wanted]
+    possible: list[Change] = [{changes.TENSOR_PARALLEL: slice_.chips}]
+    if larger and not slice_.is_stand_in:
+        row = min(larger, key=lambda row: row.chips)
+        more: Change = {} if row.chips == wanted else {changes.TENSOR_PARALLEL: row.chips}
+        possible.append({"accelerator": row.name, **more})
+    return _error(
+        candidate,
+        "too-few-chips",
+        "tensor_parallel_size",
+        f"{slice_.name} has {slice_.chips}",
+        possible,
+    )
 
 
-def _room_for_weights(memory: Memory, engine: EngineConfig) -> str:
-    needed = math.ceil(100 * memory.resident_bytes / memory.hbm_bytes) / 100
-    if needed < 1:
-        return f"set it above {max(needed, engine.gpu_memory_utilization):g}, or take a larger slice"
-    return "take a larger slice or a smaller model"
+def _weights(memory: Memory, candidate: Candidate) -> Finding:
+    return _error(
+        candidate,
+        "weights-do-not-fit",
+        "gpu_memory_utilization",
+        f"the weights of {candidate.model.name} take {gib(memory.resident_bytes)} of each chip, and that "
+        f"share of its HBM is {gib(memory.cap_bytes)}",
+        [
+            *changes.larger_share(candidate),
+            *changes.more_chips(candidate),
+        ]
+        or [*changes.smaller_model(candidate)],
+    )
 
 
-def _programs_problem(memory: Memory, candidate: Candidate, asked: str) -> Finding:
-    pages = candidate.engine.num_gpu_blocks_override
+def _pages(memory: Memory, candidate: Candidate) -> Finding:
+    room = (memory.cap_bytes - memory.resident_bytes) * memory.chips // memory.pool.page_bytes
+    return _error(
+        candidate,
+        "pages-beyond-memory",
+        "num_gpu_blocks_override",
+        f"gpu_memory_utilization leaves room for {room:,} pages",
+        [{changes.PAGES: room}, {changes.PAGES: None}],
+    )
+
+
+def _kv_cache(memory: Memory, candidate: Candidate) -> Finding:
+    pool = memory.pool
+    longest = max(0, pool.pages - 1) * pool.block_size
+    shorter: list[Change] = [{changes.LENGTH: longest}] if longest else []
+    if longest and not changes.fits(candidate.with_fields(max_model_len=longest)):
+        # Shorter requests may get larger pages, of which fewer are left.
+        shorter = [*changes.halved(candidate, "max_model_len")]
+    pinned: list[Change] = [{changes.PAGES: None}] if candidate.engine.num_gpu_blocks_override else []
+    return _error(
+        candidate,
+        "kv-cache-too-small",
+        "max_model_len",
+        f"the KV cache holds {pool.pages:,} pages of {pool.block_size}, one of them kept back, and a request "
+        f"of that length needs {pool.pages_per_request:,}",
+        [*shorter, *pinned, *changes.larger_share(candidate), *changes.more_chips(candidate)],
+    )
+
+
+def _programs(memory: Memory, candidate: Candidate) -> Finding:
     buffer = max(memory.temporaries, key=lambda temporary: temporary.bytes)
     missing = -memory.left_bytes
-    field = "gpu_memory_utilization"
-    if pages is not None:
-        # The override fixes the page count, so lowering gpu_memory_utilization would free no memory.
-        field = "num_gpu_blocks_override"
-        asked = _asked_pages(pages)
-        change = _fewer_pages(memory, missing)
-    else:
-        change = _smaller_share(candidate)
-    if buffer.grows_with:
-        change += f", or lower {buffer.grows_with}"
+    # The override fixes the pages whatever the share: a smaller share would free nothing.
+    pinned = candidate.engine.num_gpu_blocks_override is not None
+    fewer = changes.fewer_pages(candidate, memory, missing) if pinned else changes.smaller_share(candidate)
+    smaller = changes.halved(candidate, buffer.grows_with) if buffer.grows_with else ()
     return _error(
+        candidate,
         "programs-do-not-fit",
-        field,
-        asked,
+        "num_gpu_blocks_override" if pinned else "gpu_memory_utilization",
         f"weights and KV cache leave {gib(memory.free_bytes)} of each chip, and {buffer.name} "
         f"({gib(buffer.bytes)}) with {gib(memory.code_bytes)} of programs need {gib(missing)} more",
-        change,
+        [*fewer, *smaller, *changes.more_chips(candidate)],
     )
 
 
-def _fewer_pages(memory: Memory, missing: int) -> str:
-    fewer = replace(
-        memory.pool, pages=memory.pool.pages - math.ceil(missing * memory.chips / memory.pool.page_bytes)
-    )
-    return f"set it to {fewer.pages:,} or less" if fewer.serves_one else "take a larger slice"
+def _error(candidate: Candidate, code: str, field: str, truth: str, possible: list[Change]) -> Finding:
+    fitting = [change for change in possible if changes.fits(candidate.after(change))]
+    otherwise = "" if fitting else NOTHING_FITS
+    return candidate.finding("error", code, field, truth, *fitting, otherwise=otherwise)
 
 
-def _smaller_share(candidate: Candidate) -> str:
-    def at(percent: int) -> Memory:
-        return terms(candidate.with_fields(gpu_memory_utilization=percent / 100))
+def host_problem(candidate: Candidate, *, file_cache: bool) -> Finding | None:
+    """Returns why the host's memory is too small; None when it is enough, or when no source states it.
 
-    percents = range(math.ceil(100 * candidate.engine.gpu_memory_utilization) - 1, 0, -1)
-    # A smaller share has fewer pages: it leaves at least as much to programs, and serves no longer request.
-    first = bisect.bisect_left(percents, True, key=lambda percent: at(percent).left_bytes >= 0)
-    if first < len(percents) and at(percents[first]).pool.serves_one:
-        return f"set it to {percents[first] / 100:g} or less"
-    return "take a larger slice"
-
-
-def _asked_pages(pages: int) -> str:
-    return f"engine.num_gpu_blocks_override is {pages:,}"
-
-
-def host_problem(accelerator: Accelerator, model: ModelSpec, *, file_cache: bool) -> Finding | None:
-    """Returns why the host's memory is too small, or None. None also if no public source states its size."""
-    available = accelerator.host_memory_bytes
-    host = needs(model.weight_bytes)
-    needed = host.server_bytes + (host.file_cache_bytes if file_cache else 0)
-    if available is None or needed <= available:
+    With `file_cache`, storage is read through a cache of the weights in the host's memory.
+    """
+    available = candidate.accelerator.host_memory_bytes
+    if available is None:
         return None
+
+    def needed(weight_bytes: int) -> int:
+        sizes = needs(weight_bytes)
+        return sizes.server_bytes + (sizes.file_cache_bytes if file_cache else 0)
+
+    total = needed(candidate.model.weight_bytes)
+    if total <= available:
+        return None
+    slices: list[Change] = [
+        {"accelerator": row.name, changes.TENSOR_PARALLEL: row.chips}
+        for row in sorted(ACCELERATORS.values(), key=lambda row: row.host_memory_bytes or 0)
+        if (row.host_memory_bytes or 0) >= total
+    ]
+    models: list[Change] = [
+        {"model": row.name}
+        for row in sorted(MODELS.values(), key=lambda row: -row.weight_bytes)
+        if needed(row.weight_bytes) <= available
+    ]
+    fitting = [each for kind in (slices, models) for each in kind if changes.fits(candidate.after(each))]
+    size, machine = candidate.model.weight_bytes / 1e9, candidate.accelerator.name
     return Finding(
-        "error",
-        "host-memory-too-small",
-        "model",
-        f"{model.name} is served on {accelerator.name}",
-        f"loading its {model.weight_bytes / 1e9:.1f} GB of weights takes {needed / 1e9:.0f} GB of host "
-        f"memory, and the machine has {available / 1e9:.0f} GB",
-        "take a larger slice or a smaller model"
-        + (", or read without a cache in memory" if file_cache else ""),
+        severity="error",
+        code="host-memory-too-small",
+        field="accelerator",
+        asked=f"{candidate.model.name} is served on {machine}",
+        truth=f"loading its {size:.1f} GB of weights takes {total / 1e9:.0f} GB of host memory, and the "
+        f"machine has {available / 1e9:.0f} GB",
+        change=candidate.layers.advice(fitting[:1], "" if fitting else NOTHING_FITS),
+        changes=tuple(fitting[:1]),
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from serving.engine.config import EngineConfig
 from serving.memory import measured_boots
+from serving.memory.kv_cache import Indivisible
 from serving.models.spec import Experts, ModelSpec
 
 BF16 = 2
@@ -129,9 +130,7 @@ def expert_bytes(experts: Experts, hidden: int, engine: EngineConfig) -> int:
 
 def _must_divide(chips: int, what: str, number: int) -> None:
     if number % chips:
-        raise ValueError(
-            f"engine.tensor_parallel_size is {chips}: it does not divide {what}, {number}; choose a divisor."
-        )
+        raise Indivisible(chips, f"it does not divide {what}, {number}")
 
 
 def _by_total(model: ModelSpec, chips: int) -> list[Group]:

@@ -1,9 +1,11 @@
-"""Finding: one sentence that says what was asked, what is true and what to change.
+"""One finding about an engine, as data and as a sentence.
 
-An `error` would not boot or not serve. With a `warning` the engine serves, but not as asked or not safely.
-With a `note` it serves, and the sentence says what the setting does.
+A finding is one sentence: what was asked and who set it, what is true, what to change. `error`: it would not
+boot or not serve. `warning`: it serves, but not as asked or not safely. `note`: it serves, and this is what
+the setting does.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,12 +13,17 @@ Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 VERSION = "vllm-tpu 0.32"
-"""Version whose code the rules were read in. A rule that holds only for this version names it."""
+"""Release whose code the rules were read in. A rule that holds only for it names it in its sentence."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """`code` is stable and unique to its rule; `field` is the path in the configuration."""
+    """One sentence and the changes that it advises.
+
+    `code` is stable and unique to its rule; `field` is the path in the configuration. Each of `changes`
+    (settings by path, and the values to give them) makes the finding go away by itself. `otherwise` is what
+    else can be done. `change` is both in words.
+    """
 
     severity: Severity
     code: str
@@ -24,6 +31,8 @@ class Finding:
     asked: str
     truth: str
     change: str
+    changes: tuple[Mapping[str, object], ...] = ()
+    otherwise: str = ""
 
     def __str__(self) -> str:
         return f"{self.asked}: {self.truth}; {self.change}."

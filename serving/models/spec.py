@@ -6,6 +6,10 @@ from typing import Literal
 Modality = Literal["text", "image", "audio"]
 
 
+class NotStated(ValueError):
+    """A number of a model that no public source states; its text says which, and what needs it."""
+
+
 @dataclass(frozen=True)
 class Experts:
     """Experts of one layer: `count` experts of width `intermediate`, of which a token uses `per_token`."""
@@ -72,12 +76,10 @@ class ModelSpec:
         return "image" in self.modalities
 
     def required(self, field: str, purpose: str) -> int:
-        """Returns the value of a field that may be None. Raises ValueError with the field and `purpose`."""
+        """Returns a field that may be unknown. Raises NotStated with the field and its purpose."""
         value = getattr(self, field)
         if value is None:
-            raise ValueError(
-                f"{purpose} needs {field.replace('_', ' ')} of {self.name}, which no public source "
-                f"states; choose another model, or add the number with its source to "
-                f"serving/models/catalog.py."
+            raise NotStated(
+                f"{purpose} needs {field.replace('_', ' ')} of {self.name}, which no public source states"
             )
         return value

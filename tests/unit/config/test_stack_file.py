@@ -69,17 +69,20 @@ BAD: tuple[tuple[Mapping[str, Any], str], ...] = (
 ERRORS: tuple[tuple[Mapping[str, Any], str], ...] = (
     (
         {"engine": {"max_num_batched_tokens": 100}},
-        "engine.max_num_batched_tokens is 100: vLLM refuses to boot with fewer tokens in a step than its 128 "
-        "requests; raise it to 128 or more, or lower max_num_seqs.",
+        "engine.max_num_batched_tokens is 100 (stack file): vLLM refuses to boot with fewer tokens in a step "
+        "than its 128 requests; write `max_num_batched_tokens: 280` under tpuserve:engine, or write "
+        "`max_num_seqs: 100` under tpuserve:engine.",
     ),
     (
         {"engine": {"extra_environment": {"USE_DENSE_MOE": "1"}}},
-        "engine.extra_environment.USE_DENSE_MOE is 1: every token runs through every expert; remove it.",
+        "engine.extra_environment.USE_DENSE_MOE is 1 (stack file): every token runs through every expert; "
+        "remove `extra_environment` from tpuserve:engine.",
     ),
     (
         {"engine": {"num_gpu_blocks_override": 99999}},
-        "engine.num_gpu_blocks_override is 99,999: gpu_memory_utilization leaves room for 14,693 pages; set "
-        "it to 14,693 or less.",
+        "engine.num_gpu_blocks_override is 99,999 (stack file): gpu_memory_utilization leaves room for "
+        "14,693 pages; write `num_gpu_blocks_override: 14693` under tpuserve:engine, or remove "
+        "`num_gpu_blocks_override` from tpuserve:engine.",
     ),
 )
 """Engines that are well formed and could not serve: errors among the findings."""

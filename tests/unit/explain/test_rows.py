@@ -42,7 +42,9 @@ def test_a_comparison_says_what_a_change_does(capsys: pytest.CaptureFixture[str]
 def test_an_engine_that_cannot_serve_is_explained_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
     code, text, _ = shown(capsys, "engine", "--phase", "tuned", "--accelerator", "v6e-1")
     assert code == 1
-    assert "too-few-chips" not in text and "error    engine.tensor_parallel_size is 4: v6e-1 has 1;" in text
+    assert (
+        "too-few-chips" not in text and "engine.tensor_parallel_size is 4 (phase tuned): v6e-1 has 1;" in text
+    )
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -63,7 +65,7 @@ def test_a_what_if_is_laid_over_the_phase(capsys: pytest.CaptureFixture[str]) ->
     code, text, _ = shown(capsys, "engine", "--set", "max_num_seqs=512", "--set", "engine.block_size=32")
     assert code == 1
     assert text.startswith("tuned max_num_seqs=512 engine.block_size=32: gemma-4-26b-a4b-it on v6e-4")
-    assert "error    engine.block_size is 32: the block table of 512 requests" in text
+    assert "error    engine.block_size is 32 (--set): the block table of 512 requests" in text
 
 
 @pytest.mark.parametrize("file", ["/nowhere/boot.log", "/"])

@@ -45,7 +45,7 @@ def files(tmp_path: Path) -> Path:
         (["--set", "max_num_seqs=0"], "engine.max_num_seqs is 0"),
         (
             ["--set", "num_gpu_blocks_override=99999"],
-            "engine.num_gpu_blocks_override is 99,999: gpu_memory_utilization leaves room for 14,693 pages",
+            "engine.num_gpu_blocks_override is 99,999 (--set): gpu_memory_utilization leaves room for 14,693",
         ),
         (["--accelerator", "local-v6e-4"], "the CPU stand-in, for which no TPU program is compiled: name"),
         (

@@ -11,13 +11,11 @@ from serving.compilation.candidate import Candidate
 from serving.engine.phases import PHASES, engine_for
 from serving.findings import findings
 from serving.hardware.accelerators import DEFAULT_ACCELERATOR, accelerator
-from serving.models.catalog import DEFAULT_MODEL, model
+from serving.models.catalog import model
+from tests.unit.serving.combinations import TABLE, candidate, configuration
 
 HERE = Path(__file__).parent
 FIELDS: list[dict[str, Any]] = yaml.safe_load((HERE / "bad_fields.yaml").read_text("utf-8"))
-COMBINATIONS: list[dict[str, Any]] = yaml.safe_load(
-    (HERE.parent / "bad_combinations.yaml").read_text("utf-8")
-)
 
 NAMES = (
     (lambda: engine_for("turbo", None, {}), "phase 'turbo' does not exist: ", "; set phase to turbo-stable."),
@@ -112,17 +110,9 @@ def test_a_bad_value_is_refused_in_one_sentence(case: dict[str, Any]) -> None:
     assert str(refusal.value) == case["sentence"]
 
 
-@pytest.mark.parametrize(
-    "case", COMBINATIONS, ids=[f"{case['code']} {case['overrides']}" for case in COMBINATIONS]
-)
+@pytest.mark.parametrize("case", TABLE, ids=[f"{case['code']} {case['overrides']}" for case in TABLE])
 def test_a_bad_combination_says_what_was_asked_what_is_true_and_what_to_change(case: dict[str, Any]) -> None:
-    every = findings(
-        Candidate(
-            accelerator(case.get("accelerator", DEFAULT_ACCELERATOR)),
-            model(case.get("model", DEFAULT_MODEL)),
-            engine_for("tuned", None, case["overrides"]),
-        ),
-    )
+    every = findings(candidate(configuration(case)))
     found = [(finding.severity, str(finding)) for finding in every if finding.code == case["code"]]
     assert found == [(case["severity"], case["sentence"])]
 

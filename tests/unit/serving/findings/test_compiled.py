@@ -54,7 +54,7 @@ def test_formula_and_compiler_apart_by_more_than_a_hundredth() -> None:
     assert sentence.startswith(
         "weights, compiled 2026-11-27, vllm-tpu 0.32.0: the formula has 15.29 GiB a chip"
     )
-    assert "and the compiler 15.46; trust the compiler's" in sentence
+    assert "and the compiler 15.46; nothing has to be changed" in sentence
     (sentence,) = sentences(as_the_formula_has_it(kv_bytes=GIB), "formula-and-compiler")
     assert sentence.startswith(
         "KV cache, compiled 2026-11-27, vllm-tpu 0.32.0: the formula has 12.83 GiB a chip"
@@ -65,8 +65,8 @@ def test_a_program_that_the_compiler_refuses_is_an_error() -> None:
     proof = as_the_formula_has_it(refused=("backbone (num_tokens=1024): NotImplementedError: no gather.",))
     assert sentences(proof, "compiler-refuses") == [
         "this engine was compiled 2026-11-27, vllm-tpu 0.32.0: the slice's own compiler refuses 1 of its "
-        "programs, the first backbone (num_tokens=1024): NotImplementedError: no gather; change what that "
-        "program comes from, and prove it again."
+        "programs, the first backbone (num_tokens=1024): NotImplementedError: no gather; change the "
+        "setting that this program comes from, and prove the engine again with `make prove`."
     ]
 
 

@@ -2,10 +2,8 @@
 
 import ast
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,9 +14,8 @@ from serving.findings import findings
 from serving.hardware.accelerators import ACCELERATORS, accelerator
 from serving.messages.finding import SEVERITIES
 from serving.models.catalog import MODELS, model
-
-HERE = Path(__file__).parent
-TABLE: list[dict[str, Any]] = yaml.safe_load((HERE.parent / "bad_combinations.yaml").read_text("utf-8"))
+from tests.unit.serving.combinations import TABLE
+from tests.unit.serving.findings import test_advice
 
 
 def codes_in_the_source() -> set[str]:
@@ -38,10 +35,10 @@ def codes_in_the_source() -> set[str]:
 
 def test_every_rule_has_a_case_in_the_table_of_bad_engines() -> None:
     tested = {case["code"] for case in TABLE}
-    # v6e hosts have hundreds of GB, so no row of the table can be short of them; the others need a proof.
-    with_a_proof = {"compiler-refuses", "formula-and-compiler"}
-    assert codes_in_the_source() - tested == {"prefetch-without-memory", *with_a_proof}
-    assert len(codes_in_the_source()) > 45
+    # test_advice.py has the others: some need a proof, and v6e hosts have hundreds of GB of memory.
+    unusual = {code for _, code in test_advice.unusual()}
+    assert codes_in_the_source() - tested == unusual - {"host-memory-too-small"}
+    assert len(codes_in_the_source()) > 40
 
 
 def test_a_host_with_less_memory_than_the_weights_defeats_prefetch() -> None:
@@ -51,7 +48,7 @@ def test_a_host_with_less_memory_than_the_weights_defeats_prefetch() -> None:
     found = findings(Candidate(small, model("gemma-4-26b-a4b-it"), engine_for("turbo-stable", None, {})))
     assert [str(finding) for finding in found if finding.code == "prefetch-without-memory"] == [
         "engine.safetensors_load_strategy is prefetch: the page cache would have to hold 51.6 GB on a host "
-        "with 32 GB; remove it."
+        "with 32 GB; write `safetensors_load_strategy: null` under tpuserve:engine."
     ]
 
 

@@ -4,11 +4,12 @@ import dataclasses
 
 import pytest
 
+from serving.compilation.candidate import Candidate
 from serving.hardware import host_resources
 from serving.memory import problems
 from serving.messages.units import GIB
 from serving.models.catalog import MODELS, model
-from tests.unit.serving.strategies import GEMMA, STAND_IN, V6E_4
+from tests.unit.serving.strategies import GEMMA, STAND_IN, V6E_4, engine
 
 
 def test_needs_of_the_26b() -> None:
@@ -20,13 +21,16 @@ def test_needs_of_the_26b() -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_loads_on_the_host_of_a_v6e_4(name: str) -> None:
-    assert problems.host_problem(V6E_4, model(name), file_cache=True) is None
+    assert problems.host_problem(Candidate(V6E_4, model(name), engine()), file_cache=True) is None
 
 
 def test_a_small_host_is_named_and_an_unknown_one_is_not_judged() -> None:
     small = dataclasses.replace(V6E_4, host_memory_bytes=176 * 10**9)
-    assert problems.host_problem(small, GEMMA, file_cache=False) is None
-    sentence = str(problems.host_problem(small, GEMMA, file_cache=True))
-    assert "51.6 GB of weights takes 229 GB of host memory, and the machine has 176 GB; take a" in sentence
-    assert sentence.endswith(", or read without a cache in memory.")
-    assert problems.host_problem(STAND_IN, GEMMA, file_cache=True) is None
+    candidate = Candidate(small, GEMMA, engine())
+    assert problems.host_problem(candidate, file_cache=False) is None
+    assert str(problems.host_problem(candidate, file_cache=True)) == (
+        "gemma-4-26b-a4b-it is served on v6e-4: loading its 51.6 GB of weights takes 229 GB of host memory, "
+        "and the machine has 176 GB; write `tpuserve:accelerator: v6e-4` and write "
+        "`tensor_parallel_size: 4` under tpuserve:engine."
+    )
+    assert problems.host_problem(Candidate(STAND_IN, GEMMA, engine()), file_cache=True) is None

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -18,6 +19,7 @@ from serving.hardware.accelerators import accelerator
 from serving.memory import program_buffers
 from serving.memory.budget import budget, min_batched_tokens
 from serving.memory.terms import Memory
+from serving.messages.finding import Finding
 from serving.messages.units import GIB, MIB
 from serving.models.catalog import model
 from tests.unit.serving.proved import program, proved
@@ -70,7 +72,7 @@ def test_largest_buffers_as_compiled() -> None:
         assert found.largest_bytes / GIB == pytest.approx(gib, rel=0.001)
 
 
-def test_the_drafting_of_the_recipe_fits_at_no_utilisation() -> None:
+def test_the_drafting_of_the_recipe_fits_at_no_share_of_hbm() -> None:
     """27.6 GiB of logits are held at once, beside 15.3 GiB of weights on a chip of 31.24."""
     found = gemma_budget(engine(**DRAFTING, block_size=32))
     held = program_buffers.warm_up_bytes(
@@ -79,16 +81,20 @@ def test_the_drafting_of_the_recipe_fits_at_no_utilisation() -> None:
     assert held / GIB == pytest.approx(27.615, abs=0.001)
     assert found.problem is not None
     assert found.problem.code == "programs-do-not-fit"
-    assert str(found.problem).endswith("; take a larger slice, or lower max_num_seqs.")
-    assert gemma_budget(engine(**DRAFTING, max_num_seqs=32)).fits
+    assert found.problem.changes == ({"engine.max_num_seqs": 32},)
+
+
+def advised_value(problem: Finding, path: str) -> Any:
+    """Returns the value that the first advice about a setting has."""
+    return next(change[path] for change in problem.changes if path in change)
 
 
 @pytest.mark.parametrize("requests", [48, 64, 128])
-def test_the_advised_utilisation_is_the_largest_that_fits(requests: int) -> None:
+def test_the_advised_share_of_hbm_is_the_largest_that_fits(requests: int) -> None:
     config = engine(**DRAFTING, max_num_seqs=requests)
     problem = gemma_budget(config).problem
     assert problem is not None
-    advised = float(problem.change.removeprefix("set it to ").split()[0])
+    advised = advised_value(problem, "engine.gpu_memory_utilization")
     assert gemma_budget(config.model_copy(update={"gpu_memory_utilization": advised})).fits
     assert not gemma_budget(
         config.model_copy(update={"gpu_memory_utilization": round(advised + 0.01, 2)})
@@ -97,7 +103,7 @@ def test_the_advised_utilisation_is_the_largest_that_fits(requests: int) -> None
 
 @pytest.mark.parametrize("pages", [8711, 8300])
 def test_the_advised_number_of_pages_is_the_largest_that_fits(pages: int) -> None:
-    """Where the pages are told, another share of the memory changes nothing."""
+    """Where the pages are fixed, another share of the memory changes nothing."""
     config = engine(gpu_memory_utilization=1, num_gpu_blocks_override=pages)
     problem = gemma_budget(config).problem
     assert problem is not None
@@ -105,14 +111,16 @@ def test_the_advised_number_of_pages_is_the_largest_that_fits(pages: int) -> Non
     assert str(problem).startswith(
         f"engine.num_gpu_blocks_override is {pages:,}: weights and KV cache leave "
     )
-    advised = int(problem.change.removeprefix("set it to ").split()[0].replace(",", ""))
+    advised = advised_value(problem, "engine.num_gpu_blocks_override")
     assert gemma_budget(config.model_copy(update={"num_gpu_blocks_override": advised})).fits
     assert not gemma_budget(config.model_copy(update={"num_gpu_blocks_override": advised + 1})).fits
 
 
 def test_no_number_of_pages_is_advised_that_serves_no_request() -> None:
     config = engine(**DRAFTING, block_size=32, num_gpu_blocks_override=2000)
-    assert str(gemma_budget(config).problem).endswith("; take a larger slice, or lower max_num_seqs.")
+    problem = gemma_budget(config).problem
+    assert problem is not None
+    assert problem.changes == ({"engine.max_num_seqs": 64},)
 
 
 @pytest.mark.parametrize(
@@ -121,16 +129,22 @@ def test_no_number_of_pages_is_advised_that_serves_no_request() -> None:
         (
             "v6e-1", "gemma-4-26b-a4b-it", {"tensor_parallel_size": 1},
             r"gpu_memory_utilization is 0.9: the weights .* take 50.65 GiB of each chip, and that share of "
-            r"its HBM is 28.12 GiB; take a larger slice or a smaller model\.",
+            r"its HBM is 28.12 GiB; write `tpuserve:accelerator: v6e-4` and "
+            r"write `tensor_parallel_size: 4` under tpuserve:engine\.",
         ),
-        ("v6e-4", "gemma-4-26b-a4b-it", {"tensor_parallel_size": 8}, r"v6e-4 has 4 chips; set it to 4, or"),
+        (
+            "v6e-4", "gemma-4-26b-a4b-it", {"tensor_parallel_size": 8},
+            r"v6e-4 has 4; write `tensor_parallel_size: 4` .*, or write `tpuserve:accelerator: v6e-8`",
+        ),
         (
             "v6e-4", "gemma-4-26b-a4b-it", {"gpu_memory_utilization": 0.4},
-            r"take 15.29 GiB of each chip, and that share of its HBM is 12.50 GiB; set it above 0.49, or",
+            r"take 15.29 GiB of each chip, and that share of its HBM is 12.50 GiB; "
+            r"write `gpu_memory_utilization: 0.52`",
         ),
         (
             "v6e-4", "gemma-4-26b-a4b-it", {"num_gpu_blocks_override": 9000},
-            r"num_gpu_blocks_override is 9,000: .* room for 7,005 pages; set it to 7,005 or less",
+            r"num_gpu_blocks_override is 9,000: .* room for 7,005 pages; "
+            r"write `num_gpu_blocks_override: 7005`",
         ),
         (
             "local-v6e-4", "tiny-gemma4-moe", {"num_gpu_blocks_override": 90_000, "max_model_len": 1024},
@@ -139,7 +153,7 @@ def test_no_number_of_pages_is_advised_that_serves_no_request() -> None:
         (
             "v6e-4", "gemma-4-26b-a4b-it", {"gpu_memory_utilization": 0.5, "max_model_len": 131_072},
             r"max_model_len is 131,072: the KV cache holds \d+ pages of 256, one of them kept back, and a "
-            r"request of that length needs 512; set it to [\d,]+ or less",
+            r"request of that length needs 512; write `max_model_len: 5376`",
         ),
     ],
 )  # fmt: skip
@@ -153,10 +167,8 @@ def test_sentences(slice_name: str, model_name: str, fields: dict[str, object], 
 def test_the_longest_request_that_is_advised_fits() -> None:
     problem = gemma_budget(engine(gpu_memory_utilization=0.5, max_model_len=131_072)).problem
     assert problem is not None
-    longest = int(problem.change.split()[3].replace(",", ""))
-    assert gemma_budget(
-        engine(gpu_memory_utilization=0.5, max_model_len=longest, block_size=256)
-    ).pool.serves_one
+    longest = advised_value(problem, "engine.max_model_len")
+    assert gemma_budget(engine(gpu_memory_utilization=0.5, max_model_len=longest)).pool.serves_one
 
 
 def test_the_stand_in_has_no_programs_in_its_hbm() -> None:
@@ -175,7 +187,7 @@ def test_a_proof_replaces_what_was_scaled() -> None:
     heavier = proved(program("backbone", peak_bytes=9 * GIB))
     problem = budget(Candidate(V6E_4, GEMMA, engine(), heavier)).problem
     assert problem is not None
-    assert "lower max_num_batched_tokens" in problem.change
+    assert advised_value(problem, "engine.max_num_batched_tokens") == 2048
 
 
 def test_what_the_boot_holds_for_all_its_calls_counts() -> None:
@@ -184,7 +196,7 @@ def test_what_the_boot_holds_for_all_its_calls_counts() -> None:
     problem = budget(Candidate(V6E_4, GEMMA, engine(), proof)).problem
     assert problem is not None
     assert "12 calls of the boot at once, most for select_bonus_logits (21.00 GiB)" in problem.truth
-    assert "lower max_num_seqs" in problem.change
+    assert advised_value(problem, "engine.max_num_seqs") == 128
 
 
 @pytest.mark.parametrize(
