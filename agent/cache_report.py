@@ -5,7 +5,7 @@ library, Python 3.10.
 """
 
 import json
-from typing import Any
+from typing import Any, cast
 
 _BEGINNING = "compile cache: "
 
@@ -24,7 +24,7 @@ def last(log: str) -> dict[str, Any] | None:
     if not beginning:
         return None
     try:
-        counts, _ = json.JSONDecoder().raw_decode(rest)
+        counts: Any = json.JSONDecoder().raw_decode(rest)[0]
     except ValueError:
         return None
-    return counts if isinstance(counts, dict) else None
+    return cast(dict[str, Any], counts) if isinstance(counts, dict) else None

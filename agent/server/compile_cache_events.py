@@ -12,6 +12,9 @@
 Without this variable nothing is registered.
 """
 
+# pyright: basic
+# The libraries of the server's image are not installed for the type checker.
+
 import atexit
 import json
 import logging

@@ -9,6 +9,8 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from agent.server.request_fields import is_object
+
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 
@@ -84,14 +86,14 @@ def complete(path: str, status: int, body: bytes) -> bytes:
         content = json.loads(body)
     except ValueError:
         content = body.decode("utf-8", "replace").strip()
-    inner = content.get("error", content.get("detail")) if isinstance(content, dict) else content
-    message = inner.get("message") if isinstance(inner, dict) else inner
-    whole = isinstance(inner, dict) and isinstance(message, str) and message != ""
+    inner = content.get("error", content.get("detail")) if is_object(content) else content
+    message = inner.get("message") if is_object(inner) else inner
+    whole = is_object(inner) and isinstance(message, str) and message != ""
     if whole and not path.startswith("/v1/messages"):
         return body
     if not isinstance(message, str):
         message = json.dumps(message) if message else ""
-    field = inner.get("param") if isinstance(inner, dict) else None
+    field = inner.get("param") if is_object(inner) else None
     return error_json(path, status, message or NO_MESSAGE.format(status=status), field)
 
 

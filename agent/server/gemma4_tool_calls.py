@@ -8,6 +8,9 @@ A call is written `<|tool_call>call:NAME{key:VALUE,key:VALUE}<tool_call|>`; a te
 `<|"|>` tokens (vllm/parser/gemma4.py). The module imports vLLM only when it registers the parser.
 """
 
+# pyright: basic
+# The libraries of the server's image are not installed for the type checker.
+
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any

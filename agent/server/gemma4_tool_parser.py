@@ -1,5 +1,8 @@
 """vLLM 0.32's tool parser for Gemma 4 with a grammar (`agent.server.gemma4_tool_calls`); imports vLLM."""
 
+# pyright: basic
+# The libraries of the server's image are not installed for the type checker.
+
 from typing import Any
 
 from vllm.exceptions import VLLMValidationError  # pyright: ignore[reportMissingImports]

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agent.server.public_addresses import is_public
+from agent.server.request_fields import is_array, is_object
 from agent.server.request_rules import Refused
 
 VARIABLE = "TPUSERVE_ALLOWED_MEDIA_DOMAINS"
@@ -41,9 +42,9 @@ def _parts(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
     rest: list[Any] = [body.get(key) for key in ("messages", "input", "system")]
     while rest:
         node = rest.pop()
-        if isinstance(node, list):
+        if is_array(node):
             rest.extend(node)
-        elif isinstance(node, dict):
+        elif is_object(node):
             yield node
             rest.extend((node.get("content"), node.get("output")))
 
@@ -52,15 +53,15 @@ def _urls(part: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for key in URL_KEYS:
         value = part.get(key)
         if value is not None:
-            yield key, value.get("url") if isinstance(value, dict) else value
+            yield key, value.get("url") if is_object(value) else value
     source = part.get("source")
-    if isinstance(source, dict) and source.get("type") == "url":
+    if is_object(source) and source.get("type") == "url":
         yield "source", source.get("url")
 
 
 def _detail(part: dict[str, Any]) -> Any:
     image = part.get("image_url")
-    return image.get("detail") if isinstance(image, dict) else part.get("detail")
+    return image.get("detail") if is_object(image) else part.get("detail")
 
 
 def _https_host(url: str) -> str:
@@ -82,7 +83,7 @@ async def resolve(host: str) -> list[str]:
 
 async def refusal(body: Any, allowed: frozenset[str], resolver: Resolve = resolve) -> Refused | None:
     """Return the first medium of a request that must not be fetched or cannot be honored."""
-    if not isinstance(body, dict):
+    if not is_object(body):
         return None
     for part in _parts(body):
         if _detail(part) not in (None, "auto"):

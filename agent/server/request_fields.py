@@ -7,7 +7,7 @@ docs/what-clients-may-send.md read those tables. Facts: vllm-tpu 0.32.0 and tpu-
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 
 class By(enum.Enum):
@@ -36,6 +36,16 @@ class Field:
 
 
 Table = Mapping[str, Field]
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Return whether a decoded JSON value is an object."""
+    return isinstance(value, dict)
+
+
+def is_array(value: object) -> TypeGuard[list[Any]]:
+    """Return whether a decoded JSON value is an array."""
+    return isinstance(value, list)
 
 
 def sampler(text: str) -> Field:

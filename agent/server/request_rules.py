@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from agent.server.request_fields import By, Field, Table
+from agent.server.request_fields import By, Field, Table, is_array, is_object
 from agent.server.request_tables import TABLES
 
 CHAT = ("/v1/chat/completions", "/v1/chat/completions/batch")
@@ -69,7 +69,7 @@ def _logprobs_of_none(path: str, body: dict[str, Any]) -> str | None:
     if path in COMPLETIONS and _given(body, "logprobs") and not _positive_int(body["logprobs"]):
         return "This server gives 'logprobs' from 1 to 20; set it so, or leave the field out."
     included = body.get("include") if path in RESPONSES else None
-    wanted = isinstance(included, list) and "message.output_text.logprobs" in included
+    wanted = is_array(included) and "message.output_text.logprobs" in included
     if wanted and not _positive_int(body.get("top_logprobs")):
         return "This server includes log-probabilities only with 'top_logprobs' from 1 to 20; set it."
     return None
@@ -87,9 +87,9 @@ def _beam_search(path: str, body: dict[str, Any]) -> str | None:
 def _is_constrained(body: dict[str, Any]) -> bool:
     """Return whether a schema, grammar or choice constrains the whole answer."""
     text = body.get("text")
-    forms = [body.get("response_format"), text.get("format") if isinstance(text, dict) else None]
+    forms = [body.get("response_format"), text.get("format") if is_object(text) else None]
     return _given(body, "structured_outputs") or any(
-        isinstance(form, dict) and form.get("type") not in (None, "text") for form in forms
+        is_object(form) and form.get("type") not in (None, "text") for form in forms
     )
 
 
@@ -125,7 +125,7 @@ RULES: dict[str, Callable[[str, dict[str, Any]], str | None]] = {
 def refusal(path: str, body: object) -> Refused | None:
     """Return what this server cannot honor in the JSON `body` of a POST to `path`; None when it can."""
     table = TABLES.get(path)
-    if table is None or not isinstance(body, dict):
+    if table is None or not is_object(body):
         return None
     found = _check(table, body, "")
     if found is not None:
@@ -147,15 +147,15 @@ def _check(table: Table, body: dict[str, Any], above: str) -> Refused | None:
         if field.only is not None and not _accepted(field, value):
             return Refused(where, _cannot(where, field))
         if field.parts is not None:
-            for part in value if isinstance(value, list) else (value,):
-                found = _check(field.parts, part, f"{where}.") if isinstance(part, dict) else None
+            for part in value if is_array(value) else (value,):
+                found = _check(field.parts, part, f"{where}.") if is_object(part) else None
                 if found is not None:
                     return found
     return None
 
 
 def _accepted(field: Field, value: Any) -> bool:
-    if field.by is not By.NOBODY and isinstance(value, list):
+    if field.by is not By.NOBODY and is_array(value):
         return all(element in (field.only or ()) for element in value)
     return value in (field.only or ())
 

@@ -5,10 +5,10 @@
 
 import contextlib
 import json
-import urllib.error
 import urllib.request
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 from agent.vm import atomic_file
 from agent.vm.gcp_api import METADATA
@@ -25,8 +25,8 @@ def stage(name: str, state: str, seconds: float | None, reason: str | None) -> N
     """Records that a stage is running, done or failed. The boot is done when its last stage, `ready`, is."""
     status = json.loads(STATUS.read_text())
     entry = {"state": state, "seconds": seconds, "reason": reason}
-    before = {} if state == "running" else status["stages"].get(name, {})
-    status["stages"][name] = before | {key: value for key, value in entry.items() if value is not None}
+    earlier: dict[str, Any] = {} if state == "running" else status["stages"].get(name, {})
+    status["stages"][name] = earlier | {key: value for key, value in entry.items() if value is not None}
     if state == "failed":
         status["state"] = f"failed in {name}: {reason}"
     elif name == "ready" and state == "done":

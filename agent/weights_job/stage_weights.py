@@ -6,6 +6,9 @@ the program can be run again after any failure. An object appears only when all 
 digest is right: a server can never read half a file.
 """
 
+# pyright: basic
+# The libraries of the server's image are not installed for the type checker.
+
 import argparse
 import hashlib
 import sys
