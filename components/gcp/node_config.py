@@ -6,7 +6,7 @@ import pulumi
 from pulumi_gcp.container import NodePoolNodeConfigArgsDict
 
 
-def node_settings(email: pulumi.Input[str], labels: Mapping[str, str]) -> NodePoolNodeConfigArgsDict:
+def base_node_config(email: pulumi.Input[str], labels: Mapping[str, str]) -> NodePoolNodeConfigArgsDict:
     """Returns the node's account, the metadata server that hides it from pods, and verified boot.
 
     `labels` are set on the virtual machines and their disks, where the provider's default labels are not.

@@ -27,7 +27,7 @@ class ReservationName:
 
 @dataclass(frozen=True, kw_only=True)
 class Provisioning:
-    """How Google provides a node or a machine."""
+    """Provisioning of a node or a machine: its model, and the values that this model needs."""
 
     model: ProvisioningModel
     reservation: ReservationName | None = None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from components.gcp.node_config import node_settings
+from components.gcp.node_config import base_node_config
 
 MACHINE = "e2-standard-4"
 
@@ -39,7 +39,7 @@ class SystemPool(pulumi.ComponentResource):
             management={"auto_repair": True, "auto_upgrade": True},
             upgrade_settings={"strategy": "SURGE", "max_surge": 1, "max_unavailable": 0},
             node_config={
-                **node_settings(args.node_email, args.labels),
+                **base_node_config(args.node_email, args.labels),
                 "machine_type": MACHINE,
                 # The weights Job uses the server's image, which takes 20 GB unpacked.
                 "disk_type": "pd-balanced",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from components.gcp.node_config import node_settings
+from components.gcp.node_config import base_node_config
 from components.gcp.provisioning import Provisioning, node_config_fields
 
 DISK_GB = 200
@@ -76,7 +76,7 @@ class TpuPool(pulumi.ComponentResource):
                 None if flex_start else {"strategy": "SURGE", "max_surge": 0, "max_unavailable": 1}
             ),
             node_config={
-                **node_settings(args.node_email, args.labels),
+                **base_node_config(args.node_email, args.labels),
                 "machine_type": args.machine_type,
                 "disk_type": args.disk_type,
                 "disk_size_gb": DISK_GB,

@@ -1,1 +1,1 @@
-"""What the stacks on Google Cloud share: provider, foundation, checks, provisioning."""
+"""Modules that all stacks on Google Cloud share: provider, foundation, provisioning, stockouts."""
