@@ -97,7 +97,7 @@ def test_what_the_guard_lets_through_is_answered(bare: Server, path: str, fields
         (CHAT, {"repetition_penalty": 2.0}),
         (CHAT, {"bad_words": [" word"]}),
         (CHAT, {"guided_regex": "[a-c]{3}"}),
-        (COMPLETIONS, {"structured_outputs": {"choice": ["a b"]}, "min_tokens": 9}),
+        (COMPLETIONS, {"structured_outputs": {"choice": ["a b"]}, "min_tokens": 9, "max_tokens": 12}),
         (COMPLETIONS, {"spaces_between_special_tokens": False}),
         (RESPONSES, {"repetition_penalty": 2.0}),
         (RESPONSES, {"store": True}),
@@ -108,7 +108,7 @@ def test_without_the_guard_a_refused_field_has_no_effect(
     bare: Server, path: str, fields: dict[str, Any]
 ) -> None:
     """At temperature 0 the answer is the same with the field and without it, and vLLM says nothing."""
-    constraint = {name: value for name, value in fields.items() if name == "structured_outputs"}
+    constraint = {name: fields[name] for name in ("structured_outputs", "max_tokens") if name in fields}
     # The first request fills the prefix cache. An answer from the cache may differ from one without it in the
     # last bit of a logit, so both answers that are compared come from the cache.
     requests = (constraint, constraint, fields)
