@@ -25,7 +25,7 @@ SMALL: dict[str, Any] = {
     "limit_mm_per_prompt": {"image": 1},
 }
 BOOTS: dict[str, tuple[int, dict[str, Any]]] = {
-    # name: pretended HBM of a chip in MiB, the engine
+    # name: simulated HBM of a chip in MiB, the engine
     "doubling-fp8": (128, {**SMALL, "kv_cache_dtype": "fp8"}),
     "doubling-bf16": (128, SMALL),
     "text-256-tokens": (

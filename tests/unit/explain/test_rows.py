@@ -1,4 +1,4 @@
-"""What `python -m explain` prints: for people, side by side, for machines; and that its docs are current."""
+"""The output of `python -m explain`: tables, comparisons and JSON; and the commands in the documents."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What can be said about a proof before any library of the server is imported: bad input, and the files."""
+"""Parts of a proof that need no library of the server: bad input, and the work folder."""
 
 import json
 import shutil

@@ -103,7 +103,7 @@ def test_the_lookup_of_drafts_is_no_program() -> None:
     assert moved(of(engine(speculative=DRAFTING)), of(engine(speculative=lookup))) == ()
 
 
-def test_pinned_pages_hold_the_name_whatever_the_utilisation() -> None:
+def test_pinned_pages_hold_the_name_whatever_the_utilization() -> None:
     pinned = [engine(num_gpu_blocks_override=7000, gpu_memory_utilization=share) for share in (0.9, 0.92)]
     assert of(pinned[0]).digest == of(pinned[1]).digest
 

@@ -1,4 +1,4 @@
-"""What an engine's proof changes: the numbers, where they come from, and two findings."""
+"""Effects of a proof on an engine: the numbers, their sources, and two findings."""
 
 from config.selection import from_phase, from_stack
 from proof.report import UTILIZATIONS, budgets

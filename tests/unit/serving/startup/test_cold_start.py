@@ -52,13 +52,13 @@ def test_every_part_has_a_source() -> None:
 
 
 def test_the_image_is_the_slices_own() -> None:
-    """The stand-in's holds the libraries alone: nobody unpacks 19.5 GB for it."""
+    """The stand-in's image has only the libraries: 16 MB instead of 19.5 GB."""
     config = engine(max_model_len=1024, max_num_seqs=8, max_num_batched_tokens=512)
     real = parts(cold_start.estimate(Candidate(V6E_4, GEMMA, config)))["image"]
     assert (real.source, real.basis) == ("computed", "19.5 GB unpacked, 100 MB/s assumed")
     assert real.cold_seconds == host_resources.IMAGE_BYTES / 100e6 == 195
-    pretended = parts(cold_start.estimate(Candidate(STAND_IN, TINY, config)))["image"]
-    assert (pretended.source, pretended.basis) == (
+    stand_in = parts(cold_start.estimate(Candidate(STAND_IN, TINY, config)))["image"]
+    assert (stand_in.source, stand_in.basis) == (
         "assumed",
         "16 MB from an archive; the packages are mounted",
     )
@@ -94,11 +94,11 @@ def test_the_budget_outlasts_the_estimate(config: EngineConfig) -> None:
 
 @given(engines())
 def test_workers_never_slow_a_boot_and_backbones_do_not_share_them(config: EngineConfig) -> None:
-    alone = parts(cold_start.estimate(Candidate(V6E_4, GEMMA, config)))["compile"].cold_seconds
+    single = parts(cold_start.estimate(Candidate(V6E_4, GEMMA, config)))["compile"].cold_seconds
     helped = parts(
         cold_start.estimate(Candidate(V6E_4, GEMMA, config.model_copy(update={"num_precompile_workers": 8})))
     )["compile"].cold_seconds
-    assert helped < alone
+    assert helped < single
     smallest = 30 * 0.41 * len(token_buckets(config.max_num_batched_tokens, config.bucket_padding_gap or 0))
     assert helped > smallest
 
@@ -116,14 +116,14 @@ def test_more_buckets_take_longer(config: EngineConfig) -> None:
 def test_a_proof_gives_proportions_and_the_host_the_pace() -> None:
     """7 s of lowering and 16 s of compiling each, on the machine that wrote the proof."""
     one, two = proved(program("backbone")), proved(program("backbone"), program("sample"))
-    alone = parts(cold_start.estimate(Candidate(V6E_4, GEMMA, engine(), one)))["compile"]
+    single = parts(cold_start.estimate(Candidate(V6E_4, GEMMA, engine(), one)))["compile"]
     both = parts(cold_start.estimate(Candidate(V6E_4, GEMMA, engine(), two)))["compile"]
-    assert both.cold_seconds == pytest.approx(2 * alone.cold_seconds)
+    assert both.cold_seconds == pytest.approx(2 * single.cold_seconds)
     assert both.warm_seconds == pytest.approx(both.cold_seconds * 7 / 23)
     assert both.source == "compiled"
     shared = engine(num_precompile_workers=8)
     quicker = parts(cold_start.estimate(Candidate(V6E_4, GEMMA, shared, two)))["compile"]
-    assert quicker.cold_seconds == pytest.approx(alone.cold_seconds * 9 / 8)
+    assert quicker.cold_seconds == pytest.approx(single.cold_seconds * 9 / 8)
     slow = [each.model_copy(update={"lower_seconds": 70, "compile_seconds": 160}) for each in two.programs]
     slower = parts(cold_start.estimate(Candidate(V6E_4, GEMMA, engine(), proved(*slow))))["compile"]
     assert slower.cold_seconds == pytest.approx(both.cold_seconds)
