@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from config.provisioning import FlexStart, Pool, ProvisioningFallback
 from config.settings import Settings
 from config.targets import PLACEHOLDER_PROJECT, GkeTarget, TpuVmTarget
 from config.tpu_vm_checks import tpu_vm_problems
@@ -17,9 +16,6 @@ from serving.models.catalog import model
 
 DIGEST = re.compile(r"^[a-z0-9][a-z0-9._/-]*(:[\w.-]+)?@sha256:[0-9a-f]{64}$")
 PLACEHOLDER_DIGEST = "0" * 64
-
-# Where flex-start is documented for v6e (https://cloud.google.com/kubernetes-engine/docs/concepts/dws).
-FLEX_START_ZONES = ("asia-northeast1-b", "us-east5-a", "us-east5-b")
 
 
 def problems(settings: Settings, *, placeholders: bool) -> Iterator[str]:
@@ -40,17 +36,6 @@ def problems(settings: Settings, *, placeholders: bool) -> Iterator[str]:
             f"accelerator {slice_.name} is the CPU stand-in and does not exist on Google Cloud; set "
             "accelerator to v6e-4, or target.kind to local."
         )
-    elif target.zone not in slice_.zones:
-        yield (
-            f"target.zone is {target.zone}, which has no {slice_.name}: there are "
-            f"{', '.join(slice_.zones)}; choose one of them."
-        )
-    for rung in _options(target):
-        if isinstance(rung, FlexStart) and target.zone not in FLEX_START_ZONES:
-            yield (
-                f"target.capacity flex-start in {target.zone} is not offered: there are "
-                f"{', '.join(FLEX_START_ZONES)}; choose one of them or another way to buy."
-            )
     if spec.revision == "local":
         yield (
             f"model {spec.name} is made on the local machine and is in no repository; "
@@ -112,7 +97,3 @@ def _endpoint(settings: Settings, target: GkeTarget | TpuVmTarget, placeholders:
             f"target.endpoint.hostname is still the placeholder {target.endpoint.hostname}, which `preview` "
             "takes and `up` does not; set it to a name in your zone."
         )
-
-
-def _options(target: GkeTarget | TpuVmTarget) -> tuple[Pool, ...]:
-    return target.capacity.rungs if isinstance(target.capacity, ProvisioningFallback) else (target.capacity,)

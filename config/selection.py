@@ -11,10 +11,12 @@ from config.checks import problems, refuse
 from config.settings import Settings
 from config.stack_file import read, yaml_value
 from config.targets import FoundationTarget
+from config.zone_findings import zone_findings
 from serving.compilation import proofs
 from serving.compilation.candidate import Candidate
 from serving.engine.layers import Layers
 from serving.engine.phases import DEFAULT_PHASE, PHASES, SCENARIOS, engine_for, named_phase
+from serving.findings import Finding, findings
 from serving.hardware.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, accelerator
 from serving.models.catalog import MODELS, model
 from serving.startup.timeouts import DEFAULT_LONGEST_REQUEST_SECONDS
@@ -22,17 +24,26 @@ from serving.startup.timeouts import DEFAULT_LONGEST_REQUEST_SECONDS
 
 @dataclass(frozen=True)
 class Selection:
-    """A candidate without a proof, and the name that selected it; `image` where a stack names one."""
+    """A candidate without a proof, and the name that selected it.
+
+    A stack adds its `image`, and findings about settings outside the engine.
+    """
 
     name: str
     candidate: Candidate
     longest_request_seconds: int = DEFAULT_LONGEST_REQUEST_SECONDS
     image: str | None = None
+    stack_findings: tuple[Finding, ...] = ()
 
     @cached_property
     def proved(self) -> Candidate:
         """The candidate with its committed proof. Raises ValueError when the proof's file is broken."""
         return proofs.with_proof(self.candidate)
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """Findings about the proved candidate, errors first, then those about the stack's other settings."""
+        return (*findings(self.proved), *self.stack_findings)
 
 
 def candidate_of(settings: Settings) -> Candidate:
@@ -54,6 +65,7 @@ def from_settings(name: str, settings: Settings) -> Selection:
         name=name,
         candidate=candidate_of(settings),
         image=settings.image,
+        stack_findings=zone_findings(settings),
         longest_request_seconds=settings.longest_request_seconds,
     )
 

@@ -16,7 +16,8 @@ PLACEHOLDER_PROJECT = "my-project"
 # https://cloud.google.com/resource-manager/docs/creating-managing-projects
 Project = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$", examples=["my-project"])]
 Region = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+$", examples=["us-east5"])]
-Zone = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+-[a-z]$", examples=["us-east5-b"])]
+# A letter, or for an AI zone `ai`, a number and a letter: https://cloud.google.com/compute/docs/regions-zones
+Zone = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+-([a-z]|ai\d+[a-z])$", examples=["us-east5-b"])]
 
 
 class LocalTarget(StrictModel):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from config.settings import Settings
 from config.targets import TpuVmTarget
 from serving.hardware.accelerators import Accelerator
+from serving.hardware.zones import region_of
 
 
 def tpu_vm_problems(settings: Settings, target: TpuVmTarget, accelerator: Accelerator) -> Iterator[str]:
@@ -39,15 +40,13 @@ def tpu_vm_problems(settings: Settings, target: TpuVmTarget, accelerator: Accele
 
 def _regional(target: TpuVmTarget, accelerator: Accelerator) -> Iterator[str]:
     """Yields one sentence for each setting that a group over several zones cannot have."""
-    near = [
-        zone for zone in accelerator.zones if zone != target.zone and zone.startswith(f"{target.region}-")
-    ]
+    near = [zone for zone in accelerator.zones if zone != target.zone and region_of(zone) == target.region]
     for zone in target.other_zones:
-        if zone not in near:
-            offered = f"there are {', '.join(near)}" if near else "there is none"
+        if zone == target.zone or region_of(zone) != target.region:
+            listed = f"of it, {' and '.join(near)} is listed" if near else "none of it is listed"
             yield (
-                f"target.other_zones has {zone}, which is no other zone of {target.region} with "
-                f"{accelerator.name}: {offered}; leave {zone} out."
+                f"target.other_zones has {zone}, which is no other zone of {target.region}: {listed} for "
+                f"{accelerator.name}; leave {zone} out."
             )
     if target.keep_data:
         yield (

@@ -19,7 +19,7 @@ from typing import get_args
 from config.selection import Selection, add_options, from_options
 from explain import boot_log, boot_log_check, compose_files, rows, text
 from serving.engine.phases import PHASES, SCENARIOS
-from serving.findings import findings, refuse_errors
+from serving.findings import refuse_errors
 from serving.hardware.accelerators import ACCELERATORS
 from serving.hardware.prices import Provisioning
 from serving.messages.finding import Finding
@@ -97,7 +97,7 @@ def _bootlog(options: argparse.Namespace) -> int:
 
 def _explain(options: argparse.Namespace) -> int:
     subjects = from_options(options, Path.cwd())
-    found = [findings(subject.proved) for subject in subjects]
+    found = [subject.findings for subject in subjects]
     print(_shown(subjects, found, options))
     code = 0
     for each in found:

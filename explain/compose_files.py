@@ -6,7 +6,7 @@ from pathlib import Path
 from config.selection import from_settings, serving_settings
 from config.stack_file import PREFIX
 from serving.deploy import compose, release
-from serving.findings import findings, refuse_errors
+from serving.findings import refuse_errors
 from serving.startup import cold_start
 from serving.startup.timeouts import lifecycle
 
@@ -28,7 +28,7 @@ def files(stack: str, folder: Path) -> Mapping[str, str]:
             f"stack {stack!r} names no image; set {PREFIX}image to one with its digest, such as "
             f"vllm/vllm-tpu:v0.32.0@sha256:…"
         )
-    refuse_errors(findings(selection.proved))
+    refuse_errors(selection.findings)
     life = lifecycle(
         cold_start.estimate(selection.proved),
         selection.longest_request_seconds,

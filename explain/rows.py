@@ -13,7 +13,6 @@ from pydantic import BaseModel
 from config.selection import Selection
 from serving.compilation.fingerprint import fingerprint
 from serving.deploy import container_layout
-from serving.findings import findings
 from serving.findings.memory import TYPICAL_TOKENS
 from serving.hardware import prices
 from serving.hardware.prices import Provisioning
@@ -211,7 +210,7 @@ def document(selection: Selection, region: str, provisioning: Provisioning, toda
         **sections,
         "argv": list(command(selection)),
         "environment": selection.candidate.engine.environment(),
-        "findings": [{**vars(finding), "sentence": str(finding)} for finding in findings(selection.proved)],
+        "findings": [{**vars(finding), "sentence": str(finding)} for finding in selection.findings],
     }
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from agent import bundle
 from config.selection import candidate_of
 from config.settings import Settings
+from config.zone_findings import zone_findings
 from serving import findings
 from serving.compilation import fingerprint, proofs
 from serving.compilation.candidate import Candidate
@@ -43,7 +44,7 @@ def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
     `node_wait_seconds` are the seconds that a rollout also waits until Google has capacity.
     """
     candidate = proofs.with_proof(candidate_of(settings))
-    engine_findings = findings.findings(candidate)
+    engine_findings = (*findings.findings(candidate), *zone_findings(settings))
     findings.refuse_errors(engine_findings)
     cold_start = estimate(candidate)
     timeouts = lifecycle(cold_start, settings.longest_request_seconds, node_wait_seconds)

@@ -13,7 +13,7 @@ def host_memory(candidate: Candidate) -> Iterator[Finding]:
 
     serving/hardware/host_resources.py has the assumptions; a pod asks for exactly that memory.
     """
-    problem = host_problem(candidate, file_cache=False)
+    problem = host_problem(candidate)
     if problem is not None:
         yield problem
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from serving.hardware.zones import V6E_ZONES
 from serving.messages.suggest import unknown
 from serving.messages.units import GIB, MIB
 
@@ -20,17 +21,6 @@ STAND_IN = "local-v6e-4"
 # `bytes_limit` that the runtime reports in a v6e boot log, and the limit that libtpu 0.0.48's own
 # compiler enforces ("exceeds available HBM (31.24G)").
 V6E_USABLE_HBM_BYTES = int(31.24 * GIB)
-
-# Zones of GKE and Compute Engine that offer v6e (cloud.google.com/tpu/docs/types-zones), without the
-# single-tenant ones.
-V6E_ZONES = (
-    "us-central1-b",
-    "us-east1-d",
-    "us-east5-a",
-    "us-east5-b",
-    "europe-west4-a",
-    "asia-northeast1-b",
-)
 
 # v6e machines take no Persistent Disk (cloud.google.com/tpu/docs/setup-persistent-disk).
 V6E_DISK_TYPES = ("hyperdisk-balanced", "hyperdisk-ml")
@@ -90,7 +80,7 @@ def _v6e(
         machine_type=machine_type,
         tpu_type=name,
         runtime_version="v2-alpha-tpuv6e",
-        zones=V6E_ZONES,
+        zones=V6E_ZONES.zones,
         disk_types=V6E_DISK_TYPES,
         hbm_bytes_per_second=1638 * GB,
         bf16_flops=918 * 10**12,

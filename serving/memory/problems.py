@@ -3,7 +3,7 @@
 from serving.compilation.candidate import Candidate
 from serving.engine.layers import Change
 from serving.hardware.accelerators import ACCELERATORS
-from serving.hardware.host_resources import needs
+from serving.hardware.host_resources import server_bytes
 from serving.memory import changes
 from serving.memory.terms import Memory
 from serving.messages.finding import Finding
@@ -115,21 +115,11 @@ def _error(candidate: Candidate, code: str, field: str, truth: str, possible: li
     return candidate.finding("error", code, field, truth, *fitting, otherwise=otherwise)
 
 
-def host_problem(candidate: Candidate, *, file_cache: bool) -> Finding | None:
-    """Returns why the host's memory is too small; None when it is enough, or when no source states it.
-
-    With `file_cache`, storage is read through a cache of the weights in the host's memory.
-    """
+def host_problem(candidate: Candidate) -> Finding | None:
+    """Returns why the host's memory is too small; None when it is enough, or when no source states it."""
     available = candidate.accelerator.host_memory_bytes
-    if available is None:
-        return None
-
-    def needed(weight_bytes: int) -> int:
-        sizes = needs(weight_bytes)
-        return sizes.server_bytes + (sizes.file_cache_bytes if file_cache else 0)
-
-    total = needed(candidate.model.weight_bytes)
-    if total <= available:
+    total = server_bytes(candidate.model.weight_bytes)
+    if available is None or total <= available:
         return None
     slices: list[Change] = [
         {"accelerator": row.name, changes.TENSOR_PARALLEL: row.chips}
@@ -139,9 +129,9 @@ def host_problem(candidate: Candidate, *, file_cache: bool) -> Finding | None:
     models: list[Change] = [
         {"model": row.name}
         for row in sorted(MODELS.values(), key=lambda row: -row.weight_bytes)
-        if needed(row.weight_bytes) <= available
+        if server_bytes(row.weight_bytes) <= available
     ]
-    fitting = [each for kind in (slices, models) for each in kind if changes.fits(candidate.after(each))]
+    fitting = [change for change in (*slices, *models) if changes.fits(candidate.after(change))][:1]
     size, machine = candidate.model.weight_bytes / 1e9, candidate.accelerator.name
     return Finding(
         severity="error",
@@ -150,6 +140,6 @@ def host_problem(candidate: Candidate, *, file_cache: bool) -> Finding | None:
         asked=f"{candidate.model.name} is served on {machine}",
         truth=f"loading its {size:.1f} GB of weights takes {total / 1e9:.0f} GB of host memory, and the "
         f"machine has {available / 1e9:.0f} GB",
-        change=candidate.layers.advice(fitting[:1], "" if fitting else NOTHING_FITS),
-        changes=tuple(fitting[:1]),
+        change=candidate.layers.advice(fitting, "" if fitting else NOTHING_FITS),
+        changes=tuple(fitting),
     )

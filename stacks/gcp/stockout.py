@@ -7,10 +7,10 @@ from typing import get_args
 import pulumi
 
 from components.gcp.provisioning import ProvisioningModel
-from config.checks import FLEX_START_ZONES
 from config.provisioning import Pool
 from config.targets import GkeTarget, TpuVmTarget
 from serving.hardware.accelerators import Accelerator
+from serving.hardware.zones import FLEX_START_ZONES
 
 STOCKOUT_TEXTS = (
     "STOCKOUT",
@@ -60,10 +60,10 @@ def sentence(target: GkeTarget | TpuVmTarget, accelerator: Accelerator, capacity
         for zone in accelerator.zones
         if zone not in tried
         and zone.startswith(f"{target.region}-")
-        and (capacity.kind != "flex-start" or zone in FLEX_START_ZONES)
+        and (capacity.kind != "flex-start" or zone in FLEX_START_ZONES.zones)
     ]
     cloud_tpu = isinstance(target, TpuVmTarget) and target.api == "cloud-tpu"
-    has_flex_start = tried == (target.zone,) and target.zone in FLEX_START_ZONES
+    has_flex_start = tried == (target.zone,) and target.zone in FLEX_START_ZONES.zones
     models = [
         model
         for model in (CLOUD_TPU_MODELS if cloud_tpu else MODELS)

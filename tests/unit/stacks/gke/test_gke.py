@@ -94,18 +94,6 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
 
 IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     (target(project="my-project"), "target.project is still the placeholder my-project"),
-    (target(zone="us-east5-z"), "target.zone is us-east5-z, which has no v6e-4: there are us-central1-b"),
-    (
-        {**target(zone="europe-west4-a", capacity={"kind": "flex-start"})},
-        "target.capacity flex-start in europe-west4-a is not offered",
-    ),
-    (
-        target(
-            zone="europe-west4-a",
-            capacity={"kind": "compute-class", "rungs": [{"kind": "spot"}, {"kind": "flex-start"}]},
-        ),
-        "target.capacity flex-start in europe-west4-a is not offered",
-    ),
     ({**GOOD, "accelerator": "local-v6e-4"}, "accelerator local-v6e-4 is the CPU stand-in"),
     ({**GOOD, "image": None}, "image is not set and has no default on gke"),
     (
