@@ -82,7 +82,7 @@ def _all_real(tiers: Sequence[Tier], only: str | None) -> list[Result]:
 
 
 def _has_room() -> bool:
-    """Whether two tiers fit side by side: a server takes 5 GB, a boot's server as much, and one core each."""
+    """Returns whether two tiers fit side by side: the servers of two tiers take 5 GB and one core each."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return memory >= 20 and (os.cpu_count() or 1) >= 2
 

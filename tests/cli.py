@@ -1,4 +1,4 @@
-"""How tests run command-line programs: no terminal, no input, both outputs as one text."""
+"""Command-line programs in tests: no terminal, no input, both outputs as one text."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ SECONDS = 900
 """Bounds a failure; a busy machine takes its time."""
 
 SOMEBODYS_OWN = ("PULUMI_", "GOOGLE_", "CLOUDSDK_", "KUBECONFIG")
-"""How variables begin that lead a CLI to stacks, credentials and clusters which are not the tests'."""
+"""Prefixes of variables that would lead a CLI to stacks, credentials and clusters of the user."""
 
 
 def run(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""What the tiers of one run came to: the table at the end, and the seconds of each test file."""
+"""Results of one run: the table at the end, and the seconds of each test file."""
 
 import os
 from collections.abc import Sequence

@@ -37,12 +37,12 @@ class Tier:
 
     @property
     def folder(self) -> str:
-        """Where its tests are, relative to the repository."""
+        """Returns the folder of its tests, relative to the repository."""
         return f"tests/{self.name}"
 
     @property
     def fast(self) -> bool:
-        """Whether `make check` runs it."""
+        """Returns whether `make check` runs it."""
         return self.prepare is None
 
 

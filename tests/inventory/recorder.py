@@ -72,7 +72,7 @@ class _Recorder(MockMonitor):
 
 @dataclass
 class Inventory:
-    """What one stack declares: `resources` by "type::name", and the stack's `outputs`."""
+    """Plan of one stack: `resources` by "type::name", and the stack's `outputs`."""
 
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)

@@ -102,7 +102,7 @@ def differences(old: Leaves, new: Leaves) -> Iterator[str]:
 
 
 def steps() -> Iterator[tuple[str, list[str]]]:
-    """What differs, and what in the plan follows from it. Ends with a check that nothing is left."""
+    """Yields each difference and the parts of the plan that follow from it, then checks that none is left."""
     settings, goal = configuration("staging"), configuration("prod")
     before = named("staging", plan_of("staging", settings))
     now = named("prod", plan_of("prod", settings))

@@ -150,7 +150,7 @@ def test_a_machine_that_never_answers_fails_the_up_and_is_left_for_a_repair(
         deployed.good("refresh", "--yes", "--skip-preview")
     name = deployed.state()[GROUP]["inputs"]["name"]
     assert not stable(deployed)
-    deployed.console.mend(f"instanceGroupManagers/{name}")
+    deployed.console.repair(f"instanceGroupManagers/{name}")
     deployed.good("refresh", "--yes", "--skip-preview")
     assert stable(deployed)
     assert recreated(deployed, name) == [0]

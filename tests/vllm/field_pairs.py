@@ -57,7 +57,7 @@ def old_tag(*begins: str) -> dict[str, Any]:
 
 
 SPOKEN = old_tag(" word", " five")
-"""What the tiny model says first in a chat and in a completion."""
+"""First words of the tiny model in a chat and in a completion."""
 NOT_SPECIAL = [*range(24, 600)]
 """Tokens of the tiny model: all bytes, characters and words."""
 THOUGHT = {

@@ -83,7 +83,7 @@ sdk = {
 completions = completion.CompletionRequest(prompt="Hello", echo=True, logprobs=1)
 both = ({"prompt_logprobs": 0}, {"echo": True})
 chats = [chat.ChatCompletionRequest(messages=[], **field) for field in both]
-told = {
+answer = {
     "prompt_logprobs": [
         request.to_sampling_params(3, {}).prompt_logprobs for request in (*chats, completions)
     ],
@@ -91,4 +91,4 @@ told = {
     "parts": parts,
     "sdk": {path: sorted(typing.get_type_hints(params)) for path, params in sdk.items()},
 }
-print(json.dumps(told), file=sys.__stdout__)
+print(json.dumps(answer), file=sys.__stdout__)

@@ -119,7 +119,7 @@ def test_without_the_guard_a_refused_field_has_no_effect(
 
 
 def _text(answer: dict[str, Any]) -> str:
-    """What the model said, whatever the protocol."""
+    """Returns the model's text, whatever the protocol."""
     if "output" in answer:
         return answer["output"][0]["content"][0]["text"]
     choice = answer["choices"][0]

@@ -142,7 +142,7 @@ def picture(foundation: Condensed, serving: Condensed) -> str:
     google = {name: box for name, box in serving.boxes.items() if not box.in_kubernetes}
     inside = {name: box for name, box in serving.boxes.items() if box.in_kubernetes}
     google.pop(REFERENCE)
-    bridge = {REFERENCE: Box("StackReference: what a foundation tells")}
+    bridge = {REFERENCE: Box("StackReference: outputs of a foundation")}
     boundary = 'style=dashed; color="{}"; penwidth=1.6; margin=14; labeljust=l;'
     edges = [
         *(f'"f.{one}" -> "f.{other}";' for one, other in sorted(foundation.edges)),

@@ -83,11 +83,11 @@ class Console:
         with store.project(self.project, self.state) as memory:
             groups.preempt(memory["objects"][identity])
 
-    def mend(self, end: str) -> None:
+    def repair(self, end: str) -> None:
         """Fix the machines of a group by hand; their servers answer from now on."""
         identity = self.find(end)["id"]
         with store.project(self.project, self.state) as memory:
-            groups.mend(memory["objects"][identity])
+            groups.repair(memory["objects"][identity])
 
     def scale(self, end: str, nodes: int) -> None:
         """Resize a node pool to `nodes` in each zone, as the cluster autoscaler does."""

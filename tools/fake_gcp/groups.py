@@ -74,7 +74,7 @@ def preempt(entry: dict[str, Any]) -> None:
     _tell(entry)
 
 
-def mend(entry: dict[str, Any]) -> None:
+def repair(entry: dict[str, Any]) -> None:
     """Fix by hand, on the machines, what kept the servers from answering."""
     for item in entry["instances"]:
         item["healthy"] = True

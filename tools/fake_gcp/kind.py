@@ -1,4 +1,4 @@
-"""What the stand-in knows of one resource type, beyond the SDK, the documents and the provider's table."""
+"""Facts about one resource type beyond the SDK, the documents and the provider's table."""
 
 import functools
 import importlib

@@ -13,7 +13,7 @@ CHAT = "/v1/chat/completions"
 
 
 class Inner:
-    """Records what reached it; answers as told."""
+    """Records each request and answers as the test has set it."""
 
     status = 200
     chunks: tuple[bytes, ...] = (b"answered",)

@@ -28,7 +28,7 @@ def run(folder: Path, program: str) -> str:
 
 
 def test_python_finds_the_plugin_and_the_middleware_in_the_mounted_folder(tmp_path: Path) -> None:
-    """Without site-packages: what is carried needs the standard library alone."""
+    """Runs without site-packages: the carried files need only the standard library."""
     program = (
         "from importlib.metadata import entry_points\n"
         "found = sorted(entry_points(group='vllm.general_plugins'), key=lambda point: point.name)\n"

@@ -57,7 +57,7 @@ def resources(stack: str, plan: Plan) -> list[Resource]:
 
 
 def violations(name: str, stack: str, plan: Plan) -> list[str]:
-    """What the rule `name` finds in a plan."""
+    """Returns the violations of rule `name` in a plan."""
     seen = resources(stack, plan)
     for rule in RULES:
         if rule.name == name:
@@ -145,7 +145,7 @@ def test_what_is_not_known_yet_is_not_judged(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", [rule.name for rule in STACK_RULES])
 def test_a_stack_without_its_cluster_is_not_judged(rule: str) -> None:
-    """What the engine shows of Kubernetes resources before there is a cluster: names."""
+    """Before there is a cluster, the engine shows only the names of Kubernetes resources."""
     plan = {
         key: {**entry, "inputs": {}} if key.startswith("kubernetes:") else entry
         for key, entry in GOLDEN["prod"]["resources"].items()

@@ -47,7 +47,7 @@ def test_a_claim_has_a_verdict_a_reason_and_evidence(row: list[str]) -> None:
     assert why.endswith(".") or (verdict == "kept" and why == "-")
 
 
-def test_every_verdict_is_used_and_no_claim_is_told_twice() -> None:
+def test_every_verdict_is_used_and_no_claim_stands_twice() -> None:
     rows = claims()
     assert {row[1] for row in rows} == {"kept", "corrected", "refused"}
     assert len({row[0] for row in rows}) == len(rows) >= 65

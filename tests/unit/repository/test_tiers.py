@@ -1,4 +1,4 @@
-"""What `make test TIER=…` and `ONLY=…` run, and the sentence when it can be nothing."""
+"""Tests that `make test TIER=…` and `ONLY=…` run, and the sentence when there are none."""
 
 import shutil
 import subprocess

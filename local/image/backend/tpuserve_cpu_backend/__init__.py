@@ -50,7 +50,7 @@ def activate() -> None:
         return
     check_versions()
     describe_chip()
-    pretend_hbm(hbm_bytes())
+    limit_hbm(hbm_bytes())
     keep_device_order()
     drop_tpu_compiler_options()
     replace_kernels()
@@ -81,7 +81,7 @@ def describe_chip() -> None:
     tpu_info.registry["cpu"] = lambda: tpu_info._get_tpu_info_impl(tpu_info.ChipVersion.TPU_V5E, 1)
 
 
-def pretend_hbm(limit: int) -> None:
+def limit_hbm(limit: int) -> None:
     """Replaces: `tpu_inference.utils.get_device_hbm_limit`, which raises for devices that are not TPUs.
 
     Why: CPU devices report no memory statistics, so the library sums its live arrays against this limit; the

@@ -43,7 +43,7 @@ def test_every_number_is_in_the_file_and_the_file_is_whole(events: CacheEvents, 
     assert [file.name for file in tmp_path.iterdir()] == ["events.json"]
 
 
-def test_what_compiles_after_the_warm_up_is_told_apart(
+def test_what_compiles_after_the_warm_up_is_counted_apart(
     events: CacheEvents, caplog: pytest.LogCaptureFixture
 ) -> None:
     for event in (REQUEST, MISS, REQUEST, HIT):
@@ -67,7 +67,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 @pytest.fixture
 def printed() -> Iterator[io.StringIO]:
-    """What vLLM's log prints, once it is set up as vLLM does; its logger is as before after the test."""
+    """Yields the lines of vLLM's log, set up as vLLM does it, and restores the logger after the test."""
     vllm = logging.getLogger("vllm")
     level, handlers, propagate = vllm.level, vllm.handlers.copy(), vllm.propagate
     yield io.StringIO()

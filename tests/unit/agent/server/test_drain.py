@@ -109,7 +109,7 @@ def test_health_fails_while_the_drain_file_exists_and_requests_go_on(
 
 
 @pytest.mark.parametrize(
-    ("last", "stopping", "told"),
+    ("last", "stopping", "explained"),
     [
         (b'data: {"choices": []}\n\n', True, True),
         (b'data: {"choices": []}\n\n', False, False),
@@ -119,7 +119,7 @@ def test_health_fails_while_the_drain_file_exists_and_requests_go_on(
     ],
 )
 def test_a_stream_that_a_stopping_server_breaks_off_ends_with_an_error(
-    key_file: Path, last: bytes, stopping: bool, told: bool
+    key_file: Path, last: bytes, stopping: bool, explained: bool
 ) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
@@ -130,4 +130,4 @@ def test_a_stream_that_a_stopping_server_breaks_off_ends_with_an_error(
 
     guard = Guard(app)
     answer = ask(guard, "POST", CHAT, body={"stream": True})
-    assert answer.content.startswith(last) and ("shut down before" in answer.text) == told
+    assert answer.content.startswith(last) and ("shut down before" in answer.text) == explained

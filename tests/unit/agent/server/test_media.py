@@ -1,4 +1,4 @@
-"""What a request may ask the server to fetch."""
+"""Media that a request may ask the server to fetch."""
 
 import asyncio
 import ipaddress

@@ -12,7 +12,7 @@ from tools.support.errors import Refusal
 
 @pytest.fixture
 def cgroups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A pretended hierarchy with processes at its top, of which 99 ends; it delegates when they are gone."""
+    """A fake hierarchy with processes at its top, of which 99 ends; it delegates when they are gone."""
     (tmp_path / "cgroup.controllers").write_text("cpuset cpu io memory hugetlb pids\n")
     (tmp_path / "cgroup.subtree_control").write_text("")
     (tmp_path / "cgroup.procs").write_text("1\n70\n99\n")

@@ -28,7 +28,7 @@ def contents() -> dict[str, bytes]:
 
 
 def changed(damage: Callable[[], object]) -> set[str]:
-    """Names of the files that a second `ensure` makes anew after `damage`."""
+    """Returns the names of the files that a second `ensure` replaces after `damage`."""
     pki.ensure()
     before = contents()
     damage()
@@ -46,7 +46,7 @@ EVERY_LEAF = {name for leaf in pki.LEAVES for name in pair(leaf.name)}
 
 
 def halve(file: Path) -> None:
-    """What an interrupted copy leaves."""
+    """Leaves a file as an interrupted copy does."""
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
 
@@ -128,7 +128,7 @@ def test_certificates_say_who_and_for_what() -> None:
         assert isinstance(found.public_key(), ec.EllipticCurvePublicKey)
 
 
-def test_all_files_are_roots_alone() -> None:
+def test_only_root_reads_the_files() -> None:
     pki.ensure()
     kubeconfigs.ensure(has_state=False)
     files = [*constants.pki().iterdir(), paths.kubeconfig()]

@@ -71,7 +71,7 @@ def test_a_fit_machine_passes() -> None:
 
 
 @pytest.mark.parametrize(("lack", "sentence"), MACHINES, ids=[row[0].__name__ for row in MACHINES])
-def test_an_unfit_machine_is_told_what_it_lacks(
+def test_an_unfit_machine_gets_a_sentence(
     monkeypatch: Patch, lack: Callable[[Patch], None], sentence: str
 ) -> None:
     lack(monkeypatch)

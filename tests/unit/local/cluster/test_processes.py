@@ -1,4 +1,4 @@
-"""Daemons are recognised by what they carry, so nothing that is noted elsewhere can be stale."""
+"""Daemons are recognized by a mark in their environment, so no note about them can be stale."""
 
 import os
 import signal

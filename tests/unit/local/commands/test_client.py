@@ -1,4 +1,4 @@
-"""What a client of the local server says when an answer does not come, or not whole."""
+"""Messages of the local server's client when an answer is missing or cut off."""
 
 import contextlib
 import json

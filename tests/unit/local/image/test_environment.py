@@ -146,8 +146,8 @@ def test_another_python_is_refused(found: tuple[int, ...], monkeypatch: pytest.M
 
 
 def test_a_shared_library_that_is_nowhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = {"Py_ENABLE_SHARED": 1, "INSTSONAME": "libpython-absent.so", "LIBDIR": "/absent"}
-    monkeypatch.setattr(portable_python.sysconfig, "get_config_var", told.get)
+    answers = {"Py_ENABLE_SHARED": 1, "INSTSONAME": "libpython-absent.so", "LIBDIR": "/absent"}
+    monkeypatch.setattr(portable_python.sysconfig, "get_config_var", answers.get)
     with pytest.raises(Refusal, match=r"linked with libpython-absent\.so, which is in none of"):
         portable_python.shared_library()
 
@@ -157,14 +157,14 @@ def test_the_copied_interpreter_runs_from_any_folder(tmp_path: Path) -> None:
     portable_python.copy(tmp_path / "made")
     moved = (tmp_path / "made").rename(tmp_path / "moved")
     program = "import json, sqlite3, ssl, sys; print(sys.prefix, json.__file__)"
-    told = subprocess.run(
+    answers = subprocess.run(
         [moved / "bin" / "python3", "-I", "-c", program],
         capture_output=True,
         text=True,
         check=True,
         env={"LD_LIBRARY_PATH": str(moved / "lib")},
     ).stdout.split()
-    assert told == [str(moved), str(moved / "lib/python3.12/json/__init__.py")]
+    assert answers == [str(moved), str(moved / "lib/python3.12/json/__init__.py")]
     assert [*(moved / "lib/python3.12/site-packages").iterdir()] == []
     assert os.path.commonpath([sys.base_prefix, moved]) != sys.base_prefix
     command = portable_python.relink_command(moved)

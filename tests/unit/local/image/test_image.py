@@ -74,13 +74,13 @@ def test_the_archive_names_the_image_and_its_user_and_environment(
     with tarfile.open(archive) as tar:
         blobs = [tar.extractfile(member) for member in tar.getmembers() if "blobs" in member.name]
         documents = [blob.read() for blob in blobs if blob is not None]
-    [told] = [json.loads(text)["config"] for text in documents if b'"diff_ids"' in text]
-    assert told["User"] == f"{container_layout.USER}:{container_layout.USER}"
-    assert f"TPUSERVE_CPU_HBM_BYTES={constants.HBM_BYTES}" in told["Env"]
+    [image_config] = [json.loads(text)["config"] for text in documents if b'"diff_ids"' in text]
+    assert image_config["User"] == f"{container_layout.USER}:{container_layout.USER}"
+    assert f"TPUSERVE_CPU_HBM_BYTES={constants.HBM_BYTES}" in image_config["Env"]
 
 
 def test_the_image_brings_nothing_that_only_the_workload_can_bring_elsewhere() -> None:
-    """Google's image names no user of ours and no place to write: what it lacks must not be here either."""
+    """Google's image has neither our user nor a writable folder, so the local image must not have them."""
     assert str(container_layout.USER) not in module.FILES["etc/passwd"]
     brought = {"HOME", "USER"} | {
         name for name in module.ENVIRONMENT if name.startswith(("VLLM", "HF", "XDG"))

@@ -45,7 +45,7 @@ def test_the_formula_beside_every_proof_of_the_26b(file: Path) -> None:
     """Within 3 % of all code, and 0.08 GiB of what is left."""
     phase, _, scenario = Proof.model_validate_json(file.read_bytes()).name.partition("+")
     if phase not in PHASES or PHASES[phase].model != GEMMA.name:
-        # A stack's own, or E4B, where a finding tells how far they are apart.
+        # Pages that a stack fixes, or E4B, where a finding says how far they are apart.
         return
     selection = from_phase(phase, phase=phase, scenario=scenario or None)
     computed, compiled = (budget(candidate) for candidate in (selection.candidate, selection.proved))
@@ -103,7 +103,7 @@ def test_the_advised_share_of_hbm_is_the_largest_that_fits(requests: int) -> Non
 
 @pytest.mark.parametrize("pages", [8711, 8300])
 def test_the_advised_number_of_pages_is_the_largest_that_fits(pages: int) -> None:
-    """Where the pages are fixed, another share of the memory changes nothing."""
+    """Another share of the memory changes nothing when the pages are fixed."""
     config = engine(gpu_memory_utilization=1, num_gpu_blocks_override=pages)
     problem = gemma_budget(config).problem
     assert problem is not None

@@ -58,6 +58,6 @@ ERRORS = [
 ]
 
 
-@pytest.mark.parametrize(("error", "told"), ERRORS, ids=[row[0][:40] for row in ERRORS])
-def test_only_missing_capacity_is_a_stockout(error: str, told: bool) -> None:
-    assert stockout.is_stockout([error]) is told
+@pytest.mark.parametrize(("error", "is_stockout"), ERRORS, ids=[row[0][:40] for row in ERRORS])
+def test_only_missing_capacity_is_a_stockout(error: str, is_stockout: bool) -> None:
+    assert stockout.is_stockout([error]) is is_stockout

@@ -189,7 +189,7 @@ WAYS: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("way", "fields"), WAYS, ids=[way["kind"] for way, _ in WAYS])
-def test_each_way_to_buy_has_its_fields_alone(way: dict[str, Any], fields: dict[str, Any]) -> None:
+def test_each_provisioning_model_has_only_its_fields(way: dict[str, Any], fields: dict[str, Any]) -> None:
     capacity = gke(target(capacity=way))[1].capacity
     assert capacity.kind != "compute-class"
     assert node_config_fields(provisioning(capacity)) == fields

@@ -1,4 +1,4 @@
-"""What a stack of TPU VMs refuses, what it tells about a stop, and the texts that make a machine boot."""
+"""Refusals of a stack of TPU VMs, its output about a stop, and the texts that make a machine boot."""
 
 import re
 import subprocess
@@ -126,7 +126,7 @@ def test_a_boot_longer_than_google_waits_is_refused() -> None:
     ("longest", "leave", "window", "end"),
     [(300, 5, 30, "longer ones are cut after 25 s"), (100, 5, 120, "none is cut")],
 )
-def test_a_stop_tells_which_requests_it_cuts(longest: int, leave: int, window: int, end: str) -> None:
+def test_the_output_says_which_requests_a_stop_cuts(longest: int, leave: int, window: int, end: str) -> None:
     settings = Settings.parse({**GOOD, "longest_request_seconds": longest})
     assert checks.shutdown(settings, leave, window).endswith(f"; {end}")
 

@@ -1,4 +1,4 @@
-"""The pretended Google: references, protection, faults, drift, instance groups, without the CLI."""
+"""The fake Google Cloud: references, protection, faults, drift, instance groups, without the CLI."""
 
 import copy
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def make(token: str, timeout: float = 0, **changes: Any) -> dict[str, Any]:
 
 
 def base(*tokens: str) -> None:
-    """What others refer to."""
+    """Resources that others refer to."""
     for token in tokens:
         make(token)
 
@@ -178,7 +178,7 @@ def test_no_capacity_for_a_node_pool(console: Console) -> None:
     assert cloud.update(of, pool["id"], POOL, CONFIG, 0)["state"] == "RUNNING"
 
 
-def test_pretended_time(console: Console) -> None:
+def test_simulated_time(console: Console) -> None:
     console.order({"fault": "slow", "seconds": 1300, "times": 0})
     with pytest.raises(Unfinished, match=r"state to become 'DONE' \(last state: 'RUNNING', timeout: 20m0s\)"):
         make(NETWORK)

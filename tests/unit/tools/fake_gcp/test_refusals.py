@@ -1,4 +1,4 @@
-"""What Google refuses, one row a case: the type, what is changed in its accepted example, the sentence.
+"""Inputs that Google refuses, one row a case: the type, the change of its accepted example, the sentence.
 
 A path such as `nodeConfig.diskType` names the input, a number in it an element of a list; None removes it.
 """

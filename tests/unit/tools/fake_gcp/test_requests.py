@@ -20,7 +20,7 @@ def built(token: str) -> dict[str, Any]:
 
 
 def subset(small: Any, big: Any) -> bool:
-    """Whether all of `small` is in `big`."""
+    """Returns whether all of `small` is in `big`."""
     if isinstance(small, dict):
         return isinstance(big, dict) and all(subset(item, big.get(name)) for name, item in small.items())
     if isinstance(small, list):

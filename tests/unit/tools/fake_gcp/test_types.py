@@ -133,7 +133,7 @@ def _enumerated(of: Kind, value: str, name: Any) -> bool:
 
 @pytest.mark.parametrize("token", TOKENS)
 def test_unknown_values_of_a_preview_are_no_reason_to_refuse(token: str) -> None:
-    """What the program computes from other resources is not known yet, and must pass."""
+    """Values that the program computes from other resources are unknown in a preview, and must pass."""
     for path, value in leaves(EXAMPLES[token]):
         if isinstance(value, str) and value.startswith("projects/"):
             assert check.check(token, changed(EXAMPLES[token], path, UNKNOWN), CONFIG) == [], path

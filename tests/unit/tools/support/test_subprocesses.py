@@ -1,4 +1,4 @@
-"""Told to end, a command ends its children first, and only then frees what they work on."""
+"""A command that has to end ends its children first, and only then frees what they work on."""
 
 import importlib
 import os
@@ -49,7 +49,7 @@ def pids(folder: Path) -> list[int]:
 
 
 def gone(folder: Path) -> bool:
-    """Whether all of them are; the kernel buries what is killed in its own time."""
+    """Returns whether all of them are gone; the kernel takes a moment to remove a killed process."""
     deadline = time.monotonic() + SECONDS
     while any(host.alive(pid) for pid in pids(folder)):
         if time.monotonic() > deadline:
@@ -95,11 +95,11 @@ def test_a_child_that_does_not_listen_is_killed(home: Path, monkeypatch: pytest.
     assert gone(home)
 
 
-def test_told_while_the_child_starts_it_ends_the_child(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_while_the_child_starts_ends_the_child(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The signal comes when the child runs and Popen has not returned."""
     real = subprocess.Popen
 
-    def told(*words: Any, **options: Any) -> subprocess.Popen[Any]:
+    def recorded(*words: Any, **options: Any) -> subprocess.Popen[Any]:
         child: subprocess.Popen[Any] = real(*words, **options)
         (home / "pids").write_text(str(child.pid))
         signal.raise_signal(signal.SIGINT)
@@ -109,7 +109,7 @@ def test_told_while_the_child_starts_it_ends_the_child(home: Path, monkeypatch: 
         raise Reached
 
     before = signal.signal(signal.SIGINT, reached)
-    monkeypatch.setattr(subprocess, "Popen", told)
+    monkeypatch.setattr(subprocess, "Popen", recorded)
     try:
         with pytest.raises(Reached):
             subprocesses.call(["sleep", "600"], own_group=True)

@@ -248,7 +248,7 @@ def test_the_machines_own_policy_is_kept_and_one_that_a_killed_run_left_is_remov
     assert not debian.POLICY.exists()
 
 
-def test_told_to_end_it_lets_apt_finish_and_takes_the_policy_away(apt: Path) -> None:
+def test_when_it_has_to_end_it_lets_apt_finish_and_takes_the_policy_away(apt: Path) -> None:
     held = f"[ ! -x {debian.POLICY} ] || echo held >> calls"
     slow = f"#!/bin/sh\ncd {apt}\necho began >> calls\nwhile [ ! -e $1 ]; do sleep 0.02; done\n{held}\n"
     (apt / "bin" / "apt-get").write_text(slow, "utf-8")
@@ -260,16 +260,18 @@ def test_told_to_end_it_lets_apt_finish_and_takes_the_policy_away(apt: Path) -> 
     )
     (apt / "update").touch()
     with ordinary():
-        told = subprocess.Popen([sys.executable, "-c", code], cwd=paths.REPOSITORY, stderr=subprocess.DEVNULL)
+        installer = subprocess.Popen(
+            [sys.executable, "-c", code], cwd=paths.REPOSITORY, stderr=subprocess.DEVNULL
+        )
     calls = apt / "calls"
     deadline = time.monotonic() + SECONDS
     # The first apt-get refreshes the lists, which may be broken off.
     while not (calls.exists() and calls.read_text("utf-8").count("began") == 2):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    told.terminate()
+    installer.terminate()
     time.sleep(0.2)  # an apt-get that is broken off ends meanwhile
     (apt / "install").touch()
-    assert told.wait(SECONDS) == 128 + signal.SIGTERM
+    assert installer.wait(SECONDS) == 128 + signal.SIGTERM
     assert calls.read_text("utf-8").split() == ["began", "held", "began", "held"]
     assert not debian.POLICY.exists()

@@ -69,7 +69,7 @@ def test_the_environment_is_activated_for_what_runs_in_it(
         ({"binary": "x"}, "binary: 'x' is not supported"),
     ],
 )
-def test_an_option_that_is_not_honoured_is_refused(options: Mapping[str, object], sentence: str) -> None:
+def test_an_option_that_is_not_honored_is_refused(options: Mapping[str, object], sentence: str) -> None:
     with pytest.raises(Unusable, match=sentence):
         Environment.of("/project", options)
 

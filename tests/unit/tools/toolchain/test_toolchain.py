@@ -276,7 +276,7 @@ NEEDS = r"kubernetes 1\.34\.\d+ needs Go 1\.26\.6 or newer"
         ({}, True, "kubelte", r"^There is no program 'kubelte' .*: choose one of pulumi,.*kubelet,"),
     ],
 )
-def test_a_machine_that_cannot_have_a_program_is_told_what_to_change(
+def test_a_machine_that_cannot_have_a_program_gets_a_sentence(
     machine: Callable[[Mapping[str, str]], Path],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
