@@ -3,12 +3,14 @@
 import asyncio
 import http.server
 import json
+import os
 import threading
 
 from vllm.connections import global_http_connection
 
 from agent.server import media_connection
 
+os.environ["VLLM_MEDIA_FETCH_MAX_RETRIES"] = "1"
 requests = []
 
 
