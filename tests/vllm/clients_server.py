@@ -30,7 +30,7 @@ def png():
 
 def with_openai(client):
     chat = client.chat.completions
-    common = {"model": model, "messages": HELLO, "max_tokens": 30, "temperature": 0}
+    common = {"model": model, "messages": HELLO, "max_tokens": 100, "temperature": 0}
     function = {"name": "paint", "description": "Paints", "parameters": SCHEMA, "strict": True}
     form = {"type": "json_schema", "json_schema": {"name": "paint", "schema": SCHEMA, "strict": True}}
     image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png()}"}}
@@ -44,7 +44,7 @@ def with_openai(client):
     yield "structured", json.loads(formed)
     seen = chat.create(**{**common, "messages": [{"role": "user", "content": [image]}]})
     yield "image", [seen.usage.prompt_tokens, seen.choices[0].message.content]
-    asked = {"model": model, "max_output_tokens": 30, "temperature": 0}
+    asked = {"model": model, "max_output_tokens": 100, "temperature": 0}
     yield "responses", client.responses.create(**asked, input="Hello").output_text
     events = [event.type for event in client.responses.create(**asked, input="Hello", stream=True)]
     yield "responses stream", events
@@ -58,7 +58,7 @@ def with_openai(client):
 
 
 def with_anthropic(client):
-    common = {"model": model, "messages": HELLO, "max_tokens": 30, "temperature": 0}
+    common = {"model": model, "messages": HELLO, "max_tokens": 100, "temperature": 0}
     tool = {"name": "paint", "description": "Paints", "input_schema": SCHEMA, "strict": True}
     source = {"type": "base64", "media_type": "image/png", "data": png()}
     yield "chat", client.messages.create(**common).content[0].text

@@ -1,6 +1,7 @@
 """Clients that people use, through the guard: the SDKs of OpenAI and Anthropic, and `vllm bench serve`."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,8 @@ def test_an_sdk_chats_streams_calls_tools_and_sends_images(
     tool = answers["tool"]
     assert (tool in PAINTED) if sdk == "openai" else tool and all(call in PAINTED for call in tool)
     tokens, text = answers["image"]
-    assert tokens > 280 and text, "an image takes 280 tokens"
-    assert answers["refused"].startswith("This server cannot honor") or "This server" in answers["refused"]
+    assert tokens > 100 and text, "a square image takes 16 x 16 tokens"
+    assert "This server cannot honor" in answers["refused"]
 
 
 def test_the_other_endpoints_of_the_sdks_work(results: dict[str, dict[str, Any]]) -> None:
@@ -61,7 +62,14 @@ def test_vllm_bench_serve_completes(guarded: Server, tmp_path: Path, backend: st
         *("--dataset-name", "random", "--random-input-len", "20", "--random-output-len", "4"),
         *("--num-prompts", str(PROMPTS), "--save-result", "--result-dir", tmp_path),
     ]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path)
+    environment = {
+        **{"PATH": os.environ["PATH"], "HOME": str(tmp_path), "JAX_PLATFORMS": "cpu"},
+        **{"VLLM_PLUGINS": "", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"},
+    }
+    run = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, cwd=tmp_path, env=environment, check=False
+    )
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-2000:]
     (file,) = tmp_path.glob("*.json")
     result = json.loads(file.read_text("utf-8"))
-    assert (result["completed"], result["failed"]) == (PROMPTS, 0), run.stdout[-2000:] + run.stderr[-2000:]
+    assert (result["completed"], result["failed"]) == (PROMPTS, 0), run.stdout[-2000:]
