@@ -5,16 +5,15 @@ Every command runs them before it uses a stack: `pulumi preview`, explain, compo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from config.settings import Settings
 from config.targets import PLACEHOLDER_PROJECT, GkeTarget, TpuVmTarget
 from config.tpu_vm_checks import tpu_vm_problems
+from serving.deploy.image_reference import image_problem
 from serving.hardware.accelerators import accelerator
 from serving.models.catalog import model
 
-DIGEST = re.compile(r"^[a-z0-9][a-z0-9._/-]*(:[\w.-]+)?@sha256:[0-9a-f]{64}$")
 PLACEHOLDER_DIGEST = "0" * 64
 
 
@@ -27,7 +26,7 @@ def problems(settings: Settings, *, placeholders: bool) -> Iterator[str]:
     target = settings.target
     if not isinstance(target, GkeTarget | TpuVmTarget):
         return
-    slice_, spec = accelerator(settings.accelerator), model(settings.model_name)
+    slice_, spec = accelerator(settings.accelerator), settings.model_spec
     yield from project_problems(target.project, placeholders=placeholders)
     yield from _image(settings.image, target.kind, placeholders)
     yield from _endpoint(settings, target, placeholders)
@@ -36,12 +35,12 @@ def problems(settings: Settings, *, placeholders: bool) -> Iterator[str]:
             f"accelerator {slice_.name} is the CPU stand-in and does not exist on Google Cloud; set "
             "accelerator to v6e-4, or target.kind to local."
         )
-    if spec.revision == "local":
+    if model(spec.name).revision == "local":
         yield (
             f"model {spec.name} is made on the local machine and is in no repository; "
             "choose a model of the Gemma family."
         )
-    elif settings.model_revision is None:
+    elif spec.revision is None:
         yield (
             f"model_revision is not set, and what {spec.hf_repo} holds may be another model tomorrow; set "
             f"it to a commit of https://huggingface.co/{spec.hf_repo}/commits/main."
@@ -72,11 +71,8 @@ def _image(image: str | None, kind: str, placeholders: bool) -> Iterator[str]:
             f"image is not set and has no default on {kind}; set it to an image of Docker Hub with its "
             "digest, such as vllm/vllm-tpu:v0.32.0@sha256:…"
         )
-    elif not DIGEST.match(image):
-        yield (
-            f"image is {image}, which can be another image tomorrow; name it with its digest: "
-            "`crane digest IMAGE` prints it."
-        )
+    elif (problem := image_problem(image)) is not None:
+        yield problem
     elif image.endswith(PLACEHOLDER_DIGEST) and not placeholders:
         yield (
             "image still has the placeholder digest of zeros, which `preview` takes and `up` does not; set "

@@ -2,11 +2,12 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
+from config.chat_template import with_chat_template
 from config.checks import problems, refuse
 from config.settings import Settings
 from config.stack_file import read, yaml_value
@@ -50,10 +51,9 @@ def candidate_of(settings: Settings) -> Candidate:
     """Returns what a stack's settings describe, without a proof. Raises ValueError, one sentence a line."""
     layers = Layers(settings.phase, settings.scenario, settings.engine, "stack file")
     engine = engine_for(settings.phase, settings.scenario, settings.engine)
-    spec, revision = model(settings.model_name), settings.model_revision
     return Candidate(
         accelerator=accelerator(settings.accelerator),
-        model=spec if revision is None else replace(spec, revision=revision),
+        model=settings.model_spec,
         engine=engine,
         layers=layers,
     )
@@ -64,7 +64,7 @@ def from_settings(name: str, settings: Settings) -> Selection:
     return Selection(
         name=name,
         candidate=candidate_of(settings),
-        image=settings.image,
+        image=settings.image_name,
         stack_findings=zone_findings(settings),
         longest_request_seconds=settings.longest_request_seconds,
     )
@@ -170,7 +170,7 @@ def from_options(options: argparse.Namespace, folder: Path) -> list[Selection]:
             scenario=given.get("scenario"),
             accelerator_name=given.get("accelerator", DEFAULT_ACCELERATOR),
             model_name=given.get("model"),
-            engine=overrides(words),
+            engine=with_chat_template(overrides(words), folder),
         )
     ]
 

@@ -7,30 +7,68 @@ and ranges; serving/ checks what the values mean for the server.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from dataclasses import replace
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Discriminator, Field, Tag, ValidationError
 
 from config.strict_model import StrictModel
-from config.targets import Target
+from config.targets import LocalTarget, Target
+from serving.deploy.image_reference import image_reference
 from serving.engine.phases import DEFAULT_PHASE, named_phase
 from serving.hardware.accelerators import DEFAULT_ACCELERATOR
 from serving.messages.validation_errors import sentences
+from serving.models.catalog import model
+from serving.models.checkpoint import checkpoint_spec
+from serving.models.spec import ModelSpec
 from serving.startup.timeouts import DEFAULT_LONGEST_REQUEST_SECONDS
+
+COMMIT = r"^[0-9a-f]{40}$"
+
+
+class Checkpoint(StrictModel):
+    """Your own weights for a model of the table, such as a fine-tune: the same tensors in bf16.
+
+    Clients name it by its architecture. Its config.json is compared with the table before the weights are
+    copied.
+    """
+
+    architecture: str = Field(description="The row of the model table whose tensors it has.")
+    repository: str = Field(
+        pattern=r"^[\w.-]+/[\w.-]+$",
+        examples=["your-team/gemma-4-26b-support"],
+        description="Its repository on Hugging Face.",
+    )
+    revision: str = Field(
+        pattern=COMMIT,
+        examples=["4d7ae4984b7db7de8f8457170b3f1a419ee76d52"],
+        description="Commit of that repository.",
+    )
+
+
+def _model_kind(value: object) -> str:
+    return "Checkpoint" if isinstance(value, Mapping | Checkpoint) else "str"
+
+
+Model = Annotated[
+    Annotated[str, Tag("str")] | Annotated[Checkpoint, Tag("Checkpoint")], Discriminator(_model_kind)
+]
 
 
 class Settings(StrictModel):
     """One stack. Top-level keys of `Pulumi.<stack>.yaml`, without the `tpuserve:` prefix."""
 
     target: Target = Field(description="Where the server runs.")
-    model: str | None = Field(
-        default=None, description="A row of the model table; unset: the model of the phase."
+    model: Model | None = Field(
+        default=None,
+        description="A row of the model table, or a checkpoint of your own; unset: the model of the phase.",
     )
     model_revision: str | None = Field(
         default=None,
-        pattern=r"^[0-9a-f]{40}$",
+        pattern=COMMIT,
         examples=["4d7ae4984b7db7de8f8457170b3f1a419ee76d52"],
-        description="Commit of the model's repository whose weights are served; local: the model made there.",
+        description="Commit of the model's repository whose weights are served; local: the model made there. "
+        "A checkpoint of your own has it in `model.revision`.",
     )
     accelerator: str = Field(default=DEFAULT_ACCELERATOR, description="A slice of the accelerator table.")
     phase: str = Field(
@@ -41,7 +79,8 @@ class Settings(StrictModel):
     image: str | None = Field(
         default=None,
         min_length=1,
-        description="Server image; unset on target local: the one `make up` builds.",
+        description="Server image, with its digest: of Docker Hub, pulled through the foundation's mirror, "
+        "or of Artifact Registry. Unset on target local: the one `make up` builds.",
     )
     replicas: int = Field(default=1, ge=1, description="Servers, one slice each.")
     longest_request_seconds: int = Field(
@@ -55,9 +94,28 @@ class Settings(StrictModel):
     )
 
     @property
-    def model_name(self) -> str:
-        """Name of the stack's model, or else the phase's. Raises ValueError for an unknown phase."""
-        return self.model or named_phase(self.phase).model
+    def model_spec(self) -> ModelSpec:
+        """The model of this stack with the commit of its weights.
+
+        Raises ValueError for a model or a phase that does not exist, and for a checkpoint that cannot be
+        staged.
+        """
+        if not isinstance(self.model, Checkpoint):
+            row = model(self.model or named_phase(self.phase).model)
+            return row if self.model_revision is None else replace(row, revision=self.model_revision)
+        if isinstance(self.target, LocalTarget):
+            raise ValueError(
+                f"model.repository is {self.model.repository} and target.kind is local, where nothing "
+                "copies weights from a repository; set model to a row of the model table."
+            )
+        if self.model_revision is not None:
+            raise ValueError("model_revision is set beside model.revision; remove model_revision.")
+        return checkpoint_spec(self.model.architecture, self.model.repository, self.model.revision)
+
+    @property
+    def image_name(self) -> str | None:
+        """The image in its one spelling, so that docker.io/NAME and NAME are the same release."""
+        return None if self.image is None else image_reference(self.image).name
 
     @staticmethod
     def parse(config: Mapping[str, object]) -> Settings:

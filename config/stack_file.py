@@ -12,6 +12,7 @@ from typing import cast
 
 import yaml
 
+from config.chat_template import with_chat_template
 from config.settings import Settings
 from serving.messages.suggest import nearest
 
@@ -30,20 +31,22 @@ def read(stack: str, folder: Path) -> Settings:
         advice = f"the nearest is {near}" if near else "choose one of them"
         raise ValueError(f"stack {stack!r} has no file {file.name}: there are {', '.join(stacks)}; {advice}.")
     values = configuration(file)
-    return parse(values, [key for key, value in values.items() if _holds_secret(value)])
+    return parse(values, [key for key, value in values.items() if _holds_secret(value)], folder)
 
 
-def parse(values: Mapping[str, object], secret: Collection[str]) -> Settings:
+def parse(values: Mapping[str, object], secret: Collection[str], folder: Path) -> Settings:
     """Returns the settings among `values`, whose keys have their namespace (`tpuserve:phase`).
 
-    Keys of other namespaces are ignored. `secret` names the keys whose values Pulumi encrypts. Raises
-    ValueError, one sentence a line, without the value of a secret.
+    Keys of other namespaces are ignored. `secret` names the keys whose values Pulumi encrypts. Files that a
+    value names are read from `folder`. Raises ValueError, one sentence a line, without the value of a secret.
     """
     encrypted = sorted(key for key in secret if key.startswith(PREFIX))
     if encrypted:
         raise ValueError("\n".join(_ENCRYPTED.format(key=key) for key in encrypted))
     given = {key.removeprefix(PREFIX): values[key] for key in sorted(values) if key.startswith(PREFIX)}
-    return Settings.parse({key: config_value(value) for key, value in given.items()})
+    settings = Settings.parse({key: config_value(value) for key, value in given.items()})
+    engine = with_chat_template(settings.engine, folder)
+    return settings if engine == settings.engine else settings.model_copy(update={"engine": engine})
 
 
 _ENCRYPTED = (

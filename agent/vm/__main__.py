@@ -28,8 +28,8 @@ def main(words: list[str]) -> None:
             print(gcp_api.token())
         case ["secret", version, target]:
             secret_manager.fetch(version, Path(target))
-        case ["weights", bucket, prefix, folder]:
-            boot_status.note("weights", weights.stage(bucket, prefix, Path(folder)))
+        case ["weights", bucket, prefix, folder, *expect]:
+            boot_status.note("weights", weights.stage(bucket, prefix, Path(folder), *expect))
         case ["cache", bucket, name, folder]:
             boot_status.note("cache", compile_cache.restore(bucket, name, Path(folder)))
         case ["cache", bucket, name, folder, baked_name]:

@@ -2,19 +2,22 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from agent.vm import atomic_file, gcs
 from agent.vm.gcp_api import Problem, Status, account
+from agent.weights_job.stage_weights import checkpoint_problem
 
 MARKER = ".staged"
-"""In the model's folder once it is whole: where it came from."""
+"""File in the model's folder that names its source, once all other files are there."""
 
 
-def stage(bucket: str, prefix: str, folder: Path) -> str:
-    """Have gs://`bucket`/`prefix` in `folder`, whole and checked; says what it did.
+def stage(bucket: str, prefix: str, folder: Path, expect: str = "") -> str:
+    """Puts gs://`bucket`/`prefix` into `folder`, complete and checked; returns what it did.
 
-    Another revision in the folder is removed first: two need not fit.
+    Another revision in the folder is removed first, because the disk may not hold two. With `expect`,
+    config.json is downloaded first and compared with it. Raises Problem.
     """
     origin = f"gs://{bucket}/{prefix}"
     staged = folder / MARKER
@@ -32,13 +35,30 @@ def stage(bucket: str, prefix: str, folder: Path) -> str:
         shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         atomic_file.write(claimed, claim)
+    if expect:
+        _refuse_other_checkpoint(found, prefix, folder, expect)
     gcs.download([(item, folder / item.name.removeprefix(prefix)) for item in found])
     atomic_file.write(staged, json.dumps({"origin": origin, "bytes": sum(item.size for item in found)}))
     return f"{len(found)} files, {sum(item.size for item in found) / 1e9:.2f} GB"
 
 
+def _refuse_other_checkpoint(items: Sequence[gcs.Object], prefix: str, folder: Path, expect: str) -> None:
+    problem: str | None = "it has no config.json"
+    config = folder / "config.json"
+    described = [item for item in items if item.name == f"{prefix}config.json"]
+    if described:
+        gcs.download([(described[0], config)])
+        weight_bytes = sum(item.size for item in items if item.name.endswith(".safetensors"))
+        problem = checkpoint_problem(config.read_bytes(), weight_bytes, expect)
+    if problem is not None:
+        raise Problem(
+            f"gs://{items[0].bucket}/{prefix} is no checkpoint of {json.loads(expect)['model']}: {problem}; "
+            "stage another revision, or name another architecture."
+        )
+
+
 def _origin(staged: Path) -> str | None:
-    """Where the folder's files came from, once they are whole; a note that cannot be read says nothing."""
+    """Returns the folder's source once its files are complete; None for a note that cannot be read."""
     try:
         return json.loads(staged.read_text())["origin"]
     except (OSError, ValueError, KeyError, TypeError):

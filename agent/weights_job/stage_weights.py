@@ -11,9 +11,10 @@ digest is right: a server can never read half a file.
 
 import argparse
 import hashlib
+import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from typing import Any, Protocol
 
 PARALLEL_FILES = 4
 PIECE_BYTES = 32 * 2**20
+SIZE_TOLERANCE = 0.1
+"""Share by which a checkpoint may differ in size, such as by an output layer that it stores separately."""
 CONNECT_SECONDS = 30
 READ_SECONDS = 120
 
@@ -107,6 +110,35 @@ def stage(files: Iterable[File], prefix: str, bucket: Any, download: Any) -> Ite
         yield from pool.map(bring, files)
 
 
+def checkpoint_problem(config: bytes, weight_bytes: int, expect: str) -> str | None:
+    """Returns why the files of a checkpoint are not those that a plan counts on; None when they are.
+
+    `config` is its config.json, `weight_bytes` the size of its safetensors files, and `expect` the JSON text
+    of serving/models/checkpoint.py. A name that config.json leaves out has its default there and is not
+    compared.
+    """
+    wanted: dict[str, Any] = json.loads(expect)
+    try:
+        given: dict[str, Any] = json.loads(config)
+        text: dict[str, Any] = given.get("text_config") or {}
+        quantized = "quantization_config" in given or "quantization_config" in text
+        kinds = {each.get("dtype") or each.get("torch_dtype") for each in (given, text)} - {None, "bfloat16"}
+    except (ValueError, AttributeError):
+        return "config.json is not the JSON object of a model"
+    if given.get("architectures") != wanted["architectures"]:
+        return f"config.json has architectures {given.get('architectures')}, not {wanted['architectures']}"
+    if quantized:
+        return "config.json has a quantization_config, and only unquantized bf16 weights are served"
+    if kinds:
+        return f"config.json has dtype {', '.join(sorted(map(str, kinds)))}, and only bfloat16 is served"
+    for name, value in wanted["text_config"].items():
+        if text.get(name, value) != value:
+            return f"text_config.{name} is {text[name]} in config.json, not {value}"
+    if abs(weight_bytes - wanted["weight_bytes"]) > wanted["weight_bytes"] * SIZE_TOLERANCE:
+        return f"its safetensors files have {weight_bytes:,} bytes, not about {wanted['weight_bytes']:,}"
+    return None
+
+
 def read_token(file: Path | None) -> str:
     """The token for Hugging Face, empty where none is needed. Raises Refused."""
     if file is None:
@@ -155,6 +187,21 @@ def refused_by_bucket(error: Any, bucket: str) -> Refused | None:
     )
 
 
+def refuse_other_checkpoint(files: Sequence[File], download: Any, revision: str, expect: str) -> None:
+    """Raises Refused, before anything is copied, unless `expect` describes these files."""
+    problem: str | None = "it has no config.json"
+    if any(file.path == "config.json" for file in files):
+        with download("config.json") as body:
+            config = body.read(PIECE_BYTES)
+        weight_bytes = sum(file.size for file in files if file.path.endswith(".safetensors"))
+        problem = checkpoint_problem(config, weight_bytes, expect)
+    if problem is not None:
+        raise Refused(
+            f"{revision} is no checkpoint of {json.loads(expect)['model']}: {problem}; name another "
+            "repository, or another architecture."
+        )
+
+
 def main(arguments: list[str]) -> int:
     """Stage what the command line names; 0 when everything is there. Raises Refused."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -165,6 +212,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--bucket", required=True)
     parser.add_argument("--prefix", required=True)
     parser.add_argument("--token-file", type=Path)
+    parser.add_argument(
+        "--expect", help="what config.json must say; for a checkpoint outside the model table"
+    )
     given = parser.parse_args(arguments)
     # Imported here: only the server's image has them.
     import requests  # pyright: ignore[reportMissingImports, reportMissingModuleSource]
@@ -209,6 +259,8 @@ def main(arguments: list[str]) -> int:
         def __exit__(self, *_: object) -> None:
             self._answer.close()
 
+    if given.expect is not None:
+        refuse_other_checkpoint(files, Download, revision, given.expect)
     print(f"{len(files)} files, {sum(file.size for file in files) / 1e9:.1f} GB", flush=True)
     try:
         for line in stage(files, given.prefix, storage.Client().bucket(given.bucket), Download):

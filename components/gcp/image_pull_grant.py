@@ -10,10 +10,12 @@ import pulumi_gcp as gcp
 class ImagePullArgs:
     """Arguments of the grant."""
 
-    region: str
-    """Region of the repository."""
-    image_prefix: pulumi.Input[str]
-    """Image prefix (`ImageMirror.prefix`), whose last part is the repository's name."""
+    project: str | None
+    """Project of the repository; None for the provider's."""
+    location: str
+    """Region or multi-region of the repository."""
+    repository: pulumi.Input[str]
+    """Name of the repository."""
     email: pulumi.Input[str]
     """Email of the service account."""
 
@@ -25,8 +27,9 @@ class ImagePull(pulumi.ComponentResource):
         super().__init__("tpuserve:gcp:ImagePull", name, None, opts)
         gcp.artifactregistry.RepositoryIamMember(
             f"{name}-reader",
-            location=args.region,
-            repository=pulumi.Output.from_input(args.image_prefix).apply(lambda text: text.rsplit("/", 1)[1]),
+            project=args.project,
+            location=args.location,
+            repository=args.repository,
             role="roles/artifactregistry.reader",
             member=pulumi.Output.concat("serviceAccount:", args.email),
             opts=pulumi.ResourceOptions(parent=self),

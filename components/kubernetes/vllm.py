@@ -36,6 +36,14 @@ def config_map_key(path: str) -> str:
     return path.replace("/", "__")
 
 
+def verbatim(text: str) -> str:
+    """Returns a word of a command or the value of a variable so that the container gets `text` unchanged.
+
+    Kubernetes replaces $(NAME) by a variable and $$ by $ in both (its API's Container.command, EnvVar.value).
+    """
+    return text.replace("$", "$$")
+
+
 def server_volumes(
     cluster_volumes: ServerVolumes, agent_config_map: str, agent_paths: Sequence[str]
 ) -> tuple[list[VolumeArgsDict], list[VolumeMountArgsDict]]:
@@ -113,8 +121,8 @@ def pod_spec(
                 "name": container_layout.SERVER,
                 "image": args.image,
                 "image_pull_policy": "IfNotPresent",
-                "command": list(args.release.argv(EVERY_ADDRESS)),
-                "env": [{"name": name, "value": value} for name, value in args.release.environment],
+                "command": [verbatim(word) for word in args.release.argv(EVERY_ADDRESS)],
+                "env": [{"name": name, "value": verbatim(value)} for name, value in args.release.environment],
                 "ports": [{"name": "http", "container_port": container_layout.PORT}],
                 "resources": {
                     "requests": {"cpu": args.cpu, "memory": args.memory, **chips},

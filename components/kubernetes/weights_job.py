@@ -36,6 +36,8 @@ class Weights:
     bytes: int
     """Size of all files in bytes."""
     bucket: pulumi.Input[str]
+    expectation: str | None
+    """Values that the config.json of the user's checkpoint must have; None for a model of the table."""
 
     @property
     def directory(self) -> str:
@@ -55,6 +57,8 @@ def staging_pod(
     command: list[pulumi.Input[str]] = ["python3", f"{container_layout.AGENT}/{SCRIPT}"]
     command += ["--repository", weights.repository, "--revision", weights.revision]
     command += ["--bucket", weights.bucket, "--prefix", f"{weights.directory}/{weights.model}"]
+    if weights.expectation is not None:
+        command += ["--expect", weights.expectation]
     volumes: list[VolumeArgsDict] = [
         {"name": "script", "config_map": {"name": script_config_map}},
         {"name": "tmp", "empty_dir": {"size_limit": "1Gi"}},
@@ -182,7 +186,9 @@ class WeightsJob(pulumi.ComponentResource):
 
 
 def job_name(name: str, args: WeightsJobArgs) -> str:
-    """Returns the Job's name: `name` and eight digits of a hash of script, image, model and revision."""
+    """Returns the Job's name: `name` and eight digits of a hash of script, image, weights and expectation."""
     weights = args.weights
-    content = (args.script, args.image_name, weights.repository, weights.revision, weights.model)
+    content = [args.script, args.image_name, weights.repository, weights.revision, weights.model]
+    if weights.expectation is not None:
+        content.append(weights.expectation)
     return f"{name}-{hashlib.sha256('|'.join(content).encode()).hexdigest()[:8]}"

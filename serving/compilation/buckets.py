@@ -10,7 +10,6 @@ import bisect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
 MIN_REQUESTS = 8
 """Smallest request bucket (`runner/utils.py: MIN_NUM_SEQS`)."""
@@ -128,14 +127,13 @@ def count(
     *,
     multimodal: bool,
     async_scheduling: bool,
-    speculative: Literal["ngram", "mtp"] | None = None,
+    speculative: bool = False,
     vision_programs: int = 0,
 ) -> Programs:
     """Returns the programs of `CompilationManager.capture_model` on one host without data parallelism.
 
-    `speculative` is the method: ngram, or mtp for the Gemma 4 assistant. `vision_programs` is the number of
-    token budgets for which the boot compiles the vision tower; with 0, the first image compiles it while the
-    server takes requests.
+    `speculative` is true for ngram drafting. `vision_programs` is the number of token budgets for which the
+    boot compiles the vision tower; with 0, the first image compiles it while the server takes requests.
     """
     tokens, requests, logits = buckets.tokens, buckets.requests, buckets.logits
     rows = logits if speculative else requests
@@ -181,6 +179,4 @@ def count(
             "select_bonus_logits": product,
             "select_target_logits": product,
         }
-    if speculative == "mtp":
-        kinds["drafter_propose"] = kinds["drafter_prepare_inputs"] = len(tokens) * len(buckets.attention)
     return Programs(buckets, MappingProxyType({kind: number for kind, number in kinds.items() if number}))

@@ -101,9 +101,7 @@ def fingerprint(candidate: Candidate, *, image: str) -> Fingerprint:
         "max_num_seqs": engine.max_num_seqs,
         "token_buckets": buckets.tokens,
         "attention_buckets": buckets.attention,
-        "speculative": f"{speculative.method} {speculative.num_speculative_tokens} {speculative.model or ''}"
-        if speculative
-        else "",
+        "speculative": f"{speculative.method} {speculative.num_speculative_tokens} " if speculative else "",
         "async_scheduling": runtime.async_scheduling,
         "images": runtime.multimodal,
         "vision_programs": engine.vision_programs.model_dump_json()

@@ -80,7 +80,7 @@ def schedules_async(engine: EngineConfig) -> bool:
     (vllm/config/vllm.py)."""
     if engine.async_scheduling is not None:
         return engine.async_scheduling
-    return engine.speculative is None or engine.speculative.method != "ngram"
+    return engine.speculative is None
 
 
 def kv_bits(engine: EngineConfig) -> int:
@@ -109,7 +109,7 @@ def resolve(model: ModelSpec, engine: EngineConfig) -> Runtime:
             _buckets(engine),
             multimodal=multimodal,
             async_scheduling=schedules_async(engine),
-            speculative=engine.speculative.method if engine.speculative else None,
+            speculative=engine.speculative is not None,
             vision_programs=len(engine.vision_programs.token_budgets) if engine.vision_programs else 0,
         ),
     )

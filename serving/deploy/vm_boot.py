@@ -33,6 +33,8 @@ class Boot:
     model: str
     weights: str
     """Prefix of the model's files in `bucket`."""
+    checkpoint: str = ""
+    """Values that the config.json of the user's checkpoint must have; empty for a model of the table."""
     cache: str
     """Object in `bucket` with the compile cache."""
     baked: str = ""
@@ -68,6 +70,7 @@ def _constants(boot: Boot) -> list[str]:
         _constant("BUCKET", boot.bucket),
         _constant("MODEL", boot.model),
         _constant("WEIGHTS", boot.weights),
+        _constant("CHECKPOINT", boot.checkpoint),
         _constant("CACHE", boot.cache),
         _constant("BAKED", boot.baked),
         _constant("BUDGET", boot.budget),

@@ -131,7 +131,7 @@ image() {
   rm -rf "$DOCKER_CONFIG"
 }
 
-weights() { boot weights "$BUCKET" "$WEIGHTS" "$BASE/models/$MODEL"; }
+weights() { boot weights "$BUCKET" "$WEIGHTS" "$BASE/models/$MODEL" ${CHECKPOINT:+"$CHECKPOINT"}; }
 
 # A cache that cannot be had only makes the boot longer.
 cache() {

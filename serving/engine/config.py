@@ -157,12 +157,13 @@ class EngineConfig(Rendered):
         min_length=1,
     )
     chat_template: str | None = flag(
-        "--chat-template", "Path of a chat template inside the container.", min_length=1
-    )
-    generation_config: str | None = flag(
-        "--generation-config",
-        "auto takes the sampling defaults of the checkpoint, vllm those of vLLM.",
+        "--chat-template",
+        "Jinja template instead of the checkpoint's: path of a file in the stack file's folder, "
+        "at most 32 KiB. The server gets its text.",
         min_length=1,
+    )
+    generation_config: Literal["auto", "vllm"] | None = flag(
+        "--generation-config", "auto takes the sampling defaults of the checkpoint, vllm those of vLLM."
     )
     override_generation_config: GenerationDefaults | None = flag(
         "--override-generation-config", "Sampling of requests that do not set it."
@@ -331,6 +332,17 @@ class EngineConfig(Rendered):
         """Returns the server's command line: fields in declaration order, then `extra_flags` by name."""
         declared = super().argv(model_path, served_model_name, port)
         return (*declared, *extra_flags.words(self.extra_flags))
+
+    @field_validator("chat_template")
+    @classmethod
+    def _text_of_a_template(cls, value: str | None) -> str | None:
+        # A value without these characters would be a path to vLLM, and no path is delivered.
+        if value is not None and not any(mark in value for mark in "{}\n"):
+            raise ValueError(
+                f"{value} is not the text of a template, and nothing brings a file of that path to the "
+                "server; name a file beside a stack file"
+            )
+        return value
 
     def environment(self) -> dict[str, str]:
         """Returns the server's environment: fields in declaration order, then `extra_environment` by name."""

@@ -36,6 +36,15 @@ NATIVE: Mapping[str, str] = {
 }
 """Variables or their beginnings -> the library below Python that reads them, and where that is documented."""
 
+WRITABLE = ("/tmp/", "/dev/shm/")
+"""Folders that every server may write, and in which nothing is that the deployment needs."""
+
+# Variables whose file must exist when the server starts, or whose library replaces one of the image.
+_NAMES_A_FILE = re.compile(
+    r"_(FILE|FOLDER|CONFIG_PATH|REDIRECT_PATH|SO_PATH|LIBRARY_PATH|MODULE_PATH|ADDRESSES_PATH|INCLUDE_PATH"
+    r"|FRONTEND_PATH|COMPATIBILITY_PATH)$"
+)
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SECRET = re.compile(r"TOKEN(?!I|S)|API_?KEY|SECRET|PASSW|CREDENTIAL|ACCESS_KEY")
 
@@ -85,4 +94,15 @@ def extra_environment_problem(name: str, value: str, fields: Mapping[str, str]) 
         return f"{quoted(name)} cannot name a variable; write letters, digits and underscores"
     if value == "":
         return f"{name} is empty, which the server reads as a value; write one or remove it"
+    return _path_problem(name, value)
+
+
+def _path_problem(name: str, value: str) -> str | None:
+    if _NAMES_A_FILE.search(name):
+        return f"{name} names a file, and nothing brings one to the server; remove it"
+    if value.startswith(("/", "~", "file:")) and not value.startswith(WRITABLE):
+        return (
+            f"{name} is {value}, and a variable may only name a folder in which the server can write; "
+            f"choose one below {WRITABLE[0]}, which is empty at each start"
+        )
     return None

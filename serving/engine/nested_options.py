@@ -1,41 +1,54 @@
 """Parts of the engine that are JSON objects on vLLM's command line."""
 
 import re
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+DRAFT_MODEL_METHODS = ("mtp", "eagle", "eagle3", "dflash", "draft_model")
+"""Methods of vLLM 0.32 that load a second model (vllm/config/speculative.py, `SpeculativeMethod`)."""
+
 
 class Speculative(BaseModel):
-    """--speculative-config. Of what tpu-inference 0.32 implements (runner/tpu_runner.py,
-    `_init_speculative_decoding`), the two methods that Gemma 4 has drafts for."""
+    """--speculative-config: drafting from the prompt, which needs no second model.
+
+    tpu-inference 0.32 also implements methods with a draft model (runner/tpu_runner.py,
+    `_init_speculative_decoding`), Gemma 4's assistant among them (models/jax/gemma4_mtp.py). They are
+    refused: no stack stages a draft model, and no proof can hold its programs, because the drafter compares
+    values of both embeddings while it loads (spec_decode/jax/eagle3.py, `load_model`) and a proof has no
+    weights.
+    """
 
     model_config = STRICT
 
-    method: Literal["ngram", "mtp"] = Field(
-        description="ngram drafts what followed the same tokens before, mtp asks a draft model."
-    )
+    method: Literal["ngram"] = Field(description="ngram drafts what followed the same tokens before.")
     num_speculative_tokens: int = Field(gt=0, le=16, description="Tokens drafted for each request and step.")
     prompt_lookup_min: int | None = Field(None, ge=1, description="Shortest repeat that ngram looks for.")
     prompt_lookup_max: int | None = Field(None, ge=1, description="Longest repeat that ngram looks for.")
-    model: str | None = Field(None, min_length=1, description="The draft model of mtp.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_a_draft_model(cls, given: object) -> object:
+        names: Mapping[str, object] = {}
+        if isinstance(given, Mapping):
+            names = cast(Mapping[str, object], given)
+        if names.get("method") in DRAFT_MODEL_METHODS or "model" in names:
+            raise ValueError(
+                "drafting with a draft model is not offered, because no stack stages one and its programs "
+                "are not proven; set method to ngram and remove model, or remove speculative"
+            )
+        return cast(object, given)
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         low, high = self.prompt_lookup_min, self.prompt_lookup_max
-        if self.method == "ngram":
-            if self.model is not None:
-                raise ValueError("ngram drafts from the prompt and takes no model; remove speculative.model")
-            if (low is None) != (high is None):
-                raise ValueError("set both prompt_lookup_min and prompt_lookup_max, or neither")
-            if low is not None and high is not None and low > high:
-                raise ValueError(f"prompt_lookup_min {low} is above prompt_lookup_max {high}; swap them")
-        elif self.model is None:
-            raise ValueError(f"{self.method} needs a draft model; set speculative.model to its repository")
-        elif low is not None or high is not None:
-            raise ValueError(f"prompt_lookup_* belongs to ngram; remove it for {self.method}")
+        if (low is None) != (high is None):
+            raise ValueError("set both prompt_lookup_min and prompt_lookup_max, or neither")
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"prompt_lookup_min {low} is above prompt_lookup_max {high}; swap them")
         return self
 
 

@@ -47,7 +47,7 @@ def step_smaller_than_batch(candidate: Candidate) -> Iterator[Finding]:
 def async_scheduling(candidate: Candidate) -> Iterator[Finding]:
     """Refuses async scheduling with ngram (vllm/config/vllm.py, `VllmConfig.__post_init__`)."""
     speculative = candidate.engine.speculative
-    if speculative is None or speculative.method != "ngram":
+    if speculative is None:
         return
     if candidate.engine.async_scheduling:
         yield candidate.finding(
@@ -74,7 +74,7 @@ def async_scheduling(candidate: Candidate) -> Iterator[Finding]:
 def ngram_lookup(candidate: Candidate) -> Iterator[Finding]:
     """Reports lengths that nobody chose (vllm/config/speculative.py, "arbitrarily chosen")."""
     speculative = candidate.engine.speculative
-    if speculative and speculative.method == "ngram" and speculative.prompt_lookup_max is None:
+    if speculative and speculative.prompt_lookup_max is None:
         chosen = {
             **speculative.model_dump(exclude_none=True),
             "prompt_lookup_min": DEFAULT_LOOKUP,

@@ -139,7 +139,8 @@ def _place(
         if chosen:
             models = chosen
             continue
-        if step == "[key]":
+        # A union of text and one class names its member by the type.
+        if step in ("[key]", "str", *(model.__name__ for model in models)):
             continue
         names.append(str(step))
         owner = models[0] if len(models) == 1 else None

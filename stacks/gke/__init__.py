@@ -11,6 +11,7 @@ import pulumi_kubernetes as k8s
 
 from agent import weights_job
 from components.gcp.gke_cluster import GkeCluster, GkeClusterArgs
+from components.gcp.image_pull_grant import ImagePull
 from components.gcp.kubeconfig import kubeconfig
 from components.gcp.system_pool import SystemPool, SystemPoolArgs
 from components.gcp.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
@@ -19,12 +20,15 @@ from components.kubernetes.secret_mount import SecretMount, SecretMountArgs
 from components.kubernetes.weights_job import ACCOUNT, SCRIPT, Weights, WeightsJob, WeightsJobArgs
 from config.checks import problems, refuse
 from config.provisioning import node_wait_seconds
-from config.settings import Settings
+from config.settings import Checkpoint, Settings
 from config.targets import ExistingCluster, GkeTarget, NewCluster
 from serving.deploy import container_layout
+from serving.deploy.image_reference import image_reference
+from serving.models.checkpoint import expectation
 from stacks import outputs, workload
 from stacks.gcp import common
 from stacks.gcp.foundation_outputs import Foundation
+from stacks.gcp.server_image import pull_grant, pull_name
 from stacks.gke.load_balancer import load_balancer
 from stacks.gke.pod_inputs import engine_egress, pod_inputs
 from stacks.gke.tpu_nodes import tpu_nodes
@@ -34,8 +38,9 @@ from stacks.plan import plan
 def build(settings: Settings, target: GkeTarget) -> None:
     """Declares the stack and its outputs. Raises ValueError for settings that could not work."""
     refuse(problems(settings, placeholders=pulumi.runtime.is_dry_run()))
-    assert settings.image is not None and settings.model_revision is not None
-    resolved = plan(settings, settings.image, node_wait_seconds(target.capacity))
+    image_name = settings.image_name
+    assert image_name is not None
+    resolved = plan(settings, image_name, node_wait_seconds(target.capacity))
     stack = pulumi.get_stack()
     # The name contains the stack, because Workload Identity cannot distinguish equal namespaces in two
     # clusters of one project.
@@ -56,7 +61,8 @@ def build(settings: Settings, target: GkeTarget) -> None:
     )
     in_cluster = pulumi.ResourceOptions(providers=[kube])
     namespace = workload.namespace(namespace_name, kube)
-    image = pulumi.Output.concat(foundation.image_prefix, "/", settings.image)
+    image = pull_name(image_name, foundation)
+    pull_grants = _pull_grants(image_name, target, foundation, provider)
 
     def identity(account: str, email: pulumi.Input[str]) -> WorkloadIdentity:
         args = WorkloadIdentityArgs(
@@ -65,12 +71,15 @@ def build(settings: Settings, target: GkeTarget) -> None:
         opts = pulumi.ResourceOptions(providers=[provider], depends_on=[cluster])
         return WorkloadIdentity(f"{account}-identity", args, opts)
 
+    model = resolved.candidate.model
+    assert model.revision is not None
     weights = Weights(
-        repository=resolved.candidate.model.hf_repo,
-        revision=settings.model_revision,
-        model=resolved.candidate.model.name,
-        bytes=resolved.candidate.model.weight_bytes,
+        repository=model.hf_repo,
+        revision=model.revision,
+        model=model.name,
+        bytes=model.weight_bytes,
         bucket=foundation.bucket,
+        expectation=expectation(model) if isinstance(settings.model, Checkpoint) else None,
     )
     staged_weights = WeightsJob(
         "weights",
@@ -79,12 +88,12 @@ def build(settings: Settings, target: GkeTarget) -> None:
             namespace=namespace.metadata.name,
             account_annotations=identity(ACCOUNT, foundation.weights_email).annotations,
             image=image,
-            image_name=settings.image,
+            image_name=image_name,
             script=Path(weights_job.__path__[0], SCRIPT).read_text("utf-8"),
             weights=weights,
             token_secret=foundation.hugging_face_secret if target.hugging_face_token else None,
         ),
-        in_cluster,
+        pulumi.ResourceOptions(providers=[kube], depends_on=pull_grants),
     )
     nodes, selector = tpu_nodes(settings, target, resolved, cluster, foundation, protected, in_cluster)
     api_key = None
@@ -110,7 +119,7 @@ def build(settings: Settings, target: GkeTarget) -> None:
             proxies=foundation.proxies if target.endpoint else None,
             egress=engine_egress(resolved.candidate.engine),
             account_annotations=identity(container_layout.SERVER, environment.server_email).annotations,
-            after=[staged_weights, nodes],
+            after=[staged_weights, nodes, *pull_grants],
         ),
         namespace,
         kube,
@@ -129,6 +138,18 @@ def build(settings: Settings, target: GkeTarget) -> None:
     outputs.export(resolved, endpoint, target.region, target.capacity, cache_outlives_pod=False)
     pulumi.export("cluster", cluster.id)
     pulumi.export("namespace", namespace.metadata.name)
+
+
+def _pull_grants(
+    image: str, target: GkeTarget, foundation: Foundation, provider: gcp.Provider
+) -> list[pulumi.Resource]:
+    """Declares the nodes' right to pull an image of Artifact Registry; the foundation grants its mirror."""
+    if image_reference(image).repository is None:
+        return []
+    # All clusters of the foundation have one account for nodes, so two stacks with images in one repository
+    # have one grant in common. It stays when this stack goes, or the other stack could pull no more.
+    opts = pulumi.ResourceOptions(providers=[provider], retain_on_delete=True)
+    return [ImagePull("image", pull_grant(image, foundation, target.region, foundation.node_email), opts)]
 
 
 def _cluster(

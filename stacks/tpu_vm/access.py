@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from components.gcp.image_pull_grant import ImagePull, ImagePullArgs
+from components.gcp.image_pull_grant import ImagePull
 from components.gcp.vm_firewall import MachineFirewall, MachineFirewallArgs
 from config.targets import TpuVmTarget
 from serving.deploy import container_layout
 from stacks.gcp import common
 from stacks.gcp.foundation_outputs import Foundation
+from stacks.gcp.server_image import pull_grant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,8 @@ class Access:
     """Options of a component that creates machines: it waits for the firewall rules and the image grant."""
 
 
-def access(target: TpuVmTarget, stack: str) -> Access:
-    """Declares the firewall rules and the image grant, and reads the foundation."""
+def access(target: TpuVmTarget, stack: str, image: str) -> Access:
+    """Declares the firewall rules and the grant for `image`, and reads the foundation."""
     name = f"tpuserve-{stack}"
     provider = common.provider(target.project, target.region)
     opts = pulumi.ResourceOptions(providers=[provider], protect=target.protect)
@@ -51,9 +52,7 @@ def access(target: TpuVmTarget, stack: str) -> Access:
         ),
         opts,
     )
-    pull = ImagePull(
-        "image", ImagePullArgs(region=target.region, image_prefix=foundation.image_prefix, email=email), opts
-    )
+    pull = ImagePull("image", pull_grant(image, foundation, target.region, email), opts)
     return Access(
         name=name,
         provider=provider,

@@ -11,13 +11,15 @@ from dataclasses import replace
 import pulumi
 
 from agent import bundle, vm
-from config.settings import Settings
+from config.settings import Checkpoint, Settings
 from config.targets import TpuVmTarget
 from serving.deploy import baked_cache, compose, container_layout, systemd_units, vm_boot
 from serving.deploy.vm_boot import Boot
 from serving.hardware import host_resources
+from serving.models.checkpoint import expectation
 from serving.models.spec import ModelSpec
 from stacks.gcp.foundation_outputs import Foundation
+from stacks.gcp.server_image import pull_name
 from stacks.plan import Plan
 
 ATTRIBUTES = ("startup-script", "tpuserve-files", "tpuserve-boot-seconds", "tpuserve-disk-gb")
@@ -45,7 +47,7 @@ def metadata(
 ) -> pulumi.Output[Mapping[str, str]]:
     """Returns `boot_metadata` with the values that come from the foundation's outputs."""
     return pulumi.Output.all(
-        prefix=foundation.image_prefix,
+        image=pull_name(resolved.release.image, foundation),
         bucket=foundation.bucket,
         secret=foundation.environments[pulumi.get_stack()].api_key_secret,
     ).apply(lambda values: boot_metadata(settings, target, resolved, disk=disk, **values))
@@ -62,16 +64,16 @@ def boot_metadata(
     resolved: Plan,
     *,
     disk: str,
-    prefix: str,
+    image: str,
     bucket: str,
     secret: str,
 ) -> Mapping[str, str]:
     """Returns the text of each metadata attribute in ATTRIBUTES.
 
-    `disk` is the data disk's path on the machine, empty without a data disk. `prefix` is the image mirror's
-    prefix. `secret` is the name of the API key's secret, without its project.
+    `disk` is the data disk's path on the machine, empty without a data disk. `image` is the name that the
+    machine pulls. `secret` is the name of the API key's secret, without its project.
     """
-    release = replace(resolved.release, image=f"{prefix}/{resolved.release.image}")
+    release = replace(resolved.release, image=image)
     spec = resolved.candidate.model
     needs_key = settings.authentication == "api-key"
     secret_version = f"projects/{target.project}/secrets/{secret}/versions/latest"
@@ -84,6 +86,7 @@ def boot_metadata(
             bucket=bucket,
             model=spec.name,
             weights=f"weights/{spec.revision}/{spec.name}/",
+            checkpoint=expectation(spec) if isinstance(settings.model, Checkpoint) else "",
             cache=f"{container_layout.CACHE_ARCHIVES}{resolved.fingerprint.digest}.tar.zst",
             baked=baked_cache.name(resolved.fingerprint) if target.baked_cache else "",
             budget=resolved.lifecycle.engine_ready_timeout_seconds,

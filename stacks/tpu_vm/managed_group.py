@@ -42,11 +42,12 @@ SYSTEM_GB = 30
 def build(settings: Settings, target: TpuVmTarget) -> None:
     """Declares the stack and its outputs. Raises ValueError for settings that could not work."""
     refuse(problems(settings, placeholders=pulumi.runtime.is_dry_run()))
-    assert settings.image is not None
-    resolved = plan(settings, settings.image, node_wait_seconds(target.capacity))
+    image = settings.image_name
+    assert image is not None
+    resolved = plan(settings, image, node_wait_seconds(target.capacity))
     refuse(checks.slow_boots(resolved.cold_start))
     refuse(checks.baked_cache_problems(target, resolved))
-    stack_access = access(target, pulumi.get_stack())
+    stack_access = access(target, pulumi.get_stack(), image)
     provisioned = provisioning(target.capacity)
     template, digest = _template(settings, target, resolved, stack_access, provisioned)
     group_name = _group_name(settings, target, resolved, stack_access, digest)

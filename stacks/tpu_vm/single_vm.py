@@ -32,14 +32,15 @@ LIMITS = (
 def build(settings: Settings, target: TpuVmTarget) -> None:
     """Declares the stack and its outputs. Raises ValueError for settings that could not work."""
     refuse(problems(settings, placeholders=pulumi.runtime.is_dry_run()))
-    assert settings.image is not None
-    resolved = plan(settings, settings.image)
+    image = settings.image_name
+    assert image is not None
+    resolved = plan(settings, image)
     slice_ = resolved.candidate.accelerator
     refuse(checks.baked_cache_problems(target, resolved))
     assert slice_.tpu_type is not None and slice_.runtime_version is not None
     for limit in LIMITS:
         pulumi.log.warn(limit)
-    stack_access = access(target, pulumi.get_stack())
+    stack_access = access(target, pulumi.get_stack(), image)
     api = Apis("apis", ApisArgs(services=["tpu.googleapis.com"]), stack_access.opts)
     disk_path = vm_boot.data_disk(DATA_DEVICE)
     attributes = metadata(settings, target, resolved, stack_access.foundation, disk_path)

@@ -36,6 +36,7 @@ from tpu_inference.layers.common.process_weights import moe_weights
 from tpu_inference.layers.vllm.backends.flash_attn import PallasAttentionBackend
 from tpu_inference.runner import kv_cache
 from tpu_inference.runner import utils as runner_utils
+from vllm.renderers.chat_utils import load_chat_template, validate_chat_template
 from vllm.v1.core.kv_cache_planning import get_kv_cache_configs
 from vllm.v1.core.kv_cache_utils import generate_scheduler_kv_cache_config, get_kv_cache_capacity
 from vllm.v1.core.single_type_kv_cache_manager import register_all_kvcache_specs
@@ -169,8 +170,10 @@ def experts(case):
 
 
 def argv(case):
-    """vLLM's own parser on a whole command line."""
+    """vLLM's own parser on a whole command line, and its own reading of the chat template there."""
     arguments = PARSER.parse_args(case["argv"])
+    validate_chat_template(arguments.chat_template)
+    arguments.chat_template = load_chat_template(arguments.chat_template)
     return {name: plain(value) for name, value in vars(arguments).items()}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from config.chat_template import MOST_BYTES
 from serving.compilation import buckets, resolved_config
 from serving.engine import phases
 from serving.engine.config import EngineConfig, parse
@@ -32,13 +33,6 @@ SINGLE_FIELDS: tuple[dict[str, object], ...] = (
     {"enable_prefix_caching": False},
     {"disable_chunked_mm_input": True},
     {"speculative": {"method": "ngram", "num_speculative_tokens": 3}},
-    {
-        "speculative": {
-            "method": "mtp",
-            "num_speculative_tokens": 4,
-            "model": "google/gemma-4-26B-A4B-it-assistant",
-        }
-    },
     {"limit_mm_per_prompt": {"image": 4}},
     {"safetensors_load_strategy": "prefetch"},
     {"compilation_sizes": (640, 96)},
@@ -53,6 +47,10 @@ SINGLE_FIELDS: tuple[dict[str, object], ...] = (
     {"otlp_traces_endpoint": "http://collector.observability.svc:4317"},
     *({"enable_log_requests": True, "extra_flags": {name: example(server_flags()[name])}} for name in EXTRA),
     {"gpu_memory_utilization": 0.123456},
+    # Texts that could be taken for a file's name, and one that is too long for one.
+    {"chat_template": "{{ messages }}"},
+    {"chat_template": "{{ messages }} $(HOME)\n"},
+    {"chat_template": "{{ messages }}".ljust(MOST_BYTES)},
 )
 """Fields that are each set separately on the smallest engine, so that each spelling is parsed separately."""
 
@@ -178,7 +176,7 @@ def test_programs_by_kind(asked: list[dict[str, Any]], answers: dict[str, Any]) 
             _buckets(case),
             multimodal=case["multimodal"],
             async_scheduling=case["async"],
-            speculative="ngram" if case["drafts"] else None,
+            speculative=bool(case["drafts"]),
         )
         assert dict(found.by_kind) == answer["programs"], case
     assert counted >= len(asked) / oracle.COUNTED

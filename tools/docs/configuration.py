@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from config import provisioning
 from config import targets as kinds
-from config.settings import Settings
+from config.settings import Checkpoint, Settings
 from serving.engine.config import EngineConfig
 from serving.engine.flag_verdicts import EXTRA, REFUSED
 from serving.engine.nested_options import (
@@ -79,6 +79,7 @@ def document() -> str:
         _INTRODUCTION,
         "## A stack\n",
         part_table(Settings),
+        *_sections((Checkpoint,), ""),
         *_sections(TARGETS, "target"),
         *_sections(CAPACITY, "capacity"),
         *_sections(PARTS, ""),

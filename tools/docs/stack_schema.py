@@ -56,6 +56,7 @@ def schema() -> Schema:
     keys: Schema = settings["properties"]
     for key, rows in TABLES.items():
         _choices(keys[key], list(rows))
+    _choices(definitions["Checkpoint"]["properties"]["architecture"], list(MODELS))
     keys["engine"] = {**engine, "description": keys["engine"]["description"]}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -94,9 +95,10 @@ def _engine() -> Schema:
 
 def _choices(part: Schema, rows: list[str]) -> None:
     """Replaces "any text" in `part` by the names of a table's rows."""
-    for option in part.get("anyOf", [part]):
-        if option.get("type") == "string":
-            option["enum"] = rows
+    for option in part.get("anyOf", part.get("oneOf", ())):
+        _choices(option, rows)
+    if part.get("type") == "string":
+        part["enum"] = rows
 
 
 def _or_text(part: Schema) -> Schema:

@@ -116,7 +116,6 @@ def test_an_explicit_block_size_can_break_the_rule() -> None:
         ({}, True),
         ({"async_scheduling": False}, False),
         ({"speculative": {"method": "ngram", "num_speculative_tokens": 3}}, False),
-        ({"speculative": {"method": "mtp", "num_speculative_tokens": 3, "model": "draft"}}, True),
     ],
 )
 def test_async_scheduling_as_the_server_chooses(fields: dict[str, object], expected: bool) -> None:

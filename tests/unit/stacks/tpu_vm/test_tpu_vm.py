@@ -258,7 +258,9 @@ def test_a_baked_cache_wants_pages_that_are_fixed() -> None:
 
 
 def script_of(resolved: Plan, settings: Settings, target: TpuVmTarget) -> str:
-    made = boot_metadata(settings, target, resolved, disk="", prefix="r/p", bucket="b", secret="key")
+    made = boot_metadata(
+        settings, target, resolved, disk="", image=f"r/p/{settings.image}", bucket="b", secret="key"
+    )
     return made["startup-script"]
 
 
@@ -282,7 +284,9 @@ def test_the_unit_counts_over_more_than_its_starts() -> None:
 
 def test_metadata_fits_and_names_the_secret_without_its_value() -> None:
     settings, target, resolved = parts()
-    found = boot_metadata(settings, target, resolved, disk="/dev/d", prefix="r/p", bucket="b", secret="key")
+    found = boot_metadata(
+        settings, target, resolved, disk="/dev/d", image=f"r/p/{settings.image}", bucket="b", secret="key"
+    )
     # https://cloud.google.com/compute/docs/metadata/setting-custom-metadata#limitations
     assert all(len(text.encode()) < 256 * 1024 for text in found.values())
     assert "projects/a-project/secrets/key/versions/latest" in found["startup-script"]
@@ -293,7 +297,7 @@ def test_without_a_key_no_secret_is_asked_for() -> None:
     settings = Settings.parse({**GOOD, "authentication": "none"})
     assert isinstance(settings.target, TpuVmTarget) and settings.image is not None
     resolved = plan(settings, settings.image)
-    found = boot_metadata(settings, settings.target, resolved, disk="", prefix="r", bucket="b", secret="key")
+    found = boot_metadata(settings, settings.target, resolved, disk="", image="r/i", bucket="b", secret="key")
     assert "readonly SECRET=''" in found["startup-script"]
 
 

@@ -31,6 +31,11 @@ GOOD: Mapping[str, Any] = {
     "tpuserve:engine": {"max_model_len": 8192, "extra_environment": {"JAX_LOG_COMPILES": "1"}},
 }
 TARGET = GOOD["tpuserve:target"]
+OWN_MODEL = {
+    "architecture": "gemma-4-26b-a4b-it",
+    "repository": "acme/support",
+    "revision": "4d7ae4984b7db7de8f8457170b3f1a419ee76d52",
+}
 
 ACCEPTED: list[Mapping[str, Any]] = [
     {},
@@ -41,6 +46,7 @@ ACCEPTED: list[Mapping[str, Any]] = [
     {"tpuserve:scenario": "batch"},
     {"tpuserve:engine": {"kv_cache_dtype": None, "compilation_sizes": [16, 32]}},
     {"gcp:project": "acme-tpu"},
+    {"tpuserve:model": OWN_MODEL, "tpuserve:model_revision": None},
 ]
 """Changes to the good file after which it is still good."""
 
@@ -77,6 +83,10 @@ REFUSED: list[Mapping[str, Any]] = [
         }
     },
     {"tpuserve:model": "gemma-4-27b"},
+    {"tpuserve:model": {**OWN_MODEL, "architecture": "gemma-4-27b"}, "tpuserve:model_revision": None},
+    {"tpuserve:model": {**OWN_MODEL, "revision": "main"}, "tpuserve:model_revision": None},
+    {"tpuserve:model": {**OWN_MODEL, "weight_bytes": 1}, "tpuserve:model_revision": None},
+    {"tpuserve:model": {"architecture": "gemma-4-26b-a4b-it"}, "tpuserve:model_revision": None},
     {"tpuserve:model_revision": "main"},
     {"tpuserve:accelerator": "v6e-5"},
     {"tpuserve:accelerator": None},
