@@ -8,7 +8,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from serving.messages.suggest import nearest, quoted
+from serving.messages.suggest import LONGEST_QUOTED, nearest, quoted
 from serving.messages.unsupported_options import FOREIGN
 
 _NOUNS = {
@@ -83,7 +83,7 @@ def _sentence(details: ErrorDetails, where: str, root: type[BaseModel] | None) -
     if kind == "string_pattern_mismatch":
         return f"{path} is {asked}; it must {_form(owner, loc, details)}; change it."
     noun = next((noun for start, noun in _NOUNS.items() if kind.startswith(start)), "a value of another kind")
-    return f"{path} is {asked}; it must be {noun}{_unit(owner, loc)}; {_hint(details['input'], noun)}."
+    return f"{path} is {asked}; it must be {noun}{_unit(owner, loc)}; {_hint(details['input'], noun, path)}."
 
 
 _BOUNDS: Mapping[str, tuple[str, str]] = {
@@ -181,16 +181,48 @@ def _number(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
-def _hint(value: object, noun: str) -> str:
-    """Returns the advice on a value of the wrong kind."""
+_PULUMI_TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
+    "a whole number": ("int", (int,)),
+    "a number": ("float", (int, float)),
+    "true or false": ("bool", (bool,)),
+}
+"""Values of `pulumi config set --type` (Pulumi 3.274, pkg/cmd/pulumi/config/config.go), by a field's noun."""
+
+_OBJECTS: Mapping[str, type] = {"a list": list, "a set of names and values": dict}
+
+
+def _hint(value: object, noun: str, path: str) -> str:
+    """Returns the advice on a value of the wrong kind.
+
+    `pulumi config set --path` writes text, unless it has `--type` or the value is an integer, true or false.
+    It cannot write null, a list or a set of names.
+    """
     if noun == "text":
         return "write it in quotes"
     if not isinstance(value, str):
         return f"write {noun}"
-    if noun in ("a list", "a set of names and values"):
-        return "write it as YAML, not as text"
     try:
-        json.loads(value)
+        plain = json.loads(value)
     except ValueError:
-        return f"write {noun}"
-    return "write it without quotes"
+        return "write it as YAML, not as text" if noun in _OBJECTS else f"write {noun}"
+    if len(value) > LONGEST_QUOTED:
+        # The text may be a secret in the wrong place, so it is not repeated.
+        return "write it without quotes"
+    name = path.rpartition(".")[2]
+    line = f"write `{value if name.isdigit() else f'{name}: {value}'}` without quotes"
+    if plain is None or (noun in _OBJECTS and isinstance(plain, _OBJECTS[noun])):
+        return f"{line} into the stack file, because `pulumi config set` writes text"
+    option, kinds = _PULUMI_TYPES.get(noun, ("", ()))
+    if type(plain) in kinds:
+        return f"{line}, or run `{_command(path, value, option)}`"
+    return f"write {noun}"
+
+
+def _command(path: str, value: str, kind: str) -> str:
+    """Returns the command that writes a typed value to a path of the stack file."""
+    names = path.split(".")
+    steps = [f"[{name}]" if name.isdigit() else f".{name}" for name in names[1:]]
+    key = f"tpuserve:{names[0]}{''.join(steps)}"
+    key = f"'{key}'" if "[" in key else key
+    end = "-- " if value.startswith("-") else ""
+    return f"pulumi config set --path --type {kind} {end}{key} {value}"
