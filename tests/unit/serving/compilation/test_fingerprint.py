@@ -116,7 +116,7 @@ def test_what_is_left_out_of_a_cache_names_the_cache_and_not_the_graph() -> None
     assert jax[0].digest == jax[1].digest != few.digest
 
 
-def test_fp8_alone_is_e4m3() -> None:
+def test_plain_fp8_is_e4m3() -> None:
     assert moved(of(engine(kv_cache_dtype="fp8")), of(engine(kv_cache_dtype="fp8_e4m3"))) == ()
     assert moved(of(engine(kv_cache_dtype="fp8")), of(engine(kv_cache_dtype="fp8_e5m2"))) == (
         "kv_cache_dtype",
