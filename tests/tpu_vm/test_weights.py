@@ -1,5 +1,6 @@
 """Weights and caches on a disk that loses power, and failing downloads, with a fake store."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -101,3 +102,20 @@ def test_the_first_part_that_cannot_be_had_ends_the_download(
     begun = list(gcs._parts(next(gcs.objects(BUCKET, PREFIX)), folder / "model.safetensors"))
     assert len(begun) == 100 - before
     assert stage(folder) == "1 files, 0.00 GB"
+
+
+def test_a_checkpoint_is_compared_before_its_weights_are_downloaded(store: Store, folder: Path) -> None:
+    expect = json.dumps(
+        {"model": "m", "weight_bytes": 1000, "architectures": ["A"], "text_config": {"hidden_size": 8}}
+    )
+    with pytest.raises(
+        Problem, match=r"is no checkpoint of m: it has no config\.json; stage another revision"
+    ):
+        weights.stage(BUCKET, PREFIX, folder, expect)
+    put(store, f"{PREFIX}config.json", json.dumps({"architectures": ["B"]}).encode())
+    with pytest.raises(Problem, match=r"config\.json has architectures \['B'\], not \['A'\]"):
+        weights.stage(BUCKET, PREFIX, folder, expect)
+    assert not (folder / "model.safetensors").exists()
+    put(store, f"{PREFIX}config.json", json.dumps({"architectures": ["A"]}).encode())
+    assert weights.stage(BUCKET, PREFIX, folder, expect) == "2 files, 0.00 GB"
+    assert (folder / "model.safetensors").stat().st_size == 1000
