@@ -8,7 +8,7 @@ import re
 import subprocess
 import threading
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -178,7 +178,7 @@ def world() -> Iterator[World]:
 
 
 def stage(
-    world: World, tmp_path: Path, token_text: str | None = TOKEN + "\n"
+    world: World, tmp_path: Path, token_text: str | None = TOKEN + "\n", expect: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
     """Run the program as the Job does, in the server's environment; None means that the token file is
     missing."""
@@ -192,7 +192,7 @@ def stage(
     what = ["--repository", "google/tiny", "--revision", REVISION]
     where = ["--bucket", "bucket", "--prefix", PREFIX, "--token-file", token]
     return subprocess.run(
-        [*program, *what, *where],
+        [*program, *what, *where, *expect],
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
@@ -241,6 +241,29 @@ def test_another_revision_of_the_same_size_is_not_taken_for_it(world: World, tmp
     world.objects[f"{PREFIX}/model-1.safetensors"] = (old, {"sha256": hashlib.sha256(old).hexdigest()})
     assert stage(world, tmp_path).returncode == 0
     assert world.objects[f"{PREFIX}/model-1.safetensors"][0] == WEIGHTS
+
+
+def test_a_checkpoint_is_compared_before_anything_is_copied(world: World, tmp_path: Path) -> None:
+    expected = {
+        "model": "gemma-4-26b-a4b-it",
+        "weight_bytes": len(WEIGHTS),
+        "architectures": ["Gemma4ForConditionalGeneration"],
+        "text_config": {"hidden_size": 2816},
+    }
+    expect = ["--expect", json.dumps(expected)]
+    config = {"architectures": expected["architectures"], "text_config": {"hidden_size": 5376}}
+    world.files["config.json"] = json.dumps(config).encode()
+    done = stage(world, tmp_path, expect=expect)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"google/tiny at {REVISION} is no checkpoint of gemma-4-26b-a4b-it: text_config.hidden_size is 5376 "
+        "in config.json, not 2816; name another repository, or another architecture.\n",
+    )
+    assert (world.downloads, world.objects) == (["config.json"], {})
+    config["text_config"] = {"hidden_size": 2816}
+    world.files["config.json"] = json.dumps(config).encode()
+    assert stage(world, tmp_path, expect=expect).returncode == 0
+    assert len(world.objects) == len(world.files)
 
 
 REVISION_OF = f"google/tiny at {REVISION}"
