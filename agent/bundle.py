@@ -17,6 +17,7 @@ MODULES = (
     "server/error_responses.py",
     "server/gemma4_tool_calls.py",
     "server/gemma4_tool_parser.py",
+    "server/grammar_rows.py",
     "server/guard.py",
     "server/media.py",
     "server/media_connection.py",
@@ -39,6 +40,7 @@ def files() -> dict[str, str]:
         f"{METADATA}/entry_points.txt": (
             "[vllm.general_plugins]\n"
             "tpuserve_cache_events = agent.server.compile_cache_events:register\n"
+            "tpuserve_grammar_rows = agent.server.grammar_rows:register\n"
             "tpuserve_tool_calls = agent.server.gemma4_tool_calls:register\n"
         ),
     }

@@ -8,7 +8,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,17 @@ class Server:
     def client(self) -> httpx.Client:
         """Connections that requests share."""
         return httpx.Client(timeout=600)
+
+    def constrained(self, texts: Sequence[str]) -> list[str]:
+        """Returns the answers to simultaneous completions, each constrained to one of `texts`."""
+
+        def answer(text: str) -> str:
+            limits = {"max_tokens": 40, "temperature": 0, "structured_outputs": {"choice": [text]}}
+            answer = self.post("/v1/completions", {"model": NAME, "prompt": "Hello", **limits})
+            return answer.json()["choices"][0]["text"] if answer.is_success else str(answer.status_code)
+
+        with ThreadPoolExecutor(len(texts)) as pool:
+            return list(pool.map(answer, texts))
 
     def alive(self) -> bool:
         """Returns whether the server answers /health and its process exists."""

@@ -134,6 +134,15 @@ def test_the_guard_knows_every_route(bare: Server) -> None:
     assert {*request_rules.OFFERED} - {("GET", "/metrics")} <= served
 
 
+TEXTS = ("the sea is wide", "a bird on a hill", "snow in the valley", "old stone bridge")
+
+
+def test_without_the_agent_simultaneous_requests_get_each_others_grammar(bare: Server) -> None:
+    """If this fails, tpu-inference has repaired it: remove agent/server/grammar_rows.py."""
+    answers = [bare.constrained(TEXTS) for _ in range(4)]
+    assert any(tuple(given) != TEXTS for given in answers), answers
+
+
 def ends(running: Server, path: str, fields: dict[str, Any]) -> None:
     """Send a request, and require that the server ends with its engine's error."""
     assert running.post(path, body(path, fields)).status_code == 500

@@ -14,6 +14,7 @@ from tests.vllm import oracle
 from tests.vllm.api_pairs import PAIRS
 from tests.vllm.field_pairs import BASE, CHAT, COMPLETIONS, COUNT, HELLO, MESSAGES, RESPONSES, SAMPLING, Pair
 from tests.vllm.running import NAME, Server
+from tests.vllm.test_guard import TEXTS
 
 HERE = Path(__file__).parent
 CHANGING = (
@@ -281,6 +282,11 @@ def test_vllms_client_does_not_connect_to_loopback() -> None:
     assert result["before"] == "a file", "without the agent, vLLM fetches from loopback"
     assert "localhost has an address that is not public" in result["after"]
     assert result["requests"] == ["/before"]
+
+
+def test_simultaneous_requests_get_their_own_grammar(client: Client) -> None:
+    for _ in range(4):
+        assert tuple(client.running.constrained(TEXTS)) == TEXTS
 
 
 def test_three_fields_become_prompt_logprobs(protocols: dict[str, Any]) -> None:

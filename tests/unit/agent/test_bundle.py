@@ -37,6 +37,7 @@ def test_python_finds_the_plugin_and_the_middleware_in_the_mounted_folder(tmp_pa
     )
     assert run(unpack(tmp_path), program).splitlines() == [
         "('tpuserve_cache_events', 'agent.server.compile_cache_events')",
+        "('tpuserve_grammar_rows', 'agent.server.grammar_rows')",
         "('tpuserve_tool_calls', 'agent.server.gemma4_tool_calls')",
         "Guard",
     ]
