@@ -7,6 +7,9 @@ together may get each other's rows, and vLLM ends both with HTTP 500. Here the s
 sorted order. Rows of speculative tokens, several for one request, stay as they are.
 """
 
+# pyright: basic
+# vLLM is not installed where the types are checked.
+
 import dataclasses
 from typing import Any
 
