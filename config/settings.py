@@ -14,6 +14,7 @@ from pydantic import Discriminator, Field, Tag, ValidationError
 
 from config.strict_model import StrictModel
 from config.targets import LocalTarget, Target
+from config.web_origins import WebOrigins
 from serving.deploy.image_reference import image_reference
 from serving.engine.phases import DEFAULT_PHASE, named_phase
 from serving.hardware.accelerators import DEFAULT_ACCELERATOR
@@ -91,6 +92,12 @@ class Settings(StrictModel):
     )
     authentication: Literal["api-key", "none"] = Field(
         default="api-key", description="Whether clients must send an API key."
+    )
+    allowed_origins: WebOrigins = Field(
+        default=(),
+        strict=False,
+        examples=[["https://chat.example.com"]],
+        description="Origins of the web pages that may call the server from a browser. Unset: none.",
     )
 
     @property

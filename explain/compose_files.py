@@ -40,6 +40,7 @@ def files(stack: str, folder: Path) -> Mapping[str, str]:
         # Part of the release's name, which is in neither file.
         agent_digest="",
         require_api_key=settings.authentication == "api-key",
+        allowed_origins=settings.allowed_origins,
     )
     return {
         COMPOSE: compose.compose(server, life),

@@ -61,5 +61,6 @@ def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
             lifecycle=timeouts,
             agent_digest=bundle.digest(),
             require_api_key=settings.authentication == "api-key",
+            allowed_origins=settings.allowed_origins,
         ),
     )

@@ -7,6 +7,7 @@ same name are the same server, and any change gives a new Deployment (or instanc
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from serving.compilation.candidate import Candidate
@@ -59,6 +60,7 @@ def release(
     lifecycle: Lifecycle,
     agent_digest: str,
     require_api_key: bool,
+    allowed_origins: Sequence[str],
 ) -> Release:
     """Render the container's argv and environment around the engine's own.
 
@@ -85,6 +87,9 @@ def release(
         environment["VLLM_MEDIA_URL_ALLOW_REDIRECTS"] = "0"
         # vLLM waits 5 s, 20 s and 80 s for a host that never answers; one attempt waits 5 s.
         environment["VLLM_MEDIA_FETCH_MAX_RETRIES"] = "1"
+    if allowed_origins:
+        # Read by the guard (agent/server/cors.py).
+        environment["TPUSERVE_ALLOWED_ORIGINS"] = ",".join(allowed_origins)
     if require_api_key:
         environment["TPUSERVE_API_KEY_FILE"] = container_layout.API_KEY_FILE
     return Release(

@@ -115,7 +115,9 @@ _OFFLOAD = f"the TPU runtime moves no weights and no KV pages to the host by it{
 _UNMODELED = f"it changes programs or memory in a way that nobody has compiled or measured here{_REMOVE}"
 _DRAFTS = "write speculative"
 _LOGGING = "write logging_level"
-_CORS = f"the request guard answers other origins{_REMOVE}"
+_CORS = (
+    "the request guard answers web pages; set allowed_origins of the stack (tpuserve:allowed_origins) instead"
+)
 _PROCESSOR = f"images are prepared on the host for programs of one shape{_REMOVE}"
 _GONE = f"{VERSION} still parses it and does nothing with it{_REMOVE}"
 

@@ -1,5 +1,7 @@
 """A mistake in a stack file under the real CLI: one sentence, no traceback, no changes."""
 
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -37,3 +39,26 @@ def test_the_cli_shows_only_the_sentence(change: dict[str, Any], sentence: str, 
     assert sentence in text, text
     assert "Traceback" not in text and 'File "' not in text, text
     assert "kubernetes:" not in text, text
+
+
+def test_the_command_of_a_sentence_changes_text_into_a_number(tmp_path: Path) -> None:
+    """`pulumi config set --path` without a type writes the text "0.9", and the sentence has the right one."""
+    file = tmp_path / "Pulumi.local.yaml"
+    file.write_text(yaml.safe_dump(GOOD), "utf-8")
+    pulumi_stack.select()
+
+    def pulumi(*words: str) -> str:
+        options = ["--stack", "local", "--config-file", str(file), "--non-interactive"]
+        environment = {**cli.neutral(), **toolchain.pulumi_environment()}
+        return cli.run(["pulumi", *words, *options], paths.REPOSITORY, environment)[1]
+
+    pulumi("config", "set", "--path", "tpuserve:engine.gpu_memory_utilization", "0.9")
+    text = " ".join(pulumi("preview").split())
+    assert "engine.gpu_memory_utilization is the text '0.9'" in text
+    command = re.search("or run `pulumi ([^`]+)`", text)
+    assert command, text
+    pulumi(*shlex.split(command[1]))
+    assert (
+        yaml.safe_load(file.read_text("utf-8"))["config"]["tpuserve:engine"]["gpu_memory_utilization"] == 0.9
+    )
+    assert "is the text" not in pulumi("preview")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from agent.server import cors, guard, request_rules
+from agent.server import guard, request_rules
 from agent.server.request_fields import By, Field, Table
 from agent.server.request_tables import TABLES
 
@@ -64,8 +64,8 @@ _DOOR = """\
 The API key is the bearer token, `Authorization: Bearer KEY`, or the header `x-api-key: KEY`, as Anthropic's
 SDK sends it. `/health` and `/metrics` need no key.
 
-Web pages may call the server only from the origins that the operator lists (`{origins}`, with commas
-between them, or `*`); by default no browser may. A preflight needs no key, and cookies are never allowed.
+Web pages may call the server only from the origins that the operator lists in `allowed_origins` of the
+stack (`*` is every page); by default no browser may. A preflight needs no key, and cookies are never allowed.
 
 Every error has a message. On `/v1/messages` it has Anthropic's form (`{{"type": "error", "error": {{"type":
 "invalid_request_error", …}}}}`), elsewhere OpenAI's.
@@ -84,7 +84,7 @@ def document() -> str:
         _TOOLS,
         _BEAMS.format(ignored=", ".join(f"`{name}`" for name in request_rules.BEAM_IGNORES)),
         _MEDIA.format(limit=guard.MAX_BODY_BYTES // 1024**2),
-        _DOOR.format(origins=cors.VARIABLE, offered=offered),
+        _DOOR.format(offered=offered),
     ]
     for path, table in TABLES.items():
         parts += [f"## `POST {path}`\n", _table(table)]

@@ -53,6 +53,23 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"authentication": "open"},
         "authentication is the text 'open'; possible are api-key, none; write one of them.",
     ),
+    *(
+        (
+            {"allowed_origins": ["https://a.example.com", origin]},
+            f"allowed_origins: {origin!r} is not an origin; write it as a browser sends it, without a path, "
+            "as in https://chat.example.com, or write '*' for every page.",
+        )
+        for origin in (
+            "chat.example.com",
+            "https://chat.example.com/",
+            "https://Chat.example.com",
+            "https://*.example.com",
+            "https://chat.example.com:",
+            "https://chat.example.com,https://b.example.com",
+            "null",
+            "",
+        )
+    ),
     ({"image": ""}, "image is empty; write a value or remove it."),
     (
         {"engine": []},

@@ -48,6 +48,7 @@ DELIVERY: dict[str, dict[str, By]] = {
         "replicas": By("a slice each", "stacks/gke/tpu_nodes.py", "nodes=settings.replicas"),
         "longest_request_seconds": NOTHING,
         "authentication": By("a secret with the clients' keys", "stacks/gcp/foundation.py", "api-key-"),
+        "allowed_origins": NOTHING,
     },
     "Checkpoint": {
         "architecture": NOTHING,

@@ -93,6 +93,7 @@ def of(engine: EngineConfig) -> Release:
         lifecycle=lifecycle(cold(1800), 60),
         agent_digest="0",
         require_api_key=True,
+        allowed_origins=(),
     )
 
 
