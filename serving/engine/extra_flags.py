@@ -10,6 +10,7 @@ from serving.engine.server_flags import ServerFlag, flag_of
 from serving.messages.finding import VERSION
 from serving.messages.suggest import nearest, quoted
 from serving.messages.unsupported_options import FOREIGN
+from serving.messages.validation_errors import hint
 
 _NOUNS = {
     "switch": "true or false",
@@ -61,11 +62,13 @@ def _flag(name: str) -> ServerFlag:
 
 
 def _value_problem(flag: ServerFlag, extra: Extra, value: object) -> str | None:
+    path = f"engine.extra_flags.{flag.name}"
     values = cast(list[object], value) if flag.many and isinstance(value, list) else [value]
     if flag.many and not (isinstance(value, list) and values):
-        return f"{flag.name} must be a list of values; write it as a list"
-    if not all(_fits(flag, item) for item in values):
-        return f"{flag.name} must be {_NOUNS[flag.kind]}; write {_NOUNS[flag.kind]}"
+        return f"{flag.name} must be a list; {hint(cast(object, value), 'a list', path)}"
+    for item in values:
+        if not _fits(flag, item):
+            return f"{flag.name} must be {_NOUNS[flag.kind]}; {hint(item, _NOUNS[flag.kind], path)}"
     choices = extra.values or flag.choices
     if choices and not all(item in choices for item in values):
         return f"{flag.name} must be one of {', '.join(map(str, choices))}; write one of them"

@@ -54,6 +54,6 @@ FOREIGN: Mapping[str, str] = {
     # Variables that are gone.
     "vllm_tpu_most_model_len": "vllm-tpu 0.32 no longer reads VLLM_TPU_MOST_MODEL_LEN; remove it",
     "vllm_tpu_disable_topk_topp_optimization": "vllm-tpu 0.32 no longer reads it; remove it",
-    "vllm_use_v1": "there is no other engine than V1 any more; remove it",
+    "vllm_use_v1": "V1 is the only engine; remove it",
     "vllm_torch_profiler_dir": "vllm-tpu 0.32 no longer reads it; remove it",
 }

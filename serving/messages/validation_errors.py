@@ -83,7 +83,7 @@ def _sentence(details: ErrorDetails, where: str, root: type[BaseModel] | None) -
     if kind == "string_pattern_mismatch":
         return f"{path} is {asked}; it must {_form(owner, loc, details)}; change it."
     noun = next((noun for start, noun in _NOUNS.items() if kind.startswith(start)), "a value of another kind")
-    return f"{path} is {asked}; it must be {noun}{_unit(owner, loc)}; {_hint(details['input'], noun, path)}."
+    return f"{path} is {asked}; it must be {noun}{_unit(owner, loc)}; {hint(details['input'], noun, path)}."
 
 
 _BOUNDS: Mapping[str, tuple[str, str]] = {
@@ -191,7 +191,7 @@ _PULUMI_TYPES: Mapping[str, tuple[str, tuple[type, ...]]] = {
 _OBJECTS: Mapping[str, type] = {"a list": list, "a set of names and values": dict}
 
 
-def _hint(value: object, noun: str, path: str) -> str:
+def hint(value: object, noun: str, path: str) -> str:
     """Returns the advice on a value of the wrong kind.
 
     `pulumi config set --path` writes text, unless it has `--type` or the value is an integer, true or false.
