@@ -2,7 +2,7 @@
 
 `argv` and `environment` render it for Kubernetes and for virtual machines. A field that is None is not
 passed, and vLLM's own default holds (serving/compilation/resolved_config.py repeats those that matter).
-Names are vLLM's own; tests/server compares them with the parser and the variables of the pinned wheels.
+Names are vLLM's own; tests/vllm compares them with the parser and the variables of the pinned wheels.
 
 serving/findings/ judges what a value means on a slice and for a model, so that a bad combination can still be
 explained.
