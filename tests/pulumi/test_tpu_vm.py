@@ -215,7 +215,7 @@ def test_a_group_over_two_zones_behind_a_door_and_back(deployed: Deployment) -> 
 def test_the_cloud_tpu_api_and_back(deployed: Deployment) -> None:
     deployed.change({"target": {**TARGET, "api": "cloud-tpu"}})
     shown = deployed.up()
-    assert "A preempted machine stays as it is and holds its quota" in shown
+    assert "A preempted machine is not recreated and holds its quota" in shown
     [disk] = [name for name in deployed.state() if name.startswith("tpu-data-us-east5-b-")]
     assert GROUP not in deployed.state()
     deployed.good("preview", "--expect-no-changes")
