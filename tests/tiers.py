@@ -13,7 +13,7 @@ from pathlib import Path
 from local import image
 from tests.tpu_vm.tree import ensure_tree
 from tools import toolchain
-from tools.fake_gcp import control_plane
+from tools.fake_gcp.kubernetes import control_plane
 from tools.support import paths
 from tools.support.errors import Refusal
 

@@ -10,9 +10,9 @@ import pytest
 
 from tests.pulumi.deployment import PACK, Deployment
 from tools import toolchain
-from tools.fake_gcp import types
-from tools.fake_gcp.autoscaler import Autoscaler
-from tools.fake_gcp.control_plane import ControlPlane
+from tools.fake_gcp.cloud.operations.autoscaler import Autoscaler
+from tools.fake_gcp.kubernetes import types
+from tools.fake_gcp.kubernetes.control_plane import ControlPlane
 
 
 @dataclass(frozen=True)

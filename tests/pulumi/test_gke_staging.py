@@ -8,7 +8,7 @@ import pytest
 from tests.pulumi.conftest import Cloud
 from tests.pulumi.deployment import Deployment
 from tests.pulumi.gke_changes import ROWS
-from tools.fake_gcp.nodes import Server
+from tools.fake_gcp.kubernetes.nodes import Server
 
 STACK = "staging"
 SPACE = "tpuserve-staging"

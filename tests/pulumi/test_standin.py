@@ -9,7 +9,7 @@ import pytest
 
 from tests.pulumi.program import Program
 from tools import toolchain
-from tools.fake_gcp.example_parts import CLUSTER, GROUP, POOL, TEMPLATE
+from tools.fake_gcp.schema.example_parts import CLUSTER, GROUP, POOL, TEMPLATE
 
 type Resources = dict[str, tuple[str, dict[str, Any], dict[str, Any]]]
 

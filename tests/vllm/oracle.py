@@ -128,7 +128,7 @@ def run(script: Path, *, stdin: str = "") -> str:
 
 def ask(work: dict[str, Any]) -> dict[str, Any]:
     """Returns all answers from one process of the server's Python."""
-    script = Path(__file__).with_name("oracle_server.py")
+    script = Path(__file__).parent / "programs" / "oracle_server.py"
     done = subprocess.run(
         [python(), script],
         input=json.dumps(work),

@@ -29,7 +29,7 @@ def run(*arguments: Path | str) -> str:
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
-    return json.loads(run(HERE / "backend_server.py").splitlines()[-1])
+    return json.loads(run(HERE / "programs" / "backend_server.py").splitlines()[-1])
 
 
 def test_it_does_nothing_where_there_is_a_tpu(found: dict[str, Any]) -> None:
@@ -70,7 +70,7 @@ def test_the_tiny_model_is_the_same_each_time_and_speaks_words(tmp_path: Path) -
         files = sorted((tmp_path / name).iterdir())
         digests.append({file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files})
     assert digests[0] == digests[1] and "model.safetensors" in digests[0]
-    answer = json.loads(run(HERE / "tiny_model_server.py", tmp_path / "one").splitlines()[-1])
+    answer = json.loads(run(HERE / "programs" / "tiny_model_server.py", tmp_path / "one").splitlines()[-1])
     assert answer["prompt"] == "<bos><|turn>user\nHello there<turn|>\n<|turn>model\n"
     assert answer["image"] == "<bos><|turn>user\nLook<|image|><turn|>\n<|turn>model\n"
     assert answer["words"] > 0.999

@@ -20,7 +20,7 @@ PAINTED = ({"color": "red"}, {"color": "blue"})
 @pytest.fixture(scope="module")
 def results(guarded: Server) -> dict[str, dict[str, Any]]:
     """Returns the results of the SDKs' calls."""
-    script = Path(__file__).with_name("clients_server.py")
+    script = Path(__file__).parent / "programs" / "clients_server.py"
     run = subprocess.run(
         [oracle.python(), script, guarded.url, NAME, KEY], capture_output=True, text=True, timeout=500
     )

@@ -11,7 +11,7 @@ import pytest
 from local import image
 from local.image.image import ENVIRONMENT
 
-SERVER = Path(__file__).with_name("kernels_server.py")
+SERVER = Path(__file__).parent / "programs" / "kernels_server.py"
 BFLOAT16_STEP = 2**-8
 """Relative size of one step of bfloat16, the type of the kernels' results."""
 

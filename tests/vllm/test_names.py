@@ -14,7 +14,7 @@ from serving.engine.server_flags import FLAGS_FILE
 from tests.vllm import oracle
 from tools import regenerate_known_names
 
-SCRIPT = Path(__file__).with_name("names_server.py")
+SCRIPT = Path(__file__).parent / "programs" / "names_server.py"
 REQUIRED = {
     "tensor_parallel_size": 4,
     "gpu_memory_utilization": 0.9,

@@ -1,6 +1,6 @@
 """serving/ against the wheels' own functions, on a thousand random configurations and every phase's argv.
 
-One process of the model server's Python answers everything (tests/vllm/oracle_server.py). A wheel of
+One process of the model server's Python answers everything (tests/vllm/programs/oracle_server.py). A wheel of
 another version fails here first: then read what changed before you change the numbers.
 """
 

@@ -78,7 +78,7 @@ def spec(name: str) -> ModelSpec:
 def boot(name: str, folder: Path) -> dict[str, Any]:
     """Returns what the real engine reports when it boots over shapes."""
     engine = ENGINES[name]
-    script = Path(__file__).with_name("proof_server.py")
+    script = Path(__file__).parent / "programs" / "proof_server.py"
     fields = engine.model_dump_json(exclude_none=True, exclude={"vision_programs"})
     whole = {**json.loads(fields), **_vision(engine)}
     smaller = {"name": row(name), **SMALLER[row(name)]}

@@ -39,7 +39,7 @@ FIELDS = {
 
 def keys(engines: Sequence[Mapping[str, object]], folder: Path) -> list[dict[str, str]]:
     """Returns the key of each program of each engine, computed only from shapes."""
-    script = Path(__file__).with_name("keys_server.py")
+    script = Path(__file__).parent / "programs" / "keys_server.py"
     done = subprocess.run(
         [image.ensure_environment() / "bin" / "python3", script, json.dumps(engines), image.ensure_model()],
         capture_output=True, text=True, timeout=600, check=False, cwd=folder,

@@ -44,7 +44,7 @@ def fields(table: Table, above: str = "") -> Iterator[tuple[str, Field]]:
 @pytest.fixture(scope="module")
 def protocols() -> dict[str, Any]:
     """Returns the fields that vLLM's classes and the clients' SDKs know."""
-    return json.loads(oracle.run(HERE / "protocol_server.py"))
+    return json.loads(oracle.run(HERE / "programs" / "protocol_server.py"))
 
 
 def test_the_table_has_every_field_of_vllms_classes(protocols: dict[str, Any]) -> None:
@@ -278,7 +278,7 @@ def test_media_by_url_are_refused_at_once(client: Client, url: str) -> None:
 
 def test_vllms_client_does_not_connect_to_loopback() -> None:
     """A name may get another address after the guard has resolved it."""
-    result = json.loads(oracle.run(HERE / "media_server.py"))
+    result = json.loads(oracle.run(HERE / "programs" / "media_server.py"))
     assert result["before"] == "a file", "without the agent, vLLM fetches from loopback"
     assert "localhost has an address that is not public" in result["after"]
     assert result["requests"] == ["/before"]

@@ -8,7 +8,7 @@ import pytest
 from tests.vllm import oracle
 from tests.vllm.grammar_calls import FORMS, NOT_STRICT, STRICT, rows
 
-SCRIPT = Path(__file__).with_name("grammar_server.py")
+SCRIPT = Path(__file__).parent / "programs" / "grammar_server.py"
 EXPECTED = [expected for _, _, expected in (*STRICT, *NOT_STRICT, *FORMS)]
 
 

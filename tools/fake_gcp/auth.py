@@ -9,8 +9,8 @@ import json
 import os
 import sys
 
-from tools.fake_gcp.gke import VARIABLE
-from tools.fake_gcp.nodes import Server
+from tools.fake_gcp.cloud.operations.gke import VARIABLE
+from tools.fake_gcp.kubernetes.nodes import Server
 
 # gcloud writes this version into its kubeconfigs, and the real plugin answers only with it
 # (github.com/kubernetes/cloud-provider-gcp, cmd/gke-gcloud-auth-plugin).

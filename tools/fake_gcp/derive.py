@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.fake_gcp import kind, provider, request, sdk
-from tools.fake_gcp.kind import Kind
-from tools.fake_gcp.provider import Groups
-from tools.fake_gcp.shape import join
+from tools.fake_gcp.checks import request
+from tools.fake_gcp.checks.shape import join
+from tools.fake_gcp.schema import kind, provider, sdk
+from tools.fake_gcp.schema.kind import Kind
+from tools.fake_gcp.schema.provider import Groups
 
 WORDS = re.compile(r"Possible values are: ((?:`[^`]+`(?:, )?)+)\.")
 """Sentence that the provider's generator writes from the list that its validation takes."""

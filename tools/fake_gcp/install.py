@@ -5,7 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from tools.fake_gcp import sdk
+from tools.fake_gcp.schema import sdk
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.fake_gcp import cloud, kind, provider, request, values
-from tools.fake_gcp.diff import look
-from tools.fake_gcp.example_parts import CONFIG
-from tools.fake_gcp.examples import EXAMPLES
-from tools.fake_gcp.kind import Kind
+from tools.fake_gcp.checks import request, values
+from tools.fake_gcp.checks.diff import look
+from tools.fake_gcp.cloud.operations import operations
+from tools.fake_gcp.schema import kind, provider
+from tools.fake_gcp.schema.example_parts import CONFIG
+from tools.fake_gcp.schema.examples import EXAMPLES
+from tools.fake_gcp.schema.kind import Kind
 
 README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- limits -->\n", "<!-- end of limits -->\n"
@@ -34,7 +36,7 @@ def outputs(of: Kind) -> Iterator[str]:
     """Yield outputs of the real provider that the stand-in does not give."""
     declared = provider.of(of.token).outputs
     identity = values.identity(of, EXAMPLES[of.token], CONFIG) or ""
-    given = cloud.new_entry(of, identity, EXAMPLES[of.token], CONFIG)["outputs"]
+    given = operations.new_entry(of, identity, EXAMPLES[of.token], CONFIG)["outputs"]
     for path in declared:
         above = [path[:at] for at, letter in enumerate(path) if letter == "."]
         if look(given, path) is None and not declared.intersection(above):

@@ -7,9 +7,12 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from tools.fake_gcp import check, cloud, diff, gke, kind, lookups, provider, sdk, store, values, wire
-from tools.fake_gcp.errors import GoogleError, Unfinished
-from tools.fake_gcp.kind import Kind
+from tools.fake_gcp import wire
+from tools.fake_gcp.checks import check, diff, values
+from tools.fake_gcp.cloud.operations import gke, lookups, operations, store
+from tools.fake_gcp.cloud.operations.errors import GoogleError, Unfinished
+from tools.fake_gcp.schema import kind, provider, sdk
+from tools.fake_gcp.schema.kind import Kind
 
 KINDS = {
     ("add", False): provider_pb2.PropertyDiff.ADD,
@@ -126,7 +129,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             )
         inputs = values.physical(inputs)
         try:
-            entry = cloud.create(of, inputs, self.config, request.timeout)
+            entry = operations.create(of, inputs, self.config, request.timeout)
         except Unfinished as error:
             entry = error.args[1]
             wire.unfinished(context, error.args[0], entry["id"], _outputs(entry), inputs)
@@ -137,7 +140,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Read(self, request: Any, context: grpc.ServicerContext) -> Any:
         of, old = self._kind(request.urn, context), wire.plain(request.inputs)
         try:
-            entry = cloud.read(of, request.id, self._project(wire.plain(request.properties)))
+            entry = operations.read(of, request.id, self._project(wire.plain(request.properties)))
         except GoogleError as error:
             wire.fail(context, str(error))
         if entry is None:
@@ -158,7 +161,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             # Keep what Google had filled in: a cluster keeps its endpoint.
             return provider_pb2.UpdateResponse(properties=wire.struct(values.merge(olds, fresh)))
         try:
-            entry = cloud.update(of, request.id, inputs, self.config, request.timeout)
+            entry = operations.update(of, request.id, inputs, self.config, request.timeout)
         except Unfinished as error:
             wire.unfinished(context, error.args[0], request.id, _outputs(error.args[1]), inputs)
         except GoogleError as error:
@@ -168,7 +171,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:
         of = self._kind(request.urn, context)
         try:
-            cloud.delete(of, request.id, self._project(wire.plain(request.properties)))
+            operations.delete(of, request.id, self._project(wire.plain(request.properties)))
         except GoogleError as error:
             wire.fail(context, str(error))
         return empty_pb2.Empty()

@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,12 @@ FORBIDDEN = {
 LANGUAGE_HOST = REPOSITORY / "tools" / "toolchain" / "language_host"
 """Part of the engine, not of the local cluster: it speaks Pulumi's own protocol."""
 
+LAYERS = (
+    *("serving", "config", "components", "stacks", "explain", "agent"),
+    *("local", "policies", "proof", "tests", "tools"),
+)
 MOST_LINES = 400
+MOST_FILES = 23
 
 LONGEST_CHAIN = 6
 """Packages of serving/ on one path of imports: so many must be read, at most, to understand one of them."""
@@ -64,16 +70,17 @@ def test_a_layer_imports_only_what_is_below_it(layer: str) -> None:
 
 def packages(layer: str) -> dict[str, set[str]]:
     """Each folder of a layer, and the other folders of that layer that its files import."""
+    depth, prefix = layer.count("/") + 1, layer.replace("/", ".") + "."
     found: dict[str, set[str]] = {}
     for path in sources(layer):
-        folder = path.relative_to(REPOSITORY).parts[1]
+        folder = path.relative_to(REPOSITORY).parts[depth]
         if folder.endswith(".py"):
             continue
         names = found.setdefault(folder, set())
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 full = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-                names |= {name.split(".")[1] for name in full if name.startswith(f"{layer}.")}
+                names |= {name.split(".")[depth] for name in full if name.startswith(prefix)}
     return {folder: (names & set(found)) - {folder} for folder, names in found.items()}
 
 
@@ -85,9 +92,23 @@ def longest_chain(graph: dict[str, set[str]]) -> list[str]:
     return max(chains.values(), key=len)
 
 
-@pytest.mark.parametrize("layer", ["agent", "components", "stacks"])
+@pytest.mark.parametrize("layer", ["agent", "components", "local", "stacks", "tools", "tools/fake_gcp"])
 def test_packages_of_a_layer_have_one_direction(layer: str) -> None:
     assert longest_chain(packages(layer))
+
+
+def test_top_level_packages_have_one_direction() -> None:
+    graph = {
+        layer: set[str]().union(*map(imported, sources(layer))) & set(LAYERS) - {layer} for layer in LAYERS
+    }
+    assert longest_chain(graph)[0] == "tests"
+
+
+def test_no_package_is_too_wide() -> None:
+    """One component a file is fine in `components/gcp`; elsewhere another package is due."""
+    counts = Counter(str(path.parent.relative_to(REPOSITORY)) for path in sources(*LAYERS))
+    del counts["components/gcp"]
+    assert {folder: files for folder, files in counts.items() if files > MOST_FILES} == {}
 
 
 def test_packages_of_serving_have_one_direction_and_few_floors() -> None:
@@ -132,22 +153,9 @@ def test_stacks_takes_from_local_only_its_interface() -> None:
 
 
 def test_no_file_outgrows_its_room() -> None:
-    folders = (
-        "serving",
-        "config",
-        "components",
-        "stacks",
-        "explain",
-        "agent",
-        "local",
-        "policies",
-        "proof",
-        "tests",
-        "tools",
-    )
     long = {
         str(path.relative_to(REPOSITORY)): lines
-        for path in sources(*folders)
+        for path in sources(*LAYERS)
         if (lines := len(path.read_text("utf-8").splitlines())) > MOST_LINES
     }
     assert long == {}

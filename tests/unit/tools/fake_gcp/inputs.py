@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.fake_gcp import kind, provider, sdk
-from tools.fake_gcp.kind import Kind
+from tools.fake_gcp.schema import kind, provider, sdk
+from tools.fake_gcp.schema.kind import Kind
 
 TOKENS = sorted(kind.every())
 TABLE: Mapping[str, Any] = json.loads(Path(provider.__file__).with_name("provider.json").read_text("utf-8"))

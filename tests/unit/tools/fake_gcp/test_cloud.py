@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from tools.fake_gcp import cloud, diff, kind, store, values
-from tools.fake_gcp.console import Console
-from tools.fake_gcp.errors import GoogleError, Unfinished
-from tools.fake_gcp.example_parts import CONFIG, GROUP, POOL
-from tools.fake_gcp.examples import EXAMPLES
-from tools.fake_gcp.kind import UNKNOWN
+from tools.fake_gcp.checks import diff, values
+from tools.fake_gcp.cloud.operations import operations, store
+from tools.fake_gcp.cloud.operations.console import Console
+from tools.fake_gcp.cloud.operations.errors import GoogleError, Unfinished
+from tools.fake_gcp.schema import kind
+from tools.fake_gcp.schema.example_parts import CONFIG, GROUP, POOL
+from tools.fake_gcp.schema.examples import EXAMPLES
+from tools.fake_gcp.schema.kind import UNKNOWN
 
 PROJECT = CONFIG["project"]
 NETWORK = "gcp:compute/network:Network"
@@ -39,7 +41,7 @@ def make(token: str, timeout: float = 0, **changes: Any) -> dict[str, Any]:
     """Create a type's example."""
     of = kind.find(token)
     assert of
-    return cloud.create(of, {**copy.deepcopy(EXAMPLES[token]), **changes}, CONFIG, timeout)
+    return operations.create(of, {**copy.deepcopy(EXAMPLES[token]), **changes}, CONFIG, timeout)
 
 
 def base(*tokens: str) -> None:
@@ -51,13 +53,13 @@ def base(*tokens: str) -> None:
 def delete(token: str, identity: str) -> None:
     of = kind.find(token)
     assert of
-    cloud.delete(of, identity, PROJECT)
+    operations.delete(of, identity, PROJECT)
 
 
 def read(token: str, identity: str) -> dict[str, Any] | None:
     of = kind.find(token)
     assert of
-    return cloud.read(of, identity, PROJECT)
+    return operations.read(of, identity, PROJECT)
 
 
 def test_every_example_can_be_made_and_unmade(console: Console) -> None:
@@ -175,7 +177,7 @@ def test_no_capacity_for_a_node_pool(console: Console) -> None:
     assert pool["state"] == "ERROR"
     of = kind.find(NODES)
     assert of
-    assert cloud.update(of, pool["id"], POOL, CONFIG, 0)["state"] == "RUNNING"
+    assert operations.update(of, pool["id"], POOL, CONFIG, 0)["state"] == "RUNNING"
 
 
 def test_simulated_time(console: Console) -> None:

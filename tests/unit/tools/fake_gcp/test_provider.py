@@ -7,9 +7,11 @@ import pytest
 from pulumi.runtime.proto import provider_pb2
 
 from tests.unit.tools.fake_gcp.inputs import TABLE, TOKENS, around, fields, listed, plain
-from tools.fake_gcp import check, conditions, diff, kind, sdk, wire
-from tools.fake_gcp.example_parts import CONFIG
+from tools.fake_gcp import wire
+from tools.fake_gcp.checks import check, diff
 from tools.fake_gcp.plugin import Provider
+from tools.fake_gcp.schema import conditions, kind, sdk
+from tools.fake_gcp.schema.example_parts import CONFIG
 
 Steps = list[tuple[str, str, bool]]
 """Changed path, what happens to it, and whether that replaces the resource."""

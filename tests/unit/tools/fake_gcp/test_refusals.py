@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tools.fake_gcp import check
-from tools.fake_gcp.example_parts import CONFIG
-from tools.fake_gcp.examples import EXAMPLES
-from tools.fake_gcp.kind import UNKNOWN
+from tools.fake_gcp.checks import check
+from tools.fake_gcp.schema.example_parts import CONFIG
+from tools.fake_gcp.schema.examples import EXAMPLES
+from tools.fake_gcp.schema.kind import UNKNOWN
 
 POOL = "gcp:container/nodePool:NodePool"
 CLUSTER = "gcp:container/cluster:Cluster"

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from tools.fake_gcp import kind, request, values
-from tools.fake_gcp.example_parts import CONFIG
-from tools.fake_gcp.examples import EXAMPLES
-from tools.fake_gcp.kind import UNKNOWN
+from tools.fake_gcp.checks import request, values
+from tools.fake_gcp.schema import kind
+from tools.fake_gcp.schema.example_parts import CONFIG
+from tools.fake_gcp.schema.examples import EXAMPLES
+from tools.fake_gcp.schema.kind import UNKNOWN
 
 
 def built(token: str) -> dict[str, Any]:

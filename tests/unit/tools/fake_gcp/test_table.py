@@ -8,9 +8,12 @@ import pytest
 import yaml
 
 from tests.unit.tools.fake_gcp.inputs import TABLE, TOKENS, around, fields, listed, plain
-from tools.fake_gcp import check, cloud, derive, kind, limits, provider, sdk, values
-from tools.fake_gcp.example_parts import CONFIG
-from tools.fake_gcp.examples import EXAMPLES
+from tools.fake_gcp import derive, limits
+from tools.fake_gcp.checks import check, values
+from tools.fake_gcp.cloud.operations import operations
+from tools.fake_gcp.schema import kind, provider, sdk
+from tools.fake_gcp.schema.example_parts import CONFIG
+from tools.fake_gcp.schema.examples import EXAMPLES
 
 PLANS = sorted((Path(__file__).parents[3] / "inventory").glob("*.yaml"))
 
@@ -57,7 +60,7 @@ def test_each_output_is_one_of_the_providers(token: str) -> None:
     inputs = EXAMPLES[token]
     identity = values.identity(of, inputs, CONFIG)
     assert identity
-    given = cloud.new_entry(of, identity, inputs, CONFIG)["outputs"]
+    given = operations.new_entry(of, identity, inputs, CONFIG)["outputs"]
     real = {path.split(".")[0] for path in listed(token, "outputs")} | set(sdk.resource(token) or {})
     assert set(given) <= real
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tools.fake_gcp import check, discovery, kind, provider, sdk
-from tools.fake_gcp.example_parts import CONFIG, POOL
-from tools.fake_gcp.examples import EXAMPLES
-from tools.fake_gcp.kind import UNKNOWN, Kind
+from tools.fake_gcp.checks import check
+from tools.fake_gcp.schema import discovery, kind, provider, sdk
+from tools.fake_gcp.schema.example_parts import CONFIG, POOL
+from tools.fake_gcp.schema.examples import EXAMPLES
+from tools.fake_gcp.schema.kind import UNKNOWN, Kind
 
 TOKENS = sorted(kind.every())
 GRANT = re.compile(r"[iI][aA][mM]Member$")

@@ -1,0 +1,1 @@
+"""Fake Google Cloud itself: its memory, operations, instance groups, clusters and faults."""
