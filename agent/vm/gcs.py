@@ -66,7 +66,7 @@ def objects(bucket: str, prefix: str) -> Iterator[Object]:
 
 
 def download(wanted: Sequence[tuple[Object, Path]]) -> None:
-    """Downloads each object into its file in parallel parts, and checks it. Existing files stay.
+    """Download each object into its file in parallel parts, and checks it. Existing files stay.
 
     Raises Problem when the disk is too small, an object was damaged twice or has no checksum, or a part
     fails. Then running parts end, and no further part is started.
@@ -142,7 +142,7 @@ def _journal(target: Path) -> Path:
 
 
 def _parts(item: Object, target: Path) -> Iterator[tuple[Object, Path, int]]:
-    """The parts that are not on the disk yet; another generation starts anew."""
+    """Returns the parts that are not on the disk yet: all of them for another generation."""
     journal, head = _journal(target), f"{item.generation}\n"
     lines = journal.read_text().splitlines() if journal.exists() else []
     if lines[:1] != [item.generation] or not _partial(target).exists():
@@ -170,7 +170,7 @@ def _fetch(item: Object, target: Path, start: int) -> None:
 
 
 def _read(item: Object, start: int, size: int) -> bytes:
-    """The bytes from `start`; a connection that breaks off is tried again, which `gcp_api.send` cannot."""
+    """Yields the bytes from `start`. A broken connection is tried again, which `gcp_api.send` cannot do."""
     for _ in range(ATTEMPTS):
         try:
             with gcp_api.call(item.url, {"Range": f"bytes={start}-{start + size - 1}"}) as answer:
@@ -188,7 +188,7 @@ def _read(item: Object, start: int, size: int) -> bytes:
 
 
 def _finish(pair: tuple[Object, Path]) -> None:
-    """Give the file its name when its bytes are the object's, else forget them."""
+    """Give the file its name when its bytes are the object's; otherwise delete them."""
     item, target = pair
     partial = _partial(target)
     if _md5(partial).hex() == item.md5:

@@ -1,7 +1,7 @@
-"""Copies one revision of a Hugging Face repository into a bucket, file by file, checked on the way.
+"""Copy of one revision of a Hugging Face repository into a bucket, file by file, checked on the way.
 
 Runs in the server's image as a Job, before any server reads the files. Nothing is kept on disk: each file
-streams from one store to the other. A file that is there with the right size and digest is left alone, so
+streams from one store to the other. A file that is there with the right size and digest stays as it is, so
 the program can be run again after any failure. An object appears only when all of it has arrived and its
 digest is right: a server can never read half a file.
 """
@@ -42,13 +42,13 @@ class Refused(Exception):
 
 
 class Body(Protocol):
-    """What a download offers: some bytes, or all that are left."""
+    """Open download: reads some bytes, or all that are left."""
 
     def read(self, size: int) -> bytes: ...
 
 
 class Checked:
-    """A download as the upload reads it. The last piece is handed out only when the whole was right."""
+    """Download as the upload reads it. It returns the last piece only when size and digest are right."""
 
     def __init__(self, body: Body, file: File) -> None:
         self._body, self._file = body, file
@@ -56,11 +56,11 @@ class Checked:
         self._position = 0
 
     def tell(self) -> int:
-        """Bytes handed out so far; the uploader asks."""
+        """Returns the number of bytes read so far, for the uploader."""
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        """The next `size` bytes, fewer at the end alone. Raises OSError when the file is not as announced."""
+        """Returns `size` more bytes, or fewer at the end. Raises OSError for a file other than announced."""
         left = self._file.size - self._position
         wanted = left if size < 0 else min(size, left)
         pieces: list[bytes] = []
@@ -80,14 +80,14 @@ class Checked:
 
 
 def is_there(blob: Any, file: File) -> bool:
-    """Whether the bucket has this very file, from an earlier run."""
+    """Returns whether the bucket has this very file, from an earlier run."""
     if blob is None or blob.size != file.size:
         return False
     return file.digest is None or (blob.metadata or {}).get("sha256") == file.digest
 
 
 def stage(files: Iterable[File], prefix: str, bucket: Any, download: Any) -> Iterator[str]:
-    """Bring every file below `prefix`; yields a line for each.
+    """Copy every file below `prefix`; yields a line for each.
 
     `bucket` is google.cloud.storage's; `download(path)` gives a context manager with a `Body`. The first
     failure is raised after the files under way have ended.
@@ -140,7 +140,7 @@ def checkpoint_problem(config: bytes, weight_bytes: int, expect: str) -> str | N
 
 
 def read_token(file: Path | None) -> str:
-    """The token for Hugging Face, empty where none is needed. Raises Refused."""
+    """Returns the token for Hugging Face, empty where none is needed. Raises Refused."""
     if file is None:
         return ""
     try:
@@ -156,7 +156,7 @@ def read_token(file: Path | None) -> str:
 
 
 def refused_by_hub(code: int, what: str, token_file: Path | None) -> Refused | None:
-    """What to do about the answer `code` of Hugging Face to a request for `what`; None where it may pass."""
+    """Returns the advice on answer `code` of Hugging Face to a request for `what`; None where it may pass."""
     if code == 404:
         return Refused(f"Hugging Face has no {what} (HTTP 404): see --repository and --revision.")
     if code not in (401, 403):
@@ -171,7 +171,7 @@ def refused_by_hub(code: int, what: str, token_file: Path | None) -> Refused | N
 
 
 def refused_by_bucket(error: Any, bucket: str) -> Refused | None:
-    """What to do about an error of Cloud Storage's client; None where it may pass."""
+    """Returns the advice on an error of Cloud Storage's client; None where it may pass."""
     try:
         said = error.response.json()["error"]["message"]
     except (AttributeError, ValueError, KeyError, TypeError):
@@ -203,7 +203,7 @@ def refuse_other_checkpoint(files: Sequence[File], download: Any, revision: str,
 
 
 def main(arguments: list[str]) -> int:
-    """Stage what the command line names; 0 when everything is there. Raises Refused."""
+    """Copy the repository that the command line names; returns 0 when all is there. Raises Refused."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repository", required=True)
     parser.add_argument(

@@ -95,7 +95,7 @@ RestartSec={RESTART_SECONDS}
 
 _LAST_WORDS = f"""\
 [Unit]
-Description=Tells why vLLM is not started any more
+Description=Report why vLLM is not started again
 
 [Service]
 Type=oneshot

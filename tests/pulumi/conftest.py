@@ -10,7 +10,7 @@ import pytest
 
 from tests.pulumi.deployment import PACK, Deployment
 from tools import toolchain
-from tools.fake_gcp.cloud.operations.autoscaler import Autoscaler
+from tools.fake_gcp.cloud.autoscaler import Autoscaler
 from tools.fake_gcp.kubernetes import types
 from tools.fake_gcp.kubernetes.control_plane import ControlPlane
 

@@ -11,7 +11,7 @@ import yaml
 from tests.inventory.recorder import deployable, stack_config
 from tests.pulumi.program import Program
 from tools import toolchain
-from tools.fake_gcp.cloud.operations import gke
+from tools.fake_gcp.cloud import gke
 from tools.fake_gcp.install import install, install_auth
 from tools.fake_gcp.kubernetes.control_plane import ControlPlane
 from tools.support import paths

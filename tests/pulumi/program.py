@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 
 from tests import cli
-from tools.fake_gcp.cloud.operations import store
-from tools.fake_gcp.cloud.operations.console import Console
+from tools.fake_gcp.cloud import store
+from tools.fake_gcp.cloud.console import Console
 from tools.fake_gcp.install import install
 from tools.fake_gcp.schema import sdk
 from tools.support import paths

@@ -10,7 +10,7 @@ import pytest
 from tests.inventory.golden import golden
 from tests.pulumi.conftest import Cloud
 from tests.pulumi.deployment import Deployment
-from tools.fake_gcp.cloud.operations import autoscaler
+from tools.fake_gcp.cloud import autoscaler
 from tools.fake_gcp.kubernetes.control_plane import ControlPlane
 from tools.fake_gcp.kubernetes.nodes import Server
 from tools.fake_gcp.kubernetes.types import TYPES

@@ -11,7 +11,7 @@ import pytest
 from tests.pulumi.program import Program
 from tests.pulumi.test_standin import gke
 from tools.fake_gcp.auth import VERSION
-from tools.fake_gcp.cloud.operations.gke import VARIABLE
+from tools.fake_gcp.cloud.gke import VARIABLE
 from tools.fake_gcp.install import install_auth
 from tools.fake_gcp.kubernetes.control_plane import ControlPlane
 

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-from tools.fake_gcp.cloud.operations.gke import VARIABLE
+from tools.fake_gcp.cloud.gke import VARIABLE
 from tools.fake_gcp.kubernetes.nodes import Server
 
 # gcloud writes this version into its kubeconfigs, and the real plugin answers only with it

@@ -9,7 +9,7 @@ from typing import Any
 
 from tools.fake_gcp.checks import request, values
 from tools.fake_gcp.checks.diff import look
-from tools.fake_gcp.cloud.operations import operations
+from tools.fake_gcp.cloud import operations
 from tools.fake_gcp.schema import kind, provider
 from tools.fake_gcp.schema.example_parts import CONFIG
 from tools.fake_gcp.schema.examples import EXAMPLES

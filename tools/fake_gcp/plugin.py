@@ -9,8 +9,8 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provid
 
 from tools.fake_gcp import wire
 from tools.fake_gcp.checks import check, diff, values
-from tools.fake_gcp.cloud.operations import gke, lookups, operations, store
-from tools.fake_gcp.cloud.operations.errors import GoogleError, Unfinished
+from tools.fake_gcp.cloud import gke, lookups, operations, store
+from tools.fake_gcp.cloud.errors import GoogleError, Unfinished
 from tools.fake_gcp.schema import kind, provider, sdk
 from tools.fake_gcp.schema.kind import Kind
 

@@ -17,8 +17,8 @@ import yaml
 
 from config.stack_file import PREFIX, config_value, configuration
 from tools import toolchain
-from tools.fake_gcp.cloud.operations import store
-from tools.fake_gcp.cloud.operations.gke import VARIABLE as SERVER
+from tools.fake_gcp.cloud import store
+from tools.fake_gcp.cloud.gke import VARIABLE as SERVER
 from tools.fake_gcp.install import install
 from tools.support import atomic_file, paths, progress
 from tools.support.progress import Refusal

@@ -1,9 +1,4 @@
-"""Checks the vocabulary of docs/style.md: banned words, British spellings, and how docstrings open.
-
-Files from before these rules are listed in words_not_yet.txt. That list only shrinks: a listed file
-without a hit fails. After a rewrite or a move, run
-`python -m pytest tests/unit/repository/test_words.py --update` and review the diff of the list.
-"""
+"""Checks the vocabulary of docs/style.md: banned words, British spellings, and how docstrings open."""
 
 import functools
 import re
@@ -15,7 +10,6 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 STYLE = REPOSITORY / "docs" / "style.md"
-NOT_YET = Path(__file__).with_name("words_not_yet.txt")
 SUFFIXES = {".md", ".py", ".sh", ".yaml", ".yml", ".toml", ".in"}
 NOT_READ = ("docs/style.md", "tests/unit/repository/test_words.py", "tests/inventory/*.yaml")
 """The rules themselves, their examples, and golden plans, whose texts come from files that are read."""
@@ -82,21 +76,8 @@ def hits_by_file() -> dict[str, list[str]]:
     return {path: words for path, words in found.items() if words}
 
 
-def not_yet() -> list[str]:
-    return NOT_YET.read_text("utf-8").splitlines()
-
-
-def test_words_are_those_of_the_style_page(pytestconfig: pytest.Config) -> None:
-    if pytestconfig.getoption("--update"):
-        NOT_YET.write_text("".join(f"{path}\n" for path in hits_by_file()), "utf-8")
-    listed = set(not_yet())
-    wrong = {path: words for path, words in hits_by_file().items() if path not in listed}
-    assert wrong == {}, "docs/style.md says what to write instead"
-
-
-def test_the_list_of_files_not_yet_rewritten_shrinks() -> None:
-    clean = [path for path in not_yet() if path not in hits_by_file()]
-    assert clean == [], f"no hits are left in these files: delete their lines from {NOT_YET.name}"
+def test_words_are_those_of_the_style_page() -> None:
+    assert hits_by_file() == {}, "docs/style.md says what to write instead"
 
 
 @pytest.mark.parametrize(

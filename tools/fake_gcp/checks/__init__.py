@@ -1,1 +1,1 @@
-"""Judgement of inputs and changes: what the provider and Google would refuse, replace or fill in."""
+"""Judgment of inputs and changes: what the provider and Google would refuse, replace or fill in."""

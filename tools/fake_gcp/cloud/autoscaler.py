@@ -9,8 +9,8 @@ https://cloud.google.com/kubernetes-engine/docs/concepts/about-custom-compute-cl
 import threading
 from typing import Any, Self
 
-from tools.fake_gcp.cloud.operations.console import Console
-from tools.fake_gcp.cloud.operations.gke import POOL
+from tools.fake_gcp.cloud.console import Console
+from tools.fake_gcp.cloud.gke import POOL
 from tools.fake_gcp.kubernetes import nodes
 from tools.fake_gcp.kubernetes.control_plane import ControlPlane
 

@@ -4,7 +4,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
-from tools.fake_gcp.cloud.operations import faults, gke, groups, lookups, operations, store
+from tools.fake_gcp.cloud import faults, gke, groups, lookups, operations, store
 
 
 class Console:

@@ -22,7 +22,7 @@ import hashlib
 import json
 from typing import Any
 
-from tools.fake_gcp.cloud.operations import store
+from tools.fake_gcp.cloud import store
 
 FILE = "faults.json"
 OPERATIONS = ("create", "read", "update", "delete")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tools.fake_gcp.checks.values import Config, last, number
-from tools.fake_gcp.cloud.operations import store
+from tools.fake_gcp.cloud import store
 
 VAULT = "secret-values.json"
 """File in the stand-in's folder with the values of secrets, set by `Console.add_version`."""

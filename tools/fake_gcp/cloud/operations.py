@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from tools.fake_gcp.checks import diff, request, values
-from tools.fake_gcp.cloud.operations import errors, faults, gke, groups, store
-from tools.fake_gcp.cloud.operations.errors import GoogleError, Unfinished
+from tools.fake_gcp.cloud import errors, faults, gke, groups, store
+from tools.fake_gcp.cloud.errors import GoogleError, Unfinished
 from tools.fake_gcp.schema import kind
 from tools.fake_gcp.schema.kind import Kind, at
 

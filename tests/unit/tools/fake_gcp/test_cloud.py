@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tools.fake_gcp.checks import diff, values
-from tools.fake_gcp.cloud.operations import operations, store
-from tools.fake_gcp.cloud.operations.console import Console
-from tools.fake_gcp.cloud.operations.errors import GoogleError, Unfinished
+from tools.fake_gcp.cloud import operations, store
+from tools.fake_gcp.cloud.console import Console
+from tools.fake_gcp.cloud.errors import GoogleError, Unfinished
 from tools.fake_gcp.schema import kind
 from tools.fake_gcp.schema.example_parts import CONFIG, GROUP, POOL
 from tools.fake_gcp.schema.examples import EXAMPLES

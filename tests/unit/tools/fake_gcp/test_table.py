@@ -10,7 +10,7 @@ import yaml
 from tests.unit.tools.fake_gcp.inputs import TABLE, TOKENS, around, fields, listed, plain
 from tools.fake_gcp import derive, limits
 from tools.fake_gcp.checks import check, values
-from tools.fake_gcp.cloud.operations import operations
+from tools.fake_gcp.cloud import operations
 from tools.fake_gcp.schema import kind, provider, sdk
 from tools.fake_gcp.schema.example_parts import CONFIG
 from tools.fake_gcp.schema.examples import EXAMPLES
