@@ -75,7 +75,10 @@ class Settings(StrictModel):
     phase: str = Field(
         default=DEFAULT_PHASE, description="Engine preset: baseline, peak, turbo-stable, tuned."
     )
-    scenario: str | None = Field(default=None, description="Overlay of the decision matrix over the phase.")
+    scenario: str | None = Field(
+        default=None,
+        description="Overlay of the phase: interactive, batch, multimodal, autoscaling, cost-constrained.",
+    )
     engine: dict[str, object] = Field(default={}, description="Single engine fields over phase and scenario.")
     image: str | None = Field(
         default=None,

@@ -138,7 +138,7 @@ class GkeTarget(_ServingTarget):
         default=None, description="Load balancer; unset: reachable only inside the cluster."
     )
     hugging_face_token: bool = Field(
-        default=True, description="Download the weights with the secret hugging-face-token."
+        default=True, description="Download the weights with the secret tpuserve-hugging-face-token."
     )
     protect: bool = Field(default=False, description="Refuse to delete the cluster and the TPU nodes.")
 

@@ -255,7 +255,7 @@ _BY_REASON: Mapping[str, tuple[str, ...]] = {
     "it lets a client change the size of images, and the programs are for one size; write image_tokens": (
         "trust_request_mm_kwargs",
     ),
-    f"alerts and autoscaling read the metrics that it switches off{_REMOVE}": ("disable_log_stats",),
+    f"it switches off the metrics that docs/operations.md reads{_REMOVE}": ("disable_log_stats",),
     f"it ends the server at a variable that vLLM does not know, and the deployment sets such ones{_REMOVE}": (
         "fail_on_environ_validation",
     ),

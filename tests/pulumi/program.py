@@ -1,4 +1,4 @@
-"""Pulumi program of a single test, as data, run by the real CLI against the stand-in.
+"""Pulumi program of a single test, as data, run by the real CLI against the fake cloud.
 
 Importing the gcp SDK costs each command seconds, and its classes only carry names; so these programs register
 the same resources by type token. `tests/pulumi/test_standin_sdk.py` shows that the SDK does the same.

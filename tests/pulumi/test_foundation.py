@@ -25,7 +25,7 @@ def test_a_first_preview_keeps_the_policies_and_makes_nothing(
 ) -> None:
     fresh.add("foundation", {})
     shown = fresh.good("preview", *pack)
-    assert "stand-in for Google Cloud" in shown and "to create" in shown
+    assert "fake Google Cloud" in shown and "to create" in shown
     assert "tpuserve" in shown.partition("Policies:")[2]
     assert names(fresh) == set()
 

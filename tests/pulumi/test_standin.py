@@ -1,4 +1,4 @@
-"""The stand-in under the real CLI: the life of resources, drift, replacement, faults and refusals."""
+"""The fake cloud under the real CLI: the life of resources, drift, replacement, faults and refusals."""
 
 import copy
 import re
@@ -78,7 +78,7 @@ def changes(output: str) -> dict[str, int]:
 def test_the_life_of_a_cluster(program: Program) -> None:
     program.write(gke())
     shown = program.good("preview")
-    assert "stand-in for Google Cloud" in shown and "8 to create" in shown
+    assert "fake Google Cloud" in shown and "8 to create" in shown
     assert changes(program.up()) == {"created": 8}
     program.good("up", "--yes", "--skip-preview", "--expect-no-changes")
     program.good("refresh", "--yes", "--expect-no-changes")

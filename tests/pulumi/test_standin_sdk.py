@@ -1,4 +1,4 @@
-"""The gcp SDK itself on the stand-in: a program as people write it."""
+"""The gcp SDK itself on the fake cloud: a program as people write it."""
 
 import json
 from pathlib import Path

@@ -97,10 +97,15 @@ def _rows(table: Table, above: str = "") -> Iterator[tuple[str, Field]]:
         yield from _rows(field.parts or {}, f"{above}{name}.")
 
 
+def _capitalized(reason: str) -> str:
+    """Returns the reason as a sentence's beginning; names of programs keep their spelling."""
+    return reason if reason.startswith(("vLLM", "tpu-inference")) else f"{reason[0].upper()}{reason[1:]}"
+
+
 def _table(table: Table) -> str:
     lines = ["| field | by | effect, or why it is refused | accepted |", "| --- | --- | --- | --- |"]
     for name, field in _rows(table):
-        text = field.text if field.by is not By.NOBODY else f"{field.text[0].upper()}{field.text[1:]}."
+        text = field.text if field.by is not By.NOBODY else f"{_capitalized(field.text)}."
         values = ", ".join(f"`{json.dumps(value)}`" for value in field.only or ())
         accepted = values or ("`null`" if field.by is By.NOBODY else "")
         lines.append(f"| `{name}` | {field.by.value} | {text} | {accepted} |")

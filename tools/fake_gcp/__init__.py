@@ -1,1 +1,1 @@
-"""Stand-in for Google Cloud behind the ordinary Pulumi CLI: see README.md beside this file."""
+"""Fake Google Cloud behind the ordinary Pulumi CLI: see README.md beside this file."""

@@ -1,4 +1,4 @@
-"""`python -m tools.fake_gcp [engine address]`: the stand-in as a plugin of the Pulumi engine."""
+"""`python -m tools.fake_gcp [engine address]`: the fake cloud as a plugin of the Pulumi engine."""
 
 from tools.fake_gcp.plugin import Provider
 from tools.fake_gcp.serve import serve

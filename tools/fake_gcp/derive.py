@@ -39,7 +39,7 @@ TRIED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 
 def inputs(of: Kind) -> Iterator[tuple[str, str]]:
-    """Yield each input's path, without indexes, and its description; not what the stand-in refuses."""
+    """Yield each input's path, without indexes, and its description; not what the fake cloud refuses."""
 
     def walk(
         fields: Mapping[str, sdk.Field], texts: Mapping[str, str], path: str, above: tuple[str, ...]

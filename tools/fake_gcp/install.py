@@ -1,4 +1,4 @@
-"""Installation of the stand-in where the CLI looks for the gcp provider."""
+"""Installation of the fake cloud where the CLI looks for the gcp provider."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""Lists in the README, type by type, of what the stand-in cannot know.
+"""Lists in the README, type by type, of what the fake cloud cannot know.
 
 python -m tools.fake_gcp.limits      # write it again, after a new type or a new table
 """
@@ -33,7 +33,7 @@ def words(of: Kind) -> Iterator[str]:
 
 
 def outputs(of: Kind) -> Iterator[str]:
-    """Yield outputs of the real provider that the stand-in does not give."""
+    """Yield outputs of the real provider that the fake cloud does not give."""
     declared = provider.of(of.token).outputs
     identity = values.identity(of, EXAMPLES[of.token], CONFIG) or ""
     given = operations.new_entry(of, identity, EXAMPLES[of.token], CONFIG)["outputs"]

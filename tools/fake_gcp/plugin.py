@@ -25,7 +25,7 @@ KINDS = {
 Found = tuple[str, diff.Change, bool]
 """Changed path, how it changed, and whether that replaces the resource."""
 LOUD = (
-    "This is the stand-in for Google Cloud of tools/fake_gcp: nothing reaches Google, and everything it "
+    "This is the fake Google Cloud of tools/fake_gcp: nothing reaches Google, and everything it "
     "creates is a file in {folder}."
 )
 
@@ -51,7 +51,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=sdk.version())
 
     def GetSchema(self, request: Any, context: grpc.ServicerContext) -> Any:
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, "the stand-in has no schema: use the SDK's")
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "the fake cloud has no schema: use the SDK's")
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> Any:
         return empty_pb2.Empty()
@@ -200,7 +200,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def _kind(self, urn: str, context: grpc.ServicerContext) -> Kind:
         found = kind.find(_token(urn))
         if found is None:
-            wire.fail(context, f"The stand-in for Google Cloud does not know {_token(urn)}.")
+            wire.fail(context, f"The fake Google Cloud does not know {_token(urn)}.")
         return found
 
     def _project(self, properties: dict[str, Any]) -> str:

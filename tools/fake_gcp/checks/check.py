@@ -28,7 +28,7 @@ def check(token: str, inputs: Mapping[str, Any], config: values.Config) -> list[
         return [
             (
                 "",
-                f"The stand-in for Google Cloud does not know {token}. It knows {len(kind.every())} types "
+                f"The fake Google Cloud does not know {token}. It knows {len(kind.every())} types "
                 "(tools/fake_gcp/schema/kinds); add the type there, with its API method, before a program "
                 "uses it.",
             )
@@ -53,9 +53,9 @@ def provider_problems(of: Kind, inputs: Mapping[str, Any]) -> Iterator[Problem]:
         if here in table.newer:
             yield (
                 path,
-                f"{path} of {of.token} is not in the schema of {provider.version()}, from which the stand-in "
-                "learns what a change does; derive tools/fake_gcp/schema/provider.json from a newer one "
-                "(tools/fake_gcp/README.md).",
+                f"{path} of {of.token} is not in the schema of {provider.version()}, from which the fake "
+                "cloud learns what a change does; derive tools/fake_gcp/schema/provider.json from a newer "
+                "one (tools/fake_gcp/README.md).",
             )
         elif here in table.outputs:
             yield path, f"{path} of {of.token} is set by Google; the provider does not take it."

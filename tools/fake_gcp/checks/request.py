@@ -123,7 +123,7 @@ def _set(
     last = last.removesuffix("[]")
     known = discovery.properties(kind.api, node)
     if last not in known:
-        found.append((path, f"{path} of {kind.token}: the stand-in does not know how Google takes it."))
+        found.append((path, f"{path} of {kind.token}: the fake cloud does not know how Google takes it."))
         return
     result = _convert(kind, declared, value, path, known[last], single, root, found)
     place[last] = [result] if single else result

@@ -1,4 +1,4 @@
-"""Faults on demand: `faults.json` in the stand-in's folder lists what goes wrong, when and how often.
+"""Faults on demand: `faults.json` in the fake cloud's folder lists what goes wrong, when and how often.
 
 A fault is a group such as {"fault": "stockout", "type": "*NodePool", "name": "*tpu*", "on": "create",
 "times": 1}. `type` and `name` are shell patterns over the type token and the id; `on` is create, read,

@@ -7,11 +7,11 @@ from tools.fake_gcp.checks.values import Config, last, number
 from tools.fake_gcp.cloud import store
 
 VAULT = "secret-values.json"
-"""File in the stand-in's folder with the values of secrets, set by `Console.add_version`."""
+"""File in the fake cloud's folder with the values of secrets, set by `Console.add_version`."""
 
 
 def answer(token: str, args: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    """Returns the result of a function. Raises ValueError for one that the stand-in does not know."""
+    """Returns the result of a function. Raises ValueError for one that the fake cloud does not know."""
     project = args.get("projectId") or args.get("project") or config.get("project")
     if token == "gcp:organizations/getProject:getProject":
         name = str(project).removeprefix("projects/")
@@ -33,4 +33,4 @@ def answer(token: str, args: Mapping[str, Any], config: Config) -> dict[str, Any
         if value is None:
             raise ValueError(f"Secret [projects/{project}/secrets/{secret}] has no version.")
         return {"id": f"projects/{project}/secrets/{secret}/versions/1", "secretData": value}
-    raise ValueError(f"The stand-in for Google Cloud does not know the function {token}.")
+    raise ValueError(f"The fake Google Cloud does not know the function {token}.")

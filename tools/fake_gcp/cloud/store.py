@@ -33,7 +33,7 @@ def folder() -> Path:
     place = os.environ.get(VARIABLE)
     if not place:
         raise ValueError(
-            f"The stand-in for Google Cloud stores its resources in a folder: set {VARIABLE} to one, or use "
+            f"The fake Google Cloud stores its resources in a folder: set {VARIABLE} to one, or use "
             "a PULUMI_HOME in which the real gcp provider is installed."
         )
     return Path(place)

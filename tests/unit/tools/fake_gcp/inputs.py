@@ -1,4 +1,4 @@
-"""Inputs of the resource types that the stand-in knows, made from the SDK's declarations."""
+"""Inputs of the resource types that the fake cloud knows, made from the SDK's declarations."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The stand-in's answers compared with what the real provider declares, for every input of every type."""
+"""The fake cloud's answers compared with what the real provider declares, for every input of every type."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,1 +1,1 @@
-"""Resource types that the stand-in knows, one module for each family; each module registers its own."""
+"""Resource types that the fake cloud knows, one module for each family; each module registers its own."""
