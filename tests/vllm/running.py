@@ -50,8 +50,8 @@ class Server:
 
     @functools.cached_property
     def client(self) -> httpx.Client:
-        """Connections that requests share."""
-        return httpx.Client(timeout=600)
+        """Client without connections that stay open: a server closes its connection after a 500."""
+        return httpx.Client(timeout=600, limits=httpx.Limits(max_keepalive_connections=0))
 
     def constrained(self, texts: Sequence[str]) -> list[str]:
         """Returns the answers to simultaneous completions, each constrained to one of `texts`."""

@@ -57,6 +57,11 @@ def test_only_options_for_tpus_are_dropped(found: dict[str, Any]) -> None:
     assert "No such compile option" in found["after"]["unknown option"]
 
 
+def test_a_step_keeps_the_arrays_that_it_was_given(found: dict[str, Any]) -> None:
+    assert found["before"]["changed sizes"], "JAX copies at once now: the patch can go"
+    assert found["after"]["changed sizes"] == []
+
+
 def test_a_chip_is_described(found: dict[str, Any]) -> None:
     assert found["after"]["lanes"] == 128
 

@@ -14,9 +14,12 @@ from PIL import Image
 
 url, model, key = sys.argv[1:]
 HELLO = [{"role": "user", "content": "Hello"}]
+COLOR = {"enum": ["red", "blue"]}
+"""Schema of the structured answers. Between the parts of an object the grammar allows blanks, and the tiny
+model would fill its answer with them."""
 SCHEMA = {
     "type": "object",
-    "properties": {"color": {"enum": ["red", "blue"]}},
+    "properties": {"color": COLOR},
     "required": ["color"],
     "additionalProperties": False,
 }
@@ -32,7 +35,7 @@ def with_openai(client):
     chat = client.chat.completions
     common = {"model": model, "messages": HELLO, "max_tokens": 100, "temperature": 0}
     function = {"name": "paint", "description": "Paints", "parameters": SCHEMA, "strict": True}
-    form = {"type": "json_schema", "json_schema": {"name": "paint", "schema": SCHEMA, "strict": True}}
+    form = {"type": "json_schema", "json_schema": {"name": "color", "schema": COLOR, "strict": True}}
     image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{png()}"}}
     yield "models", [served.id for served in client.models.list()]
     yield "chat", chat.create(**common).choices[0].message.content
@@ -58,7 +61,7 @@ def with_openai(client):
 
 
 def with_anthropic(client):
-    common = {"model": model, "messages": HELLO, "max_tokens": 100, "temperature": 0}
+    common = {"model": model, "messages": HELLO, "max_tokens": 100, "extra_body": {"temperature": 0}}
     tool = {"name": "paint", "description": "Paints", "input_schema": SCHEMA, "strict": True}
     source = {"type": "base64", "media_type": "image/png", "data": png()}
     yield "chat", client.messages.create(**common).content[0].text
@@ -66,13 +69,13 @@ def with_anthropic(client):
         yield "stream", "".join(stream.text_stream)
     called = client.messages.create(**common, tools=[tool], tool_choice={"type": "any"}).content
     yield "tool", [block.input for block in called if block.type == "tool_use"]
-    form = {"format": {"type": "json_schema", "schema": SCHEMA}}
+    form = {"format": {"type": "json_schema", "schema": COLOR}}
     formed = client.messages.create(**common, output_config=form).content
     yield "structured", json.loads(formed[0].text)
     seen = client.messages.create(
         **{**common, "messages": [{"role": "user", "content": [{"type": "image", "source": source}]}]}
     )
-    yield "image", [seen.usage.input_tokens, seen.content[0].text]
+    yield "image", [seen.usage.input_tokens + (seen.usage.cache_read_input_tokens or 0), seen.content[0].text]
     yield "count", client.messages.count_tokens(model=model, messages=HELLO).input_tokens
     try:
         client.messages.create(**common, service_tier="priority")

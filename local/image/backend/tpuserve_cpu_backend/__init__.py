@@ -53,6 +53,7 @@ def activate() -> None:
     limit_hbm(hbm_bytes())
     keep_device_order()
     drop_tpu_compiler_options()
+    copy_host_arrays()
     replace_kernels()
 
 
@@ -139,6 +140,29 @@ def drop_tpu_compiler_options() -> None:
         return original(*args, env_options_overrides=env_options_overrides, **named)
 
     compiler.get_compile_options = get_compile_options
+
+
+def copy_host_arrays() -> None:
+    """Replaces: `general_device_put` below `tpu_inference.utils.device_array`, by itself on copies of arrays.
+
+    Why: the runner fills the same NumPy arrays for each step, and a step runs after the call that starts it
+    returns. A CPU device uses a NumPy array where it is, or copies it later. So on a busy machine a step could
+    read the next step's tokens, lengths and temperatures, and equal requests at temperature 0 had different
+    answers. Checked: an array on the device keeps its values when its source changes, at sizes that are shared and at
+    sizes that are copied late (tests/vllm/test_backend.py); without the patch that test fails.
+    """
+    import jax
+    import numpy as np
+    from tpu_inference import utils
+
+    original = utils.general_device_put
+
+    @functools.wraps(original)
+    def general_device_put(tensor: Any, *rest: Any, **named: Any):
+        copies = jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, tensor)
+        return original(copies, *rest, **named)
+
+    utils.general_device_put = general_device_put
 
 
 def replace_kernels() -> None:
