@@ -146,10 +146,11 @@ def copy_host_arrays() -> None:
     """Replaces: `general_device_put` below `tpu_inference.utils.device_array`, by itself on copies of arrays.
 
     Why: the runner fills the same NumPy arrays for each step, and a step runs after the call that starts it
-    returns. A CPU device uses a NumPy array where it is, or copies it later. So on a busy machine a step could
-    read the next step's tokens, lengths and temperatures, and equal requests at temperature 0 had different
-    answers. Checked: an array on the device keeps its values when its source changes, at sizes that are shared and at
-    sizes that are copied late (tests/vllm/test_backend.py); without the patch that test fails.
+    returns. A CPU device uses a NumPy array where it is, or copies it later. So on a busy machine a step
+    could read the next step's tokens, lengths and temperatures, and equal requests at temperature 0 had
+    different answers. Checked: an array on the device keeps its values when its source changes, at sizes
+    that are shared and at sizes that are copied late; without the patch it does not
+    (tests/vllm/test_backend.py).
     """
     import jax
     import numpy as np
