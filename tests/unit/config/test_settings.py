@@ -70,6 +70,24 @@ BAD: list[tuple[dict[str, Any], str]] = [
             "",
         )
     ),
+    *(
+        ({"allowed_origins": [origin]}, f"allowed_origins: {origin!r} {sentence}")
+        for origin, sentence in (
+            (
+                "https://chat.example.com:443",
+                "has the port of https, which a browser does not send; leave :443 out.",
+            ),
+            ("http://x:80", "has the port of http, which a browser does not send; leave :80 out."),
+            (
+                "https://chat.example.com:99999",
+                "has the port 99999, and the last port is 65535; write the port of the web page.",
+            ),
+            (
+                "http://x:65536",
+                "has the port 65536, and the last port is 65535; write the port of the web page.",
+            ),
+        )
+    ),
     ({"image": ""}, "image is empty; write a value or remove it."),
     (
         {"engine": []},
@@ -119,6 +137,13 @@ def test_what_cannot_be_asked(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError) as caught:
         Settings.parse({**GOOD, **change})
     assert str(caught.value).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://chat.example.com", "http://localhost:3000", "https://x:80", "http://x:65535", "*"]
+)
+def test_an_origin_that_browsers_send_is_taken(origin: str) -> None:
+    assert Settings.parse({**GOOD, "allowed_origins": [origin]}).allowed_origins == (origin,)
 
 
 @pytest.mark.parametrize(("change", "sentence"), UNSERVABLE, ids=[str(change) for change, _ in UNSERVABLE])
