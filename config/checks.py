@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from config.settings import Settings
-from config.targets import PLACEHOLDER_PROJECT, GkeTarget, TpuVmTarget
+from config.targets import PLACEHOLDER_PROJECT, GkeTarget, LocalTarget, TpuVmTarget
 from config.tpu_vm_checks import tpu_vm_problems
 from serving.deploy.image_reference import image_problem
 from serving.hardware.accelerators import accelerator
@@ -18,12 +18,14 @@ PLACEHOLDER_DIGEST = "0" * 64
 
 
 def problems(settings: Settings, *, placeholders: bool) -> Iterator[str]:
-    """Yields one sentence for each setting that could not work on Google Cloud; none for other targets.
+    """Yields one sentence for each setting that could not work on the stack's target.
 
     `placeholders` accepts the placeholders of the committed stack files, which `preview` takes and `up` does
     not. Raises ValueError for an accelerator, a model or a phase that does not exist.
     """
     target = settings.target
+    if isinstance(target, LocalTarget):
+        yield from _local(settings)
     if not isinstance(target, GkeTarget | TpuVmTarget):
         return
     slice_, spec = accelerator(settings.accelerator), settings.model_spec
@@ -62,6 +64,19 @@ def project_problems(project: str, *, placeholders: bool) -> Iterator[str]:
         yield (
             f"target.project is still the placeholder {project}, which `preview` takes and `up` does not; "
             "set target.project to the id of your project."
+        )
+
+
+def _local(settings: Settings) -> Iterator[str]:
+    if settings.engine.get("allowed_media_domains"):
+        yield (
+            "engine.allowed_media_domains is set, and the local cluster has no DNS and no route to the "
+            "internet; remove it, and send media as data: URLs."
+        )
+    if settings.engine.get("otlp_traces_endpoint"):
+        yield (
+            "engine.otlp_traces_endpoint is set, and the local cluster has no DNS and no collector; remove "
+            "it, or use a GKE stack."
         )
 
 

@@ -9,6 +9,12 @@ from config.targets import TpuVmTarget
 from serving.hardware.accelerators import Accelerator
 from serving.hardware.zones import region_of
 
+OUTSIDE_THE_CLUSTER = (
+    "engine.otlp_traces_endpoint is a Service of a cluster, which a machine outside the cluster does not "
+    "reach; remove it, or serve with target.kind gke."
+)
+"""Sentence about a collector of traces, for TPU VMs and for machines that run a compose file."""
+
 
 def tpu_vm_problems(settings: Settings, target: TpuVmTarget, accelerator: Accelerator) -> Iterator[str]:
     """Yields one sentence for each setting that a TPU VM could not have."""
@@ -30,10 +36,7 @@ def tpu_vm_problems(settings: Settings, target: TpuVmTarget, accelerator: Accele
             "disk; set target.keep_data to false: each machine then fetches the weights again."
         )
     if settings.engine.get("otlp_traces_endpoint"):
-        yield (
-            "engine.otlp_traces_endpoint is a Service of a cluster, which a TPU VM does not reach; remove "
-            "it, or set target.kind to gke."
-        )
+        yield OUTSIDE_THE_CLUSTER
     if target.api == "cloud-tpu":
         yield from cloud_tpu_problems(settings, target)
 

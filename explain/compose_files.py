@@ -5,6 +5,7 @@ from pathlib import Path
 
 from config.selection import from_settings, serving_settings
 from config.stack_file import PREFIX
+from config.tpu_vm_checks import OUTSIDE_THE_CLUSTER
 from serving.deploy import compose, release
 from serving.findings import refuse_errors
 from serving.startup import cold_start
@@ -19,7 +20,7 @@ def files(stack: str, folder: Path) -> Mapping[str, str]:
 
     A TPU VM's boot writes the same files for `folder`/Pulumi.<stack>.yaml, except that a VM pulls the image
     through its foundation's mirror. Raises ValueError, one sentence per line, for everything that `pulumi
-    preview` refuses, and when the stack names no image.
+    preview` refuses, when the stack names no image, and for a collector of traces, which only a pod reaches.
     """
     settings = serving_settings(stack, folder)
     selection = from_settings(stack, settings)
@@ -28,6 +29,8 @@ def files(stack: str, folder: Path) -> Mapping[str, str]:
             f"stack {stack!r} names no image; set {PREFIX}image to one with its digest, such as "
             f"vllm/vllm-tpu:v0.32.0@sha256:…"
         )
+    if selection.candidate.engine.otlp_traces_endpoint:
+        raise ValueError(OUTSIDE_THE_CLUSTER)
     refuse_errors(selection.findings)
     life = lifecycle(
         cold_start.estimate(selection.proved),

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pulumi
 import pulumi_kubernetes as k8s
 from pulumi_kubernetes.core.v1 import VolumeArgsDict
 
 from components.kubernetes.node_volume import NodeVolume, NodeVolumeArgs
 from components.kubernetes.vllm import ServerVolumes
-from config.checks import refuse
+from config.checks import problems, refuse
 from config.settings import Settings
 from config.targets import LocalTarget
 from local import interface
 from serving.deploy import container_layout
 from stacks import outputs, workload
-from stacks.plan import Plan, plan
+from stacks.plan import plan
 
 # `make key` creates this Secret, not Pulumi, so its value never enters the state. The volume is optional:
 # until the key exists the server refuses requests, and a new key needs no restart.
@@ -26,23 +24,10 @@ API_KEY: VolumeArgsDict = {
 }
 
 
-def _problems(resolved: Plan) -> Iterator[str]:
-    if resolved.candidate.engine.allowed_media_domains:
-        yield (
-            "engine.allowed_media_domains is set, and the local cluster has no DNS and no route to the "
-            "internet; remove it, and send media as data: URLs."
-        )
-    if resolved.candidate.engine.otlp_traces_endpoint:
-        yield (
-            "engine.otlp_traces_endpoint is set, and the local cluster has no DNS and no collector; remove "
-            "it, or use a GKE stack."
-        )
-
-
 def build(settings: Settings, target: LocalTarget) -> None:
     """Declares the local stack and its outputs. Raises ValueError for settings that could not work."""
+    refuse(problems(settings, placeholders=pulumi.runtime.is_dry_run()))
     resolved = plan(settings, settings.image or interface.image_reference())
-    refuse(_problems(resolved))
     provider = k8s.Provider(
         "local",
         # The path instead of the content, so that the client's key does not enter the state.

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from config.selection import from_stack
 from explain import __main__ as command
 from explain import compose_files
 from tests.inventory.recorder import REPOSITORY
@@ -29,6 +30,21 @@ def test_without_authentication_no_key_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.open.yaml").write_text(yaml.safe_dump(config))
     assert "TPUSERVE_API_KEY_FILE" in compose_files.files("dev", REPOSITORY)["vllm.env"]
     assert "TPUSERVE_API_KEY_FILE" not in compose_files.files("open", tmp_path)["vllm.env"]
+
+
+def test_a_collector_of_a_cluster_is_refused_outside_it(tmp_path: Path) -> None:
+    """The GKE stack itself is good: its pods reach the Service."""
+    config = yaml.safe_load((REPOSITORY / "Pulumi.prod.yaml").read_text())
+    endpoint = {"otlp_traces_endpoint": "http://collector.observability.svc:4317"}
+    config["config"].setdefault("tpuserve:engine", {}).update(endpoint)
+    (tmp_path / "Pulumi.traced.yaml").write_text(yaml.safe_dump(config))
+    assert from_stack("traced", tmp_path).candidate.engine.otlp_traces_endpoint
+    with pytest.raises(ValueError) as caught:
+        compose_files.files("traced", tmp_path)
+    assert str(caught.value) == (
+        "engine.otlp_traces_endpoint is a Service of a cluster, which a machine outside the cluster does not "
+        "reach; remove it, or serve with target.kind gke."
+    )
 
 
 BAD = (

@@ -305,6 +305,6 @@ def test_a_collector_in_a_cluster_is_refused_for_tpu_vms() -> None:
     engine = {"otlp_traces_endpoint": "http://collector.observability.svc:4317"}
     found = list(problems(Settings.parse({**GOOD, "engine": engine}), placeholders=False))
     assert found == [
-        "engine.otlp_traces_endpoint is a Service of a cluster, which a TPU VM does not reach; remove it, or "
-        "set target.kind to gke."
+        "engine.otlp_traces_endpoint is a Service of a cluster, which a machine outside the cluster does not "
+        "reach; remove it, or serve with target.kind gke."
     ]
