@@ -143,11 +143,14 @@ def build(settings: Settings, target: GkeTarget) -> None:
 def _pull_grants(
     image: str, target: GkeTarget, foundation: Foundation, provider: gcp.Provider
 ) -> list[pulumi.Resource]:
-    """Declares the nodes' right to pull an image of Artifact Registry; the foundation grants its mirror."""
+    """Declares the right of the foundation's account to pull from a repository that is not its mirror.
+
+    The CPU nodes of an existing cluster have another account, which its owner grants (docs/operations.md).
+    """
     if image_reference(image).repository is None:
         return []
-    # All clusters of the foundation have one account for nodes, so two stacks with images in one repository
-    # have one grant in common. It stays when this stack goes, or the other stack could pull no more.
+    # The TPU nodes of all stacks have one account, so two stacks with images in one repository have one grant
+    # in common. It stays when this stack goes, or the other stack could pull no more.
     opts = pulumi.ResourceOptions(providers=[provider], retain_on_delete=True)
     return [ImagePull("image", pull_grant(image, foundation, target.region, foundation.node_email), opts)]
 

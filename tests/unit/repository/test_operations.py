@@ -25,3 +25,18 @@ def test_the_table_of_costs_is_the_plans(stack: str) -> None:
     replicas = int(stack_config(stack).get("tpuserve:replicas", 1))
     hour, month = (replicas * float(number.replace(",", "")) for number in first.groups())
     assert COSTS[stack] == (replicas, f"${hour:,.2f}", f"${month:,.0f}")
+
+
+def test_a_cluster_that_exists_lists_the_pull_right_that_no_stack_grants() -> None:
+    """The foundation grants its own account for nodes; the weights Job runs on nodes with another one."""
+    resources = golden("foundation")["resources"]
+    repository = resources["gcp:artifactregistry/repository:Repository::tpuserve-images-repository"]["inputs"]
+    (grant,) = [
+        entry["inputs"]
+        for key, entry in resources.items()
+        if key.startswith("gcp:artifactregistry/repositoryIamMember:RepositoryIamMember::")
+    ]
+    (section,) = re.findall(r"^## A cluster that exists\n(.*?)^## ", TEXT, re.MULTILINE | re.DOTALL)
+    assert f"`{grant['role']}`" in section
+    for name in (repository["repositoryId"], "tpuserve:image"):
+        assert f"`{name}`" in section
