@@ -4,7 +4,8 @@ vLLM 0.32 sends the runner one row of allowed tokens for each constrained reques
 `GrammarOutput.structured_output_request_ids` (vllm/v1/core/sched/output.py). tpu-inference 0.32 sorts the ids
 and not the rows (tpu_inference/runner/structured_decoding_manager.py). So two requests that are computed
 together may get each other's rows, and vLLM ends both with HTTP 500. Here the scheduler sends ids and rows in
-sorted order. Rows of speculative tokens, several for one request, stay as they are.
+sorted order. Rows of speculative tokens, several for one request, stay as they are: the guard refuses
+constrained requests of an engine that drafts (agent/server/request_rules.py).
 """
 
 # pyright: basic

@@ -63,6 +63,7 @@ class Guard:
         drain_file = os.environ.get(DRAIN_FILE_VARIABLE)
         self.drain_file = Path(drain_file) if drain_file else None
         self.origins = cors.origins()
+        self.drafts = request_rules.engine_drafts()
         self.media_domains = media.domains()
         if self.media_domains:
             connect_to_public_addresses_only()
@@ -140,7 +141,8 @@ class Guard:
             return
         try:
             content = json.loads(body)
-            refused = request_rules.refusal(path, content) or await media.refusal(content, self.media_domains)
+            refused = request_rules.refusal(path, content, self.drafts)
+            refused = refused or await media.refusal(content, self.media_domains)
         except RecursionError:
             refused = request_rules.Refused("body", "The request's JSON is nested too deeply.")
         except ValueError:

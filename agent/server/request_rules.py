@@ -6,7 +6,8 @@ other. They look at parsed JSON, as vLLM does, not at bytes: `"\\u0073eed"` is `
 
 import difflib
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from agent.server.request_fields import By, Field, Table, is_array, is_object
@@ -15,6 +16,12 @@ from agent.server.request_tables import TABLES
 CHAT = ("/v1/chat/completions", "/v1/chat/completions/batch")
 COMPLETIONS = ("/v1/completions",)
 RESPONSES = ("/v1/responses",)
+MESSAGES = ("/v1/messages",)
+ANSWERING = (*CHAT, *COMPLETIONS, *RESPONSES, *MESSAGES)
+"""Paths on which the model writes an answer."""
+
+DRAFTS_VARIABLE = "TPUSERVE_DRAFTS"
+"""Set to 1 where the engine drafts tokens (--speculative-config)."""
 
 OPEN = frozenset({("GET", "/health"), ("GET", "/metrics")})
 """Requests of probes and of the metrics collector, which are answered without a key."""
@@ -84,12 +91,77 @@ def _beam_search(path: str, body: dict[str, Any]) -> str | None:
     return None
 
 
-def _is_constrained(body: dict[str, Any]) -> bool:
-    """Return whether a schema, grammar or choice constrains the whole answer."""
-    text = body.get("text")
-    forms = [body.get("response_format"), text.get("format") if is_object(text) else None]
-    return _given(body, "structured_outputs") or any(
-        is_object(form) and form.get("type") not in (None, "text") for form in forms
+def _other_than_text(form: Any) -> bool:
+    return is_object(form) and form.get("type") not in (None, "text")
+
+
+def _form(body: dict[str, Any]) -> str | None:
+    """Return the field whose schema, grammar or choice constrains the whole answer."""
+    text, output = body.get("text"), body.get("output_config")
+    if _given(body, "structured_outputs"):
+        return "structured_outputs"
+    if _other_than_text(body.get("response_format")):
+        return "response_format"
+    if is_object(text) and _other_than_text(text.get("format")):
+        return "text.format"
+    # Its type has one value, which is also the default (vllm/entrypoints/anthropic/protocol.py).
+    return "output_config.format" if is_object(output) and _given(output, "format") else None
+
+
+def _tools(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every tool of a request with its parts, those that a message of Anthropic's adds included."""
+    rest: list[Any] = [body.get("tools")]
+    messages = body.get("messages")
+    for message in messages if is_array(messages) else ():
+        content = message.get("content") if is_object(message) else None
+        for block in content if is_array(content) else ():
+            added = block.get("tool") if is_object(block) and block.get("type") == "tool_addition" else None
+            rest.append(added.get("definition") if is_object(added) else None)
+    while rest:
+        node = rest.pop()
+        if is_array(node):
+            rest.extend(node)
+        elif is_object(node):
+            yield node
+            rest.extend((node.get("function"), node.get("tools")))
+
+
+def _call(body: dict[str, Any]) -> str | None:
+    """Return the field that makes vLLM constrain tool calls.
+
+    vllm/parser/abstract_parser.py, `_apply_structural_tag`: a call that is required, a strict tool, and at
+    most one call.
+    """
+    choice, tools = body.get("tool_choice"), list(_tools(body))
+    kind = choice.get("type") if is_object(choice) else choice
+    if not tools or kind == "none":
+        return None
+    if kind not in (None, "auto"):
+        return "tool_choice"
+    if any(_true(tool, "strict") for tool in tools):
+        return "tools.strict"
+    if _given(body, "parallel_tool_calls") and body["parallel_tool_calls"] is not True:
+        return "parallel_tool_calls"
+    if is_object(choice) and _true(choice, "disable_parallel_tool_use"):
+        return "tool_choice.disable_parallel_tool_use"
+    return None
+
+
+def _constrained_while_drafting(path: str, body: dict[str, Any]) -> Refused | None:
+    """Refuse a constrained answer of an engine that drafts: it would be wrong, or end the engine.
+
+    vLLM sends one row of allowed tokens for each draft and one more. tpu-inference takes one row for each
+    request and stores it at the request's number, while its logits have a row for each draft and one more
+    (tpu_inference/runner/structured_decoding_manager.py, `prepare_structured_decoding_input`;
+    runner/speculative_decoding_manager.py). With more rows of logits than requests the shapes do not fit.
+    """
+    field = (_form(body) or _call(body)) if path in ANSWERING else None
+    if field is None:
+        return None
+    return Refused(
+        field,
+        f"This server cannot honor '{field}': it drafts tokens ahead, and on TPU an answer with drafts "
+        "cannot be constrained. Leave it out.",
     )
 
 
@@ -98,7 +170,7 @@ def _stop_tokens(path: str, body: dict[str, Any]) -> str | None:
 
     Where the constraint needs one of them, vLLM answers 500 (vllm/v1/structured_output/__init__.py).
     """
-    if body.get("stop_token_ids") and _is_constrained(body):
+    if body.get("stop_token_ids") and _form(body) is not None:
         return (
             "This server cannot end a constrained answer at 'stop_token_ids'; leave them out, or use 'stop' "
             "with a text."
@@ -122,8 +194,16 @@ RULES: dict[str, Callable[[str, dict[str, Any]], str | None]] = {
 }
 
 
-def refusal(path: str, body: object) -> Refused | None:
-    """Return what this server cannot honor in the JSON `body` of a POST to `path`; None when it can."""
+def engine_drafts() -> bool:
+    """Return whether the engine drafts tokens, as the deployment says."""
+    return os.environ.get(DRAFTS_VARIABLE) == "1"
+
+
+def refusal(path: str, body: object, drafts: bool = False) -> Refused | None:
+    """Return what this server cannot honor in the JSON `body` of a POST to `path`; None when it can.
+
+    `drafts` says whether the engine drafts tokens.
+    """
     table = TABLES.get(path)
     if table is None or not is_object(body):
         return None
@@ -134,7 +214,7 @@ def refusal(path: str, body: object) -> Refused | None:
         sentence = rule(path, body)
         if sentence is not None:
             return Refused(field, sentence)
-    return None
+    return _constrained_while_drafting(path, body) if drafts else None
 
 
 def _check(table: Table, body: dict[str, Any], above: str) -> Refused | None:

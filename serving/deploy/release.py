@@ -87,6 +87,9 @@ def release(
         environment["VLLM_MEDIA_URL_ALLOW_REDIRECTS"] = "0"
         # vLLM waits 5 s, 20 s and 80 s for a host that never answers; one attempt waits 5 s.
         environment["VLLM_MEDIA_FETCH_MAX_RETRIES"] = "1"
+    if engine.speculative is not None:
+        # Read by the guard, which then refuses constrained requests (agent/server/request_rules.py).
+        environment["TPUSERVE_DRAFTS"] = "1"
     if allowed_origins:
         # Read by the guard (agent/server/cors.py).
         environment["TPUSERVE_ALLOWED_ORIGINS"] = ",".join(allowed_origins)

@@ -71,6 +71,41 @@ def async_scheduling(candidate: Candidate) -> Iterator[Finding]:
         )
 
 
+def constrained_drafts(candidate: Candidate) -> Iterator[Finding]:
+    """Reports that an engine that drafts answers no constrained request, and refuses one that has no others.
+
+    tpu_inference/runner/structured_decoding_manager.py, `prepare_structured_decoding_input`, takes one row of
+    allowed tokens for each request, and a step with drafts has several rows of logits for each. The guard
+    refuses such requests (agent/server/request_rules.py). vLLM constrains every request with tools at a level
+    above auto (vllm/tool_parsers/tool_strict_level.py), which no request shows.
+    """
+    if candidate.engine.speculative is None:
+        return
+    level = candidate.engine.extra_flags.get("tool_strict_level", "auto")
+    if level != "auto":
+        yield candidate.finding(
+            "error",
+            "drafts-with-strict-tools",
+            "speculative",
+            "that level constrains every request with tools, and on TPU an answer with drafts cannot be "
+            "constrained",
+            NO_DRAFTING,
+            {"engine.extra_flags": {**candidate.engine.extra_flags, "tool_strict_level": "auto"}},
+            asked=f"engine.speculative is ngram beside tool_strict_level {level}",
+        )
+        return
+    yield candidate.finding(
+        "warning",
+        "drafts-without-constraints",
+        "speculative",
+        "on TPU an answer with drafts cannot be constrained, so the server refuses JSON schemas, grammars, "
+        "required or strict tool calls and limits to one call with 400",
+        NO_DRAFTING,
+        otherwise="keep it where clients send none of these",
+        asked="engine.speculative is ngram",
+    )
+
+
 def ngram_lookup(candidate: Candidate) -> Iterator[Finding]:
     """Reports lengths that nobody chose (vllm/config/speculative.py, "arbitrarily chosen")."""
     speculative = candidate.engine.speculative
@@ -125,6 +160,7 @@ RULES: tuple[Rule, ...] = (
     context,
     step_smaller_than_batch,
     async_scheduling,
+    constrained_drafts,
     ngram_lookup,
     sheds_below_batch,
     active_above_batch,

@@ -45,6 +45,10 @@ _BEAMS = """\
 - `stop_token_ids` cannot end an answer that `structured_outputs`, `response_format` or `text.format`
   constrains, and is refused together with them.
 - `/tokenize` takes either `prompt` or `messages`.
+- Where the operator sets `engine.speculative`, the server drafts tokens, and on TPU an answer with drafts
+  cannot be constrained. It refuses `structured_outputs`, a `response_format` or `text.format` other than
+  `text`, `output_config.format`, a `tool_choice` that requires a call, `strict: true` of a tool, and beside
+  tools `parallel_tool_calls: false` and `disable_parallel_tool_use: true`.
 - With `use_beam_search`, these have no effect and are refused: {ignored}.
 """
 

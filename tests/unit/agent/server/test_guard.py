@@ -94,6 +94,17 @@ def test_everything_else_passes_unchanged(guard: Guard, inner: Inner, path: str,
     assert inner.bodies == [json.dumps(body).encode()]
 
 
+def test_a_constrained_request_is_refused_only_where_the_engine_drafts(
+    guard: Guard, inner: Inner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"messages": [], "response_format": {"type": "json_object"}}
+    assert ask(guard, "POST", CHAT, body=body).status_code == 200
+    monkeypatch.setenv(request_rules.DRAFTS_VARIABLE, "1")
+    answer = ask(Guard(inner), "POST", CHAT, body=body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "response_format")
+    assert len(inner.bodies) == 1
+
+
 @pytest.mark.parametrize(
     "content",
     [

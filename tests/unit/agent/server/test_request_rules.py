@@ -137,3 +137,75 @@ ORDINARY = [
 @pytest.mark.parametrize(("protocol", "asked"), ORDINARY, ids=str)
 def test_ordinary_requests_pass(protocol: str, asked: Any) -> None:
     assert request_rules.refusal(protocol, asked) is None
+
+
+SCHEMA = {"type": "json_schema", "schema": {"type": "object"}}
+STRICT = {"type": "function", "function": {"name": "f", "parameters": {}, "strict": True}}
+FLAT = {"type": "function", "name": "f", "parameters": {}}
+ADDED = {"type": "tool_addition", "tool": {"definition": {"name": "g", "input_schema": {}, "strict": True}}}
+BATCH = "/v1/chat/completions/batch"
+CONSTRAINED = [
+    *((path, {"structured_outputs": {"regex": "a"}}, "structured_outputs") for path in (CHAT, COMPLETIONS)),
+    (RESPONSES, {"structured_outputs": {"choice": ["a"]}}, "structured_outputs"),
+    *(
+        (path, {"response_format": {"type": kind}}, "response_format")
+        for path in (CHAT, BATCH, COMPLETIONS)
+        for kind in ("json_object", "json_schema", "structural_tag")
+    ),
+    (RESPONSES, {"text": {"format": {**SCHEMA, "name": "n"}}}, "text.format"),
+    (MESSAGES, {"output_config": {"format": SCHEMA}}, "output_config.format"),
+    (MESSAGES, {"output_config": {"format": {"schema": {}}}}, "output_config.format"),
+    (CHAT, {"tools": [TOOL], "tool_choice": "required"}, "tool_choice"),
+    (CHAT, {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
+    (RESPONSES, {"tools": [FLAT], "tool_choice": {"type": "function", "name": "f"}}, "tool_choice"),
+    (MESSAGES, {"tools": [{"name": "f"}], "tool_choice": {"type": "any"}}, "tool_choice"),
+    (MESSAGES, {"tools": [{"name": "f"}], "tool_choice": {"type": "tool", "name": "f"}}, "tool_choice"),
+    (CHAT, {"tools": [TOOL, STRICT]}, "tools.strict"),
+    (RESPONSES, {"tools": [{**FLAT, "strict": True}], "tool_choice": "auto"}, "tools.strict"),
+    (RESPONSES, {"tools": [{"type": "namespace", "tools": [{**FLAT, "strict": True}]}]}, "tools.strict"),
+    (MESSAGES, {"tools": [{"name": "f", "strict": True}]}, "tools.strict"),
+    (MESSAGES, {"messages": [{"role": "user", "content": [ADDED]}]}, "tools.strict"),
+    (CHAT, {"tools": [TOOL], "parallel_tool_calls": False}, "parallel_tool_calls"),
+    (
+        MESSAGES,
+        {"tools": [{"name": "f"}], "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
+        "tool_choice.disable_parallel_tool_use",
+    ),
+]
+
+
+@pytest.mark.parametrize(("protocol", "asked", "field"), CONSTRAINED, ids=str)
+def test_an_engine_that_drafts_refuses_a_constrained_answer(
+    protocol: str, asked: dict[str, Any], field: str
+) -> None:
+    assert request_rules.refusal(protocol, asked, drafts=False) is None
+    assert request_rules.refusal(protocol, asked, drafts=True) == (
+        field,
+        f"This server cannot honor '{field}': it drafts tokens ahead, and on TPU an answer with drafts "
+        "cannot be constrained. Leave it out.",
+    )
+
+
+FREE = [
+    (CHAT, {"tools": [TOOL], "tool_choice": "auto", "parallel_tool_calls": True}),
+    (CHAT, {"tools": [STRICT], "tool_choice": "none"}),
+    (CHAT, {"parallel_tool_calls": False, "response_format": {"type": "text"}}),
+    (CHAT, {"messages": [{"role": "user", "content": "a"}, 3, {"content": [3, {"type": "tool_addition"}]}]}),
+    (COMPLETIONS, {"prompt": "a", "n": 2}),
+    (RESPONSES, {"text": {"format": {"type": "text"}}, "tools": [{**FLAT, "strict": False}]}),
+    (
+        MESSAGES,
+        {"tools": [{"name": "f"}], "tool_choice": {"type": "none"}, "output_config": {"effort": "low"}},
+    ),
+    (
+        "/v1/messages/count_tokens",
+        {"output_config": {"format": SCHEMA}, "tools": [{"name": "f", "strict": True}]},
+    ),
+    ("/tokenize", {"messages": [], "tools": [STRICT]}),
+    (CHAT, []),
+]
+
+
+@pytest.mark.parametrize(("protocol", "asked"), FREE, ids=str)
+def test_an_engine_that_drafts_answers_every_other_request(protocol: str, asked: Any) -> None:
+    assert request_rules.refusal(protocol, asked, drafts=True) is None

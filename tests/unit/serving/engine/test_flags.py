@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agent.server.request_rules import DRAFTS_VARIABLE
 from serving.compilation.candidate import Candidate
 from serving.compilation.fingerprint import fingerprint
 from serving.deploy.release import Release, release
@@ -95,6 +96,14 @@ def of(engine: EngineConfig) -> Release:
         require_api_key=True,
         allowed_origins=(),
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [({}, None), ({"speculative": {"method": "ngram", "num_speculative_tokens": 3}}, "1")],
+)
+def test_the_guard_learns_that_the_engine_drafts(change: dict[str, object], expected: str | None) -> None:
+    assert dict(of(parse({**REQUIRED, **change})).environment).get(DRAFTS_VARIABLE) == expected
 
 
 def released(engine: EngineConfig) -> str:
