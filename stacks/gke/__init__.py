@@ -71,7 +71,7 @@ def build(settings: Settings, target: GkeTarget) -> None:
         opts = pulumi.ResourceOptions(providers=[provider], depends_on=[cluster])
         return WorkloadIdentity(f"{account}-identity", args, opts)
 
-    model = resolved.candidate.model
+    model, longest = resolved.candidate.model, resolved.candidate.engine.max_model_len
     assert model.revision is not None
     weights = Weights(
         repository=model.hf_repo,
@@ -79,7 +79,7 @@ def build(settings: Settings, target: GkeTarget) -> None:
         model=model.name,
         bytes=model.weight_bytes,
         bucket=foundation.bucket,
-        expectation=expectation(model) if isinstance(settings.model, Checkpoint) else None,
+        expectation=expectation(model, longest) if isinstance(settings.model, Checkpoint) else None,
     )
     staged_weights = WeightsJob(
         "weights",

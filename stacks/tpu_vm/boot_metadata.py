@@ -74,7 +74,7 @@ def boot_metadata(
     machine pulls. `secret` is the name of the API key's secret, without its project.
     """
     release = replace(resolved.release, image=image)
-    spec = resolved.candidate.model
+    spec, longest = resolved.candidate.model, resolved.candidate.engine.max_model_len
     needs_key = settings.authentication == "api-key"
     secret_version = f"projects/{target.project}/secrets/{secret}/versions/latest"
     script = vm_boot.script(
@@ -86,7 +86,7 @@ def boot_metadata(
             bucket=bucket,
             model=spec.name,
             weights=f"weights/{spec.revision}/{spec.name}/",
-            checkpoint=expectation(spec) if isinstance(settings.model, Checkpoint) else "",
+            checkpoint=expectation(spec, longest) if isinstance(settings.model, Checkpoint) else "",
             cache=f"{container_layout.CACHE_ARCHIVES}{resolved.fingerprint.digest}.tar.zst",
             baked=baked_cache.name(resolved.fingerprint) if target.baked_cache else "",
             budget=resolved.lifecycle.engine_ready_timeout_seconds,

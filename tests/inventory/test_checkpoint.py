@@ -2,13 +2,19 @@
 
 import json
 
+from config.selection import from_stack
 from serving.models.catalog import model
 from serving.models.checkpoint import expectation
-from tests.inventory.recorder import Inventory, deployable, record, stack_config
+from tests.inventory.recorder import REPOSITORY, Inventory, deployable, record, stack_config
 from tests.inventory.test_inventory import inventory_of
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
-EXPECT = expectation(model("gemma-4-26b-a4b-it"))
+
+
+def expected(stack: str) -> str:
+    return expectation(
+        model("gemma-4-26b-a4b-it"), from_stack(stack, REPOSITORY).candidate.engine.max_model_len
+    )
 
 
 def planned(stack: str) -> Inventory:
@@ -28,7 +34,7 @@ def test_the_job_stages_it_and_the_server_reads_it() -> None:
     assert given["--repository"] == "your-team/support"
     assert given["--revision"] == REVISION
     assert given["--prefix"] == f"weights/{REVISION}/gemma-4-26b-a4b-it"
-    assert given["--expect"] == EXPECT
+    assert given["--expect"] == expected("staging")
     [deployment] = plan.of_type("kubernetes:apps/v1:Deployment").values()
     assert f"only-dir=weights/{REVISION}" in json.dumps(deployment["inputs"])
     assert plan.outputs["release"] != inventory_of("staging").outputs["release"]
@@ -39,6 +45,6 @@ def test_a_tpu_vm_downloads_it_and_compares_it() -> None:
     [template] = plan.of_type("gcp:compute/instanceTemplate:InstanceTemplate").values()
     script = template["inputs"]["metadata"]["startup-script"]
     assert f"readonly WEIGHTS=weights/{REVISION}/gemma-4-26b-a4b-it/\n" in script
-    assert f"readonly CHECKPOINT='{EXPECT}'\n" in script
+    assert f"readonly CHECKPOINT='{expected('dev')}'\n" in script
     usual = inventory_of("dev").of_type("gcp:compute/instanceTemplate:InstanceTemplate")
     assert "readonly CHECKPOINT=''\n" in next(iter(usual.values()))["inputs"]["metadata"]["startup-script"]

@@ -106,7 +106,14 @@ def test_the_first_part_that_cannot_be_had_ends_the_download(
 
 def test_a_checkpoint_is_compared_before_its_weights_are_downloaded(store: Store, folder: Path) -> None:
     expect = json.dumps(
-        {"model": "m", "weight_bytes": 1000, "architectures": ["A"], "text_config": {"hidden_size": 8}}
+        {
+            "model": "m",
+            "weight_bytes": 1000,
+            "architectures": ["A"],
+            "text_config": {"hidden_size": 8},
+            "full_attention": {"layers": [0], "head_dim": 2, "num_key_value_heads": 1},
+            "max_model_len": 16,
+        }
     )
     with pytest.raises(
         Problem, match=r"is no checkpoint of m: it has no config\.json; stage another revision"
@@ -116,6 +123,13 @@ def test_a_checkpoint_is_compared_before_its_weights_are_downloaded(store: Store
     with pytest.raises(Problem, match=r"config\.json has architectures \['B'\], not \['A'\]"):
         weights.stage(BUCKET, PREFIX, folder, expect)
     assert not (folder / "model.safetensors").exists()
-    put(store, f"{PREFIX}config.json", json.dumps({"architectures": ["A"]}).encode())
+    text = {
+        "hidden_size": 8,
+        "layer_types": ["full_attention"],
+        "per_layer_config": {"0": {"head_dim": 2, "num_key_value_heads": 1}},
+        "max_position_embeddings": 16,
+    }
+    good = {"architectures": ["A"], "text_config": text}
+    put(store, f"{PREFIX}config.json", json.dumps(good).encode())
     assert weights.stage(BUCKET, PREFIX, folder, expect) == "2 files, 0.00 GB"
     assert (folder / "model.safetensors").stat().st_size == 1000

@@ -249,6 +249,8 @@ def test_a_checkpoint_is_compared_before_anything_is_copied(world: World, tmp_pa
         "weight_bytes": len(WEIGHTS),
         "architectures": ["Gemma4ForConditionalGeneration"],
         "text_config": {"hidden_size": 2816},
+        "full_attention": {"layers": [0], "head_dim": 512, "num_key_value_heads": 2},
+        "max_model_len": 4096,
     }
     expect = ["--expect", json.dumps(expected)]
     config = {"architectures": expected["architectures"], "text_config": {"hidden_size": 5376}}
@@ -260,7 +262,12 @@ def test_a_checkpoint_is_compared_before_anything_is_copied(world: World, tmp_pa
         "in config.json, not 2816; name another repository, or another architecture.\n",
     )
     assert (world.downloads, world.objects) == (["config.json"], {})
-    config["text_config"] = {"hidden_size": 2816}
+    config["text_config"] = {
+        "hidden_size": 2816,
+        "layer_types": ["full_attention"],
+        "per_layer_config": {"0": {"head_dim": 512, "num_key_value_heads": 2}},
+        "max_position_embeddings": 4096,
+    }
     world.files["config.json"] = json.dumps(config).encode()
     assert stage(world, tmp_path, expect=expect).returncode == 0
     assert len(world.objects) == len(world.files)
