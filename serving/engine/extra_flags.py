@@ -10,7 +10,7 @@ from serving.engine.server_flags import ServerFlag, flag_of
 from serving.messages.finding import VERSION
 from serving.messages.suggest import nearest, quoted
 from serving.messages.unsupported_options import FOREIGN
-from serving.messages.validation_errors import hint
+from serving.messages.validation_errors import hint, number
 
 _NOUNS = {
     "switch": "true or false",
@@ -77,11 +77,11 @@ def _value_problem(flag: ServerFlag, extra: Extra, value: object) -> str | None:
     if extra.keys:
         return _bounds_problem(flag.name, extra.keys, cast(Mapping[str, object], value))
     for item in values:
-        number = cast(float, item)
-        if extra.least is not None and number < extra.least:
-            return f"{flag.name} is {number}; it must be at least {extra.least:g}; raise it"
-        if extra.most is not None and number > extra.most:
-            return f"{flag.name} is {number}; it must be at most {extra.most:g}; lower it"
+        size = cast(float, item)
+        if extra.least is not None and size < extra.least:
+            return f"{flag.name} is {number(size)}; it must be at least {number(extra.least)}; raise it"
+        if extra.most is not None and size > extra.most:
+            return f"{flag.name} is {number(size)}; it must be at most {number(extra.most)}; lower it"
     return None
 
 

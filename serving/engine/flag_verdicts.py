@@ -46,8 +46,17 @@ EXTRA: Mapping[str, Extra] = {
     "enable_request_id_headers": Extra("Adds X-Request-Id to each answer."),
     "interleave_mm_strings": Extra("Keeps images between the texts of a message where they stood."),
     "stream_interval": Extra("Tokens that one chunk of a stream holds.", least=1),
-    "logprobs_mode": Extra("Logits or log-probabilities, before or after sampling.", programs=True),
-    "seed": Extra("Seed of the sampler."),
+    # The TPU runtime takes log_softmax in every mode (layers/jax/sample/sampling.py,
+    # compute_and_gather_logprobs), so it never returns logits. It reads the mode for answers only
+    # (runner/tpu_runner.py, logprobs_use_processed_logits and compute_prompt_logprobs).
+    "logprobs_mode": Extra(
+        "Log-probabilities of an answer: raw ones before temperature, top_k and top_p, processed ones after "
+        "them. Those of a prompt are raw.",
+        values=("raw_logprobs", "processed_logprobs"),
+        programs=True,
+    ),
+    # numpy.random.seed takes 32 bits (tpu_inference/runner/tpu_runner.py, _init_random).
+    "seed": Extra("Seed of the sampler.", least=0, most=2**32 - 1),
     # Logs.
     "max_log_len": Extra("Characters of a prompt that the log shows.", least=0, needs="enable_log_requests"),
     "enable_log_outputs": Extra("Logs each answer.", needs="enable_log_requests"),

@@ -74,7 +74,7 @@ def _sentence(details: ErrorDetails, where: str, root: type[BaseModel] | None) -
     if kind in _BOUNDS:
         bound, change = _BOUNDS[kind]
         limit = next(iter(details.get("ctx", {}).values()))
-        return f"{path} is {asked}; it must be {bound} {_number(limit)}{_unit(owner, loc)}; {change}."
+        return f"{path} is {asked}; it must be {bound} {number(limit)}{_unit(owner, loc)}; {change}."
     if kind == "string_too_short":
         return f"{path} is empty; write a value or remove it."
     if kind == "too_short":
@@ -174,10 +174,11 @@ def _quoted(value: object) -> str:
         return "a set of names and values"
     if isinstance(value, Sequence):
         return "a list"
-    return _number(value) if isinstance(value, int | float) else f"{value}"
+    return number(value) if isinstance(value, int | float) else f"{value}"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Returns a number as sentences show it."""
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 

@@ -176,7 +176,7 @@ def _flag_values(flag: ServerFlag) -> str:
     kind = {"switch": "true, false", "on": "true", "integer": "whole number", "json": "object"}
     choices = ", ".join(map(str, extra.values or flag.choices or extra.keys))
     bounds = [
-        f"{word} {bound:g}"
+        f"{word} {bound:.10g}"
         for word, bound in (("at least", extra.least), ("at most", extra.most))
         if bound is not None
     ]
