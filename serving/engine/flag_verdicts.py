@@ -37,7 +37,6 @@ EXTRA: Mapping[str, Extra] = {
     "exclude_tools_when_tool_choice_none": Extra("Leaves tools out of the prompt when tool_choice is none."),
     "tool_strict_level": Extra("Least strictness of constrained tool calls."),
     "enable_per_request_metrics": Extra("Adds the times of the request to each answer."),
-    "enable_server_load_tracking": Extra("Counts the requests in the server."),
     "enable_force_include_usage": Extra("Adds the token counts to every answer."),
     "sse_keep_alive_interval": Extra("Seconds between comments in an idle stream; 0 sends none.", least=0),
     "anthropic_disabled_thinking_effort": Extra("Effort of /v1/messages when thinking is disabled."),
@@ -259,6 +258,8 @@ _BY_REASON: Mapping[str, tuple[str, ...]] = {
     ),
     "chunked prefill is always on; its size is max_num_batched_tokens": ("enable_chunked_prefill",),
     "the TPU runtime has no sleep mode; remove it": ("enable_sleep_mode",),
+    "only GET /load reads the count, and the request guard does not serve it; remove it, and read "
+    "vllm:num_requests_running of /metrics": ("enable_server_load_tracking",),
     f"it lets a client read files of the server{_REMOVE}": ("allowed_local_media_path",),
     "it lets any client run a template in the server; write chat_template": ("trust_request_chat_template",),
     "it lets a client change the size of images, and the programs are for one size; write image_tokens": (
