@@ -7,6 +7,7 @@ from functools import cached_property
 from serving.compilation.proof import Proof
 from serving.compilation.resolved_config import Runtime, resolve
 from serving.engine.config import EngineConfig
+from serving.engine.extra_flags import without
 from serving.engine.layers import UNKNOWN_LAYERS, Change, Layers, engine_with
 from serving.hardware.accelerators import Accelerator, accelerator
 from serving.messages.finding import Finding, Severity
@@ -56,6 +57,12 @@ class Candidate:
             engine=engine_with(self.engine, fields),
             proof=self.proof if fields.keys() <= SAME_PROGRAMS and len(fields) == len(change) else None,
         )
+
+    def unset(self, field: str) -> Change:
+        """Returns the change that unsets an engine field and removes the extra flags that need it."""
+        flags = without(self.engine.extra_flags, field)
+        change: Change = {f"{ENGINE}{field}": None}
+        return change if flags == self.engine.extra_flags else {**change, f"{ENGINE}extra_flags": flags}
 
     def finding(
         self,

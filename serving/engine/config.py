@@ -308,11 +308,9 @@ class EngineConfig(Rendered):
 
     @model_validator(mode="after")
     def _flags_together(self) -> Self:
-        for name, field in extra_flags.needed_fields(self.extra_flags):
-            if not getattr(self, field):
-                raise ValueError(
-                    f"extra_flags.{name} needs {field}; set engine.{field} to true, or remove it"
-                )
+        problem = extra_flags.unmet_need(self.extra_flags, dict(self))
+        if problem:
+            raise ValueError(problem)
         return self
 
     @classmethod

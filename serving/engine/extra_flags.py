@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any, cast
 
-from serving.engine.flag_verdicts import EXTRA, REFUSED, Extra
+from serving.engine.flag_verdicts import EXTRA, REFUSED, Extra, Need
 from serving.engine.server_flags import ServerFlag, flag_of
 from serving.messages.finding import VERSION
 from serving.messages.suggest import nearest, quoted
@@ -123,12 +123,44 @@ def words(flags: Mapping[str, object]) -> Iterator[str]:
             )
 
 
-def needed_fields(flags: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """Yields each flag that needs a true field of the engine, with that field."""
-    for name in flags:
-        needs = EXTRA[name].needs
-        if needs:
-            yield name, needs
+def unmet_need(flags: Mapping[str, object], fields: Mapping[str, object]) -> str | None:
+    """Returns the sentence, without its end, about the first flag whose need no other flag and no field of
+    the engine meets; None when each need is met.
+    """
+    settings = {**fields, **flags}
+    for name, value in flags.items():
+        need = _need(name, value)
+        if need is None:
+            continue
+        setting = settings.get(need.setting)
+        if bool(setting) if need.value is None else setting == need.value:
+            continue
+        flag = f"extra_flags.{name}"
+        where = f": {need.where}" if need.where else ""
+        path = f"engine.{'extra_flags.' if need.setting in EXTRA else ''}{need.setting}"
+        if need.value is not None:
+            text = "true" if need.value is True else need.value
+            return f"{flag}{where} needs {need.setting}: {text}; set {path} to {text}, or remove {flag}"
+        least = " above 0" if _flag(need.setting).kind == "integer" else ""
+        return f"{flag}{where} needs {need.setting}{least}; set {path}{least}, or remove {flag}"
+    return None
+
+
+def _need(name: str, value: object) -> Need | None:
+    need = EXTRA[name].need
+    return need if need is not None and need.where in (None, value) else None
+
+
+def without(flags: Mapping[str, object], setting: str) -> dict[str, object]:
+    """Returns the flags without `setting`, a flag or a field of the engine, and without those that need it,
+    each other's needs included.
+    """
+    rest = {name: value for name, value in flags.items() if name != setting}
+    for name, value in flags.items():
+        need = _need(name, value)
+        if name in rest and need is not None and need.setting == setting:
+            rest = without(rest, name)
+    return rest
 
 
 def program_flags(flags: Mapping[str, object]) -> dict[str, object]:

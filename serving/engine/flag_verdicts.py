@@ -11,13 +11,26 @@ from typing import NamedTuple
 from serving.messages.finding import VERSION
 
 
+class Need(NamedTuple):
+    """Setting without which a flag of extra_flags has no effect, or without which vLLM refuses to boot.
+
+    `setting` is a field of the engine or another flag of extra_flags. It needs this `value`; None stands for
+    any value that is neither 0 nor false. `where` is the value of the flag that has the need; None stands for
+    every value.
+    """
+
+    setting: str
+    value: bool | str | None = True
+    where: str | None = None
+
+
 class Extra(NamedTuple):
     """A flag that engine.extra_flags may set.
 
     `least` and `most` bound a number where the parser does not; `values` are those of the parser's choices
     that work; `keys` are those of a JSON object of lists of numbers. `programs` says that the flag changes
-    what is compiled, so that it belongs to the name of the compile cache. `needs` is a field of the engine
-    that has to be true.
+    what is compiled, so that it belongs to the name of the compile cache. `need` is the setting that it does
+    nothing without.
     """
 
     effect: str
@@ -26,8 +39,11 @@ class Extra(NamedTuple):
     values: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     programs: bool = False
-    needs: str | None = None
+    need: Need | None = None
 
+
+_LOGGED = Need("enable_log_requests")
+_PREFETCH = Need("safetensors_load_strategy", "prefetch")
 
 EXTRA: Mapping[str, Extra] = {
     # Answers and the front end.
@@ -40,10 +56,17 @@ EXTRA: Mapping[str, Extra] = {
     "enable_force_include_usage": Extra("Adds the token counts to every answer."),
     "sse_keep_alive_interval": Extra("Seconds between comments in an idle stream; 0 sends none.", least=0),
     "anthropic_disabled_thinking_effort": Extra("Effort of /v1/messages when thinking is disabled."),
-    "fingerprint_mode": Extra("What system_fingerprint of an answer holds."),
-    "fingerprint_value": Extra("The system_fingerprint of fingerprint_mode: custom."),
+    "fingerprint_mode": Extra(
+        "What system_fingerprint of an answer holds.", need=Need("fingerprint_value", None, where="custom")
+    ),
+    "fingerprint_value": Extra(
+        "The system_fingerprint of fingerprint_mode: custom.", need=Need("fingerprint_mode", "custom")
+    ),
     "enable_request_id_headers": Extra("Adds X-Request-Id to each answer."),
-    "interleave_mm_strings": Extra("Keeps images between the texts of a message where they stood."),
+    "interleave_mm_strings": Extra(
+        "Keeps images between the texts of a message where they stood.",
+        need=Need("chat_template_content_format", "string"),
+    ),
     "stream_interval": Extra("Tokens that one chunk of a stream holds.", least=1),
     # The TPU runtime takes log_softmax in every mode (layers/jax/sample/sampling.py,
     # compute_and_gather_logprobs), so it never returns logits. It reads the mode for answers only
@@ -57,9 +80,9 @@ EXTRA: Mapping[str, Extra] = {
     # numpy.random.seed takes 32 bits (tpu_inference/runner/tpu_runner.py, _init_random).
     "seed": Extra("Seed of the sampler.", least=0, most=2**32 - 1),
     # Logs.
-    "max_log_len": Extra("Characters of a prompt that the log shows.", least=0, needs="enable_log_requests"),
-    "enable_log_outputs": Extra("Logs each answer.", needs="enable_log_requests"),
-    "enable_log_deltas": Extra("Logs each chunk of a stream.", needs="enable_log_requests"),
+    "max_log_len": Extra("Characters of a prompt or an answer that the log shows.", least=0, need=_LOGGED),
+    "enable_log_outputs": Extra("Logs the text of each answer.", need=_LOGGED),
+    "enable_log_deltas": Extra("Logs each chunk of a stream.", need=Need("enable_log_outputs")),
     "log_error_stack": Extra("Logs the stack of an error that a client got."),
     "uvicorn_log_level": Extra("Verbosity of the HTTP server's log."),
     "disable_uvicorn_access_log": Extra("Logs no HTTP request."),
@@ -72,7 +95,9 @@ EXTRA: Mapping[str, Extra] = {
     "show_hidden_metrics_for_version": Extra("Shows metrics that were hidden since this version."),
     "per_request_spec_decode_metrics": Extra("Adds the counts of drafted tokens to each answer."),
     "kv_cache_metrics": Extra("Measures how long KV pages live and rest."),
-    "kv_cache_metrics_sample": Extra("Share of the KV pages that is measured.", least=0.000001, most=1),
+    "kv_cache_metrics_sample": Extra(
+        "Share of the KV pages that is measured.", least=0.000001, most=1, need=Need("kv_cache_metrics")
+    ),
     "custom_histogram_buckets": Extra(
         "Bounds of histograms, a list for each family (vllm/v1/metrics/buckets.py).",
         keys=(
@@ -82,8 +107,13 @@ EXTRA: Mapping[str, Extra] = {
     ),
     # The scheduler and the host.
     "max_num_active_seqs": Extra("Requests that may run at once, below max_num_seqs.", least=1),
-    "long_prefill_token_threshold": Extra("Tokens that one long prompt may take of a step.", least=0),
-    "long_prefill_token_threshold_adaptive": Extra("Never holds a long prompt below its fair share."),
+    "long_prefill_token_threshold": Extra(
+        "Tokens that one long prompt may take of a step while other requests run or wait; 0 sets no limit.",
+        least=0,
+    ),
+    "long_prefill_token_threshold_adaptive": Extra(
+        "Never holds a long prompt below its fair share.", need=Need("long_prefill_token_threshold", None)
+    ),
     "scheduler_reserve_full_isl": Extra("Admits a request when its whole prompt fits the KV cache."),
     "watermark": Extra(
         "Share of the KV pages that stays free when a request is admitted.", least=0, most=0.99
@@ -93,8 +123,12 @@ EXTRA: Mapping[str, Extra] = {
     "mm_processor_cache_gb": Extra("Gigabytes of host memory for prepared images.", least=0, most=4),
     "mm_hasher_algorithm": Extra("Hash by which prepared images are found again."),
     # Loading.
-    "safetensors_prefetch_num_threads": Extra("Threads of the prefetch load strategy.", least=1, most=64),
-    "safetensors_prefetch_block_size": Extra("Bytes of a read of the prefetch load strategy.", least=4096),
+    "safetensors_prefetch_num_threads": Extra(
+        "Threads of the prefetch load strategy.", least=1, most=64, need=_PREFETCH
+    ),
+    "safetensors_prefetch_block_size": Extra(
+        "Bytes of a read of the prefetch load strategy.", least=4096, need=_PREFETCH
+    ),
     "use_tqdm_on_load": Extra("Shows the progress of loading in the log."),
 }
 

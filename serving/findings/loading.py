@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from serving.compilation.candidate import Candidate, Rule
-from serving.engine.layers import Change
 from serving.memory.problems import host_problem
 from serving.messages.finding import Finding
 
@@ -25,7 +24,7 @@ def prefetch(candidate: Candidate) -> Iterator[Finding]:
     """
     if candidate.engine.safetensors_load_strategy != "prefetch":
         return
-    off: Change = {"engine.safetensors_load_strategy": None}
+    off = candidate.unset("safetensors_load_strategy")
     weights = f"{candidate.model.weight_bytes / 1e9:.1f} GB"
     memory = candidate.accelerator.host_memory_bytes
     if memory is not None and memory < candidate.model.weight_bytes:

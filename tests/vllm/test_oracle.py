@@ -19,7 +19,7 @@ from serving.engine.rendering import targets
 from serving.engine.server_flags import server_flags
 from serving.memory import kv_cache, program_buffers, weights
 from serving.models.spec import Experts
-from tests.unit.serving.engine.test_flags import example
+from tests.unit.serving.engine.test_flags import example, with_needs
 from tests.vllm import oracle
 
 MODEL_PATH, PORT = "/models/m", 8000
@@ -45,7 +45,7 @@ SINGLE_FIELDS: tuple[dict[str, object], ...] = (
     {"default_chat_template_kwargs": {"enable_thinking": True}},
     {"max_logprobs": 50},
     {"otlp_traces_endpoint": "http://collector.observability.svc:4317"},
-    *({"enable_log_requests": True, "extra_flags": {name: example(server_flags()[name])}} for name in EXTRA),
+    *(with_needs(name, example(server_flags()[name])) for name in EXTRA),
     {"gpu_memory_utilization": 0.123456},
     # Texts that could be taken for a file's name, and one that is too long for one.
     {"chat_template": "{{ messages }}"},

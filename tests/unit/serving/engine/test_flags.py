@@ -14,8 +14,8 @@ from serving.compilation.fingerprint import fingerprint
 from serving.deploy.release import Release, release
 from serving.engine.config import EngineConfig, parse
 from serving.engine.environment_variables import NATIVE, is_read, known_names, read_on
-from serving.engine.extra_flags import advice_on_flag
-from serving.engine.flag_verdicts import EXTRA, REFUSED
+from serving.engine.extra_flags import advice_on_flag, without
+from serving.engine.flag_verdicts import EXTRA, REFUSED, Need
 from serving.engine.phases import engine_for
 from serving.engine.server_flags import ServerFlag, server_flags
 from serving.hardware.accelerators import accelerator
@@ -46,9 +46,25 @@ def example(flag: ServerFlag) -> Any:
     return [values[flag.kind]] if flag.many else values[flag.kind]
 
 
+def with_needs(name: str, value: object) -> dict[str, Any]:
+    """Returns the fields with which extra_flags takes the flag: the flag, and what it needs."""
+    raw: dict[str, Any] = {"extra_flags": {name: value}}
+    while (need := _unmet(raw)) is not None:
+        value = example(FLAGS[need.setting]) if need.value is None else need.value
+        (raw["extra_flags"] if need.setting in EXTRA else raw)[need.setting] = value
+    return raw
+
+
+def _unmet(raw: dict[str, Any]) -> Need | None:
+    for name, value in raw["extra_flags"].items():
+        need = EXTRA[name].need
+        if need and need.where in (None, value) and need.setting not in {*raw, *raw["extra_flags"]}:
+            return need
+    return None
+
+
 def with_flag(name: str, value: object) -> EngineConfig:
-    needs = EXTRA[name].needs
-    return parse({**REQUIRED, **({needs: True} if needs else {}), "extra_flags": {name: value}})
+    return parse({**REQUIRED, **with_needs(name, value)})
 
 
 @pytest.mark.parametrize("name", FLAGS)
@@ -74,10 +90,26 @@ def test_an_extra_flag_takes_a_value_and_reaches_command_line_and_release(name: 
     flag = FLAGS[name]
     engine = with_flag(name, example(flag))
     assert flag.flag in engine.argv("m", "m", 1)
-    needs = EXTRA[name].needs
-    bare = parse({**REQUIRED, **({needs: True} if needs else {})})
+    others = {other: value for other, value in engine.extra_flags.items() if other != name}
+    bare = engine.model_copy(update={"extra_flags": others})
     assert released(engine) != released(bare)
     assert (cached(engine) != cached(bare)) == EXTRA[name].programs
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, extra.need.where or example(FLAGS[name])) for name, extra in EXTRA.items() if extra.need],
+)
+def test_a_flag_is_refused_without_what_it_needs(name: str, value: object) -> None:
+    need = EXTRA[name].need
+    assert need is not None
+    raw = with_needs(name, value)
+    assert parse({**REQUIRED, **raw}).extra_flags[name] == value
+    with pytest.raises(ValueError, match=f"extra_flags.{name}(: {need.where})? needs {need.setting}"):
+        parse({**REQUIRED, "extra_flags": {name: value}})
+    assert name not in without(raw["extra_flags"], need.setting)
+    rest = without(raw["extra_flags"], name)
+    assert parse({**REQUIRED, **raw, "extra_flags": rest}).extra_flags == rest
 
 
 @pytest.mark.parametrize("name", EXTRA)
