@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 from serving.engine.flag_verdicts import EXTRA, REFUSED, Extra, Need
-from serving.engine.server_flags import ServerFlag, flag_of
+from serving.engine.server_flags import ServerFlag, flag_of, is_negation
 from serving.messages.finding import VERSION
 from serving.messages.suggest import nearest, quoted
 from serving.messages.unsupported_options import FOREIGN
@@ -29,10 +29,11 @@ def advice_on_flag(name: str, fields: Mapping[str, str]) -> str | None:
     flag = flag_of(name)
     if flag is None:
         return None
+    value = ": false" if is_negation(name, flag) else ""
     if flag.flag in fields:
-        return f"write {fields[flag.flag]}"
+        return f"write {fields[flag.flag]}{value}"
     if flag.name in EXTRA:
-        return f"it is a flag without a field; write it as extra_flags.{flag.name}"
+        return f"it is a flag without a field; write it as extra_flags.{flag.name}{value}"
     return REFUSED.get(flag.name) or FOREIGN[flag.name]
 
 
@@ -42,10 +43,11 @@ def extra_flag_problem(name: str, value: object, fields: Mapping[str, str]) -> s
     """
     if name not in EXTRA:
         flag = flag_of(name)
+        negated = f": {'true' if value is False else 'false'}" if flag and is_negation(name, flag) else ""
         if flag is not None and flag.name in EXTRA:
-            return f"write {quoted(name)} as {flag.name}"
+            return f"write {quoted(name)} as {flag.name}{negated}"
         if flag is not None and flag.flag in fields:
-            return f"{name} is a field of the engine; write engine.{fields[flag.flag]}"
+            return f"{name} is a field of the engine; write engine.{fields[flag.flag]}{negated}"
         advice = advice_on_flag(name, fields) or FOREIGN.get(name.lower().replace("-", "_"))
         if advice:
             return f"{name} cannot be set here: {advice}"

@@ -45,7 +45,7 @@ def _spellings() -> Mapping[str, str]:
     names: dict[str, str] = {}
     for flag in server_flags().values():
         for spelling in (flag.flag, *flag.aliases):
-            names[spelling.lstrip("-").replace("-", "_")] = flag.name
+            names[_underscored(spelling)] = flag.name
         if flag.kind == "switch":
             names[f"no_{flag.name}"] = flag.name
     return names
@@ -53,5 +53,14 @@ def _spellings() -> Mapping[str, str]:
 
 def flag_of(text: str) -> ServerFlag | None:
     """Returns the flag that `text` spells, with dashes or underscores, by any of its names; else None."""
-    name = _spellings().get(text.lstrip("-").replace("-", "_"))
+    name = _spellings().get(_underscored(text))
     return server_flags()[name] if name else None
+
+
+def is_negation(text: str, flag: ServerFlag) -> bool:
+    """Returns whether `text` spells the form of a switch that begins with --no-."""
+    return _underscored(text) == f"no_{flag.name}"
+
+
+def _underscored(text: str) -> str:
+    return text.lstrip("-").replace("-", "_")

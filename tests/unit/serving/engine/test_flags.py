@@ -14,7 +14,7 @@ from serving.compilation.fingerprint import fingerprint
 from serving.deploy.release import Release, release
 from serving.engine.config import EngineConfig, parse
 from serving.engine.environment_variables import NATIVE, is_read, known_names, read_on
-from serving.engine.extra_flags import advice_on_flag, without
+from serving.engine.extra_flags import advice_on_flag, extra_flag_problem, without
 from serving.engine.flag_verdicts import EXTRA, REFUSED, Need
 from serving.engine.phases import engine_for
 from serving.engine.server_flags import ServerFlag, server_flags
@@ -110,6 +110,21 @@ def test_a_flag_is_refused_without_what_it_needs(name: str, value: object) -> No
     assert name not in without(raw["extra_flags"], need.setting)
     rest = without(raw["extra_flags"], name)
     assert parse({**REQUIRED, **raw, "extra_flags": rest}).extra_flags == rest
+
+
+@pytest.mark.parametrize(
+    "name", [flag.name for flag in FLAGS.values() if flag.kind == "switch" and flag.name not in REFUSED]
+)
+def test_the_negation_of_a_switch_is_advised_as_false(name: str) -> None:
+    flag = FLAGS[name]
+    if name in FOREIGN:
+        return
+    for spelling in (f"no_{name}", f"--no-{name.replace('_', '-')}"):
+        advice = advice_on_flag(spelling, FIELDS)
+        assert advice is not None and advice.endswith(f"{FIELDS.get(flag.flag, name)}: false")
+        for value, text in ((True, "false"), (False, "true")):
+            problem = extra_flag_problem(spelling, value, FIELDS)
+            assert problem is not None and problem.endswith(f"{FIELDS.get(flag.flag, name)}: {text}")
 
 
 @pytest.mark.parametrize("name", EXTRA)
