@@ -93,18 +93,20 @@ def chunked_input(candidate: Candidate) -> Iterator[Finding]:
 
 
 def item_larger_than_step(candidate: Candidate) -> Iterator[Finding]:
-    """Refuses items that fit no step (vllm/v1/core/encoder_cache_manager.py,
-    `compute_mm_encoder_budget`)."""
+    """Refuses items that fit no step (vllm/v1/core/encoder_cache_manager.py, `compute_mm_encoder_budget`, and
+    vllm/v1/core/sched/scheduler.py, `_try_schedule_encoder_inputs`)."""
     limits = candidate.engine.limit_mm_per_prompt
     videos = limits is None or limits.video > 0
     item = min_batched_tokens(candidate.model, candidate.engine)
-    if item > candidate.engine.max_num_batched_tokens:
+    step = candidate.engine.max_num_batched_tokens
+    boots = not videos and step >= image_tokens(candidate.model, candidate.engine)
+    if item > step:
         yield candidate.finding(
             "error",
             "item-larger-than-step",
             "max_num_batched_tokens",
             f"one {'video' if videos else 'image'} may take {item:,} tokens and cannot be split, so vLLM "
-            f"refuses to boot",
+            f"{'never processes it' if boots else 'refuses to boot'}",
             {"engine.max_num_batched_tokens": item},
         )
 

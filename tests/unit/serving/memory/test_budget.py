@@ -203,7 +203,7 @@ def test_what_the_boot_holds_for_all_its_calls_counts() -> None:
     ("fields", "tokens"),
     [
         ({"disable_chunked_mm_input": True}, 2496),
-        ({"disable_chunked_mm_input": True, "limit_mm_per_prompt": {"image": 4}}, 280),
+        ({"disable_chunked_mm_input": True, "limit_mm_per_prompt": {"image": 4}}, 282),
         ({"disable_chunked_mm_input": True, "limit_mm_per_prompt": {"image": 4, "video": 1}}, 2496),
         ({"disable_chunked_mm_input": True, "limit_mm_per_prompt": {}}, 1),
         ({}, 1),
