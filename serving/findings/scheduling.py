@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 
 from serving.compilation.candidate import Candidate, Rule
+from serving.engine.extra_flags import without
 from serving.engine.layers import Change
 from serving.memory.budget import min_batched_tokens
 from serving.messages.finding import Finding
 
 NO_DRAFTING: Change = {"engine.speculative": None}
+
+THRESHOLD = "long_prefill_token_threshold"
 
 DEFAULT_LOOKUP = 5
 """Tokens of a repeat that vLLM's ngram looks for unless it is set (vllm/config/speculative.py)."""
@@ -156,6 +159,50 @@ def active_above_batch(candidate: Candidate) -> Iterator[Finding]:
         )
 
 
+def threshold_below_item(candidate: Candidate) -> Iterator[Finding]:
+    """Refuses a limit for long prompts below an image, which would never be processed.
+
+    vllm/v1/core/sched/scheduler.py cuts a chunk at the limit while more than one request runs or waits
+    (`schedule`), and goes back to the image's start where the chunk does not hold it whole
+    (`_try_schedule_encoder_inputs`). The adaptive limit is a share of the step for each request, and with
+    enough requests that share is smaller than an image too.
+    """
+    threshold = candidate.engine.extra_flags.get(THRESHOLD)
+    item = min_batched_tokens(candidate.model, candidate.engine)
+    if isinstance(threshold, int) and 0 < threshold < item:
+        yield candidate.finding(
+            "error",
+            "threshold-below-item",
+            "extra_flags",
+            f"one image or video may take {item:,} tokens and cannot be split, so it is never processed "
+            "while other requests run or wait",
+            *_thresholds(candidate, item),
+            asked=f"engine.extra_flags.{THRESHOLD} is {threshold:,}",
+        )
+
+
+def threshold_above_context(candidate: Candidate) -> Iterator[Finding]:
+    """Refuses a limit for long prompts above the longest request (vllm/config/scheduler.py,
+    `verify_max_model_len`)."""
+    threshold, longest = candidate.engine.extra_flags.get(THRESHOLD), candidate.engine.max_model_len
+    if isinstance(threshold, int) and threshold > longest:
+        yield candidate.finding(
+            "error",
+            "threshold-above-context",
+            "extra_flags",
+            f"vLLM refuses to boot with a limit above max_model_len ({longest:,})",
+            *_thresholds(candidate, longest),
+            asked=f"engine.extra_flags.{THRESHOLD} is {threshold:,}",
+        )
+
+
+def _thresholds(candidate: Candidate, tokens: int) -> Iterator[Change]:
+    """Yields the change to a limit of `tokens`, and the one to no limit."""
+    flags = candidate.engine.extra_flags
+    yield {"engine.extra_flags": {**flags, THRESHOLD: tokens}}
+    yield {"engine.extra_flags": without(flags, THRESHOLD)}
+
+
 RULES: tuple[Rule, ...] = (
     context,
     step_smaller_than_batch,
@@ -164,4 +211,6 @@ RULES: tuple[Rule, ...] = (
     ngram_lookup,
     sheds_below_batch,
     active_above_batch,
+    threshold_below_item,
+    threshold_above_context,
 )
