@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from serving.compilation.candidate import Candidate, Rule
+from serving.engine.extra_flags import without
 from serving.messages.finding import Finding
 
 
@@ -37,7 +38,24 @@ def request_logs(candidate: Candidate) -> Iterator[Finding]:
         )
 
 
+def answer_logs(candidate: Candidate) -> Iterator[Finding]:
+    """Reports that the log holds answers, at INFO (vllm/entrypoints/serve/utils/request_logger.py,
+    `RequestLogger.log_outputs`)."""
+    flags = candidate.engine.extra_flags
+    if flags.get("enable_log_outputs") is True and candidate.engine.logging_level not in ("WARNING", "ERROR"):
+        yield candidate.finding(
+            "warning",
+            "answer-logs",
+            "extra_flags",
+            "the log holds the text of the users' answers",
+            {"engine.extra_flags": without(flags, "enable_log_outputs")},
+            otherwise="keep it where you want that",
+            asked="engine.extra_flags.enable_log_outputs is true",
+        )
+
+
 RULES: tuple[Rule, ...] = (
     tools,
     request_logs,
+    answer_logs,
 )
