@@ -1,8 +1,9 @@
 """One engine for one model on one slice: the subject of plans, findings and tables."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import cast
 
 from serving.compilation.proof import Proof
 from serving.compilation.resolved_config import Runtime, resolve
@@ -45,7 +46,8 @@ class Candidate:
     def after(self, change: Change) -> "Candidate":
         """Returns the candidate after a change of engine, accelerator or model.
 
-        It keeps the proof only if the programs keep their sizes.
+        It keeps the proof only if the programs keep their sizes. Raises ValueError, one sentence a line, for
+        an engine that EngineConfig refuses.
         """
         fields = {
             path.removeprefix(ENGINE): value for path, value in change.items() if path.startswith(ENGINE)
@@ -79,6 +81,7 @@ class Candidate:
         Each of `changes` makes it go away by itself; `otherwise` is what else can be done, or why nothing
         must be. `asked` replaces the standard beginning, which has the field's value and who set it.
         """
+        changes = tuple(self._by_entry(change) for change in changes)
         owner = self.layers.owner(field)
         beginning = asked or f"engine.{field} is {_text(getattr(self.engine, field))}"
         return Finding(
@@ -96,6 +99,22 @@ class Candidate:
         """Returns the finding with fewer of its changes."""
         change = self.layers.advice(changes, finding.otherwise)
         return replace(finding, changes=tuple(changes), change=change)
+
+    def _by_entry(self, change: Change) -> Change:
+        """Returns a change of extra_environment or extra_flags as changes of the entries that differ.
+
+        Advice is printed, and an entry that stays may be a secret in the wrong place.
+        """
+        result: dict[str, object] = {}
+        for path, value in change.items():
+            before = getattr(self.engine, path.removeprefix(ENGINE), None)
+            if isinstance(before, Mapping) and isinstance(value, Mapping):
+                old, new = cast(Mapping[str, object], before), cast(Mapping[str, object], value)
+                differ = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+                result |= {f"{path}.{name}": new.get(name) for name in differ}
+            else:
+                result[path] = value
+        return result
 
 
 def _text(value: object) -> str:

@@ -11,14 +11,16 @@ from types import MappingProxyType
 from typing import Literal, cast
 
 import yaml
+from pydantic import BaseModel
 
-from serving.engine.config import EngineConfig
+from serving.engine.config import EngineConfig, parse
 from serving.engine.phases import PHASES, SCENARIOS, engine_for
 
 Change = Mapping[str, object]
 """Settings by their path and the values to give them: `engine.block_size`, `accelerator`, `target.zone`.
 
-None is YAML's null: it unsets an engine field, which leaves it to the server.
+None is YAML's null: it unsets an engine field, which leaves it to the server. An entry of extra_environment
+or extra_flags has its own path, as in `engine.extra_flags.seed`, and None removes the entry.
 """
 
 Place = Literal["stack file", "--set"]
@@ -61,49 +63,92 @@ class Layers:
 
     def _steps(self, change: Change) -> Iterator[str]:
         """Yields the steps of one change: lines to remove, then lines to write, by the key they are under."""
+        removed, written = self._lines(change)
+        for key in dict.fromkeys(_key(path) for path in removed):
+            yield self._removal([path for path in removed if _key(path) == key], key)
+        if self.place == "--set":
+            options = {path: value for path, value in written.items() if not _is_entry(path)}
+            if options:
+                yield f"add {_joined(_option(path, value) for path, value in options.items())}"
+            written = {path: value for path, value in written.items() if path not in options}
+        for key in dict.fromkeys(_key(path) for path in written):
+            lines = _joined(_line(path, value) for path, value in written.items() if _key(path) == key)
+            if self.place == "--set":
+                yield f"write {lines} in `--set {_name(key)}=…`"
+            else:
+                yield f"write {lines}" + (f" under {PREFIX}{key}" if key else "")
+
+    def _removal(self, paths: Sequence[str], key: str) -> str:
+        names = [_name(path) for path in paths]
+        if self.place == "stack file":
+            return f"remove {_joined(names)} from {PREFIX}{key}"
+        if _is_entry(paths[0]):
+            return f"leave out {_joined(names)} of `--set {_name(key)}=…`"
+        return f"leave out {_joined(f'--set {name}=…' for name in names)}"
+
+    def _lines(self, change: Change) -> tuple[list[str], dict[str, object]]:
+        """Returns the lines that can go, and the settings to write. A mapping goes with its last entry."""
         removed = [path for path, value in change.items() if self._is_removal(path, value)]
         written = {path: value for path, value in change.items() if path not in removed}
-        if self.place == "--set":
-            if removed:
-                yield f"leave out {_joined(f'--set {_name(path)}=…' for path in removed)}"
-            if written:
-                yield f"add {_joined(_option(path, value) for path, value in written.items())}"
-            return
-        if removed:
-            yield f"remove {_joined(_name(path) for path in removed)} from {PREFIX}engine"
-        for key in dict.fromkeys(path.rpartition(".")[0] for path in written):
-            lines = [line for path, line in _lines(written) if path.rpartition(".")[0] == key]
-            yield f"write {_joined(lines)}" + (f" under {PREFIX}{key}" if key else "")
+        for mapping in dict.fromkeys(_key(path) for path in removed if _is_entry(path)):
+            entries = {f"{mapping}.{name}" for name in self._entries(_name(mapping))}
+            if entries and entries <= {*removed} and not any(_key(path) == mapping for path in written):
+                removed = [*(path for path in removed if path not in entries), mapping]
+        return sorted(removed, key=_is_entry), written
 
     def _is_removal(self, path: str, value: object) -> bool:
-        """Returns whether the value is what the layers below give, so that the user's line can go."""
-        key, _, name = path.rpartition(".")
-        if key != "engine" or name not in self.fields or self.below is None:
+        """Returns whether the user's line can go: an entry to remove, or what the layers below give.
+
+        Only the one field is compared. The engine of the layers below may be invalid with this value, because
+        the value may need other fields of the user.
+        """
+        name = _name(path)
+        if _is_entry(path):
+            return value is None
+        if _key(path) != "engine" or name not in self.fields or self.below is None:
             return False
-        return getattr(self.below, name) == getattr(engine_with(self.below, {name: value}), name)
+        return _plain(getattr(self.below, name)) == _plain(value)
+
+    def _entries(self, name: str) -> Iterable[str]:
+        """Returns the names in a mapping that the user has set."""
+        return cast(Mapping[str, object], self.fields.get(name, {}))
 
 
 UNKNOWN_LAYERS = Layers()
 
 
-def engine_with(engine: EngineConfig, fields: Mapping[str, object]) -> EngineConfig:
-    """Returns the engine with other values of some fields. Raises pydantic's ValidationError."""
-    given = {name: getattr(engine, name) for name in engine.model_fields_set} | dict(fields)
-    return EngineConfig.model_validate(given)
+def engine_with(engine: EngineConfig, settings: Mapping[str, object]) -> EngineConfig:
+    """Returns the engine with other values of some fields, or of entries of a mapping (`extra_flags.seed`).
+
+    Raises ValueError, one sentence a line, for an engine that EngineConfig refuses.
+    """
+    given = {name: getattr(engine, name) for name in engine.model_fields_set}
+    for path, value in settings.items():
+        name, _, entry = path.partition(".")
+        given[name] = {**given.get(name, {}), entry: value} if entry else value
+        if entry and value is None:
+            del given[name][entry]
+    return parse(given)
 
 
-def _lines(written: Change) -> Iterator[tuple[str, str]]:
-    for path, value in written.items():
-        key, _, name = path.rpartition(".")
-        yield path, f"{name if key else PREFIX + name}: {_yaml(value)}"
+def _is_entry(path: str) -> bool:
+    """Returns whether a path names an entry of one of the engine's mappings."""
+    return _key(path).startswith("engine.")
+
+
+def _line(path: str, value: object) -> str:
+    return f"{_name(path) if _key(path) else PREFIX + path}: {_yaml(value)}"
 
 
 def _option(path: str, value: object) -> str:
-    key, _, name = path.rpartition(".")
-    if key == "engine":
-        text = f"{name}={_yaml(value)}"
+    if _key(path) == "engine":
+        text = f"{_name(path)}={_yaml(value)}"
         return f"--set '{text}'" if " " in text else f"--set {text}"
-    return f"--{name} {_yaml(value)}"
+    return f"--{_name(path)} {_yaml(value)}"
+
+
+def _key(path: str) -> str:
+    return path.rpartition(".")[0]
 
 
 def _name(path: str) -> str:
@@ -121,8 +166,15 @@ def _yaml(value: object) -> str:
 
 
 def _plain(value: object) -> object:
-    """Returns a value as plain dicts and lists, which is all that the YAML writer knows."""
+    """Returns a value as plain dicts and lists, which is all that the YAML writer knows.
+
+    A part of the engine becomes the values that it was given.
+    """
+    if isinstance(value, BaseModel):
+        return {name: _plain(part) for name, part in value if name in value.model_fields_set}
     if isinstance(value, Mapping):
         parts = cast(Mapping[object, object], value)
         return {name: _plain(part) for name, part in parts.items()}
-    return list(cast(tuple[object, ...], value)) if isinstance(value, tuple) else value
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in cast(Sequence[object], value)]
+    return value

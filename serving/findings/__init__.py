@@ -1,8 +1,11 @@
 """Findings: what is wrong, risky or surprising about an engine on a slice, before anything is paid for."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from serving.compilation.candidate import Candidate, Rule
+from serving.engine.layers import Change
 from serving.findings import (
     api,
     compiled,
@@ -42,15 +45,33 @@ def refuse_errors(findings: Iterable[Finding]) -> None:
         raise ValueError("\n".join(errors))
 
 
+MOST_CHANGES = 3
+"""Changes that one piece of advice may combine."""
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A change, and what speaks against it as advice.
+
+    `problems` are the sentences of a preview with the change: why EngineConfig refuses the engine, new
+    errors, or the finding itself. `repairs` are the changes that these errors advise.
+    """
+
+    change: Change
+    problems: tuple[str, ...] = ()
+    repairs: tuple[Change, ...] = ()
+
+
 def findings(candidate: Candidate) -> tuple[Finding, ...]:
     """Returns every finding, errors first. Never raises for an engine that EngineConfig accepts.
 
-    With a proof, its sizes replace those of the formulas. Of a finding's alternatives only those stay after
-    which the rules find no new error, unless that is none of them.
+    With a proof, its sizes replace those of the formulas. Each change that a finding advises was tried: the
+    rules no longer report the finding, and report no new error. Where a change needs others for that, they
+    are part of it. Where no change is known that helps, the sentence says what the next preview reports.
     """
     every = list(_judged(candidate))
     ordered = sorted(every, key=lambda finding: SEVERITIES.index(finding.severity))
-    return tuple(_with_good_advice(finding, candidate, every) for finding in ordered)
+    return tuple(_with_tried_advice(finding, candidate, every) for finding in ordered)
 
 
 def _judged(candidate: Candidate) -> Iterator[Finding]:
@@ -58,13 +79,34 @@ def _judged(candidate: Candidate) -> Iterator[Finding]:
         yield from rule(candidate)
 
 
-def _with_good_advice(finding: Finding, candidate: Candidate, every: Iterable[Finding]) -> Finding:
-    if len(finding.changes) < 2:
+def _with_tried_advice(finding: Finding, candidate: Candidate, every: Sequence[Finding]) -> Finding:
+    trials = first = [_trial(finding, change, candidate, every) for change in finding.changes]
+    for _ in range(MOST_CHANGES - 1):
+        if not all(trial.problems for trial in trials):
+            break
+        combined = ({**trial.change, **repair} for trial in trials for repair in trial.repairs)
+        trials = [_trial(finding, change, candidate, every) for change in combined]
+    good = [trial.change for trial in trials if not trial.problems]
+    if tuple(good) == finding.changes:
         return finding
-    before = _errors(every)
-    good = [change for change in finding.changes if _errors(_judged(candidate.after(change))) <= before]
-    return candidate.only(finding, good) if 0 < len(good) < len(finding.changes) else finding
+    if good:
+        return candidate.only(finding, good)
+    step = candidate.layers.advice([first[0].change])
+    then = f"{step}, after which the next preview says: {first[0].problems[0].removesuffix('.')}"
+    words = f"{finding.otherwise}, or {then}" if finding.otherwise else then
+    return replace(finding, changes=(), change=words)
 
 
-def _errors(findings: Iterable[Finding]) -> set[str]:
-    return {finding.code for finding in findings if finding.severity == "error"}
+def _trial(finding: Finding, change: Change, candidate: Candidate, every: Iterable[Finding]) -> _Trial:
+    try:
+        changed = candidate.after(change)
+    except ValueError as refusal:
+        return _Trial(change, tuple(str(refusal).splitlines()))
+    after = list(_judged(changed))
+    before, codes = Counter(each.code for each in every), Counter(each.code for each in after)
+    errors = {each.code for each in every if each.severity == "error"}
+    new = [each for each in after if each.severity == "error" and each.code not in errors]
+    if codes[finding.code] >= before[finding.code]:
+        new.append(next(each for each in after if each.code == finding.code))
+    repairs = tuple(repair for each in new for repair in each.changes)
+    return _Trial(change, tuple(map(str, new)), repairs)

@@ -33,7 +33,7 @@ def request_logs(candidate: Candidate) -> Iterator[Finding]:
             "at DEBUG the log holds the users' prompts"
             if prompts
             else "each request's parameters go to the log, and its prompt at level DEBUG",
-            {"engine.enable_log_requests": None},
+            candidate.unset("enable_log_requests"),
             otherwise="keep it where you want that",
         )
 

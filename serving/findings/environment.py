@@ -62,8 +62,7 @@ def switches(candidate: Candidate) -> Iterator[Finding]:
 def _finding(
     candidate: Candidate, severity: Severity, code: str, name: str, truth: str, otherwise: str = ""
 ) -> Finding:
-    variables = dict(candidate.engine.extra_environment)
-    value = variables.pop(name)
+    value = candidate.engine.extra_environment[name]
     # The value of a variable that nobody reads may be a secret in the wrong place.
     asked = f"engine.extra_environment.{name} is {value if is_read(name) else 'set'}"
     return candidate.finding(
@@ -71,7 +70,7 @@ def _finding(
         code,
         "extra_environment",
         truth,
-        {"engine.extra_environment": variables},
+        {f"engine.extra_environment.{name}": None},
         otherwise=otherwise,
         asked=asked,
     )

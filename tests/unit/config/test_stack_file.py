@@ -70,7 +70,7 @@ ERRORS: tuple[tuple[Mapping[str, Any], str], ...] = (
     (
         {"engine": {"max_num_batched_tokens": 100}},
         "engine.max_num_batched_tokens is 100 (stack file): vLLM refuses to boot with fewer tokens in a step "
-        "than its 128 requests; write `max_num_batched_tokens: 280` under tpuserve:engine, or write "
+        "than its 128 requests; write `max_num_batched_tokens: 282` under tpuserve:engine, or write "
         "`max_num_seqs: 100` under tpuserve:engine.",
     ),
     (

@@ -3,11 +3,12 @@
 Each finding has to go away, no new error may appear, and nothing worse than the finding itself.
 """
 
+import copy
 import dataclasses
 import functools
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -15,23 +16,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.selection import from_phase
-from serving.compilation.candidate import Candidate
-from serving.engine.layers import Change
-from serving.engine.phases import PHASES, SCENARIOS
+from serving.compilation.candidate import Candidate, Rule
+from serving.engine.config import EngineConfig
+from serving.engine.flag_verdicts import EXTRA
+from serving.engine.layers import Change, Layers, Place
+from serving.engine.phases import PHASES, SCENARIOS, engine_for
+from serving.engine.server_flags import server_flags
 from serving.findings import RULES, findings
 from serving.hardware.accelerators import accelerator
 from serving.messages.finding import SEVERITIES, Finding
 from serving.models.catalog import model
 from tests.unit.serving.combinations import TABLE, candidate, configuration
+from tests.unit.serving.engine.test_flags import example
 from tests.unit.serving.proved import program, proved
 
 WITHOUT_CHANGE = {"compiler-refuses"}
 """Codes of errors and warnings for which no change is known: the compiler names a program, not a setting."""
 
+SECRET = "hunter2"
+"""Value of a variable that no advice is about."""
+
 
 def by_code(candidate: Candidate, code: str) -> Finding:
     (finding,) = (each for each in findings(candidate) if each.code == code)
     return finding
+
+
+def judged(candidate: Candidate) -> list[Finding]:
+    """Returns what the rules report, without a trial of their advice."""
+    return [finding for rule in RULES for finding in rule(candidate)]
 
 
 def rank(finding: Finding) -> int:
@@ -40,10 +53,10 @@ def rank(finding: Finding) -> int:
 
 def worse(before: Candidate, after: Candidate, finding: Finding) -> list[str]:
     """Returns what a change made worse: the finding that stayed, new errors, new findings above it."""
-    known = {each.code for each in findings(before)}
+    known = {each.code for each in judged(before)}
     return [
         str(each)
-        for each in findings(after)
+        for each in judged(after)
         if each.code == finding.code
         or (each.code not in known and (each.severity == "error" or rank(each) > rank(finding)))
     ]
@@ -51,31 +64,76 @@ def worse(before: Candidate, after: Candidate, finding: Finding) -> list[str]:
 
 def followed(config: Mapping[str, Any], words: str) -> dict[str, Any]:
     """Returns the stack file after the steps of a sentence; fails on words that are no step."""
-    after = {**config, "engine": dict(config["engine"])}
+    after = copy.deepcopy(dict(config))
     lines = r"((?:`[^`]+`(?: and (?=`))?)+)"
     steps = re.compile(
-        rf"remove {lines} from tpuserve:engine|write {lines} under tpuserve:(\w+)|write {lines}| and "
+        rf"remove {lines} from tpuserve:([\w.]+)|write {lines} under tpuserve:([\w.]+)|write {lines}| and "
     )
     position = 0
     while position < len(words):
         step = steps.match(words, position)
         assert step, words[position:]
-        removed, written, key, top = step.groups()
+        removed, old, written, new, top = step.groups()
         for name in re.findall("`([^`]+)`", removed or ""):
-            del after["engine"][name]
+            del section(after, old)[name]
         for line in re.findall("`([^`]+)`", written or ""):
-            after[key] |= yaml.safe_load(line)
+            section(after, new).update(yaml.safe_load(line))
         for line in re.findall("`tpuserve:([^`]+)`", top or ""):
             after |= yaml.safe_load(line)
         position = step.end()
     return after
 
 
-@pytest.mark.parametrize("case", TABLE, ids=[f"{case['code']} {case['overrides']}" for case in TABLE])
-def test_the_advice_of_every_case_can_be_followed(case: dict[str, Any]) -> None:
+def section(config: dict[str, Any], path: str) -> dict[str, Any]:
+    """Returns the part of a stack file that has this path."""
+    for name in path.split("."):
+        config = config[name]
+    return config
+
+
+def with_flags(engine: Mapping[str, object], flags: Mapping[str, object]) -> dict[str, object]:
+    """Returns engine fields with those of the extra flags that EngineConfig accepts beside them."""
+    for name, value in flags.items():
+        more = {
+            **engine,
+            "extra_flags": {name: value, **cast(dict[str, object], engine.get("extra_flags", {}))},
+        }
+        try:
+            engine_for("tuned", None, more)
+        except ValueError:
+            continue
+        engine = more
+    return dict(engine)
+
+
+def crowded(case: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the stack file of a case with request logs, with every extra flag that goes with its other
+    fields, and with a variable that has nothing to do with the case.
+    """
     config = configuration(case)
+    fields: dict[str, Any] = config["engine"]
+    variables = {"JAX_LOG_COMPILES": SECRET, **fields.get("extra_environment", {})}
+    flags = {name: example(flag) for name, flag in server_flags().items() if name in EXTRA}
+    if fields.get("speculative"):
+        # It turns the warning about drafts and constraints into an error of its own.
+        del flags["tool_strict_level"]
+    engine = with_flags({"enable_log_requests": True, **fields, "extra_environment": variables}, flags)
+    assert {"max_log_len", "stream_interval"} <= cast(dict[str, object], engine["extra_flags"]).keys()
+    return {**config, "engine": engine}
+
+
+IDS = [f"{case['code']} {case['overrides']}" for case in TABLE]
+
+
+@pytest.mark.parametrize("stack_file", [configuration, crowded], ids=lambda function: function.__name__)
+@pytest.mark.parametrize("case", TABLE, ids=IDS)
+def test_the_advice_of_every_case_can_be_followed(
+    case: dict[str, Any], stack_file: Callable[[Mapping[str, Any]], dict[str, Any]]
+) -> None:
+    config = stack_file(case)
     before = candidate(config)
     finding = by_code(before, case["code"])
+    assert SECRET not in str(finding)
     for change in finding.changes:
         words = before.layers.advice([change])
         assert words in finding.change
@@ -190,17 +248,180 @@ def test_options_of_a_command_get_options_as_advice() -> None:
             "num_gpu_blocks_override": st.sampled_from([50, 5000, 10**6]),
             "speculative": st.just({"method": "ngram", "num_speculative_tokens": 3}),
             "trust_remote_code": st.just(True),
+            "max_num_batched_tokens": st.sampled_from([100, 512, 4096]),
+            "enable_expert_parallel": st.just(True),
+            "disable_chunked_mm_input": st.none(),
+            "image_tokens": st.just(560),
+            "enable_log_requests": st.just(True),
+        },
+    ),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "max_log_len": st.just(100),
+            "enable_log_outputs": st.just(True),
+            "max_num_active_seqs": st.sampled_from([1, 200]),
+            "seed": st.just(7),
         },
     ),
 )
-def test_one_change_at_a_time_removes_its_finding(
-    slice_: str, phase: str, scenario: str | None, engine: dict[str, object]
+def test_one_change_removes_its_finding_and_adds_no_error(
+    slice_: str, phase: str, scenario: str | None, fields: dict[str, object], flags: dict[str, object]
 ) -> None:
     """An engine with several mistakes needs several changes, so other errors may stay."""
+    engine = with_flags(fields, flags)
     before = from_phase("x", phase=phase, scenario=scenario, accelerator_name=slice_, engine=engine).candidate
-    for finding in findings(before):
+    every = findings(before)
+    errors = {each.code for each in every if each.severity == "error"}
+    for finding in every:
         for change in finding.changes:
-            assert finding.code not in {each.code for each in findings(before.after(change))}, str(finding)
+            after = judged(before.after(change))
+            assert finding.code not in {each.code for each in after}, str(finding)
+            assert {each.code for each in after if each.severity == "error"} <= errors, str(finding)
+
+
+STEPS = {"image_tokens": 560, "max_num_batched_tokens": 100, "enable_expert_parallel": True}
+
+
+def test_a_change_that_needs_another_one_is_advised_with_it() -> None:
+    """A larger step holds the image, and is too large for expert parallelism."""
+    before = from_phase("x", phase="turbo-stable", engine=STEPS).candidate
+    finding = by_code(before, "item-larger-than-step")
+    assert finding.changes == ({"engine.max_num_batched_tokens": 562, "engine.enable_expert_parallel": None},)
+    assert finding.change == (
+        "leave out `--set enable_expert_parallel=…` and add `--set max_num_batched_tokens=562`"
+    )
+
+
+def remove_logs(candidate: Candidate) -> Iterator[Finding]:
+    yield candidate.finding(
+        "warning", "logs", "enable_log_requests", "it logs", {"engine.enable_log_requests": None}
+    )
+
+
+def remove_limits(candidate: Candidate) -> Iterator[Finding]:
+    limits = candidate.engine.limit_mm_per_prompt
+    if limits is not None:
+        change = {"engine.limit_mm_per_prompt": None}
+        yield candidate.finding(
+            "note", "limits", "limit_mm_per_prompt", "it limits", change, otherwise="keep it"
+        )
+
+
+def refuse_no_limits(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.engine.limit_mm_per_prompt is None:
+        yield candidate.finding(
+            "error", "no-limits", "limit_mm_per_prompt", "it has none", otherwise="set it"
+        )
+
+
+@pytest.mark.parametrize(
+    ("rules", "engine", "sentence"),
+    [
+        (
+            (remove_logs,),
+            {"enable_log_requests": True, "extra_flags": {"max_log_len": 100}},
+            "leave out `--set enable_log_requests=…`, after which the next preview says: engine: "
+            "extra_flags.max_log_len needs enable_log_requests: true; set engine.enable_log_requests to true, "
+            "or remove extra_flags.max_log_len",
+        ),
+        (
+            (remove_limits, refuse_no_limits),
+            {},
+            "keep it, or add `--set limit_mm_per_prompt=null`, after which the next preview says: "
+            "engine.limit_mm_per_prompt is None: it has none; set it",
+        ),
+        (
+            (remove_logs,),
+            {"enable_log_requests": True},
+            "leave out `--set enable_log_requests=…`, after which the next preview says: "
+            "engine.enable_log_requests is None: it logs; write `enable_log_requests: null` under "
+            "tpuserve:engine",
+        ),
+    ],
+)
+def test_a_change_that_does_not_help_says_what_the_next_preview_says(
+    monkeypatch: pytest.MonkeyPatch, rules: tuple[Rule, ...], engine: Change, sentence: str
+) -> None:
+    monkeypatch.setattr("serving.findings.RULES", rules)
+    (finding,) = findings(from_phase("x", phase="tuned", engine=engine).candidate)
+    assert finding.changes == ()
+    assert finding.change == sentence
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "words"),
+    [
+        (
+            "stack file",
+            {"extra_environment": {"B": "2"}},
+            "remove `A` from tpuserve:engine.extra_environment",
+        ),
+        ("stack file", {"extra_environment": {}}, "remove `extra_environment` from tpuserve:engine"),
+        (
+            "stack file",
+            {"extra_flags": {"max_num_active_seqs": 8}},
+            "remove `seed` from tpuserve:engine.extra_flags and write `max_num_active_seqs: 8` under "
+            "tpuserve:engine.extra_flags",
+        ),
+        (
+            "stack file",
+            {"extra_environment": {"A": "1", "B": "3"}},
+            "write `B: '3'` under tpuserve:engine.extra_environment",
+        ),
+        (
+            "stack file",
+            {"extra_environment": {"B": "3"}, "extra_flags": {}, "block_size": 32},
+            "remove `extra_flags` from tpuserve:engine and remove `A` from tpuserve:engine.extra_environment "
+            "and write `B: '3'` under tpuserve:engine.extra_environment and write `block_size: 32` under "
+            "tpuserve:engine",
+        ),
+        ("--set", {"extra_environment": {"B": "2"}}, "leave out `A` of `--set extra_environment=…`"),
+        ("--set", {"extra_environment": {}}, "leave out `--set extra_environment=…`"),
+        ("--set", {"extra_flags": {"seed": 8}}, "write `seed: 8` in `--set extra_flags=…`"),
+    ],
+)
+def test_advice_on_a_mapping_names_only_the_entries_that_change(
+    place: Place, change: Mapping[str, object], words: str
+) -> None:
+    fields = {"extra_environment": {"A": "1", "B": "2"}, "extra_flags": {"seed": 7}}
+    before = from_phase("x", phase="tuned", engine=fields).candidate
+    before = dataclasses.replace(before, layers=dataclasses.replace(before.layers, place=place))
+    asked = {f"engine.{name}": value for name, value in change.items()}
+    finding = before.finding("note", "code", "extra_environment", "true", asked)
+    assert finding.change == words
+    assert before.after(finding.changes[0]).engine == before.after(asked).engine
+
+
+@pytest.mark.parametrize("name", ["FROBNICATE", "JAX_PLATFORMS", "LIBTPU_INIT_ARGS", "USE_DENSE_MOE"])
+@pytest.mark.parametrize("layers", [True, False])
+def test_advice_about_a_variable_prints_no_value_of_another(name: str, layers: bool) -> None:
+    variables = {"MY_APP_PW": SECRET, name: "true"}
+    before = from_phase("x", phase="tuned", engine={"extra_environment": variables}).candidate
+    before = before if layers else dataclasses.replace(before, layers=Layers())
+    about = [each for each in findings(before) if each.field == "engine.extra_environment"]
+    assert len(about) == 2
+    for finding in about:
+        assert SECRET not in repr(finding)
+        assert [*finding.changes[0].values()] == [None]
+
+
+def test_no_preset_has_entries_that_a_stack_file_could_not_remove() -> None:
+    """A mapping of the stack file replaces the preset's, so advice on one entry would not be right."""
+    mappings = {name for name, info in EngineConfig.model_fields.items() if info.default_factory is dict}
+    assert mappings == {"extra_environment", "extra_flags"}
+    for preset in (*PHASES.values(), *SCENARIOS.values()):
+        assert not mappings & preset.engine.keys()
+
+
+@pytest.mark.parametrize("case", TABLE, ids=IDS)
+def test_advice_on_any_field_of_any_case_is_worded(case: dict[str, Any]) -> None:
+    """The layers below lack what the user's value needs, and an engine of both would be refused."""
+    engine = crowded(case)["engine"]
+    layers = Layers(phase="tuned", fields=engine)
+    for name, value in engine.items():
+        words = layers.advice([{f"engine.{name}": value}])
+        assert words.startswith((f"write `{name}: ", f"remove `{name}` from tpuserve:engine")), words
 
 
 def test_a_smaller_model_is_advised_only_where_no_slice_is_large_enough() -> None:
