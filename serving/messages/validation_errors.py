@@ -215,15 +215,18 @@ def hint(value: object, noun: str, path: str) -> str:
         return f"{line} into the stack file, because `pulumi config set` writes text"
     option, kinds = _PULUMI_TYPES.get(noun, ("", ()))
     if type(plain) in kinds:
-        return f"{line}, or run `{_command(path, value, option)}`"
+        # Removing an element of a list would move the others.
+        return line if name.isdigit() else f"{line}, or run {_commands(path, value, option)}"
     return f"write {noun}"
 
 
-def _command(path: str, value: str, kind: str) -> str:
-    """Returns the command that writes a typed value to a path of the stack file."""
-    names = path.split(".")
-    steps = [f"[{name}]" if name.isdigit() else f".{name}" for name in names[1:]]
-    key = f"tpuserve:{names[0]}{''.join(steps)}"
-    key = f"'{key}'" if "[" in key else key
+def _commands(path: str, value: str, kind: str) -> str:
+    """Returns the commands that write a typed value over a text at a path of the stack file.
+
+    Without the first one, Pulumi 3.274 leaves a text of the same letters as it is.
+    """
+    key = f"tpuserve:{path}"
     end = "-- " if value.startswith("-") else ""
-    return f"pulumi config set --path --type {kind} {end}{key} {value}"
+    return (
+        f"`pulumi config rm --path {key}`, then `pulumi config set --path --type {kind} {end}{key} {value}`"
+    )

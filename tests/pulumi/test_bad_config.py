@@ -41,8 +41,8 @@ def test_the_cli_shows_only_the_sentence(change: dict[str, Any], sentence: str, 
     assert "kubernetes:" not in text, text
 
 
-def test_the_command_of_a_sentence_changes_text_into_a_number(tmp_path: Path) -> None:
-    """`pulumi config set --path` without a type writes the text "0.9", and the sentence has the right one."""
+def test_the_commands_of_a_sentence_change_text_into_a_number(tmp_path: Path) -> None:
+    """`pulumi config set --path` without a type writes text, and the sentence has the commands that help."""
     file = tmp_path / "Pulumi.local.yaml"
     file.write_text(yaml.safe_dump(GOOD), "utf-8")
     pulumi_stack.select()
@@ -55,9 +55,10 @@ def test_the_command_of_a_sentence_changes_text_into_a_number(tmp_path: Path) ->
     pulumi("config", "set", "--path", "tpuserve:engine.gpu_memory_utilization", "0.9")
     text = " ".join(pulumi("preview").split())
     assert "engine.gpu_memory_utilization is the text '0.9'" in text
-    command = re.search("or run `pulumi ([^`]+)`", text)
-    assert command, text
-    pulumi(*shlex.split(command[1]))
+    commands = re.search("or run `pulumi ([^`]+)`, then `pulumi ([^`]+)`", text)
+    assert commands, text
+    for command in commands.groups():
+        pulumi(*shlex.split(command))
     assert (
         yaml.safe_load(file.read_text("utf-8"))["config"]["tpuserve:engine"]["gpu_memory_utilization"] == 0.9
     )
