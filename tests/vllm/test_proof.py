@@ -186,7 +186,8 @@ def test_a_model_that_no_chip_holds(tmp_path: Path) -> None:
     assert run.returncode == 2
     sentence = said.strip().splitlines()[-1]
     assert sentence == (
-        "engine.gpu_memory_utilization is 0.92: the weights of gemma-4-26b-a4b-it take 50.65 GiB of each "
-        "chip, and that share of its HBM is 28.74 GiB; take a larger slice or a smaller model."
+        "engine.gpu_memory_utilization is 0.92 (phase tuned): the weights of gemma-4-26b-a4b-it take "
+        "50.65 GiB of each chip, and that share of its HBM is 28.74 GiB; leave out "
+        "`--set tensor_parallel_size=…` and add `--accelerator v6e-4`."
     ), said[-2000:]
     assert "Traceback" not in said
