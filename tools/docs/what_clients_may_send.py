@@ -75,6 +75,7 @@ Every error has a message. On `/v1/messages` it has Anthropic's form (`{{"type":
 "invalid_request_error", …}}}}`), elsewhere OpenAI's.
 
 Endpoints: {offered}. vLLM's other endpoints are refused with 404.
+GKE's load balancer forwards only `/v1`; call the others from inside the cluster.
 """
 
 
