@@ -12,24 +12,11 @@ from typing import Any
 import pytest
 
 from agent.server import guard as guard_module
-from agent.server.guard import KEY_FILE_VARIABLE, Guard, Message, Receive, Scope, Send
+from agent.server.guard import Guard, Message, Receive, Scope, Send
 from tests.unit.agent.stand_in import CHAT, KEY, Inner, ask
 
 SECONDS = 60
 """Bounds a failure; a busy machine takes its time."""
-
-
-@pytest.fixture
-def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    file = tmp_path / "key"
-    file.write_text(KEY + "\n")
-    monkeypatch.setenv(KEY_FILE_VARIABLE, str(file))
-    return file
-
-
-@pytest.fixture
-def inner() -> Inner:
-    return Inner()
 
 
 @pytest.fixture

@@ -14,19 +14,6 @@ from tests.unit.agent.stand_in import CHAT, KEY, Inner, ask
 
 
 @pytest.fixture
-def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    file = tmp_path / "key"
-    file.write_text(KEY + "\n")
-    monkeypatch.setenv(KEY_FILE_VARIABLE, str(file))
-    return file
-
-
-@pytest.fixture
-def inner() -> Inner:
-    return Inner()
-
-
-@pytest.fixture
 def guard(inner: Inner, key_file: Path) -> Guard:
     return Guard(inner)
 
