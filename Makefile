@@ -5,7 +5,7 @@ PY := .venv/bin/python
 STACK ?= local
 PROMPT ?= What are you?
 COMPONENT ?= vllm
-export PROMPT
+export PROMPT LOAD SLO
 
 # The model server's wheels exist only for Python 3.12, so the whole project uses it.
 PYTHON312 = for p in "$$PYTHON" python3.12 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.12*/bin/python3.12 \
@@ -13,13 +13,14 @@ PYTHON312 = for p in "$$PYTHON" python3.12 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versi
 	[ -n "$$p" ] && "$$p" -c 'import sys, venv; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null && { echo "$$p"; exit 0; }; done; \
 	echo "Python 3.12 is needed and was not found: install it (pyenv install 3.12, or your distribution's package) or set PYTHON=/path/to/python3.12." >&2; exit 1
 
-.PHONY: help up explain compose prove bake preview ask status logs key env down clean test check bench bench-cold diagram format
+.PHONY: help up doctor explain compose monitoring releases promote rollback prune prove bake simulate compare preview ask load-test status logs why key env down clean test check bench bench-cold diagram format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 # uv installs in a quarter of pip's time; its own pin is taken from the same file.
 .venv/complete: requirements/dev.txt
+	@[ ! -L .venv ] || { echo ".venv is a link, and this would empty the folder that it leads to: remove the link." >&2; exit 2; }
 	@python=$$($(PYTHON312)) || exit 1; echo "-> Python environment (.venv) from requirements/dev.txt"; \
 	exec 9>.venv.lock; flock 9; [ $@ -nt $< ] || { \
 	"$$python" -m venv --clear .venv && sed -n '/^uv==/,/# via/p' requirements/dev.txt >.venv/uv.txt && \
@@ -34,22 +35,31 @@ up: .venv/complete ## bring this machine to a running server and a printed answe
 preview: .venv/complete ## what `pulumi up` would change, with the policies: make preview STACK=prod
 	@$(PY) -m local preview $(STACK)
 
-ask: .venv/complete ## ask the server: make ask PROMPT='Hello'
-	@$(PY) -m local ask "$$PROMPT"
+doctor: .venv/complete ## what a stack lacks before `pulumi up`: make doctor STACK=prod, ARGS=--offline, ARGS=--json
+	@$(PY) -m doctor --stack $(STACK) $(ARGS)
 
-status: .venv/complete ## the cluster's programs, the node, the server's pods
-	@$(PY) -m local status
+ask: .venv/complete ## ask a stack's server: make ask PROMPT='Hello' STACK=staging
+	@$(PY) -m operate ask --stack $(STACK) -- "$$PROMPT"
 
-logs: .venv/complete ## the server's log; COMPONENT=kubelet (or another) for the cluster's
-	@$(PY) -m local logs $(COMPONENT)
+load-test: .venv/complete ## measure a stack's server under load: make load-test STACK=staging LADDER=seed
+	@$(PY) -m load_test --stack $(STACK) $(if $(LADDER),--ladder $(LADDER))
 
-key: .venv/complete ## set a new API key; the running server takes it
-	@$(PY) -m local key
+status: .venv/complete ## a stack's nodes or machines, and its servers: make status STACK=prod
+	@$(PY) -m operate status --stack $(STACK)
+
+logs: .venv/complete ## a server's log; COMPONENT=sidecar, or kubelet of the local cluster, for another
+	@$(PY) -m operate logs --stack $(STACK) --component $(COMPONENT)
+
+why: .venv/complete ## what is wrong with a stack, and the next command: make why STACK=prod
+	@$(PY) -m operate why --stack $(STACK)
+
+key: .venv/complete ## set a new API key of a stack; the running servers take it
+	@$(PY) -m operate key --stack $(STACK)
 
 env: .venv/complete ## exports for plain pulumi and kubectl: eval "$(make -s env)"
 	@$(PY) -m local env
 
-down: .venv/complete ## stop the cluster; model, compile cache and state stay
+down: .venv/complete ## stop the cluster; model, compile cache, bucket and state stay
 	@$(PY) -m local down
 
 clean: .venv/complete ## stop the cluster and remove its state; built programs stay
@@ -65,11 +75,36 @@ explain: .venv/complete ## memory, programs, cold start and cost of an engine: m
 compose: .venv/complete ## compose.yaml and vllm.env for a machine that is run by hand: make compose STACK=dev
 	@$(PY) -m explain compose --stack $(STACK)
 
+monitoring: .venv/complete ## alert rules and dashboard for your own Prometheus and Grafana: make monitoring STACK=prod FOLDER=…
+	@[ -n "$(FOLDER)" ] || { echo "monitoring needs a folder for two files: make monitoring STACK=$(STACK) FOLDER=/tmp/rules" >&2; exit 2; }
+	@$(PY) -m explain monitoring --stack $(STACK) "$(FOLDER)"
+
+releases: .venv/complete ## accepted releases: make releases STACK=staging, with ARGS='show NAME' or ARGS='diff A B'
+	@$(PY) -m releases $(or $(ARGS),list) --stack $(STACK)
+
+promote: .venv/complete ## let a stack run what another one accepted: make promote FROM=staging TO=prod
+	@[ -n "$(FROM)" ] && [ -n "$(TO)" ] || { \
+	echo "promote needs two stacks: make promote FROM=staging TO=prod, with RELEASE=NAME for another release." >&2; exit 2; }
+	@$(PY) -m releases promote --from $(FROM) --to $(TO) $(if $(RELEASE),--release $(RELEASE)) $(ARGS)
+
+rollback: .venv/complete ## let a stack run the release before the present one: make rollback STACK=prod
+	@$(PY) -m releases rollback --stack $(STACK) $(if $(RELEASE),--release $(RELEASE)) $(ARGS)
+
+prune: .venv/complete ## what nothing in a stack's bucket needs any more: make prune STACK=staging, to delete it ARGS=--delete
+	@$(PY) -m releases prune --stack $(STACK) $(ARGS)
+
 prove: .venv/complete ## compile an engine's TPU programs without a TPU: make prove PHASE=tuned, or STACK=dev
 	@$(PY) -m local.commands.prove $(SELECTION) $(ARGS)
 
 bake: .venv/complete ## prove a stack's engine, and pack the compile cache: make bake STACK=dev
 	@$(MAKE) --no-print-directory prove ARGS='--bake $(ARGS)'
+
+simulate: .venv/complete ## a load test without a TPU, simulated: make simulate PHASE=tuned LOAD='concurrency=64 prompt=2048 answer=128', or LADDER=seed
+	@$(PY) -m local.commands.planner simulate $(SELECTION) $(if $(LOAD),--load "$$LOAD") $(if $(SLO),--slo "$$SLO") $(if $(LADDER),--ladder $(LADDER)) $(ARGS)
+
+compare: .venv/complete ## results of a load test beside its simulation: make compare STACK=prod FILES=run.json
+	@[ -n "$(FILES)" ] || { echo "compare needs results: make compare STACK=$(STACK) FILES=run.json" >&2; exit 2; }
+	@$(PY) -m local.commands.planner compare $(SELECTION) $(FILES) $(ARGS)
 
 # Through the environment and unexpanded: a test's name may hold blanks, quotes, brackets and dollars.
 override export TIER := $(value TIER)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from config.monitoring_limits import monitoring_problems
+from config.provisioning import lacking_gke
 from config.settings import Settings
-from config.targets import PLACEHOLDER_PROJECT, GkeTarget, LocalTarget, TpuVmTarget
+from config.targets import PLACEHOLDER_PROJECT, GkeTarget, LocalTarget, NewCluster, TpuVmTarget
 from config.tpu_vm_checks import tpu_vm_problems
 from serving.deploy.image_reference import image_problem
-from serving.hardware.accelerators import accelerator
+from serving.hardware.accelerators import DEFAULT_ACCELERATOR, accelerator
 from serving.models.catalog import model
 
 PLACEHOLDER_DIGEST = "0" * 64
@@ -23,12 +25,18 @@ def problems(settings: Settings, *, placeholders: bool) -> Iterator[str]:
     `placeholders` accepts the placeholders of the committed stack files, which `preview` takes and `up` does
     not. Raises ValueError for an accelerator, a model or a phase that does not exist.
     """
-    target = settings.target
+    target, slice_ = settings.target, accelerator(settings.accelerator)
+    yield from monitoring_problems(settings)
+    if not slice_.offered:
+        yield (
+            f"accelerator {slice_.name} is in the table only to compare published boots with, and no stack "
+            f"can order it; choose {DEFAULT_ACCELERATOR}, or ask `python -m explain engine` about it."
+        )
     if isinstance(target, LocalTarget):
         yield from _local(settings)
     if not isinstance(target, GkeTarget | TpuVmTarget):
         return
-    slice_, spec = accelerator(settings.accelerator), settings.model_spec
+    spec = settings.model_spec
     yield from project_problems(target.project, placeholders=placeholders)
     yield from _image(settings.image, target.kind, placeholders)
     yield from _endpoint(settings, target, placeholders)
@@ -49,6 +57,8 @@ def problems(settings: Settings, *, placeholders: bool) -> Iterator[str]:
         )
     if isinstance(target, TpuVmTarget):
         yield from tpu_vm_problems(settings, target, slice_)
+    else:
+        yield from _minor_version(target)
 
 
 def refuse(problems: Iterator[str]) -> None:
@@ -64,6 +74,16 @@ def project_problems(project: str, *, placeholders: bool) -> Iterator[str]:
         yield (
             f"target.project is still the placeholder {project}, which `preview` takes and `up` does not; "
             "set target.project to the id of your project."
+        )
+
+
+def _minor_version(target: GkeTarget) -> Iterator[str]:
+    minor = target.cluster.minor_version if isinstance(target.cluster, NewCluster) else None
+    lacking = lacking_gke(target.capacity, minor) if minor else None
+    if lacking:
+        yield (
+            f"target.cluster.minor_version is {minor}, and the capacity {lacking}; set it to a newer minor "
+            "version, or choose another target.capacity.kind."
         )
 
 

@@ -6,21 +6,26 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import get_args
 
 from config.chat_template import with_chat_template
 from config.checks import problems, refuse
 from config.settings import Settings
+from config.spot_findings import pod_stop_seconds
 from config.stack_file import read, yaml_value
+from config.stack_findings import stack_findings
 from config.targets import FoundationTarget
-from config.zone_findings import zone_findings
 from serving.compilation import proofs
 from serving.compilation.candidate import Candidate
+from serving.deploy.release import Release, release
 from serving.engine.layers import Layers
 from serving.engine.phases import DEFAULT_PHASE, PHASES, SCENARIOS, engine_for, named_phase
 from serving.findings import Finding, findings
 from serving.hardware.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, accelerator
+from serving.hardware.regions import Provisioning
 from serving.models.catalog import MODELS, model
-from serving.startup.timeouts import DEFAULT_LONGEST_REQUEST_SECONDS
+from serving.startup.cold_start import ColdStart
+from serving.startup.timeouts import DEFAULT_LONGEST_REQUEST_SECONDS, Lifecycle, lifecycle
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Selection:
     longest_request_seconds: int = DEFAULT_LONGEST_REQUEST_SECONDS
     image: str | None = None
     stack_findings: tuple[Finding, ...] = ()
+    pod_stop_seconds: int | None = None
+    """Seconds from Google's notice to the end of a pod; None unless the stack is on spot nodes of GKE."""
 
     @cached_property
     def proved(self) -> Candidate:
@@ -49,6 +56,8 @@ class Selection:
 
 def candidate_of(settings: Settings) -> Candidate:
     """Returns what a stack's settings describe, without a proof. Raises ValueError, one sentence a line."""
+    if settings.promotion is not None:
+        return settings.promotion.record.candidate
     layers = Layers(settings.phase, settings.scenario, settings.engine, "stack file")
     engine = engine_for(settings.phase, settings.scenario, settings.engine)
     return Candidate(
@@ -59,14 +68,35 @@ def candidate_of(settings: Settings) -> Candidate:
     )
 
 
+def lifecycle_of(settings: Settings, cold_start: ColdStart, node_wait_seconds: int = 0) -> Lifecycle:
+    """Returns the timeouts of a stack's server.
+
+    The environment of a promoted release holds the engine's ready timeout, which the probes have to allow.
+    """
+    ready = settings.promotion.record.ready_timeout_seconds if settings.promotion else None
+    return lifecycle(
+        cold_start, settings.longest_request_seconds, node_wait_seconds, ready, pod_stop_seconds(settings)
+    )
+
+
+def release_of(
+    settings: Settings, candidate: Candidate, *, image: str, lifecycle: Lifecycle, agent_digest: str
+) -> Release:
+    """Returns the promoted release, or the one that the stack file and the agent's files describe."""
+    if settings.promotion is not None:
+        return settings.promotion.record.server
+    return release(candidate, image=image, lifecycle=lifecycle, agent_digest=agent_digest)
+
+
 def from_settings(name: str, settings: Settings) -> Selection:
     """Returns the engine that a stack's settings describe. Raises ValueError, one sentence a line."""
     return Selection(
         name=name,
         candidate=candidate_of(settings),
         image=settings.image_name,
-        stack_findings=zone_findings(settings),
+        stack_findings=stack_findings(settings),
         longest_request_seconds=settings.longest_request_seconds,
+        pod_stop_seconds=pod_stop_seconds(settings),
     )
 
 
@@ -136,6 +166,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         dest="engine",
         metavar="FIELD=VALUE",
         help="with --phase: an engine field over it, its value in YAML",
+    )
+
+
+def add_price_options(parser: argparse.ArgumentParser) -> None:
+    """The options of a command that shows a slice's price: `region` and `provisioning`."""
+    parser.add_argument("--region", default="us-east5", help="for the price (default us-east5)")
+    parser.add_argument(
+        "--provisioning", default="on-demand", choices=get_args(Provisioning), help="(default on-demand)"
     )
 
 

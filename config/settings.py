@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, ValidationError
+from pydantic import Discriminator, Field, PrivateAttr, Tag, ValidationError
 
+from config.acceptance import Acceptance, Rollout
+from config.monitoring import Monitoring
 from config.strict_model import StrictModel
 from config.targets import LocalTarget, Target
 from config.web_origins import WebOrigins
 from serving.deploy.image_reference import image_reference
+from serving.deploy.record import NAME, Promotion
 from serving.engine.phases import DEFAULT_PHASE, named_phase
 from serving.hardware.accelerators import DEFAULT_ACCELERATOR
 from serving.messages.validation_errors import sentences
@@ -60,6 +63,13 @@ class Settings(StrictModel):
     """One stack. Top-level keys of `Pulumi.<stack>.yaml`, without the `tpuserve:` prefix."""
 
     target: Target = Field(description="Where the server runs.")
+    release: str | None = Field(
+        default=None,
+        pattern=NAME,
+        examples=["4f0c91ab"],
+        description="An accepted release of `releases/`, which decides model, slice, engine and image. "
+        "`make promote` writes it. Unset: the keys below decide them.",
+    )
     model: Model | None = Field(
         default=None,
         description="A row of the model table, or a checkpoint of your own; unset: the model of the phase.",
@@ -87,6 +97,10 @@ class Settings(StrictModel):
         "or of Artifact Registry. Unset on target local: the one `make up` builds.",
     )
     replicas: int = Field(default=1, ge=1, description="Servers, one slice each.")
+    rollout: Rollout = Field(default=Rollout(), description="How a release replaces the one before it.")
+    acceptance: Acceptance = Field(
+        default=Acceptance(), description="What a server must show before it gets traffic."
+    )
     longest_request_seconds: int = Field(
         default=DEFAULT_LONGEST_REQUEST_SECONDS,
         ge=1,
@@ -96,12 +110,45 @@ class Settings(StrictModel):
     authentication: Literal["api-key", "none"] = Field(
         default="api-key", description="Whether clients must send an API key."
     )
+    monitoring: Monitoring = Field(
+        default=Monitoring(), description="Alerts, objectives, dashboard and budget of the stack."
+    )
     allowed_origins: WebOrigins = Field(
         default=(),
         strict=False,
         examples=[["https://chat.example.com"]],
         description="Origins of the web pages that may call the server from a browser. Unset: none.",
     )
+
+    _promotion: Promotion | None = PrivateAttr(default=None)
+
+    @property
+    def promotion(self) -> Promotion | None:
+        """The release that `release` names; None when the stack file describes the server itself."""
+        return self._promotion
+
+    def with_promotion(self, promotion: Promotion) -> Settings:
+        """Returns these settings with the values that the release decides, as if the stack file had them."""
+        record = promotion.record
+        is_row = record.repository == model(record.model).hf_repo
+        weights: dict[str, object] = {"model": record.model, "model_revision": record.revision}
+        if not is_row:
+            assert record.revision is not None
+            checkpoint = Checkpoint(
+                architecture=record.model, repository=record.repository, revision=record.revision
+            )
+            weights = {"model": checkpoint}
+        promoted = self.model_copy(
+            update={
+                **weights,
+                "accelerator": record.accelerator,
+                "engine": dict(record.engine),
+                "image": record.image,
+                "longest_request_seconds": record.longest_request_seconds,
+            }
+        )
+        promoted._promotion = promotion
+        return promoted
 
     @property
     def model_spec(self) -> ModelSpec:

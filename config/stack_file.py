@@ -13,6 +13,7 @@ from typing import cast
 import yaml
 
 from config.chat_template import with_chat_template
+from config.promotion import with_promotion
 from config.settings import Settings
 from serving.messages.suggest import nearest
 
@@ -44,7 +45,13 @@ def parse(values: Mapping[str, object], secret: Collection[str], folder: Path) -
     if encrypted:
         raise ValueError("\n".join(_ENCRYPTED.format(key=key) for key in encrypted))
     given = {key.removeprefix(PREFIX): values[key] for key in sorted(values) if key.startswith(PREFIX)}
-    settings = Settings.parse({key: config_value(value) for key, value in given.items()})
+    # Eight digits are a release's name and no number.
+    texts = {key: value if key == "release" else config_value(value) for key, value in given.items()}
+    settings = Settings.parse(texts)
+    settings = with_promotion(settings, folder)
+    if settings.promotion is not None:
+        # Its engine has the text of its template.
+        return settings
     engine = with_chat_template(settings.engine, folder)
     return settings if engine == settings.engine else settings.model_copy(update={"engine": engine})
 
@@ -67,15 +74,23 @@ def configuration(file: Path) -> Mapping[str, object]:
     """Returns the values under `config` in a stack's file. Raises ValueError if they are not names and
     values."""
     try:
-        content = yaml_value(file.read_text("utf-8"))
+        text = file.read_text("utf-8")
     except UnicodeDecodeError:
         raise ValueError(f"{file.name} is not text in UTF-8; save it as that.") from None
+    return configuration_of(text, file.name)
+
+
+def configuration_of(text: str, name: str) -> Mapping[str, object]:
+    """Returns the values under `config` in the text of the stack file `name`. Raises ValueError as
+    `configuration` does."""
+    try:
+        content = yaml_value(text)
     except ValueError as reason:
-        raise ValueError(f"{file.name} is not valid YAML ({reason}); fix it.") from None
+        raise ValueError(f"{name} is not valid YAML ({reason}); fix it.") from None
     values = cast(Mapping[str, object], content).get("config") if isinstance(content, Mapping) else None
     if not isinstance(values, Mapping):
         raise ValueError(
-            f"{file.name} has no names and values under `config:`; write each as `{PREFIX}NAME: VALUE` there."
+            f"{name} has no names and values under `config:`; write each as `{PREFIX}NAME: VALUE` there."
         )
     return {str(key): value for key, value in cast(Mapping[object, object], values).items()}
 

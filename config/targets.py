@@ -20,7 +20,22 @@ Region = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+$", examples=["us-east5
 Zone = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+\d+-([a-z]|ai\d+[a-z])$", examples=["us-east5-b"])]
 
 
-class LocalTarget(StrictModel):
+def artifact_bucket(project: str) -> str:
+    """Returns the name of a project's bucket of weights, compile caches and release records."""
+    return f"{project}-tpuserve"
+
+
+class _PodTarget(StrictModel):
+    """Fields of every target whose server is a pod."""
+
+    run_as: Literal["user", "root"] = Field(
+        default="user",
+        description="root: for nodes that let only root open the chips; without capabilities, and the "
+        "namespace then admits any pod of the level baseline.",
+    )
+
+
+class LocalTarget(_PodTarget):
     """An existing cluster: the one that `make up` starts, or yours."""
 
     kind: Literal["local"]
@@ -83,6 +98,13 @@ class NewCluster(StrictModel):
     release_channel: Literal["RAPID", "REGULAR", "STABLE"] = Field(
         default="REGULAR", description="How early GKE offers Kubernetes versions."
     )
+    minor_version: str | None = Field(
+        default=None,
+        pattern=r"^1\.[1-9]\d$",
+        examples=["1.35"],
+        description="Kubernetes minor version to stay at until the end of its support, with Google's "
+        "patches; unset: the channel's.",
+    )
     window: MaintenanceWindow = Field(
         default=MaintenanceWindow(), description="When Google may upgrade the cluster."
     )
@@ -128,7 +150,7 @@ class _ServingTarget(StrictModel):
         return self.zone.rsplit("-", 1)[0]
 
 
-class GkeTarget(_ServingTarget):
+class GkeTarget(_ServingTarget, _PodTarget):
     """A GKE cluster with TPU nodes, beside a foundation."""
 
     kind: Literal["gke"]
@@ -166,9 +188,6 @@ class TpuVmTarget(_ServingTarget):
     )
     baked_cache: bool = Field(
         default=False, description="Start with the compile cache of `make bake`, on trial; docs/proof.md."
-    )
-    second_slice: bool = Field(
-        default=False, description="A change may use a second slice, so that it causes no downtime."
     )
     protect: bool = Field(default=False, description="Refuse to delete the machines.")
 

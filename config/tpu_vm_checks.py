@@ -30,9 +30,9 @@ def tpu_vm_problems(settings: Settings, target: TpuVmTarget, accelerator: Accele
             "target.keep_data is true and target.capacity is flex-start, whose machines are deleted at their "
             "end and never repaired; set target.keep_data to false."
         )
-    if target.second_slice and target.keep_data:
+    if settings.rollout.surge and target.keep_data:
         yield (
-            "target.second_slice and target.keep_data are both true, but two groups at once cannot have one "
+            "rollout.surge is 1 and target.keep_data is true, but two machines at once cannot have one "
             "disk; set target.keep_data to false: each machine then fetches the weights again."
         )
     if settings.engine.get("otlp_traces_endpoint"):
@@ -87,5 +87,5 @@ def cloud_tpu_problems(settings: Settings, target: TpuVmTarget) -> Iterator[str]
         )
     if target.other_zones:
         yield f"target.other_zones is set {why}, whose machines are in one zone; leave it out."
-    if target.second_slice:
-        yield f"target.second_slice is true {why}, which makes single machines; set it to false."
+    if settings.rollout.surge:
+        yield f"rollout.surge is 1 {why}, which makes single machines; set it to 0."

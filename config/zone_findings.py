@@ -38,13 +38,14 @@ def _finding(code: str, field: str, zone: str, listed: ZoneList) -> Finding:
     near = [other for other in listed.zones if region_of(other) == region_of(zone)]
     changes = [{"target.zone": other} for other in near] if field == "target.zone" else []
     keep = "keep it if Google offers it to your project"
+    granted = ", but others had capacity there" if zone in listed.granted else ""
     return Finding(
         severity="warning",
         code=code,
         field=field,
         asked=f"{field} has {zone}" if field == "target.other_zones" else f"{field} is {zone}",
         truth=f"the zone is not in the list for {listed.purpose} of {listed.source}, read in {listed.read}, "
-        f"which has {', '.join(listed.zones)}; Google decides",
+        f"which has {', '.join(listed.zones)}{granted}; Google decides",
         change=Layers().advice(changes, keep),
         changes=tuple(changes),
         otherwise=keep,

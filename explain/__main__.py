@@ -2,8 +2,9 @@
 
 engine         a phase or a stack as a table, two side by side, or JSON
 compose        compose.yaml and vllm.env, for a machine that you manage yourself
+monitoring     rule file of Prometheus and dashboard of Grafana, for a stack
 bootlog        a real boot's log beside the prediction for its engine
-phases, models, accelerators    the rows of these tables
+phases, models, accelerators, prices    the rows of these tables
 """
 
 import argparse
@@ -14,14 +15,20 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import get_args
 
-from config.selection import Selection, add_options, from_options
-from explain import boot_log, boot_log_check, compose_files, rows, text
+from config.selection import Selection, add_options, add_price_options, from_options
+from explain import (
+    boot_log,
+    boot_log_check,
+    compose_files,
+    monitoring_files,
+    price_table,
+    rows,
+    text,
+)
 from serving.engine.phases import PHASES, SCENARIOS
 from serving.findings import refuse_errors
 from serving.hardware.accelerators import ACCELERATORS
-from serving.hardware.prices import Provisioning
 from serving.messages.finding import Finding
 from serving.messages.units import gib
 from serving.models.catalog import MODELS
@@ -53,10 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar=("A", "B"),
         help="two of: PHASE, PHASE+SCENARIO, STACK, stack:STACK (for a stack named like a phase)",
     )
-    engine.add_argument("--region", default="us-east5", help="for the price (default us-east5)")
-    engine.add_argument(
-        "--provisioning", default="on-demand", choices=get_args(Provisioning), help="(default on-demand)"
-    )
+    add_price_options(engine)
     engine.add_argument("--json", action="store_true", help="print JSON")
     engine.set_defaults(run=_explain)
 
@@ -74,10 +78,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     stack.set_defaults(run=_compose)
 
+    watched = commands.add_parser(
+        "monitoring", help="rules and dashboard for your own Prometheus and Grafana"
+    )
+    watched.add_argument("--stack", required=True, help="read Pulumi.STACK.yaml")
+    watched.add_argument("folder", type=Path, help="folder in which the two files are written")
+    watched.set_defaults(run=_monitoring)
+
     simple: tuple[tuple[str, str, Callable[[argparse.Namespace], int]], ...] = (
         ("phases", "phases and scenarios", _phases),
         ("models", "models with their weights", _models),
         ("accelerators", "slices with their memory", _accelerators),
+        ("prices", "regions with their zones and prices", _prices),
     )
     for name, purpose, run in simple:
         commands.add_parser(name, help=purpose).set_defaults(run=run)
@@ -132,6 +144,20 @@ def _compose(options: argparse.Namespace) -> int:
     return 0
 
 
+def _monitoring(options: argparse.Namespace) -> int:
+    files = monitoring_files.files(options.stack, Path.cwd())
+    try:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (options.folder / name).write_text(content, "utf-8")
+            print(options.folder / name)
+    except OSError as error:
+        raise ValueError(
+            f"{options.folder} cannot be written ({error.strerror}); name a folder for the two files."
+        ) from None
+    return 0
+
+
 def _phases(options: argparse.Namespace) -> int:
     for kind, presets in (("phase", PHASES.values()), ("scenario", SCENARIOS.values())):
         for row in presets:
@@ -151,6 +177,11 @@ def _accelerators(options: argparse.Namespace) -> int:
     for row in ACCELERATORS.values():
         machine = row.machine_type or "this machine"
         print(f"{row.name:<13}{row.chips:>2} chips of {gib(row.hbm_bytes_per_chip):>10}  {machine}")
+    return 0
+
+
+def _prices(options: argparse.Namespace) -> int:
+    print(price_table.table(date.today()))
     return 0
 
 

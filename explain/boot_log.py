@@ -5,15 +5,16 @@ It knows the lines of vllm-tpu 0.26 to 0.32. It reads the buckets from the compi
 again for the logits.
 """
 
-import ast
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-_PRECOMPILE = re.compile(r"Precompile (?P<kind>.+?) --> (?P<signature>\{.*\})\s*$")
+# 0.26 prints whole arrays after the sizes of a whole model, over several lines.
+_PRECOMPILE = re.compile(r"Precompile (?P<kind>.+?) --> (?P<signature>\{.*)$")
+_SIZE = re.compile(r"'(\w+)': (\d+)[,}]")
 _COMPILED = re.compile(r"Compilation of (?P<kind>.+?) --> .* finished in (?P<seconds>[\d.]+) \[secs\]")
 _WARM_UP = re.compile(r"Warm-up call pass finished in ([\d.]+) \[secs\]")
 _VERSION = re.compile(r"version (\d+\.\d+\.\d+\S*)\s*$")
@@ -28,6 +29,9 @@ _WEIGHTS = re.compile(r"Loading weights took ([\d.]+) seconds")
 _ENGINE = re.compile(r"init engine \(.*?\) took ([\d.]+) s \(compilation: ([\d.]+) s\)")
 _STAMP = re.compile(r"\b(\d{2}-\d{2} \d{2}:\d{2}:\d{2}) \[")
 _WORKER = re.compile(r"\bworker\d+ ")
+_PREFIX = re.compile(r"^(?:\(\w+ pid=\d+\) )?(?:ERROR [\d-]+ [\d:]+ \[\S+\] )?")
+_FAILED = "EngineCore failed to start"
+_EXCEPTION = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Exit)\b")
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ class BootLog:
     """Values of one log; None for a value that it does not have. Sizes in GiB as logged, times in seconds.
 
     `programs` counts the compiled programs by kind. `compile_seconds` has the logged seconds of each kind; a
-    whole-model program is compiled in the warm-up, whose seconds are `warm_up_seconds`.
+    whole-model program is compiled in the warm-up, whose seconds are `warm_up_seconds`. `crash` is the
+    exception with which the engine ended.
     """
 
     version: str | None
@@ -60,6 +65,7 @@ class BootLog:
     engine_compile_seconds: float | None
     ready_seconds: float | None
     ready: bool
+    crash: str | None
 
 
 def parse(text: str) -> BootLog:
@@ -71,14 +77,15 @@ def parse(text: str) -> BootLog:
     stamps: list[datetime] = []
     values: dict[str, tuple[str, ...]] = {}
     ready = False
-    for line in text.splitlines():
+    lines = text.splitlines()
+    for line in lines:
         if stamp := _STAMP.search(line):
             # The log has no year; 2000 is a leap year, so every date exists in it.
             stamps.append(datetime.strptime(f"2000-{stamp[1]}", "%Y-%m-%d %H:%M:%S"))
         if match := _PRECOMPILE.search(line):
             kind = _kind(match["kind"])
             programs[kind] += 1
-            _collect(sizes, kind, ast.literal_eval(match["signature"]))
+            _collect(sizes, kind, {name: int(size) for name, size in _SIZE.findall(match["signature"])})
         elif match := _COMPILED.search(line):
             seconds[_kind(match["kind"])] += float(match["seconds"])
         elif match := _WARM_UP.search(line):
@@ -94,7 +101,21 @@ def parse(text: str) -> BootLog:
             "The file has no line of a vLLM boot on TPU (no program, no memory statistics): pass the whole "
             "log of the server, with VLLM_LOGGING_LEVEL at INFO."
         )
-    return _boot(values, sizes, programs, seconds, warm_up, stamps, ready)
+    crash = None if ready else _crash(lines)
+    return _boot(values, sizes, programs, seconds, warm_up, stamps, ready, crash)
+
+
+def _crash(lines: Sequence[str]) -> str | None:
+    """Returns the exception of the engine process with its message; None if no line says that it failed."""
+    failed = next((index for index, line in enumerate(lines) if _FAILED in line), None)
+    if failed is None:
+        return None
+    texts = [_PREFIX.sub("", line).strip() for line in lines[failed:]]
+    for text, following in zip(texts, [*texts[1:], ""], strict=True):
+        if _EXCEPTION.match(text):
+            # JAX names the kind of the error on the first line and its numbers on the second.
+            return f"{text} {following}" if text.endswith(":") else text
+    return _FAILED
 
 
 _SINGLE: Mapping[str, re.Pattern[str]] = {
@@ -145,6 +166,7 @@ def _boot(
     warm_up: float,
     stamps: list[datetime],
     ready: bool,
+    crash: str | None,
 ) -> BootLog:
     def of(name: str, index: int = 0) -> str | None:
         return values[name][index] if name in values else None
@@ -183,4 +205,5 @@ def _boot(
         engine_compile_seconds=real("engine", 1),
         ready_seconds=_between(stamps[0], stamps[-1]) if ready and stamps else None,
         ready=ready,
+        crash=crash,
     )

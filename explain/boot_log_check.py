@@ -29,7 +29,7 @@ def compare(log: BootLog, candidate: Candidate) -> tuple[Line, ...]:
     Raises ValueError when the engine cannot be predicted at all.
     """
     memory = budget(candidate)
-    return (*_shapes(log, candidate), *_memory(log, memory), *_times(log, candidate))
+    return (_verdict(log, memory), *_shapes(log, candidate), *_memory(log, memory), *_times(log, candidate))
 
 
 def disagreements(lines: tuple[Line, ...]) -> tuple[Line, ...]:
@@ -62,6 +62,18 @@ def _show(value: object) -> str:
     if isinstance(value, tuple):
         return " ".join(str(item) for item in value) or "none"  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _verdict(log: BootLog, memory: Memory) -> Line:
+    """Returns the line on the boot as a whole. A log that only ends early contradicts no prediction."""
+    predicted = {True: "serves", False: "does not fit", None: "not modeled"}[memory.fits]
+    note = memory.problem.truth if memory.problem else ""
+    if log.ready:
+        return Line("boot", predicted, "serves", memory.fits, note if memory.fits is False else "")
+    if log.crash is None:
+        return Line("boot", predicted, "unfinished", None, "the log ends before the server was ready")
+    agrees = None if memory.fits is None else not memory.fits
+    return Line("boot", predicted, "crashed", agrees, log.crash)
 
 
 def _shapes(log: BootLog, candidate: Candidate) -> Iterator[Line]:
@@ -114,7 +126,8 @@ def _pages(name: str, predicted: int, measured: int, memory: Memory) -> Line:
 
 
 def _times(log: BootLog, candidate: Candidate) -> Iterator[Line]:
-    parts = {part.name: part for part in estimate(candidate).parts}
+    start = estimate(candidate)
+    parts = {part.name: part for part in start.parts}
     measured = {
         "weights": log.weights_seconds,
         "compile": log.engine_seconds,
@@ -122,9 +135,10 @@ def _times(log: BootLog, candidate: Candidate) -> Iterator[Line]:
     for name, seconds in measured.items():
         if seconds is not None:
             part = parts[name]
+            cold, warm = start.range(part.cold_seconds), start.range(part.warm_seconds)
             yield Line(
                 f"{name} s",
-                f"{part.cold_seconds:.0f} cold, {part.warm_seconds:.0f} warm",
+                f"{cold.low:.0f}-{cold.high:.0f} cold, {warm.low:.0f}-{warm.high:.0f} warm",
                 f"{seconds:.0f}",
                 None,
                 part.basis,

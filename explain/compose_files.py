@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from config.selection import from_settings, serving_settings
+from config.selection import from_settings, lifecycle_of, release_of, serving_settings
 from config.stack_file import PREFIX
 from config.tpu_vm_checks import OUTSIDE_THE_CLUSTER
-from serving.deploy import compose, release
+from serving.deploy import compose
+from serving.deploy.access import access_environment
 from serving.findings import refuse_errors
 from serving.startup import cold_start
-from serving.startup.timeouts import lifecycle
 
 COMPOSE, ENVIRONMENT = "compose.yaml", "vllm.env"
 
@@ -19,7 +19,8 @@ def files(stack: str, folder: Path) -> Mapping[str, str]:
     key.
 
     A TPU VM's boot writes the same files for `folder`/Pulumi.<stack>.yaml, except that a VM pulls the image
-    through its foundation's mirror. Raises ValueError, one sentence per line, for everything that `pulumi
+    through its foundation's mirror, and that a sidecar accepts its server. Here nothing does, so `/ready`
+    answers as `/health`. Raises ValueError, one sentence per line, for everything that `pulumi
     preview` refuses, when the stack names no image, and for a collector of traces, which only a pod reaches.
     """
     settings = serving_settings(stack, folder)
@@ -32,20 +33,22 @@ def files(stack: str, folder: Path) -> Mapping[str, str]:
     if selection.candidate.engine.otlp_traces_endpoint:
         raise ValueError(OUTSIDE_THE_CLUSTER)
     refuse_errors(selection.findings)
-    life = lifecycle(
-        cold_start.estimate(selection.proved),
-        selection.longest_request_seconds,
-    )
-    server = release.release(
+    life = lifecycle_of(settings, cold_start.estimate(selection.candidate))
+    server = release_of(
+        settings,
         selection.candidate,
         image=selection.image,
         lifecycle=life,
         # Part of the release's name, which is in neither file.
         agent_digest="",
-        require_api_key=settings.authentication == "api-key",
-        allowed_origins=settings.allowed_origins,
     )
+    access = access_environment(
+        require_api_key=settings.authentication == "api-key", allowed_origins=settings.allowed_origins
+    )
+    environment = dict(server.environment)
+    # Without it the guard (agent/server/readiness.py) waits for no verdict.
+    del environment["TPUSERVE_VERDICT_FILE"]
     return {
-        COMPOSE: compose.compose(server, life),
-        ENVIRONMENT: compose.env_file(dict(server.environment)),
+        COMPOSE: compose.compose(server, life, sidecar=False),
+        ENVIRONMENT: compose.env_file({**environment, **access}),
     }

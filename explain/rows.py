@@ -1,45 +1,38 @@
-"""The numbers of an engine on a slice, as rows with their sources.
-
-A row's basis is measured, compiled, computed, assumed, or a named source.
-"""
+"""The numbers of an engine on a slice, as rows that say how each is known."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from typing import cast
 
 from pydantic import BaseModel
 
 from config.selection import Selection
+from explain import verdict
+from explain.row import Row
 from serving.compilation.fingerprint import fingerprint
 from serving.deploy import container_layout
 from serving.findings.memory import TYPICAL_TOKENS
 from serving.hardware import prices
-from serving.hardware.prices import Provisioning
+from serving.hardware.regions import Provisioning
 from serving.memory.budget import budget
 from serving.memory.terms import Memory
-from serving.messages.units import GIB, duration, gib
+from serving.messages.units import GIB, duration, gib, span
+from serving.models.measured_throughput import measured
 from serving.startup import cold_start
-from serving.startup.cold_start import ColdStart
+from serving.startup.cold_start import Range
 from serving.startup.timeouts import lifecycle
 
-
-@dataclass(frozen=True)
-class Row:
-    """One value: `value` for programs, in the unit of `label` or `text`; `text` for people."""
-
-    section: str
-    label: str
-    value: object
-    text: str
-    basis: str = ""
+RESOLVED = ("block_size", "async_scheduling")
+"""Fields whose resolved values are rows of their own."""
 
 
 def rows(selection: Selection, region: str, provisioning: Provisioning, today: date) -> tuple[Row, ...]:
     """Returns all rows, in reading order. The row of an unknown number has the reason as its text."""
     return (
+        *verdict.rows(selection),
         *_server(selection),
         *_memory(selection),
+        *_measured(selection),
         *_programs(selection),
         *_cold_start(selection),
         *_life(selection),
@@ -53,7 +46,7 @@ def _server(selection: Selection) -> Iterator[Row]:
     yield Row("server", "model", selection.candidate.model.name, selection.candidate.model.name)
     for field in type(engine).model_fields:
         value = getattr(engine, field)
-        if value is not None and value != {}:
+        if value is not None and value != {} and field not in RESOLVED:
             plain = _data(value)
             yield Row("server", field, plain, _plain(plain))
 
@@ -93,34 +86,48 @@ def _memory(selection: Selection) -> Iterator[Row]:
     for group in terms.weights:
         padding = f", {gib(group.padding_bytes)} of it padding" if group.padding_bytes > GIB // 10 else ""
         yield Row(section, f"weights: {group.name}", group.bytes, gib(group.bytes) + padding, group.basis)
-    pool = terms.pool
     yield Row(
         section,
         "KV cache",
         terms.kv_bytes,
         f"{gib(terms.kv_bytes)}, {terms.kv_token_bytes / 1024:g} KiB a token",
-        "computed",
+        terms.pool_basis,
     )
+    if not terms.modeled:
+        yield Row(section, "programs", None, terms.basis)
+        yield from _requests(selection, terms)
+        return
     yield Row(section, "programs", terms.code_bytes, gib(terms.code_bytes), terms.basis)
-    if terms.temporaries:
-        largest = max(terms.temporaries, key=lambda temporary: temporary.bytes)
-        yield Row(
-            section, "largest buffer", largest.bytes, f"{gib(largest.bytes)}, {largest.name}", terms.basis
-        )
+    if largest := terms.largest:
+        text = f"{gib(largest.bytes)}, {largest.name}, live {largest.live}"
+        yield Row(section, "largest buffer", largest.bytes, text, terms.basis)
     yield Row(section, "left", terms.left_bytes, gib(terms.left_bytes), terms.basis)
-    yield Row(section, "fits", terms.fits, "yes" if terms.fits else "NO")
     yield from _requests(selection, terms)
-    yield Row("requests", "block size", pool.block_size, f"{pool.block_size} tokens", "computed")
 
 
 def _requests(selection: Selection, terms: Memory) -> Iterator[Row]:
     pool, engine = terms.pool, selection.candidate.engine
-    yield Row("requests", "KV tokens", pool.tokens, f"{pool.tokens:,}", "computed")
-    yield Row("requests", "slots", engine.max_num_seqs, f"{engine.max_num_seqs:,}")
-    for length in (TYPICAL_TOKENS, engine.max_model_len):
+    yield Row("requests", "KV tokens", pool.tokens, f"{pool.tokens:,}", terms.pool_basis)
+    for length in sorted({TYPICAL_TOKENS, engine.max_model_len}):
         if length <= engine.max_model_len:
             resident = min(pool.resident_requests(length), engine.max_num_seqs)
-            yield Row("requests", f"at once, {length:,} tokens each", resident, f"{resident:,}", "computed")
+            label = f"at once, {length:,} tokens each"
+            yield Row("requests", label, resident, f"{resident:,}", terms.pool_basis)
+    yield Row("requests", "block size", pool.block_size, f"{pool.block_size} tokens", "exact")
+
+
+def _measured(selection: Selection) -> Iterator[Row]:
+    """Yields the throughput that others measured with this model on this slice."""
+    section, candidate = "throughput of another engine", selection.candidate
+    for row in measured(candidate.model.name, candidate.accelerator.name):
+        engine = f"{row.max_num_seqs} slots, {row.max_num_batched_tokens:,} tokens a step"
+        source = f"github.com/xbill9/gemma4-dev at {row.commit}"
+        yield Row(section, "that engine", engine, engine, source)
+        for cell in row.cells:
+            label = f"{cell.concurrency} at once, {cell.prompt:,} tokens in"
+            rate = cell.output_tokens_per_second
+            text = f"{rate:,.0f} tokens a second, {cell.output} in each answer"
+            yield Row(section, label, rate, text, f"measured ({row.path}, {row.version})")
 
 
 def _programs(selection: Selection) -> Iterator[Row]:
@@ -132,45 +139,45 @@ def _programs(selection: Selection) -> Iterator[Row]:
         if len(buckets) <= 13
         else (f"{' '.join(str(size) for size in buckets[:4])} … {buckets[-1]}")
     )
-    yield Row("programs", "all", programs.total, f"{programs.total:,}", "computed")
-    yield Row("programs", "whole models", programs.backbones, f"{programs.backbones:,}", "computed")
-    yield Row("programs", "token buckets", list(buckets), f"{len(buckets)}: {shown}", "computed")
+    yield Row("programs", "all", programs.total, f"{programs.total:,}", "exact")
+    yield Row("programs", "whole models", programs.backbones, f"{programs.backbones:,}", "exact")
+    yield Row("programs", "token buckets", list(buckets), f"{len(buckets)}: {shown}", "exact")
     graph = fingerprint(selection.candidate, image="")
-    yield Row("programs", "graph, of compile cache", graph.graph_digest, graph.graph_digest, "computed")
+    yield Row("programs", "graph, of compile cache", graph.graph_digest, graph.graph_digest, "exact")
     yield Row("programs", "async scheduling", runtime.async_scheduling, _plain(runtime.async_scheduling))
     yield Row("programs", "images", runtime.multimodal, _plain(runtime.multimodal))
 
 
 def _cold_start(selection: Selection) -> Iterator[Row]:
-    estimate = cold_start.estimate(selection.proved)
+    estimate = cold_start.estimate(selection.candidate)
     for part in estimate.parts:
-        yield Row(
-            "cold start",
-            part.name,
-            {"cold": part.cold_seconds, "warm": part.warm_seconds},
-            f"{duration(part.cold_seconds)} cold, {duration(part.warm_seconds)} warm",
-            f"{part.source}: {part.basis}",
-        )
-    yield Row(
+        cold, warm = estimate.range(part.cold_seconds), estimate.range(part.warm_seconds)
+        yield _seconds(part.name, cold, warm, f"{part.source}: {part.basis}")
+    yield _seconds("total", estimate.cold, estimate.warm)
+
+
+def _seconds(label: str, cold: Range, warm: Range, basis: str = "") -> Row:
+    return Row(
         "cold start",
-        "total",
-        {"cold": estimate.cold_seconds, "warm": estimate.warm_seconds},
-        f"{duration(estimate.cold_seconds)} cold, {duration(estimate.warm_seconds)} warm",
+        label,
+        {"cold": [cold.low, cold.high], "warm": [warm.low, warm.high]},
+        f"{span(cold.low, cold.high)} cold, {span(warm.low, warm.high)} warm",
+        basis,
     )
 
 
 def _life(selection: Selection) -> Iterator[Row]:
-    estimate: ColdStart = cold_start.estimate(selection.proved)
-    life = lifecycle(estimate, selection.longest_request_seconds)
+    estimate = cold_start.estimate(selection.candidate)
+    life = lifecycle(estimate, selection.longest_request_seconds, stop_seconds=selection.pod_stop_seconds)
     startup = life.startup_period_seconds * life.startup_failure_threshold
     section = "timeouts"
-    yield Row(section, "startup probe", startup, duration(startup), "cold start, upper end")
+    yield Row(section, "startup probe", startup, duration(startup), "cold start, upper end and its margin")
     yield Row(
         section,
         "rollout deadline",
         life.progress_deadline_seconds,
         duration(life.progress_deadline_seconds),
-        "cold start, upper end, with node and image",
+        "cold start with node and image, upper end and its margin",
     )
     yield Row(
         section,
@@ -195,9 +202,14 @@ def _cost(selection: Selection, region: str, provisioning: Provisioning, today: 
         yield Row("cost", "price", None, str(reason))
         return
     basis = f"{price.price.source}, {price.price.read}"
-    where = f"{provisioning}, {region}"
+    where = f"one slice, {provisioning}, {region}"
     yield Row("cost", "an hour", price.dollars_per_hour, f"${price.dollars_per_hour:,.2f}, {where}", basis)
     yield Row("cost", "a month", price.dollars_per_month, f"${price.dollars_per_month:,.0f}", "730 hours")
+    if price.warning:
+        yield Row("cost", "age", (today - price.price.read).days, price.warning)
+    if price.conflict:
+        others = [each.dollars_per_chip_hour for each in price.others]
+        yield Row("cost", "conflict", others, price.conflict)
 
 
 def document(selection: Selection, region: str, provisioning: Provisioning, today: date) -> dict[str, object]:

@@ -4,24 +4,25 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from explain.rows import Row
+from explain import verdict
+from explain.row import Row
 from serving.messages.finding import Finding
 
 WIDTH = 116
-LABEL = 30
+LABEL = 32
 COLUMN = (WIDTH - LABEL - 4) // 2
 
 
 def one(name: str, rows: Sequence[Row], found: Sequence[Finding], command: str) -> str:
-    """Returns a table of label, value and basis, then the findings, then the command line."""
-    lines = [name]
-    section = ""
-    for row in rows:
+    """Returns the verdict, a table of label, value and basis, the findings, and the command line."""
+    first, *others = rows
+    lines = [*_hanging("", f"{name}: {_with_basis(first)}")]
+    section = verdict.SECTION
+    for row in others:
         if row.section != section:
             section = row.section
             lines += ["", section.upper()]
-        basis = f"  [{row.basis}]" if row.basis else ""
-        lines += _hanging(f"  {row.label:<{LABEL}}", row.text + basis)
+        lines += _hanging(f"  {row.label:<{LABEL}}", _with_basis(row))
     lines += ["", "FINDINGS", *_findings(found), "", "COMMAND", *_hanging("  ", command)]
     return "\n".join(lines)
 
@@ -31,25 +32,28 @@ def two(
     tables: tuple[Sequence[Row], Sequence[Row]],
     found: tuple[Sequence[Finding], Sequence[Finding]],
 ) -> str:
-    """Returns two columns with marks at differing rows, then the findings of one, the other, and both."""
+    """Returns two columns with the rows that differ, and the findings that only one of the two has."""
     left, right = ({(row.section, row.label): row.text for row in rows} for rows in tables)
     lines = [*_columns(f"  {'':<{LABEL}}", names)]
     section = ""
     for key in _merged(list(left), list(right)):
+        values = (left.get(key, "-"), right.get(key, "-"))
+        if values[0] == values[1]:
+            continue
         if key[0] != section:
             section = key[0]
             lines += ["", section.upper()]
-        values = (left.get(key, "-"), right.get(key, "-"))
-        mark = " " if values[0] == values[1] else "≠"
-        lines += _columns(f"{mark} {key[1]:<{LABEL}}", values)
+        lines += _columns(f"≠ {key[1]:<{LABEL}}", values)
     for index in (0, 1):
         others = {str(finding) for finding in found[1 - index]}
         only = [finding for finding in found[index] if str(finding) not in others]
         lines += ["", f"FINDINGS ONLY OF {names[index].upper()}", *_findings(only)]
-    second = {str(finding) for finding in found[1]}
-    both = [finding for finding in found[0] if str(finding) in second]
-    lines += ["", "FINDINGS OF BOTH", *_findings(both)]
+    lines += ["", "no other differences"]
     return "\n".join(lines)
+
+
+def _with_basis(row: Row) -> str:
+    return f"{row.text}  [{row.basis}]" if row.basis else row.text
 
 
 def _merged(left: list[tuple[str, str]], right: list[tuple[str, str]]) -> list[tuple[str, str]]:

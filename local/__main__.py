@@ -6,10 +6,9 @@ import shutil
 import sys
 
 from local import cluster
-from local.commands import client, prepare
+from local.commands import prepare
 from local.commands.preview import preview
 from local.commands.up import up
-from serving.deploy import container_layout
 from tools import toolchain
 from tools.support import host, paths, subprocesses
 from tools.support.progress import Refusal, say
@@ -31,19 +30,10 @@ def main() -> int:
         "preview", help=("show what pulumi up would change and which policies would fail")
     )
     planned.add_argument("stack")
-    ask = commands.add_parser("ask", help="send a prompt to the running server through its Service")
-    ask.add_argument("prompt")
-    ask.add_argument("--max-tokens", type=int, default=64)
-    commands.add_parser("status", help="show the cluster's processes, the node and the server's pods")
-    logs = commands.add_parser(
-        "logs", help=("print the server's log, or the log of one of the cluster's programs")
-    )
-    logs.add_argument("component", nargs="?", default="vllm")
-    commands.add_parser("key", help="set a new random API key; the running server picks it up")
     commands.add_parser(
         "env", help=("print the exports that make plain pulumi and kubectl work with this cluster")
     )
-    commands.add_parser("down", help="stop the cluster; models, compile cache and state are kept")
+    commands.add_parser("down", help="stop the cluster; model, compile cache, bucket and state are kept")
     commands.add_parser("clean", help="stop the cluster and remove this instance's state")
     chosen = parser.parse_args()
     subprocesses.end_in_order()
@@ -67,18 +57,6 @@ def _run(chosen: argparse.Namespace) -> None:
             prepare.PARTS[chosen.part].make()
         case "preview":
             preview(chosen.stack)
-        case "ask":
-            for piece in client.ask(chosen.prompt, chosen.max_tokens):
-                print(piece, end="", flush=True)
-            print()
-        case "status":
-            _status()
-        case "logs":
-            _logs(chosen.component)
-        case "key":
-            host.require_kind()
-            client.set_key()
-            say("A new API key is set. The server rejects the old key as soon as it sees the new one.")
         case "env":
             _env()
         case "down":
@@ -89,25 +67,6 @@ def _run(chosen: argparse.Namespace) -> None:
             cluster.clean()
             shutil.rmtree(paths.cluster().parent, ignore_errors=True)
             say(f"Removed {paths.cluster().parent}. Built programs are kept in {paths.toolchain()}.")
-
-
-def _status() -> None:
-    status = cluster.status()
-    print(status)
-    if status.healthy:
-        print(
-            client.kubectl("get", "pods,service,pdb", "-n", container_layout.NAMESPACE, "-o", "wide"), end=""
-        )
-
-
-def _logs(component: str) -> None:
-    if component == "vllm":
-        selector = "app.kubernetes.io/name=vllm"
-        print(
-            client.kubectl("logs", "-n", container_layout.NAMESPACE, "-l", selector, "--tail", "200"), end=""
-        )
-    else:
-        print(cluster.logs(component), end="")
 
 
 def _env() -> None:

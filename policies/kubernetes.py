@@ -128,6 +128,7 @@ def public_needs_a_key(resources: Sequence[Resource]) -> Iterator[tuple[Resource
         any(item.get("name") == "TPUSERVE_API_KEY_FILE" for item in container.get("env") or ())
         for server in servers
         for container in _containers(server)
+        if CHIPS in ((container.get("resources") or {}).get("limits") or {})
     )
     for resource in resources:
         if resource.kind == SERVICE and resource.at("spec.type") in ("LoadBalancer", "NodePort"):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from policies import gcp, kubernetes, tpu_vm
+from policies import gcp, kubernetes, releases, tpu_vm
 from policies.resource import Resource
 
 
@@ -50,6 +50,7 @@ RULES = (
     Rule("private-bucket", "No bucket can be made public.", gcp.private_bucket),
     Rule("no-public-address", "No machine has a public address.", tpu_vm.no_public_address),
     Rule("room-for-the-weights", "Weights and image fit on the disks.", tpu_vm.room_for_the_weights),
+    Rule("accepted-servers", "Only accepted servers get traffic.", tpu_vm.accepted_servers),
     Rule("labels", "Every resource that accepts labels has them.", gcp.labels),
 )
 
@@ -63,6 +64,11 @@ STACK_RULES = (
     StackRule("healed-groups", "A group replaces lost machines, and no booting ones.", tpu_vm.healed_groups),
     StackRule(
         "protected-machines", "A stack protects all clusters and pools or none.", gcp.protected_machines
+    ),
+    StackRule(
+        "accepted-release",
+        "A protected stack runs a release that a server has accepted.",
+        releases.accepted_release,
     ),
     StackRule("one-region", "All resources of a stack are in one region.", gcp.one_region),
 )

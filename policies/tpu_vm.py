@@ -9,8 +9,13 @@ GROUPS = (
     "gcp:compute/instanceGroupManager:InstanceGroupManager",
     "gcp:compute/regionInstanceGroupManager:RegionInstanceGroupManager",
 )
+CLOUD_TPU = "gcp:tpu/v2Vm:V2Vm"
 REQUEST = "gcp:compute/resizeRequest:ResizeRequest"
 FIREWALL = "gcp:compute/firewall:Firewall"
+CHECKS = (
+    "gcp:compute/healthCheck:HealthCheck",
+    "gcp:compute/regionHealthCheck:RegionHealthCheck",
+)
 
 # Metadata attributes of the template, written by stacks/tpu_vm/boot_metadata.py.
 BOOT_SECONDS = "metadata.tpuserve-boot-seconds"
@@ -47,6 +52,17 @@ def room_for_the_weights(resource: Resource) -> Iterator[str]:
         yield (
             f"has disks of {sum(size for size in sizes if size is not None)} GB, and weights and image take "
             f"{needed} GB; make a disk larger"
+        )
+
+
+def accepted_servers(resource: Resource) -> Iterator[str]:
+    """Yields a sentence for a health check with which a server gets traffic, or a group goes on with its
+    update, before the server is accepted."""
+    path = resource.at("httpHealthCheck.requestPath")
+    if resource.kind in CHECKS and not isinstance(path, Unknown) and path != "/ready":
+        yield (
+            f"asks for {path or '/'}, which a server may answer before it is accepted; set "
+            "httpHealthCheck.requestPath to /ready"
         )
 
 

@@ -3,12 +3,13 @@
 The archive is marked `baked` in its name and manifest. Tests show that JAX on the CPU backend computes the
 same keys from shapes as a real boot. Nothing shows that a TPU host computes these keys and loads these
 programs. So only a stack with `target.baked_cache` uses it, and a machine whose server ends before it is
-ready deletes it (agent/vm/baked_cache_trial.py).
+ready deletes it (agent/compile_cache/trial.py).
 """
 
+import hashlib
 import json
 import re
-import subprocess
+import tarfile
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +21,8 @@ from serving.compilation.fingerprint import fingerprint
 from serving.compilation.proof import Proof
 from serving.deploy import baked_cache
 
-MANIFEST = "manifest.json"
+MANIFEST, FORMAT = "manifest.json", 1
+"""First member of an archive, and its format, as agent/compile_cache/archive.py reads them."""
 
 RELEASE = f"vllm/vllm-tpu:v{WRITTEN_FOR['vllm-tpu']}"
 IMAGE = re.compile(rf":v{re.escape(WRITTEN_FOR['vllm-tpu'])}@sha256:(?!0{{64}}$)[0-9a-f]{{64}}$")
@@ -60,7 +62,8 @@ def pack(
 ) -> Path:
     """Writes the archive into `out`, whole or not at all, and returns its path.
 
-    The selection has passed `check`. Raises ProofError when the cache lacks a program, or when tar fails.
+    The selection has passed `check`. Raises ProofError when the cache lacks a program, or the disk is
+    full.
     """
     named = fingerprint(selection.candidate, image=selection.image or "")
     keys = {record.key: f"{record.kind} {record.shape}" for record in records if record.key}
@@ -74,8 +77,10 @@ def pack(
             "run the same command again, which compiles them."
         )
     manifest = {
-        "baked": True,
+        "format": FORMAT,
         "fingerprint": named.digest,
+        "entries": {file: _sha256(folder.cache / file) for file in files},
+        "baked": True,
         "fields": dict(named.fields),
         "compiled": proof.compiled,
         "versions": proof.versions,
@@ -87,24 +92,23 @@ def pack(
     with tempfile.TemporaryDirectory(prefix=".", dir=out) as temporary:
         write_whole(Path(temporary) / MANIFEST, json.dumps(manifest, indent=1) + "\n")
         unfinished = Path(temporary) / archive.name
-        _tar(unfinished, "--directory", temporary, MANIFEST, "--directory", str(folder.cache), *files)
+        try:
+            with tarfile.open(unfinished, "w") as tar:
+                for file in (Path(temporary) / MANIFEST, *(folder.cache / file for file in files)):
+                    tar.add(file, file.name, filter=_plain)
+        except OSError as error:
+            raise ProofError(
+                f"{archive.name} cannot be written ({error}): free space, and run the same command again."
+            ) from None
         unfinished.replace(archive)
     return archive
 
 
-def _tar(archive: Path, *what: str) -> None:
-    command = ["tar", "--create", "--zstd", "--sort=name", "--mtime=@0", "--owner=0", "--group=0"]
-    try:
-        done = subprocess.run(
-            [*command, f"--file={archive}", *what], capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        raise ProofError(
-            "`tar` is not installed: install tar and zstd, and run the same command again."
-        ) from None
-    if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[0]
-        raise ProofError(
-            f"tar cannot write {archive.name} ({reason}): free space or install zstd, and run the same "
-            "command again."
-        )
+def _sha256(file: Path) -> str:
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").hexdigest()
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Returns the member without what differs between two machines with the same programs."""
+    return member.replace(mtime=0, mode=0o644, uid=0, gid=0, uname="", gname="", deep=False)

@@ -49,14 +49,7 @@ _VISION: Mapping[str, Mapping[str, Any]] = {
 
 
 def text_configuration(model: ModelSpec) -> dict[str, Any]:
-    """Returns the `text_config` of config.json. Raises ProofError if no public source has a width of it."""
-    try:
-        heads = model.required("query_heads", "The proof")
-        dense = model.required("dense_intermediate", "The proof")
-    except ValueError as reason:
-        raise ProofError(
-            f"{str(reason).rstrip('.')}; or pass the checkpoint's config.json with --config."
-        ) from None
+    """Returns the `text_config` of config.json."""
     period = model.full_attention_period
     kinds = ["full" if layer % period == period - 1 else "sliding" for layer in range(model.layers)]
     text: dict[str, Any] = {
@@ -66,12 +59,12 @@ def text_configuration(model: ModelSpec) -> dict[str, Any]:
         "vocab_size_per_layer_input": model.vocabulary,
         "hidden_size": model.hidden,
         "hidden_size_per_layer_input": model.per_layer_embedding,
-        "intermediate_size": dense,
+        "intermediate_size": model.dense_intermediate,
         "num_hidden_layers": model.layers,
         "num_kv_shared_layers": model.kv_shared_layers,
         "layer_types": [f"{kind}_attention" for kind in kinds],
         "sliding_window": model.sliding_window,
-        "num_attention_heads": heads,
+        "num_attention_heads": model.query_heads,
         "num_key_value_heads": model.kv_heads_sliding,
         "head_dim": model.head_dim_sliding,
         "per_layer_config": {
@@ -81,7 +74,7 @@ def text_configuration(model: ModelSpec) -> dict[str, Any]:
         },
         "attention_k_eq_v": model.key_equals_value,
         "enable_moe_block": model.experts is not None,
-        "max_position_embeddings": model.max_context or 131_072,
+        "max_position_embeddings": model.max_context,
         "final_logit_softcapping": 30.0,
         "use_bidirectional_attention": "vision" if _VISION.get(model.name) is _LARGE else None,
         "use_double_wide_mlp": model.double_wide_mlp,

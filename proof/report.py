@@ -65,12 +65,11 @@ def _chip(selection: Selection, proof: Proof) -> Iterator[str]:
 
 def parts(memory: Memory) -> list[tuple[str, int]]:
     """Returns the terms of a chip's HBM from the bottom of the bar to the top, and the rest."""
-    largest = max(memory.temporaries, key=lambda temporary: temporary.bytes)
     return [
         *((f"weights: {group.name}", group.bytes) for group in memory.weights),
         ("KV cache", memory.kv_bytes),
         ("code of all programs", memory.code_bytes),
-        (largest.name, largest.bytes),
+        *([(memory.largest.name, memory.largest.bytes)] if memory.largest else []),
         ("left", memory.left_bytes),
     ]
 
@@ -109,7 +108,7 @@ def _kind(kind: str, programs: Sequence[Program]) -> str:
 
 def _steps(selection: Selection, proof: Proof) -> Iterator[str]:
     """Yields the programs of a request with the lower bound of their time."""
-    yield f"{'step':<47}{'needs MiB':>10}{'GFLOP':>9}{'counted GB':>11}  at least, every expert read"
+    yield f"{'step':<47}{'needs MiB':>10}{'GFLOP':>9}{'counted GB':>11}  at least, experts hit evenly"
     shown: dict[str, Program] = {}
     for program in proof.programs:
         if program.kind.startswith("backbone"):
@@ -117,7 +116,8 @@ def _steps(selection: Selection, proof: Proof) -> Iterator[str]:
         elif program.kind not in shown or program.flops > shown[program.kind].flops:
             shown[program.kind] = program
     for name, program in shown.items():
-        if roof := bound(program, selection.candidate.accelerator, proof.weights):
+        candidate = selection.candidate
+        if roof := bound(program, candidate.accelerator, proof.weights, candidate.model.experts):
             yield (
                 f"{_shortened(name):<47}{program.needed_bytes / MIB:>10.1f}{program.flops / 1e9:>9,.0f}"
                 f"{program.hbm_bytes / 1e9:>11.2f}  {roof.seconds * 1000:.2f} ms, {roof.by}"

@@ -3,17 +3,15 @@
 A line has at most LONGEST characters. It has the numbers that a change affects, and their source.
 """
 
-from datetime import date
+from collections.abc import Sequence
 
 from serving.compilation.candidate import Candidate
 from serving.compilation.fingerprint import Fingerprint
+from serving.deploy.acceptance_checks import WITHOUT, Check
 from serving.engine.config import EngineConfig
 from serving.findings.memory import TYPICAL_TOKENS
-from serving.hardware import prices
-from serving.hardware.accelerators import Accelerator
-from serving.hardware.prices import Provisioning
 from serving.memory.terms import Memory
-from serving.messages.units import GIB, duration
+from serving.messages.units import GIB, duration, span
 from serving.startup.cold_start import ColdStart
 
 LONGEST = 160
@@ -26,6 +24,10 @@ def kv_capacity(memory: Memory, engine: EngineConfig) -> str:
     dtype = engine.kv_cache_dtype if engine.kv_cache_dtype not in (None, "auto") else "bf16"
     if memory.problem:
         return f"does not fit: {memory.problem.truth}"[:LONGEST]
+    if not memory.modeled:
+        return (
+            f"KV tokens {pool.tokens:,} ({dtype}, block {pool.block_size}) if it fits, which is not modeled"
+        )
     length = min(TYPICAL_TOKENS, engine.max_model_len)
     resident = min(pool.resident_requests(length), engine.max_num_seqs)
     return (
@@ -53,30 +55,39 @@ def programs(candidate: Candidate) -> str:
 
 def cold_start(estimate: ColdStart) -> str:
     """Returns the line on the time to the first answer, and on the deadline of the boot."""
+    cold, warm = estimate.cold, estimate.warm
     return (
-        f"first boot {duration(estimate.cold_seconds)}, {duration(estimate.warm_seconds)} with image and "
-        f"compile cache in place ({estimate.basis}); given up after {duration(estimate.budget_seconds)}"
+        f"first boot {span(cold.low, cold.high)}, {span(warm.low, warm.high)} with image and compile cache "
+        f"in place ({estimate.basis}); given up after {duration(estimate.budget_seconds)}"
     )
 
 
-def compile_cache(fingerprint: Fingerprint, *, outlives_pod: bool) -> str:
+def compile_cache(fingerprint: Fingerprint) -> str:
     """Returns the line with the cache's name. A changed name means that the first boot is cold."""
-    if outlives_pod:
-        return f"{fingerprint.digest}: while this name stays, a boot finds its programs compiled"
-    return (
-        f"{fingerprint.digest}: kept in the pod; a restart in it finds its programs compiled, a new pod none"
-    )
+    return f"{fingerprint.digest}: while this name stays, a boot finds its programs compiled"
 
 
-def cost(accelerator: Accelerator, region: str, provisioning: Provisioning, today: date) -> str:
-    """Returns the line with US dollars for an hour and a month, or the reason why there is no price."""
-    if accelerator.is_stand_in:
-        return f"nothing: {accelerator.name} is your own machine"
-    try:
-        price = prices.cost(accelerator, region, provisioning, today)
-    except ValueError as reason:
-        return str(reason)
-    return (
-        f"${price.dollars_per_hour:.2f} an hour, ${price.dollars_per_month:,.0f} a month of "
-        f"{prices.HOURS_PER_MONTH} hours ({provisioning}, {region}, price read {price.price.read})"
-    )
+def rollout(servers: int, surge: int, estimate: ColdStart) -> str:
+    """Returns the line on the servers that answer while a release replaces them.
+
+    A server boots on a node that exists, without a compile cache: a release may need other programs.
+    """
+    boot, restart = estimate.without("node"), estimate.without("node", "image")
+    image, flags = span(boot.low, boot.high), span(restart.low, restart.high)
+    if servers == 1 and not surge:
+        return (
+            f"no server answers for {flags} at each release, {image} with another image; "
+            "replicas 2, or rollout.surge 1 with a spare slice, avoids it"
+        )
+    each = f"{flags} each, {image} with another image"
+    if surge:
+        first = "a release starts each server on a spare slice first"
+        return f"{first}: {servers} of {servers} serve meanwhile; {each}"
+    return f"a release replaces one server at a time: {servers - 1} of {servers} serve meanwhile; {each}"
+
+
+def acceptance(off: Sequence[Check]) -> list[str]:
+    """Returns a line for each check that is switched off, with its consequence, or one line if all are on."""
+    if not off:
+        return [f"a server gets traffic after {len(WITHOUT)} checks"]
+    return [f"without the check {check}: {WITHOUT[check]}" for check in off]

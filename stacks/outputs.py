@@ -1,27 +1,18 @@
 """Outputs of a serving stack, whose diff in `pulumi preview` shows the effect of a change."""
 
-from collections.abc import Sequence
 from datetime import date
 
 import pulumi
 
-from config.provisioning import Pool, ProvisioningFallback
-from serving.hardware.prices import Provisioning
-from stacks import output_lines
+from config.footprint import footprint
+from config.provisioning import price_lists
+from config.settings import Settings
+from config.targets import GkeTarget, TpuVmTarget
+from stacks import cost_lines, output_lines
 from stacks.plan import Plan
 
-LOCAL = "local"
-"""Region of the local machine, for which there is no price."""
 
-
-def export(
-    plan: Plan,
-    endpoint: pulumi.Input[str],
-    region: str,
-    capacity: Pool | ProvisioningFallback | None,
-    *,
-    cache_outlives_pod: bool = True,
-) -> None:
+def export(settings: Settings, plan: Plan, endpoint: pulumi.Input[str]) -> None:
     """Exports the plan's numbers and logs its warnings. A plan with an error raised ValueError before."""
     for finding in plan.findings:
         if finding.severity == "warning":
@@ -31,20 +22,22 @@ def export(
     pulumi.export("kv_capacity", output_lines.kv_capacity(plan.memory, plan.candidate.engine))
     pulumi.export("programs", output_lines.programs(plan.candidate))
     pulumi.export("cold_start", output_lines.cold_start(plan.cold_start))
-    pulumi.export(
-        "compile_cache", output_lines.compile_cache(plan.fingerprint, outlives_pod=cache_outlives_pod)
-    )
-    accelerator, models = plan.candidate.accelerator, _price_lists(capacity)
-    prices = [output_lines.cost(accelerator, region, model, date.today()) for model in models]
-    pulumi.export("cost", "; else ".join(prices))
+    pulumi.export("compile_cache", output_lines.compile_cache(plan.fingerprint))
+    pulumi.export("rollout", output_lines.rollout(settings.replicas, settings.rollout.surge, plan.cold_start))
+    pulumi.export("acceptance", output_lines.acceptance(settings.acceptance.off))
+    pulumi.export("cost", _cost(settings, plan))
     pulumi.export("findings", [str(finding) for finding in plan.findings])
 
 
-def _price_lists(capacity: Pool | ProvisioningFallback | None) -> Sequence[Provisioning]:
-    """Returns the price lists that apply, in the order in which GKE tries the provisioning options."""
-    if isinstance(capacity, ProvisioningFallback):
-        return [model for rung in capacity.rungs for model in _price_lists(rung)]
-    if capacity is None or capacity.kind == "reservation":
-        # A reservation has no separate price: Google bills it on demand, minus a commitment.
-        return ["on-demand"]
-    return [capacity.kind]
+def _cost(settings: Settings, plan: Plan) -> list[str]:
+    target = settings.target
+    if not isinstance(target, GkeTarget | TpuVmTarget):
+        return [cost_lines.OWN_MACHINE]
+    return cost_lines.cost(
+        footprint(settings, target),
+        plan.candidate.model,
+        target.region,
+        price_lists(target.capacity),
+        date.today(),
+        settings.promotion.record if settings.promotion else None,
+    )

@@ -6,23 +6,28 @@ cluster.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent import bundle
-from config.selection import candidate_of
+from agent.agent_files import digest
+from config.acceptance import acceptance_problems
+from config.checks import refuse
+from config.selection import candidate_of, lifecycle_of, release_of
 from config.settings import Settings
-from config.zone_findings import zone_findings
+from config.stack_findings import stack_findings
 from serving import findings
 from serving.compilation import fingerprint, proofs
 from serving.compilation.candidate import Candidate
 from serving.compilation.fingerprint import Fingerprint
-from serving.deploy import release
+from serving.deploy.access import access_environment
+from serving.deploy.record import Archive, Promotion, static_record
 from serving.deploy.release import Release
 from serving.memory.budget import budget
 from serving.memory.terms import Memory
 from serving.messages.finding import Finding
 from serving.startup.cold_start import ColdStart, estimate
-from serving.startup.timeouts import Lifecycle, lifecycle
+from serving.startup.timeouts import Lifecycle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,16 @@ class Plan:
     lifecycle: Lifecycle
     findings: tuple[Finding, ...]
     release: Release
+    environment: Mapping[str, str]
+    """Variables of the server's container: the release's, and those that belong to this stack."""
+    agent_files: Mapping[str, str]
+    """Text of each of the release's agent files, by its path below the agent's folder."""
+    record: Mapping[str, object]
+    """The release's record without archive and verdict; that of a promoted release has its commit."""
+    accepted: bool
+    """True for a promoted release, which has passed its acceptance on a server before."""
+    archive: Archive | None
+    """The compile cache of the accepted server, if the stack runs a promoted release."""
 
 
 def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
@@ -44,23 +59,60 @@ def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
     `node_wait_seconds` are the seconds that a rollout also waits until Google has capacity.
     """
     candidate = proofs.with_proof(candidate_of(settings))
-    engine_findings = (*findings.findings(candidate), *zone_findings(settings))
-    findings.refuse_errors(engine_findings)
+    refuse(acceptance_problems(settings.acceptance, candidate.engine))
+    promotion = settings.promotion
+    # A server has shown what a promoted release does; today's model of its engine must not stop a rollback.
+    engine_findings = () if promotion else findings.findings(candidate)
+    all_findings = (*engine_findings, *stack_findings(settings))
+    findings.refuse_errors(all_findings)
     cold_start = estimate(candidate)
-    timeouts = lifecycle(cold_start, settings.longest_request_seconds, node_wait_seconds)
+    timeouts = lifecycle_of(settings, cold_start, node_wait_seconds)
+    files = _agent_files(promotion)
+    planned = release_of(settings, candidate, image=image, lifecycle=timeouts, agent_digest=digest(files))
+    access = access_environment(
+        require_api_key=settings.authentication == "api-key", allowed_origins=settings.allowed_origins
+    )
+    caches = fingerprint.fingerprint(candidate, image=image)
     return Plan(
         candidate=candidate,
         memory=budget(candidate),
         cold_start=cold_start,
-        fingerprint=fingerprint.fingerprint(candidate, image=image),
+        fingerprint=caches,
         lifecycle=timeouts,
-        findings=engine_findings,
-        release=release.release(
-            candidate,
-            image=image,
-            lifecycle=timeouts,
-            agent_digest=bundle.digest(),
-            require_api_key=settings.authentication == "api-key",
-            allowed_origins=settings.allowed_origins,
-        ),
+        findings=all_findings,
+        release=planned,
+        environment=dict(sorted({**dict(planned.environment), **access}.items())),
+        agent_files=files,
+        record=_record(settings, candidate, planned, caches),
+        accepted=promotion is not None,
+        archive=promotion.record.archive if promotion else None,
+    )
+
+
+def _agent_files(promotion: Promotion | None) -> Mapping[str, str]:
+    """Returns the agent's files of the promoted release, else today's.
+
+    Raises ValueError, one sentence, for files with another digest than the release's record has.
+    """
+    if promotion is None:
+        return bundle.files()
+    found, recorded = digest(promotion.agent_files), promotion.record.agent
+    if found != recorded:
+        raise ValueError(
+            f"releases/agents/{recorded}.json holds files with the digest {found}: it was changed after its "
+            "release was accepted; take it from git or from the artifact bucket again."
+        )
+    return promotion.agent_files
+
+
+def _record(
+    settings: Settings, candidate: Candidate, planned: Release, caches: Fingerprint
+) -> Mapping[str, object]:
+    if settings.promotion is not None:
+        return settings.promotion.record.model_dump(mode="json", exclude={"archive", "accepted", "verdict"})
+    return static_record(
+        planned,
+        candidate,
+        fingerprint=caches.digest,
+        longest_request_seconds=settings.longest_request_seconds,
     )

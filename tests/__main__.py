@@ -51,7 +51,8 @@ def main() -> int:
 
 
 def _all_real(tiers: Sequence[Tier], only: str | None) -> list[Result]:
-    """Prepare all tiers, then run those that may share the machine in lanes side by side, and then the rest.
+    """Run the tiers that may share the machine in lanes side by side, and then the rest, each when what it
+    needs is built.
 
     The results are in the order of `tiers`.
     """
@@ -60,10 +61,9 @@ def _all_real(tiers: Sequence[Tier], only: str | None) -> list[Result]:
         # with its sentence, in the tier that needs it.
         with contextlib.suppress(Refusal):
             prepare.ensure("programs", "packages", "server")
-    ready = {tier.name: _prepare(tier) for tier in tiers}
-    runnable = [tier for tier in tiers if not ready[tier.name].notes]
-    lanes = [[tier for tier in runnable if tier.lane == lane] for lane in (1, 2)]
-    if not all(lanes) or not _has_room():
+    numbers = sorted({tier.lane for tier in tiers if tier.lane})
+    lanes = [[tier for tier in tiers if tier.lane == lane] for lane in numbers]
+    if len(lanes) < 2 or not _has_room():
         lanes = []
     shared = [tier for lane in lanes for tier in lane]
     finished: dict[str, Result] = {}
@@ -73,16 +73,24 @@ def _all_real(tiers: Sequence[Tier], only: str | None) -> list[Result]:
         )
         say(f"their output is printed when they end, and until then it is in {paths.logs()}/tests-*.log")
         with ThreadPoolExecutor(len(lanes)) as pool:
-            for lane in pool.map(lambda lane: [_twice(tier, only, quiet=True) for tier in lane], lanes):
+            for lane in pool.map(lambda lane: [_prepared(tier, only, quiet=True) for tier in lane], lanes):
                 finished |= {result.name: result for result in lane}
-    finished |= {tier.name: _twice(tier, only) for tier in runnable if tier not in shared}
-    for name, result in finished.items():
-        result.seconds += ready[name].seconds
-    return [finished.get(tier.name, ready[tier.name]) for tier in tiers]
+    finished |= {tier.name: _prepared(tier, only) for tier in tiers if tier not in shared}
+    return [finished[tier.name] for tier in tiers]
+
+
+def _prepared(tier: Tier, only: str | None, *, quiet: bool = False) -> Result:
+    """Build what a tier needs, and run it; the result of the building when that failed."""
+    ready = _prepare(tier)
+    if ready.notes:
+        return ready
+    result = _twice(tier, only, quiet=quiet)
+    result.seconds += ready.seconds
+    return result
 
 
 def _has_room() -> bool:
-    """Returns whether two tiers fit side by side: the servers of two tiers take 5 GB and one core each."""
+    """Returns whether the lanes fit side by side: a server takes 5 GB, and a core while it boots."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return memory >= 20 and (os.cpu_count() or 1) >= 2
 

@@ -30,8 +30,8 @@ class Tier:
     prepare: Callable[[], object] | None = None
     """Builds what the tests need; without it they need the Python environment only. Raises Refusal."""
     lane: int = 0
-    """Tiers of lane 1 may run beside those of lane 2: they use no port, folder or lock of each other's. The
-    cluster's tests watch the whole machine and run with nothing beside them."""
+    """Tiers of different lanes may run side by side: they use no port, folder or lock of each other's. The
+    cluster's tests watch the whole machine and run with nothing beside them (lane 0)."""
     processes: int = 1
     """More than one only for tests that share nothing: each process has its own fixtures of a session."""
 
@@ -47,7 +47,7 @@ class Tier:
 
 
 def _pulumi() -> None:
-    toolchain.ensure("pulumi", "provider-kubernetes", "actionlint", *control_plane.PROGRAMS)
+    toolchain.ensure("pulumi", "provider-kubernetes", "actionlint", "kube-score", *control_plane.PROGRAMS)
 
 
 def _vllm() -> None:
@@ -62,7 +62,7 @@ def _tpu_vm() -> None:
 
 
 def _cluster() -> None:
-    toolchain.ensure(*toolchain.EVERYTHING)
+    toolchain.ensure(*toolchain.EVERYTHING, "promtool")
     image.ensure_image()
     image.ensure_model()
 
@@ -75,7 +75,8 @@ TIERS: tuple[Tier, ...] = (
     Tier("inventory"),
     Tier("pulumi", prepare=_pulumi, lane=1),
     Tier("vllm", prepare=_vllm, lane=2),
-    Tier("tpu_vm", prepare=_tpu_vm, lane=2),
+    Tier("proof", prepare=_vllm, lane=2),
+    Tier("tpu_vm", prepare=_tpu_vm, lane=3),
     Tier("cluster", prepare=_cluster),
 )
 """Cheapest first."""

@@ -7,7 +7,9 @@
     compile_seconds                    in XLA, retrieval from the cache included
     retrieval_seconds, saved_seconds   JAX's measure of the time that hits took and saved
     warm_up                            the same numbers at the end of vLLM's warm-up; null before
-    compiled_after_warm_up             programs looked up since: 0 unless a request had an unprepared shape
+    compiled_after_warm_up             programs looked up since
+    slow_programs                      number of those that took SLOW_SECONDS or more
+    slow_after_warm_up                 the last of the slow ones: name and seconds of each
 
 Without this variable nothing is registered.
 """
@@ -24,18 +26,25 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agent import cache_report
+from agent.compile_cache import warm_up_counts
 
 FILE_VARIABLE = "TPUSERVE_CACHE_EVENTS_FILE"
 WRITE_SECONDS = 1.0
+SLOW_SECONDS = 2.0
+"""Seconds of compilation that a user notices. tpu-inference 0.32 compiles small operations with the first
+request of each kind: 15 took 1.1 s together on JAX's CPU backend. A whole model takes seconds even there, and
+more than ten on a TPU."""
+SLOW_NAMED = 20
+"""Slow programs that the file names at most."""
 
 COUNTS = {
     "/jax/compilation_cache/compile_requests_use_cache": "requests",
     "/jax/compilation_cache/cache_hits": "hits",
     "/jax/compilation_cache/cache_misses": "misses",
 }
+COMPILED = "/jax/core/compile/backend_compile_duration"
 DURATIONS = {
-    "/jax/core/compile/backend_compile_duration": "compile_seconds",
+    COMPILED: "compile_seconds",
     "/jax/compilation_cache/cache_retrieval_time_sec": "retrieval_seconds",
     "/jax/compilation_cache/compile_time_saved_sec": "saved_seconds",
 }
@@ -57,13 +66,20 @@ class CacheEvents:
         self._started = time.time()
         self._numbers: dict[str, float] = dict.fromkeys((*COUNTS.values(), *DURATIONS.values()), 0)
         self._warm_up: dict[str, float] | None = None
+        self._slow_programs = 0
+        self._slow: list[dict[str, Any]] = []
 
     def count(self, event: str, **_: Any) -> None:
         """Be jax.monitoring's event listener."""
         self._add(COUNTS.get(event), 1)
 
-    def measure(self, event: str, seconds: float, **_: Any) -> None:
-        """Be jax.monitoring's duration listener."""
+    def measure(self, event: str, seconds: float, **about: Any) -> None:
+        """Be jax.monitoring's duration listener. `about` has the compiled function's name."""
+        if event == COMPILED and self._warm_up is not None and seconds >= SLOW_SECONDS:
+            slow = {"name": str(about.get("fun_name", "?")), "seconds": round(seconds, 3)}
+            with self._lock:
+                self._slow_programs += 1
+                self._slow = [*self._slow, slow][-SLOW_NAMED:]
         self._add(DURATIONS.get(event), seconds)
 
     def _add(self, name: str | None, amount: float) -> None:
@@ -77,13 +93,14 @@ class CacheEvents:
         with self._lock:
             self._warm_up = dict(self._numbers)
         self.write()
-        # The line appears at every log level, because agent/vm/baked_cache_trial.py reads it.
-        logger.log(max(logging.INFO, logger.getEffectiveLevel()), "%s", cache_report.line(self._warm_up))
+        # At every log level: without this line a log does not show whether the boot compiled.
+        logger.log(max(logging.INFO, logger.getEffectiveLevel()), "%s", warm_up_counts.line(self._warm_up))
 
     def snapshot(self) -> dict[str, Any]:
         """Return the content of the file."""
         with self._lock:
             numbers = {name: round(value, 3) for name, value in self._numbers.items()}
+            slow_programs, slow = self._slow_programs, list(self._slow)
             warm_up = self._warm_up and {name: round(value, 3) for name, value in self._warm_up.items()}
         return {
             "pid": os.getpid(),
@@ -91,6 +108,8 @@ class CacheEvents:
             **numbers,
             "warm_up": warm_up,
             "compiled_after_warm_up": numbers["requests"] - warm_up["requests"] if warm_up else 0,
+            "slow_programs": slow_programs,
+            "slow_after_warm_up": slow,
         }
 
     def write(self) -> None:

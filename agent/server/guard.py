@@ -7,6 +7,8 @@ A pure ASGI class, so streams and disconnects pass unchanged. The guard
 - offers a list of endpoints and refuses requests that would end or break this server or that it cannot honor
   (`agent.server.request_rules`, `agent.server.media`);
 - gives every error a message and the form of its API (`agent.server.error_responses`);
+- answers `/ready`: 200 when the server is healthy and has been accepted (`agent.server.readiness`);
+- counts what it refuses, on vLLM's own `/metrics` (`agent.server.metrics`);
 - refuses new requests with 503 after the signal to stop, and ends requests in flight with an error when vLLM
   drops them. Without the guard, vLLM 0.32 answers new requests with 500 and leaves open streams hanging until
   it is killed.
@@ -22,9 +24,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from agent.server import cors, media, request_rules
+from agent.server import cors, media, readiness, request_rules
 from agent.server.api_keys import KeyFile
 from agent.server.error_responses import Answer, Message, Send, error
+from agent.server.metrics import DRAINING, REFUSALS, Reason
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -32,8 +35,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 KEY_FILE_VARIABLE = "TPUSERVE_API_KEY_FILE"
 DRAIN_FILE_VARIABLE = "TPUSERVE_DRAIN_FILE"
-"""Path of a file. While it exists, `/health` answers 503 and every other endpoint works. On a VM, a failing
-health check is the only way to take a server out of its load balancer; Kubernetes has endpoints for that."""
+"""Path of a file. While it exists, `/health` and `/ready` answer 503 and every other endpoint works. On a VM,
+a failing health check is the only way to take a server out of its load balancer; Kubernetes has endpoints for
+that."""
 MAX_BODY_BYTES = 64 * 1024 * 1024
 """Size of four images of 12 MB in base64. A larger body is refused before all of it is in memory."""
 POLL_SECONDS = 0.25
@@ -62,6 +66,7 @@ class Guard:
         self.keys = KeyFile(Path(path)) if path else None
         drain_file = os.environ.get(DRAIN_FILE_VARIABLE)
         self.drain_file = Path(drain_file) if drain_file else None
+        self.readiness = readiness.from_environment()
         self.origins = cors.origins()
         self.drafts = request_rules.engine_drafts()
         self.media_domains = media.domains()
@@ -87,28 +92,42 @@ class Guard:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"].removeprefix(scope.get("root_path", ""))
+        draining = self.drain_file is not None and self.drain_file.exists()
         if (method, path) == ("GET", "/metrics"):
+            DRAINING.set(draining or self.stopping)
             await self.app(scope, receive, send)
             return
         if self.stopping:
             sentence = "This server is shutting down; retry: another server will handle the request."
-            await error(send, path, 503, sentence)
+            await refuse(send, path, 503, sentence, "stopping")
             return
-        if (method, path) == ("GET", "/health") and self.drain_file and self.drain_file.exists():
+        if method == "GET" and path in ("/health", "/ready") and draining:
             await error(send, path, 503, "This server is about to stop. It still answers requests.")
             return
+        if (method, path) == ("GET", "/ready"):
+            await self._ready(scope, receive, send)
+            return
         if (method, path) not in request_rules.OPEN and not self._admitted(scope):
-            await error(send, path, 401, self._key_sentence())
+            await refuse(send, path, 401, self._key_sentence(), "api_key")
             return
         if (method, path) not in request_rules.OFFERED:
             offered = ", ".join(sorted(path for verb, path in request_rules.OFFERED if verb == method))
             sentence = f"This server does not offer {method} {path}. It offers: {offered or 'GET, POST'}."
-            await error(send, path, 404, sentence)
+            await refuse(send, path, 404, sentence, "endpoint")
             return
         if method == "POST":
             await self._post(path, scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    async def _ready(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as vLLM's /health does, after acceptance. Its 503 is empty, so it gets a message."""
+        objection = self.readiness.objection()
+        if objection is not None:
+            await error(send, "/ready", 503, objection)
+            return
+        health = {**scope, "path": scope.get("root_path", "") + "/health"}
+        await self.app(health, receive, Answer(send, "/ready", lambda: self.stopping).send)
 
     def _admitted(self, scope: Scope) -> bool:
         if self.keys is None:
@@ -137,18 +156,21 @@ class Guard:
             return
         if len(body) > MAX_BODY_BYTES:
             limit = f"{MAX_BODY_BYTES // 1024**2} MiB"
-            await error(send, path, 413, f"The request is larger than {limit}; send smaller or fewer images.")
+            sentence = f"The request is larger than {limit}; send smaller or fewer images."
+            await refuse(send, path, 413, sentence, "body_size")
             return
+        reason: Reason = "request"
         try:
             content = json.loads(body)
             refused = request_rules.refusal(path, content, self.drafts)
-            refused = refused or await media.refusal(content, self.media_domains)
+            if refused is None:
+                reason, refused = "media", await media.refusal(content, self.media_domains)
         except RecursionError:
             refused = request_rules.Refused("body", "The request's JSON is nested too deeply.")
         except ValueError:
             refused = None  # The body is not JSON, and vLLM's answer says so.
         if refused is not None:
-            await error(send, path, 400, refused.sentence, refused.field)
+            await refuse(send, path, 400, refused.sentence, reason, refused.field)
             return
         replay: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -201,6 +223,14 @@ class Guard:
                 before(received, frame)
 
         signal.signal(number, handler)
+
+
+async def refuse(
+    send: Send, path: str, status: int, sentence: str, reason: Reason, field: str | None = None
+) -> None:
+    """Answer with an error instead of the application, and count it."""
+    REFUSALS.labels(reason).inc()
+    await error(send, path, status, sentence, field)
 
 
 async def _read(receive: Receive) -> bytes | None:

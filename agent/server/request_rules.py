@@ -23,8 +23,9 @@ ANSWERING = (*CHAT, *COMPLETIONS, *RESPONSES, *MESSAGES)
 DRAFTS_VARIABLE = "TPUSERVE_DRAFTS"
 """Set to 1 where the engine drafts tokens (--speculative-config)."""
 
-OPEN = frozenset({("GET", "/health"), ("GET", "/metrics")})
-"""Requests of probes and of the metrics collector, which are answered without a key."""
+OPEN = frozenset({("GET", "/health"), ("GET", "/ready"), ("GET", "/metrics")})
+"""Requests of probes and of the metrics collector, which are answered without a key. vLLM has no `/ready`;
+the guard answers it."""
 
 OFFERED = OPEN | {("GET", "/v1/models"), ("GET", "/version"), *(("POST", path) for path in TABLES)}
 """Every other endpoint of vLLM 0.32 is refused: /scale_elastic_ep changes the server, /invocations repeats

@@ -2,17 +2,20 @@
 
 from pathlib import Path
 
+from agent.shipped_text import shipped_text
+
+PACKAGES = ("compile_cache", "store", "vm")
+CHECKPOINT = "weights_job/checkpoint.py"
+
 
 def files() -> dict[str, str]:
     """Returns path -> text of the files that `python3 -m agent.vm` needs below a folder of PYTHONPATH."""
-    here = Path(__file__).parent
-    modules = {f"agent/vm/{path.name}": path.read_text("utf-8") for path in sorted(here.glob("*.py"))}
-    report = (here.parent / "cache_report.py").read_text("utf-8")
-    staging = "agent/weights_job/stage_weights.py"
+    agent = Path(__file__).parents[1]
+    modules = [path for package in PACKAGES for path in sorted((agent / package).glob("*.py"))]
     return {
+        **{f"agent/{path.relative_to(agent)}": shipped_text(path) for path in (*modules, agent / CHECKPOINT)},
         "agent/__init__.py": "",
-        "agent/cache_report.py": report,
+        # What these two hold is for the machine that runs `pulumi up`.
+        "agent/vm/__init__.py": "",
         "agent/weights_job/__init__.py": "",
-        staging: (here.parent.parent / staging).read_text("utf-8"),
-        **modules,
     }

@@ -1,19 +1,16 @@
 """`python3 -m agent.vm COMMAND …`, for serving/deploy/vm_boot.sh. A problem is one line on stderr and exit
 1."""
 
+import json
 import sys
-import time
 from pathlib import Path
 
-from agent.vm import (
-    baked_cache_trial,
-    boot_status,
-    compile_cache,
-    gcp_api,
-    last_error,
-    secret_manager,
-    weights,
-)
+from agent.compile_cache import trial
+from agent.compile_cache.records import Store
+from agent.compile_cache.restore import restore
+from agent.compile_cache.start import start
+from agent.store import gcp_api
+from agent.vm import boot_status, last_error, secret_manager, sidecar_results, weights
 
 
 def main(words: list[str]) -> None:
@@ -30,28 +27,34 @@ def main(words: list[str]) -> None:
             secret_manager.fetch(version, Path(target))
         case ["weights", bucket, prefix, folder, *expect]:
             boot_status.note("weights", weights.stage(bucket, prefix, Path(folder), *expect))
-        case ["cache", bucket, name, folder]:
-            boot_status.note("cache", compile_cache.restore(bucket, name, Path(folder)))
-        case ["cache", bucket, name, folder, baked_name]:
-            boot_status.note("cache", baked_cache_trial.restore(bucket, name, baked_name, Path(folder)))
+        case ["cache", settings, folder, status_folder]:
+            # The folders in the settings are the containers'.
+            store = Store.read(json.loads(Path(settings).read_text("utf-8"))["store"])
+            if store is None:
+                raise gcp_api.Problem(f"{settings} names no bucket: make the template again.")
+            restored = restore(store, Path(folder))
+            restored.write(Path(status_folder))
+            boot_status.note("cache", restored.sentence)
         case ["start", folder]:
-            _note_cache(baked_cache_trial.start(Path(folder)) or compile_cache.delete_broken(Path(folder)))
+            _note_cache(start(Path(folder)))
         case ["stop", folder, _]:
-            baked_cache_trial.stop(Path(folder))
+            trial.stop(Path(folder))
         case ["stop", _]:
             # No main PID: the server has already exited, so ExecStop has nothing to do.
             pass
         case ["give-up", folder]:
-            dropped = baked_cache_trial.give_up(Path(folder))
+            dropped = trial.give_up(Path(folder))
             _note_cache(dropped)
             sys.exit(dropped is None)
-        case ["ready", folder, unit]:
-            _note_cache(baked_cache_trial.ready(Path(folder), unit))
-        case ["publish", bucket, name, folder]:
-            began = time.monotonic()
-            said = baked_cache_trial.unfit(Path(folder)) or compile_cache.publish(bucket, name, Path(folder))
-            boot_status.stage("publish", "done", round(time.monotonic() - began, 1), None)
-            boot_status.note("publish", said)
+        case ["rejection", status_folder]:
+            print(sidecar_results.rejection(Path(status_folder)))
+        case ["verdict", status_folder]:
+            print(sidecar_results.verdict(Path(status_folder)))
+        case ["published", status_folder, seconds]:
+            _note_cache(sidecar_results.trial(Path(status_folder)))
+            sentence, took = sidecar_results.publication(Path(status_folder), float(seconds))
+            boot_status.stage("publish", "done", took, None)
+            boot_status.note("publish", sentence)
         case ["complaint", unit]:
             print(last_error.complaint(unit))
         case ["last-words", unit, starts]:

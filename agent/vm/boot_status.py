@@ -10,8 +10,8 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from agent.vm import atomic_file
-from agent.vm.gcp_api import METADATA
+from agent.store import atomic_file
+from agent.store.gcp_api import METADATA
 
 STATUS = Path("/run/tpuserve/status.json")
 
@@ -22,14 +22,15 @@ def begin(release: str) -> None:
 
 
 def stage(name: str, state: str, seconds: float | None, reason: str | None) -> None:
-    """Records that a stage is running, done or failed. The boot is done when its last stage, `ready`, is."""
+    """Records that a stage is running, done or failed. The boot is done when its last stage,
+    `acceptance`, is."""
     status = json.loads(STATUS.read_text())
     entry = {"state": state, "seconds": seconds, "reason": reason}
     earlier: dict[str, Any] = {} if state == "running" else status["stages"].get(name, {})
     status["stages"][name] = earlier | {key: value for key, value in entry.items() if value is not None}
     if state == "failed":
         status["state"] = f"failed in {name}: {reason}"
-    elif name == "ready" and state == "done":
+    elif name == "acceptance" and state == "done":
         status["state"] = "serving"
     _write(status)
 

@@ -4,8 +4,8 @@ import base64
 import os
 from pathlib import Path
 
-from agent.vm import gcp_api
-from agent.vm.gcp_api import Problem, Status
+from agent.store import gcp_api
+from agent.store.gcp_api import Problem, Status
 
 API = "https://secretmanager.googleapis.com/v1"
 
@@ -14,7 +14,7 @@ def fetch(version: str, target: Path) -> None:
     """Writes the value of `version` (projects/P/secrets/S/versions/V) to `target`, readable only by root."""
     secret = version.partition("/versions/")[0]
     try:
-        answer = gcp_api.read(f"{API}/{version}:access")
+        answer = gcp_api.read(f"{API}/{version}:access", gcp_api.authorization())
     except Status as error:
         raise Problem(_sentence(error, secret, version)) from None
     value = base64.b64decode(answer["payload"]["data"]).strip()

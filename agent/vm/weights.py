@@ -5,9 +5,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.vm import atomic_file, gcs
-from agent.vm.gcp_api import Problem, Status, account
-from agent.weights_job.stage_weights import checkpoint_problem
+from agent.store import atomic_file, gcs
+from agent.store.gcp_api import Problem, Status, account
+from agent.weights_job.checkpoint import checkpoint_problem
 
 MARKER = ".staged"
 """File in the model's folder that names its source, once all other files are there."""

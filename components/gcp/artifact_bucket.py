@@ -1,6 +1,6 @@
 """Bucket for files that take long to download or compile again: model weights and compile caches."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -21,8 +21,8 @@ class ArtifactBucketArgs:
     writers: Mapping[str, pulumi.Input[str]]
     publishers: Mapping[str, pulumi.Input[str]]
     """Members that may add objects below `published`, and may neither change nor delete one."""
-    published: str
-    """Prefix of the objects that publishers add, with its final slash."""
+    published: Sequence[str]
+    """Prefixes of the objects that publishers add, each with its final slash."""
     kms_key: str | None
     """Resource name of the key that encrypts the objects; None for Google's own key."""
 
@@ -69,7 +69,8 @@ class ArtifactBucket(pulumi.ComponentResource):
             gcp.storage.BucketIAMMember(
                 f"{name}-{key}", bucket=bucket.name, role=role, member=member, opts=access
             )
-        published_prefix = f"projects/_/buckets/{args.bucket}/objects/{args.published}"
+        objects = f"projects/_/buckets/{args.bucket}/objects/"
+        published = [f'resource.name.startsWith("{objects}{prefix}")' for prefix in args.published]
         for key, member in args.publishers.items():
             gcp.storage.BucketIAMMember(
                 f"{name}-{key}",
@@ -79,8 +80,8 @@ class ArtifactBucket(pulumi.ComponentResource):
                 role="roles/storage.objectCreator",
                 member=member,
                 condition={
-                    "title": f"below {args.published}",
-                    "expression": f'resource.name.startsWith("{published_prefix}")',
+                    "title": f"below {', '.join(args.published)}",
+                    "expression": " || ".join(published),
                 },
                 opts=access,
             )

@@ -32,15 +32,13 @@ class Certificate(pulumi.ComponentResource):
     def __init__(self, name: str, args: CertificateArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:gcp:Certificate", name, None, opts)
         # Google can change no certificate's hostname and deletes no certificate in use. So a changed
-        # hostname creates a certificate with a new name before the old one is deleted. The option is
-        # explicit, because the provider defaults to delete-before-replace for resources with a fixed name
-        # (pulumi-terraform-bridge, pkg/tfbridge/schema.go, nameRequiresDeleteBeforeReplace).
-        child = pulumi.ResourceOptions(parent=self, delete_before_replace=False)
-        hostname_digest = hashlib.sha256(args.hostname.encode()).hexdigest()[:4]
-        certificate_name = f"{args.certificate}-{hostname_digest}"
+        # hostname is another resource with another name, and the old one is deleted at the end.
+        child = pulumi.ResourceOptions(parent=self)
+        digest = hostname_digest(args.hostname)
+        physical_name = certificate_name(args.certificate, args.hostname)
         authorization = gcp.certificatemanager.DnsAuthorization(
-            f"{name}-proof",
-            name=certificate_name,
+            f"{name}-proof-{digest}",
+            name=physical_name,
             location=args.region,
             domain=args.hostname,
             # The only type that regional certificates accept.
@@ -48,8 +46,8 @@ class Certificate(pulumi.ComponentResource):
             opts=child,
         )
         certificate = gcp.certificatemanager.Certificate(
-            f"{name}-issued",
-            name=certificate_name,
+            f"{name}-issued-{digest}",
+            name=physical_name,
             location=args.region,
             managed={"domains": [args.hostname], "dns_authorizations": [authorization.id]},
             opts=child,
@@ -59,3 +57,13 @@ class Certificate(pulumi.ComponentResource):
             lambda records: ", ".join(f"{record.name} {record.type} {record.data}" for record in records)
         )
         self.register_outputs({"name": self.name, "dns_record": self.dns_record})
+
+
+def hostname_digest(hostname: str) -> str:
+    """Returns four digits of a hash of a hostname, for the names of its certificate and DNS authorization."""
+    return hashlib.sha256(hostname.encode()).hexdigest()[:4]
+
+
+def certificate_name(prefix: str, hostname: str) -> str:
+    """Returns the physical name of a hostname's certificate and of its DNS authorization."""
+    return f"{prefix}-{hostname_digest(hostname)}"

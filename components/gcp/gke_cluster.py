@@ -25,6 +25,8 @@ class GkeClusterArgs:
     node_email: pulumi.Input[str]
     """Email of the nodes' service account."""
     release_channel: str
+    minor_version: str | None
+    """Oldest Kubernetes minor version of the control plane, such as 1.35. None: the channel's default."""
     window: tuple[str, str, str]
     """Start, end and recurrence (RFC 5545) of the maintenance window."""
     exclusions: Sequence[ClusterMaintenancePolicyMaintenanceExclusionArgsDict]
@@ -63,6 +65,8 @@ class GkeCluster(pulumi.ComponentResource):
                 "ip_endpoints_config": {"enabled": False},
             },
             release_channel={"channel": args.release_channel},
+            # An alias: GKE takes the newest patch of it that the channel offers.
+            min_master_version=args.minor_version,
             maintenance_policy={
                 "recurring_window": {"start_time": start, "end_time": end, "recurrence": recurrence},
                 "maintenance_exclusions": list(args.exclusions),

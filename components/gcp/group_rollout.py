@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_gcp.compute import InstanceGroupManagerInstanceLifecyclePolicyArgsDict
 
-# A machine that fails (preempted, deleted, its host lost) is recreated. A machine whose server does not
-# answer is left alone: its boot has reported the reason, a new machine would fail in the same way, and on
+# A machine that fails (preempted, deleted, its host lost) is recreated. A machine whose server is not
+# accepted is left alone: its boot has reported the reason, a new machine would fail in the same way, and on
 # spot its capacity could be lost. systemd restarts a server that hangs (serving/deploy/systemd_units.py).
 REPAIR_FAILED_MACHINES: InstanceGroupManagerInstanceLifecyclePolicyArgsDict = {
     "default_action_on_failure": "REPAIR",
@@ -41,8 +41,8 @@ class RolloutArgs:
     """Seconds after a machine's start in which its health check is ignored."""
     wait_seconds: int
     """Seconds that `pulumi up` waits for one machine to serve."""
-    second_slice: bool
-    """True to delete an old machine only after its successor serves. This needs quota for a second slice."""
+    surge: int
+    """Spare slices. With 1 an old machine is deleted only after its successor serves."""
     new_group_first: bool
     """True to create a replaced group before the old one is deleted."""
     on_error: pulumi.ErrorHook

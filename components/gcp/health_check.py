@@ -1,4 +1,4 @@
-"""Health check with which a group of TPU VMs sees whether its servers answer."""
+"""Health check with which a group of TPU VMs sees whether its servers are accepted."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,11 @@ class ServerCheckArgs:
 
 
 class ServerCheck(pulumi.ComponentResource):
-    """A global HTTP health check. Google requests `/health` of each machine from its own address ranges."""
+    """A global HTTP health check. Google requests `/ready` of each machine from its own address ranges.
+
+    `/ready` answers 200 when the sidecar has accepted the server. So an update of a group stops at the first
+    server that is not accepted.
+    """
 
     id: pulumi.Output[str]
     """Id, for managed instance groups."""
@@ -28,13 +32,13 @@ class ServerCheck(pulumi.ComponentResource):
     def __init__(self, name: str, args: ServerCheckArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:gcp:ServerCheck", name, None, opts)
         check = gcp.compute.HealthCheck(
-            f"{name}-alive",
+            f"{name}-ready",
             name=args.check,
             check_interval_sec=args.period_seconds,
             timeout_sec=args.period_seconds,
             unhealthy_threshold=args.failures,
             healthy_threshold=1,
-            http_health_check={"port": args.port, "request_path": "/health"},
+            http_health_check={"port": args.port, "request_path": "/ready"},
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.id = check.id

@@ -55,7 +55,8 @@ class InstanceGroup(pulumi.ComponentResource):
 
     An instance is VERIFYING until its health check has passed once, whatever the group does about failed
     checks (Compute API, `ManagedInstance.currentAction`). A group with such an instance is not stable. So
-    `pulumi up` ends when the servers of the new template answer, and fails when they do not answer in time.
+    an update goes on to the next machine when a server of the new template is accepted, and `pulumi up` fails
+    when one is not accepted in time.
     """
 
     instances: pulumi.Output[str]
@@ -82,7 +83,7 @@ class InstanceGroup(pulumi.ComponentResource):
                 "initial_delay_sec": rollout.initial_delay_seconds,
             },
             instance_lifecycle_policy=REPAIR_NOTHING if requested else REPAIR_FAILED_MACHINES,
-            update_policy=NO_UPDATE if requested else NEW_FIRST if rollout.second_slice else OLD_FIRST,
+            update_policy=NO_UPDATE if requested else NEW_FIRST if rollout.surge else OLD_FIRST,
             stateful_disks=[{"device_name": args.data_disk, "delete_rule": "ON_PERMANENT_INSTANCE_DELETION"}]
             if args.data_disk and not requested
             else [],

@@ -18,7 +18,8 @@ class InstanceTemplateArgs:
     """Arguments of the template."""
 
     template: pulumi.Input[str]
-    """Physical name. It must change with the content, because Google cannot change a template."""
+    """Prefix of the physical name, of at most 37 characters. It must change with the content, because Google
+    cannot change a template."""
     machine_type: str
     disk_type: str
     boot_disk_gb: int
@@ -32,6 +33,8 @@ class InstanceTemplateArgs:
     provisioning: Provisioning
     metadata: Mapping[str, pulumi.Input[str]]
     """Metadata attributes with the boot script and its files. They hold no secret."""
+    ignored_metadata: str
+    """Attribute whose own change replaces nothing. What else replaces the template brings the new text."""
     labels: Mapping[str, str]
 
 
@@ -72,7 +75,9 @@ class InstanceTemplate(pulumi.ComponentResource):
         scheduling, affinity = template_fields(args.provisioning)
         template = gcp.compute.InstanceTemplate(
             f"{name}-template",
-            name=args.template,
+            # The provider adds digits that are new each time. With a fixed name, the way back after an `up`
+            # that failed would meet the old template, which the failed `up` has left to be deleted.
+            name_prefix=args.template,
             machine_type=args.machine_type,
             disks=disks,
             # Without access_configs there is no public address.
@@ -98,7 +103,12 @@ class InstanceTemplate(pulumi.ComponentResource):
                 **args.metadata,
             },
             labels=labels,
-            opts=pulumi.ResourceOptions(parent=self, protect=False, delete_before_replace=False),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=False,
+                delete_before_replace=False,
+                ignore_changes=[f'metadata["{args.ignored_metadata}"]'],
+            ),
         )
         self.link = template.self_link
         self.register_outputs({"link": self.link})

@@ -23,7 +23,7 @@ class InternalLoadBalancerArgs:
     port: int
     """Port of the server."""
     health_period_seconds: int
-    """Seconds between two probes of `/health`. After two failed probes a machine gets no new request."""
+    """Seconds between two probes of `/ready`. After two failed probes a machine gets no new request."""
     timeout_seconds: int
     """Seconds that one response may take."""
     drain_seconds: int
@@ -49,7 +49,7 @@ class InternalLoadBalancer(pulumi.ComponentResource):
             timeout_sec=args.health_period_seconds,
             healthy_threshold=1,
             unhealthy_threshold=2,
-            http_health_check={"port": args.port, "request_path": "/health"},
+            http_health_check={"port": args.port, "request_path": "/ready"},
             opts=child,
         )
         backend = gcp.compute.RegionBackendService(

@@ -1,13 +1,17 @@
 """Provisioning models of TPU capacity, as fields of a node pool and of an instance template."""
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from __future__ import annotations
 
-from pulumi_gcp.compute import (
-    InstanceTemplateReservationAffinityArgsDict,
-    InstanceTemplateSchedulingArgsDict,
-)
-from pulumi_gcp.container import NodePoolNodeConfigArgsDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    # Only for annotations: a GKE stack's imports would take twice as long with the SDK's compute package.
+    from pulumi_gcp.compute import (
+        InstanceTemplateReservationAffinityArgsDict,
+        InstanceTemplateSchedulingArgsDict,
+    )
+    from pulumi_gcp.container import NodePoolNodeConfigArgsDict
 
 ProvisioningModel = Literal["on-demand", "spot", "flex-start", "reservation"]
 

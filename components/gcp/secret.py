@@ -17,6 +17,8 @@ class SecretArgs:
     """The only region in which versions are stored."""
     accessors: Mapping[str, pulumi.Input[str]]
     """IAM members that may read the value, by a short name."""
+    viewers: Mapping[str, pulumi.Input[str]]
+    """IAM members that may read when a version was created, and no value, by a short name."""
 
 
 class Secret(pulumi.ComponentResource):
@@ -38,11 +40,15 @@ class Secret(pulumi.ComponentResource):
         )
         # The secret may be protected and outlive its stack. Access to it must end with the stack.
         access = pulumi.ResourceOptions(parent=self, protect=False, retain_on_delete=False)
-        for key, member in args.accessors.items():
+        grants = {
+            **{key: ("secretAccessor", member) for key, member in args.accessors.items()},
+            **{f"{key}-age": ("viewer", member) for key, member in args.viewers.items()},
+        }
+        for key, (role, member) in grants.items():
             gcp.secretmanager.SecretIamMember(
                 f"{name}-{key}",
                 secret_id=secret.secret_id,
-                role="roles/secretmanager.secretAccessor",
+                role=f"roles/secretmanager.{role}",
                 member=member,
                 opts=access,
             )

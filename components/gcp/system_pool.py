@@ -7,8 +7,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components.gcp.node_config import base_node_config
-
-MACHINE = "e2-standard-4"
+from serving.hardware import machines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,25 +24,29 @@ class SystemPoolArgs:
 
 
 class SystemPool(pulumi.ComponentResource):
-    """A pool of one to three CPU nodes."""
+    """A pool of CPU nodes that grows and shrinks with the pods."""
 
     def __init__(self, name: str, args: SystemPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:gcp:SystemPool", name, None, opts)
+        fewest, most = machines.SYSTEM_NODES
         gcp.container.NodePool(
             f"{name}-pool",
             name=name,
             cluster=args.cluster,
             location=args.location,
-            initial_node_count=1,
-            autoscaling={"total_min_node_count": 1, "total_max_node_count": 3, "location_policy": "BALANCED"},
+            initial_node_count=fewest,
+            autoscaling={
+                "total_min_node_count": fewest,
+                "total_max_node_count": most,
+                "location_policy": "BALANCED",
+            },
             management={"auto_repair": True, "auto_upgrade": True},
             upgrade_settings={"strategy": "SURGE", "max_surge": 1, "max_unavailable": 0},
             node_config={
                 **base_node_config(args.node_email, args.labels),
-                "machine_type": MACHINE,
-                # The weights Job uses the server's image, which takes 20 GB unpacked.
-                "disk_type": "pd-balanced",
-                "disk_size_gb": 100,
+                "machine_type": machines.SYSTEM_MACHINE,
+                "disk_type": machines.SYSTEM_DISK_TYPE,
+                "disk_size_gb": machines.SYSTEM_DISK_GB,
                 "reservation_affinity": {"consume_reservation_type": "NO_RESERVATION"},
             },
             opts=pulumi.ResourceOptions(

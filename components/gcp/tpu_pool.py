@@ -8,9 +8,7 @@ import pulumi_gcp as gcp
 
 from components.gcp.node_config import base_node_config
 from components.gcp.provisioning import Provisioning, node_config_fields
-
-DISK_GB = 200
-"""Size of a node's boot disk in GB: 20 GB for the unpacked image, the rest for the compile cache."""
+from serving.hardware.machines import TPU_NODE_DISK_GB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,16 +77,24 @@ class TpuPool(pulumi.ComponentResource):
                 **base_node_config(args.node_email, args.labels),
                 "machine_type": args.machine_type,
                 "disk_type": args.disk_type,
-                "disk_size_gb": DISK_GB,
+                "disk_size_gb": TPU_NODE_DISK_GB,
                 **node_config_fields(args.provisioning),
             },
+            # Otherwise a deleted pool ends all its pods at once. With one server, the disruption budget would
+            # only delay the deletion.
+            node_drain_configs=(
+                [{"respect_pdb_during_node_pool_deletion": True}] if args.nodes > 1 else None
+            ),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # The autoscaler owns the number of nodes. A changed initial count would replace the pool.
                 ignore_changes=["initialNodeCount"],
                 hooks=pulumi.ResourceHookBinding(on_error=[args.on_error]),
-                # Longer than GKE takes to report a stockout, so that its reason is the reported error.
-                custom_timeouts=pulumi.CustomTimeouts(create="60m", update="60m", delete="60m"),
+                # Longer than GKE takes to report a stockout, so that its reason is the reported error. A
+                # deletion waits until each server has a successor, at most an hour for a node.
+                custom_timeouts=pulumi.CustomTimeouts(
+                    create="60m", update="60m", delete=f"{60 * max(1, args.nodes)}m"
+                ),
             ),
         )
         self.register_outputs({})

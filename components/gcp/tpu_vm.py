@@ -30,6 +30,8 @@ class CloudTpuArgs:
     spot: bool
     metadata: Mapping[str, pulumi.Input[str]]
     """Metadata attributes with the boot script and its files. They hold no secret."""
+    ignored_metadata: str
+    """Attribute whose own change replaces nothing. What else replaces the machine brings the new text."""
     labels: Mapping[str, str]
     on_error: pulumi.ErrorHook
     """Hook that receives Google's reason when the machine could not be created."""
@@ -79,6 +81,7 @@ class CloudTpu(pulumi.ComponentResource):
                 delete_before_replace=True,
                 # A machine mounts its data disk only when it starts.
                 replace_on_changes=["dataDisks"],
+                ignore_changes=[f'metadata["{args.ignored_metadata}"]'],
                 hooks=pulumi.ResourceHookBinding(on_error=[args.on_error]),
             ),
         )

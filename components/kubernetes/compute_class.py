@@ -7,8 +7,8 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.gcp.provisioning import Provisioning
-from components.gcp.tpu_pool import DISK_GB
 from serving.hardware.accelerators import Accelerator
+from serving.hardware.machines import TPU_NODE_DISK_GB
 
 RECYCLE_SECONDS = 3600
 """Seconds before the end of a flex-start node at which GKE starts to look for its successor."""
@@ -32,8 +32,8 @@ class ComputeClassArgs:
 class ComputeClass(pulumi.ComponentResource):
     """A ComputeClass for slices of one shape.
 
-    It needs GKE 1.33.3-gke.1136000 or later, which creates node pools for a class without cluster-wide
-    auto-provisioning. Fields: https://cloud.google.com/kubernetes-engine/docs/reference/crds/computeclass
+    GKE creates its node pools without cluster-wide auto-provisioning from the version that
+    config/provisioning.py names. Fields: https://cloud.google.com/kubernetes-engine/docs/reference/crds/computeclass
     """
 
     name: pulumi.Output[str]
@@ -72,7 +72,7 @@ def priority(args: ComputeClassArgs, option: Provisioning) -> dict[str, object]:
             "count": args.accelerator.chips,
             "topology": args.accelerator.gke_topology,
         },
-        "storage": {"bootDiskType": args.disk_type, "bootDiskSize": DISK_GB},
+        "storage": {"bootDiskType": args.disk_type, "bootDiskSize": TPU_NODE_DISK_GB},
     }
     if option.model == "reservation":
         assert option.reservation is not None

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pulumi
-import pulumi_gcp as gcp
 import pulumi_kubernetes as k8s
 
+from components.gcp.static_address import StaticAddress, StaticAddressArgs
 from serving.deploy import container_layout
 from serving.startup.timeouts import Lifecycle
 
@@ -44,18 +44,19 @@ class Gateway(pulumi.ComponentResource):
     def __init__(self, name: str, args: GatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("tpuserve:kubernetes:Gateway", name, None, opts)
         internal = args.exposure == "internal"
-        # An address or Gateway cannot switch between internal and public; changing `exposure` creates new
-        # ones, hence the suffix.
+        # An address or Gateway cannot switch between internal and public. Changing `exposure` creates new
+        # ones, and deletes the old ones when the Gateway has its new address, hence the suffix of all names.
         exposed_name = f"{args.gateway}-{args.exposure}"
-        address = gcp.compute.Address(
-            f"{name}-address",
-            name=exposed_name,
-            region=args.region,
-            address_type="INTERNAL" if internal else "EXTERNAL",
-            subnetwork=args.subnetwork if internal else None,
-            # The Gateway uses the old address until it has the new one. By default the provider would delete
-            # the old address first.
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=False),
+        child = pulumi.ResourceOptions(parent=self)
+        address = StaticAddress(
+            f"{name}-address-{args.exposure}",
+            StaticAddressArgs(
+                name=exposed_name,
+                region=args.region,
+                address_type="INTERNAL" if internal else "EXTERNAL",
+                subnetwork=args.subnetwork if internal else None,
+            ),
+            opts=child,
         )
         gateway_api = "gateway.networking.k8s.io/v1"
         listener = {
@@ -70,7 +71,7 @@ class Gateway(pulumi.ComponentResource):
             "allowedRoutes": {"kinds": [{"kind": "HTTPRoute"}], "namespaces": {"from": "Same"}},
         }
         gateway = self._object(
-            f"{name}-gateway",
+            f"{name}-gateway-{args.exposure}",
             gateway_api,
             "Gateway",
             {"name": exposed_name, "namespace": args.namespace},
@@ -82,7 +83,7 @@ class Gateway(pulumi.ComponentResource):
             },
         )
         self._object(
-            f"{name}-route",
+            f"{name}-route-{args.exposure}",
             gateway_api,
             "HTTPRoute",
             {"name": exposed_name, "namespace": args.namespace},
@@ -151,7 +152,7 @@ def backend_policies(lifecycle: Lifecycle) -> dict[str, dict[str, object]]:
                 "httpHealthCheck": {
                     "portSpecification": "USE_FIXED_PORT",
                     "port": container_layout.PORT,
-                    "requestPath": "/health",
+                    "requestPath": "/ready",
                 },
             },
         },

@@ -1,4 +1,5 @@
-"""PodMonitoring: Google's Managed Prometheus, which every new GKE cluster runs, collects vLLM's metrics."""
+"""PodMonitoring: Google's Managed Prometheus, which every new GKE cluster runs, collects the metrics of vLLM
+and its sidecar."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,7 +36,10 @@ class Metrics(pulumi.ComponentResource):
             spec={
                 "selector": {"matchLabels": dict(args.labels)},
                 # By the port's name: with a number the metrics would not name their container.
-                "endpoints": [{"port": "http", "path": "/metrics", "interval": f"{SCRAPE_SECONDS}s"}],
+                "endpoints": [
+                    {"port": port, "path": "/metrics", "interval": f"{SCRAPE_SECONDS}s"}
+                    for port in ("http", "sidecar")
+                ],
                 # A separate time series for each release, so that a slower release is visible.
                 "targetLabels": {"fromPod": [{"from": "tpuserve/release", "to": "release"}]},
             },

@@ -5,7 +5,7 @@ import math
 import pulumi
 from pulumi_kubernetes.core.v1 import VolumeArgsDict
 
-from serving.deploy import container_layout
+from components.kubernetes.security_context import PodUser
 from serving.hardware import host_resources
 from serving.messages.units import GIB
 
@@ -21,11 +21,11 @@ OPTIONS = (
     "file-cache:max-size-mb:-1",
     "file-cache:cache-file-for-range-read:true",
     "file-cache:enable-parallel-downloads:true",
-    # The server does not run as root:
-    # https://cloud.google.com/kubernetes-engine/docs/how-to/cloud-storage-fuse-csi-driver-perf
-    f"uid={container_layout.USER}",
-    f"gid={container_layout.USER}",
 )
+
+SIDECAR_DISK = "5Gi"
+"""Node's disk for the driver's sidecar: its default (github.com/GoogleCloudPlatform/gcs-fuse-csi-driver,
+cmd/webhook/main.go). Files are cached in memory, so it needs only its log."""
 
 
 def cache_gib(weight_bytes: int) -> int:
@@ -33,8 +33,13 @@ def cache_gib(weight_bytes: int) -> int:
     return math.ceil(host_resources.file_cache_bytes(weight_bytes) / GIB)
 
 
-def weights_volume(bucket: pulumi.Input[str], directory: str) -> VolumeArgsDict:
-    """Returns a read-only volume with the folder `directory` of the bucket."""
+def weights_volume(bucket: pulumi.Input[str], directory: str, user: PodUser) -> VolumeArgsDict:
+    """Returns a read-only volume with the folder `directory` of the bucket.
+
+    Its files belong to the pod's user, as the driver needs it for a pod that is not root
+    (https://cloud.google.com/kubernetes-engine/docs/how-to/cloud-storage-fuse-csi-driver-perf).
+    """
+    options = (*OPTIONS, f"uid={user.uid}", f"gid={user.uid}", f"only-dir={directory}")
     return {
         "name": "models",
         "csi": {
@@ -42,7 +47,7 @@ def weights_volume(bucket: pulumi.Input[str], directory: str) -> VolumeArgsDict:
             "read_only": True,
             "volume_attributes": {
                 "bucketName": bucket,
-                "mountOptions": ",".join((*OPTIONS, f"only-dir={directory}")),
+                "mountOptions": ",".join(options),
             },
         },
     }
@@ -60,12 +65,14 @@ def cache_volume(weight_bytes: int) -> VolumeArgsDict:
 def annotations(weight_bytes: int) -> dict[str, str]:
     """Returns pod annotations that add the driver's sidecar and request memory for its cache.
 
-    They set no limits ("0"), because the server's pod is the only one that uses its machine.
+    They set no limits of processor and memory ("0"), because the server's pod is the only one that uses its
+    machine. The disk has a limit: without it the sidecar's log would count against the pod's other limits.
     """
     return {
         "gke-gcsfuse/volumes": "true",
         "gke-gcsfuse/memory-request": f"{cache_gib(weight_bytes) + 2}Gi",
         "gke-gcsfuse/memory-limit": "0",
         "gke-gcsfuse/cpu-limit": "0",
-        "gke-gcsfuse/ephemeral-storage-limit": "0",
+        "gke-gcsfuse/ephemeral-storage-request": SIDECAR_DISK,
+        "gke-gcsfuse/ephemeral-storage-limit": SIDECAR_DISK,
     }

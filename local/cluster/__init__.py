@@ -1,4 +1,4 @@
-"""One real Kubernetes node on this machine, with four simulated TPU chips.
+"""One real Kubernetes node on this machine, with the simulated TPU chips of three slices.
 
 Public: `start`, `stop`, `clean`, `status`, `logs`, `import_image`.
 """

@@ -29,14 +29,22 @@ PROXY_HEALTH_PORT = 10256
 CONTROLLER_MANAGER_PORT = 10257
 SCHEDULER_PORT = 10259
 POLICIES_METRICS_PORT = 10280
+BUCKET_PORT = 4443  # fake-gcs-server's own default
 POLICY_QUEUE = 100  # netfilter queue from which kube-network-policies takes packets
 
 # Parent of every pod's control group, which separates this cluster's groups from others.
 CGROUP = "tpuserve"
 
+BUCKET = "tpuserve-local"
+"""Name of the only bucket of the cluster's object store."""
+
 TPU_RESOURCE = "google.com/tpu"
 _ROW = accelerator(STAND_IN)
-TPU_CHIPS = _ROW.chips
+SLICES = 3
+"""Slices whose chips the node offers, for two servers and the spare one of a release. On GKE each slice of
+this size is a node."""
+SLICE_CHIPS = _ROW.chips
+TPU_CHIPS = SLICES * SLICE_CHIPS
 # GKE's labels on a ct6e-standard-4t node, which workloads select by nodeSelector. Source:
 # https://cloud.google.com/kubernetes-engine/docs/how-to/tpus
 NODE_LABELS = {
@@ -53,6 +61,11 @@ RUNTIME_ROOT = Path("/run/tpuserve")
 def api_url() -> str:
     """Returns the URL of the API server, on the bridge."""
     return f"https://{BRIDGE_ADDRESS}:{API_PORT}"
+
+
+def storage_url() -> str:
+    """Returns the URL of the object store, on the bridge: pods and this machine reach it."""
+    return f"http://{BRIDGE_ADDRESS}:{BUCKET_PORT}"
 
 
 def runtime() -> Path:

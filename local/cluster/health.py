@@ -84,5 +84,7 @@ CHECKS: Mapping[str, Callable[[], bool]] = {
     "kube-scheduler": lambda: _answers(f"https://{constants.LOOPBACK}:{constants.SCHEDULER_PORT}/readyz"),
     "kubelet": lambda: _answers(f"http://{constants.LOOPBACK}:{constants.KUBELET_HEALTH_PORT}/healthz"),
     "kube-proxy": lambda: _answers(f"http://{constants.LOOPBACK}:{constants.PROXY_HEALTH_PORT}/livez"),
+    # The bucket itself, so that a folder that was deleted under the process counts as unhealthy.
+    "bucket": lambda: _answers(f"{constants.storage_url()}/storage/v1/b/{constants.BUCKET}"),
 }
 """Health check of each daemon, by name."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from local.cluster import (
+    bucket,
     cleanup,
     constants,
     control_plane,
@@ -35,6 +36,7 @@ PROGRAMS = (
     "kube-proxy",
     "coredns",
     "kube-network-policies",
+    "bucket",
     "containerd",
     "ctr",
     "runc",
@@ -58,11 +60,12 @@ STOP_ORDER = (
     "kube-apiserver",
     "etcd",
     "containerd",
+    "bucket",
 )
 
 
 def start(environment: Path | None = None) -> None:
-    """Start the cluster: node ready, four TPU chips offered, DNS and NetworkPolicies working.
+    """Start the cluster: node ready, all slices' TPU chips offered, DNS, NetworkPolicies and bucket working.
 
     `environment` is mounted read-only at /opt/vllm in every container that starts after this call; None
     mounts nothing. Idempotent: repairs whatever died or was killed half-way. Raises Refusal.
@@ -82,8 +85,7 @@ def start(environment: Path | None = None) -> None:
 def _start(environment: Path | None) -> None:
     constants.runtime().mkdir(parents=True, exist_ok=True)
     constants.runtime().chmod(0o700)
-    for folder in ("models", "compile-cache"):
-        (paths.node_data() / folder).mkdir(parents=True, exist_ok=True)
+    (paths.node_data() / "models").mkdir(parents=True, exist_ok=True)
     has_state = Path(control_plane.etcd_data(), "member").exists()
     pki.ensure()
     kubeconfigs.ensure(has_state=has_state)
@@ -94,7 +96,8 @@ def _start(environment: Path | None) -> None:
     network.ensure_policy_queue()
 
     store, runtime, api = control_plane.etcd(), node.containerd(environment), control_plane.apiserver()
-    for daemon in (store, runtime):
+    objects = bucket.daemon()
+    for daemon in (store, runtime, objects):
         processes.launch(daemon)
     processes.await_healthy(store)
     processes.launch(api)
@@ -110,7 +113,7 @@ def _start(environment: Path | None) -> None:
             processes.launch(daemon)
         with Api() as connection:
             system_manifests.apply(connection)
-            for daemon in followers:
+            for daemon in (*followers, objects):
                 processes.await_healthy(daemon)
             await_until("the node is ready", lambda: node_ready(connection))
             if tpu_chips(connection) != constants.TPU_CHIPS:
@@ -215,8 +218,9 @@ def _is_system(pod: dict[str, Any]) -> bool:
 def stop() -> None:
     """Stop the cluster: pods gracefully, then the processes. Nothing of it is left in the kernel.
 
-    etcd's data, images and keys are kept, so that `start` continues from there. Pods get the grace period
-    that they ask for, 60 s at most; the next start recreates the pods of controllers. Idempotent.
+    etcd's data, images, keys and the bucket's objects are kept, so that `start` continues from there. Pods
+    get the grace period that they ask for, 60 s at most; the next start recreates the pods of controllers.
+    Idempotent.
     """
     preflight.check_machine()
     with exclusive(LOCK):

@@ -21,6 +21,12 @@ SERVICE_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
 POLICY_TABLE = ("inet", "kube-network-policies")
 CNI_RESULTS = Path("/var/lib/cni/results")  # fixed in libcni
 MANGLE = ("-w", "-t", "mangle")
+QUEUE = ("-j", "NFQUEUE", "--queue-num", str(constants.POLICY_QUEUE))
+TO_BUCKET = (
+    *("-i", constants.BRIDGE, "-d", constants.BRIDGE_ADDRESS, "-p", "tcp"),
+    *("--dport", str(constants.BUCKET_PORT), "-m", "conntrack", "--ctstate", "NEW"),
+    *QUEUE,
+)
 PASSAGE = (
     ("FORWARD", ("-i", constants.BRIDGE, "-o", constants.BRIDGE, "-j", "ACCEPT")),
     ("INPUT", ("-i", constants.BRIDGE, "-j", "ACCEPT")),
@@ -93,21 +99,26 @@ def refuse_overlap() -> None:
 
 
 def ensure_policy_queue() -> None:
-    """Send new connections between pods through kube-network-policies, also where nftables cannot queue.
+    """Send new connections through kube-network-policies where its own rules do not.
 
-    kube-network-policies installs nftables `queue` rules. A kernel without CONFIG_NFT_QUEUE rejects them as a
-    whole, and traffic would pass unchecked. On such a kernel, iptables' NFQUEUE target (xt_NFQUEUE) does the
-    same. The rules are upstream's: root's own traffic (probes) and established connections pass, everything
-    else is checked.
+    Its rules are in POSTROUTING, which a packet to this machine does not pass. On GKE the bucket is outside
+    the node and a policy decides about it, so new connections from pods to the bucket are queued in INPUT.
+
+    Its rules are nftables `queue` rules. A kernel without CONFIG_NFT_QUEUE rejects them as a whole, and
+    traffic between pods would pass unchecked. On such a kernel, iptables' NFQUEUE target (xt_NFQUEUE) does
+    the same. The rules are upstream's: root's own traffic (probes) and established connections pass,
+    everything else is checked.
     """
-    if _nftables_can_queue():
-        return
     if attempt("nft", "list", "table", "ip", "mangle").returncode != 0:
         _mangle_is_ours().touch()
+    if attempt("iptables", *MANGLE, "-C", "INPUT", *TO_BUCKET).returncode != 0:
+        output("iptables", *MANGLE, "-A", "INPUT", *TO_BUCKET)
+    if _nftables_can_queue():
+        return
     rules = (
         "-m owner --uid-owner 0 -j RETURN",
         "-m conntrack --ctstate ESTABLISHED,RELATED -j RETURN",
-        f"-d {constants.POD_SUBNET} -j NFQUEUE --queue-num {constants.POLICY_QUEUE}",
+        f"-d {constants.POD_SUBNET} {' '.join(QUEUE)}",
     )
     lines = ("*mangle", f":{POLICY_CHAIN} -", *(f"-A {POLICY_CHAIN} {rule}" for rule in rules), "COMMIT", "")
     # One transaction, so that a repeated start leaves no gap.
@@ -150,6 +161,7 @@ def remove() -> None:
     attempt("nft", "delete", "table", *POLICY_TABLE)
     for chain, rule in PASSAGE:
         attempt("iptables", "-w", "-D", chain, *rule)
+    attempt("iptables", *MANGLE, "-D", "INPUT", *TO_BUCKET)
     attempt("iptables", *MANGLE, "-D", "POSTROUTING", "-j", POLICY_CHAIN)
     attempt("iptables", *MANGLE, "-F", POLICY_CHAIN)
     attempt("iptables", *MANGLE, "-X", POLICY_CHAIN)

@@ -1,4 +1,4 @@
-"""Command lines of containerd, the kubelet and kube-proxy: the node with its four TPU chips."""
+"""Command lines of containerd, the kubelet and kube-proxy: the node with the TPU chips of three slices."""
 
 import json
 import os

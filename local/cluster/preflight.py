@@ -28,6 +28,7 @@ PORTS = {
     constants.PROXY_HEALTH_PORT: (constants.LOOPBACK, "kube-proxy's health check"),
     constants.CONTROLLER_MANAGER_PORT: (constants.LOOPBACK, "the controller manager"),
     constants.SCHEDULER_PORT: (constants.LOOPBACK, "the scheduler"),
+    constants.BUCKET_PORT: (constants.BRIDGE_ADDRESS, "the bucket"),
 }
 ELSEWHERE = "or point target.kubeconfig in Pulumi.local.yaml at a cluster that you have"
 

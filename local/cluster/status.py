@@ -53,7 +53,10 @@ class Status:
         facts = {
             **{name: "healthy" if answers else "no answer" for name, answers in self.services.items()},
             f"node {constants.NODE}": "ready" if self.node_ready else "not ready",
-            constants.TPU_RESOURCE: f"{self.tpu_chips} of {constants.TPU_CHIPS}",
+            constants.TPU_RESOURCE: (
+                f"{self.tpu_chips} of {constants.TPU_CHIPS} "
+                f"({constants.SLICES} slices of {constants.SLICE_CHIPS})"
+            ),
             **self.addresses,
             "kubeconfig": self.kubeconfig,
         }
@@ -85,6 +88,7 @@ def status() -> Status:
         "pods": constants.POD_SUBNET,
         "services": constants.SERVICE_SUBNET,
         "name server": constants.DNS_SERVICE,
+        f"gs://{constants.BUCKET}": constants.storage_url(),
     }
     services = {name: "kube-proxy" in running and check() for name, check in SERVICES.items()}
     return Status(tuple(rows), services, ready, chips, present, addresses, paths.kubeconfig())

@@ -83,21 +83,11 @@ def _run(name: str, shown: Mapping[str, str], environment: Mapping[str, str], *o
 
 
 def _own(name: str, login: str) -> dict[str, str]:
-    """Returns the user's environment with the toolchain's CLI, without the local instance's variables.
-
-    Raises Refusal when nothing says where the state is.
-    """
-    instance = toolchain.pulumi_environment()
-    cli = {key: instance[key] for key in ("PATH", toolchain.CLONE_VARIABLE) if key in instance}
-    variables = dict(os.environ)
-    if variables.get("PULUMI_BACKEND_URL") == instance["PULUMI_BACKEND_URL"]:
-        # The user ran `eval "$(make -s env)"` in this shell.
-        variables = {key: value for key, value in variables.items() if instance.get(key) != value}
-    home = Path(variables.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    has_backend = "PULUMI_BACKEND_URL" in variables or "PULUMI_ACCESS_TOKEN" in variables
-    if not has_backend and not (home / "credentials.json").exists():
+    """Returns the user's environment for `pulumi`. Raises Refusal when nothing says where the state is."""
+    environment = pulumi_stack.own_environment()
+    if environment is None:
         raise Refusal(
             f"{login}, but nothing says where the state of {name} is: export PULUMI_BACKEND_URL=gs://BUCKET "
             "(docs/operations.md, step 2), or run without the login to use the fake Google Cloud."
         )
-    return {**variables, "PATH": os.environ["PATH"], **cli}
+    return environment

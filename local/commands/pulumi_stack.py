@@ -57,6 +57,24 @@ def select(stack: str = STACK) -> None:
         pulumi("refresh", "--stack", stack, "--yes", "--skip-preview", "--clear-pending-creates")
 
 
+def own_environment() -> dict[str, str] | None:
+    """Returns the user's environment with the toolchain's CLI, without the local instance's variables.
+
+    Returns None when nothing says where the states of the user's stacks are.
+    """
+    instance = toolchain.pulumi_environment()
+    cli = {key: instance[key] for key in ("PATH", toolchain.CLONE_VARIABLE) if key in instance}
+    variables = dict(os.environ)
+    if variables.get("PULUMI_BACKEND_URL") == instance["PULUMI_BACKEND_URL"]:
+        # The user ran `eval "$(make -s env)"` in this shell.
+        variables = {key: value for key, value in variables.items() if instance.get(key) != value}
+    home = Path(variables.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    has_backend = "PULUMI_BACKEND_URL" in variables or "PULUMI_ACCESS_TOKEN" in variables
+    if not has_backend and not (home / "credentials.json").exists():
+        return None
+    return {**variables, "PATH": os.environ["PATH"], **cli}
+
+
 def _state() -> Path:
     return Path(toolchain.pulumi_environment()["PULUMI_BACKEND_URL"].removeprefix("file://"))
 

@@ -1,32 +1,28 @@
 """`make up`: from a bare machine to an answer. Each stage repairs what an interrupted run left behind."""
 
-import os
-import shutil
 import time
 from collections.abc import Callable
 
+from config.stack_file import read
 from local import cluster, image
+from local.cluster import constants
 from local.commands import client, prepare, pulumi_stack
-from serving.deploy import container_layout
-from serving.messages.units import MIB
 from tools.support import host, paths
-from tools.support.progress import exclusive, say
-
-CACHE_ROOM = 16 * MIB
-"""Bytes that the tiny model's programs take in the compile cache, several times over."""
+from tools.support.progress import Refusal, exclusive, say
 
 PROMPT = "Say hello to the person who has just started you."
 
 
 def up() -> None:
     """Bring everything up, send one prompt through the Service, and print each stage's seconds."""
-    host.require()
+    host.require(_servers())
     stages: list[tuple[str, Callable[[], None]]] = [
         ("programs, packages, server environment", _prepare),
         ("cluster", _cluster),
+        # The acceptance of the first server needs the key.
+        ("API key", client.ensure_key),
         ("pulumi up", pulumi_stack.up),
-        ("server", client.wait_until_serving),
-        ("API key", _key),
+        ("server", _server),
         ("first answer", _ask),
     ]
     seconds: list[tuple[str, float]] = []
@@ -38,7 +34,25 @@ def up() -> None:
     say("\nWhere the time went:")
     for title, spent in [*seconds, ("total", sum(spent for _, spent in seconds))]:
         say(f"  {title:<40}{spent:>8.1f} s")
-    say("\nAsk more: make ask PROMPT='…'.  Look: make status, make logs.  Stop: make down.")
+    say("\nAsk more: make ask PROMPT='…'.  Look: make status, make logs, make why.  Stop: make down.")
+
+
+def _servers() -> int:
+    """Returns how many servers may run at once. Raises Refusal when the node has fewer slices, or when the
+    stack's file has a mistake."""
+    try:
+        settings = read(pulumi_stack.STACK, paths.REPOSITORY)
+    except ValueError as mistake:
+        raise Refusal(str(mistake)) from None
+    servers = settings.replicas + settings.rollout.surge
+    if servers > constants.SLICES:
+        stack, surge = f"Pulumi.{pulumi_stack.STACK}.yaml", settings.rollout.surge
+        raise Refusal(
+            f"replicas in {stack} is {settings.replicas} and rollout.surge {surge}, and the local node has "
+            f"the chips of {constants.SLICES} slices, one for each server: their sum may be "
+            f"{constants.SLICES}."
+        )
+    return servers
 
 
 def _prepare() -> None:
@@ -46,26 +60,17 @@ def _prepare() -> None:
 
 
 def _cluster() -> None:
-    cache = paths.node_data() / "compile-cache"
-    cache.mkdir(parents=True, exist_ok=True)
-    os.chown(cache, container_layout.USER, container_layout.USER)
-    if shutil.disk_usage(cache).free < CACHE_ROOM:
-        say(
-            f"   The compile cache's folder {cache} is full: the server runs, but every boot compiles all "
-            "its programs again. Free some disk there, or set TPUSERVE_CACHE to a larger one."
-        )
     cluster.start(environment=image.environment())
     cluster.import_image(image.archive())
 
 
-def _key() -> None:
-    if client.key() is None:
-        client.set_key()
+def _server() -> None:
+    client.wait_until_serving()
     client.wait_for_key()
 
 
 def _ask() -> None:
     say(f"> {PROMPT}")
-    for piece in client.ask(PROMPT, max_tokens=24):
+    for piece in client.server().ask(PROMPT, max_tokens=24):
         print(piece, end="", flush=True)
     print()

@@ -83,11 +83,6 @@ class Proof(BaseModel):
         return sum(program.code_bytes for program in self.programs)
 
     @property
-    def largest(self) -> Program | Calls:
-        """The program, or batch of the boot's calls, that needs most beside weights, KV cache and code."""
-        return max((*self.programs, *self.calls), key=lambda each: each.needed_bytes)
-
-    @property
     def source(self) -> str:
         """Source of the numbers, for people."""
         return f"compiled {self.compiled}, vllm-tpu {self.versions.get('vllm-tpu', 'unknown')}"

@@ -1,8 +1,8 @@
 """The committed proofs: proof/results/<graph digest>.json.
 
 proof/ compiles the real programs for the slice without a TPU and writes such a file. If there is a file for
-the graph of a plan, its sizes replace the scaled sizes of serving/memory/program_buffers.py, and its seconds
-those of serving/startup/cold_start.py.
+the graph of a plan, its sizes replace the scaled sizes of serving/memory/program_buffers.py. Its seconds are
+those of the machine that compiled it, and no plan uses them.
 """
 
 from dataclasses import replace

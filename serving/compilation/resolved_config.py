@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from serving.compilation import buckets
 from serving.compilation.buckets import Buckets, Programs
 from serving.engine.config import EngineConfig
-from serving.models.spec import ModelSpec
+from serving.models.spec import CodePath, ModelSpec
 
 SMEM_BYTES = 1024 * 1024
 """Scalar memory of a TPU core up to v6e, from `get_min_page_size`."""
@@ -33,6 +33,7 @@ class Runtime:
     kv_bits: int
     async_scheduling: bool
     multimodal: bool
+    code_path: CodePath
     programs: Programs
 
     @property
@@ -70,6 +71,20 @@ def takes_images(model: ModelSpec, engine: EngineConfig) -> bool:
     return model.takes_images and (limits is None or limits.image + limits.video + limits.audio > 0)
 
 
+def code_path(model: ModelSpec, engine: EngineConfig) -> CodePath:
+    """Returns the code that runs the model.
+
+    An architecture that the JAX path does not register falls back to vLLM's PyTorch code
+    (tpu_inference/models/common/model_loader.py, `get_model`).
+    """
+    named = engine.architecture_override or model.architecture
+    if engine.model_impl_type == "vllm":
+        return "torchax"
+    if named == "Gemma4ForConditionalGeneration" or named == "Gemma4ForCausalLM":
+        return named
+    return "torchax"
+
+
 def image_tokens(model: ModelSpec, engine: EngineConfig) -> int:
     """Returns the tokens of one image at most: the checkpoint's own, unless the engine sets them."""
     return engine.image_tokens or model.tokens_per_image
@@ -105,6 +120,7 @@ def resolve(model: ModelSpec, engine: EngineConfig) -> Runtime:
         kv_bits=kv_bits(engine),
         async_scheduling=schedules_async(engine),
         multimodal=multimodal,
+        code_path=code_path(model, engine),
         programs=buckets.count(
             _buckets(engine),
             multimodal=multimodal,

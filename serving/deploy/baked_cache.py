@@ -9,7 +9,7 @@ from serving.memory.budget import budget
 
 def name(fingerprint: Fingerprint) -> str:
     """Returns the name of the archive in the artifact bucket."""
-    return f"{container_layout.CACHE_ARCHIVES}{fingerprint.digest}.baked.tar.zst"
+    return f"{container_layout.CACHE_ARCHIVES}{fingerprint.digest}.baked.tar"
 
 
 def problem(candidate: Candidate) -> str | None:

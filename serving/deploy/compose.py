@@ -1,17 +1,21 @@
 """The container stack of one server: `compose.yaml`, `vllm.env`, and their folder.
 
 A TPU VM's boot writes these files and systemd starts them. `python -m explain compose` prints them for a
-machine that you manage yourself. Paths are relative to the files' folder:
+machine that you manage yourself, where no sidecar accepts the server. Paths are relative to the files'
+folder:
 
     compose.yaml vllm.env    these two
-    agent/                   the request guard and the cache-event counter (agent/bundle.py)
+    sidecar.json             the sidecar's settings (stacks/sidecar_settings.py)
+    agent/                   the agent's files for the containers (agent/bundle.py)
     models/<model>/          weights and configuration, read only
     cache/                   compile cache, kept across restarts
+    status/                  verdict and results of the compile cache; on a VM a tmpfs, for one boot
     run/api-key              the key that clients must send; on a VM a tmpfs, so that it is never on a disk
 """
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import yaml
 
@@ -21,6 +25,9 @@ from serving.startup.timeouts import TEARDOWN, Lifecycle
 
 SERVICE = "vllm"
 CONTAINER = "tpuserve-vllm"
+SIDECAR_CONTAINER = "tpuserve-sidecar"
+
+LOOPBACK = "127.0.0.1"
 
 ADDRESS = "TPUSERVE_ADDRESS"
 """Variable with the address on which the server listens: the VM's internal address, or by default
@@ -32,22 +39,35 @@ RESTART = "TPUSERVE_RESTART"
 SHARED_MEMORY = "16gb"
 """Ceiling of /dev/shm, not a reservation: images and messages between vLLM's processes pass through it."""
 
+SIDECAR_SETTINGS = Path(container_layout.SIDECAR_FILE).name
+"""File with the sidecar's settings, beside compose.yaml."""
+
+_ADDRESS = f"${{{ADDRESS}:-{LOOPBACK}}}"
+_RESTART = f"${{{RESTART}:-unless-stopped}}"
+_LOGGING = {"driver": "local", "options": {"max-size": "100m", "max-file": "5"}}
+
 # Values that Compose and `docker run --env-file` both read literally. They treat quotes, `$`, backslashes and
 # ` #` differently, so values with these are refused. JSON that starts with a brace is read literally.
 _SAME_FOR_BOTH = re.compile(r"(?!['\"\s])(?!.*\s#)(?!.*\s$)[^$`\\\n\r]*", re.DOTALL)
 
 
-def compose(release: Release, lifecycle: Lifecycle) -> str:
-    """Returns the text of `compose.yaml`."""
-    address = f"${{{ADDRESS}:-127.0.0.1}}"
-    health = f"http://{address}:{container_layout.PORT}/health"
-    service = {
+def compose(release: Release, lifecycle: Lifecycle, *, sidecar: bool) -> str:
+    """Returns the text of `compose.yaml`. Without the sidecar nothing accepts the server."""
+    services = {SERVICE: _server(release, lifecycle)}
+    if sidecar:
+        services[container_layout.SIDECAR] = _sidecar(release)
+    return yaml.safe_dump({"name": "tpuserve", "services": services}, sort_keys=False, width=1000)
+
+
+def _server(release: Release, lifecycle: Lifecycle) -> dict[str, object]:
+    health = f"http://{_ADDRESS}:{container_layout.PORT}/health"
+    return {
         "image": release.image,
         "container_name": CONTAINER,
         # As a pod's `command`: the image's own entry point would read other variables.
         # `$` is doubled, which Compose would take for a variable, except in the address, which is one.
         "entrypoint": [
-            word if word == address else word.replace("$", "$$") for word in release.argv(address)
+            word if word == _ADDRESS else word.replace("$", "$$") for word in release.argv(_ADDRESS)
         ],
         "command": [],
         "env_file": ["vllm.env"],
@@ -66,9 +86,10 @@ def compose(release: Release, lifecycle: Lifecycle) -> str:
             _mount("./agent", container_layout.AGENT, read_only=True),
             _mount("./models", container_layout.MODELS, read_only=True),
             _mount("./cache", container_layout.CACHE, read_only=False),
+            _mount("./status", container_layout.STATUS, read_only=False),
             _mount("./run", container_layout.SECRETS, read_only=True),
         ],
-        "restart": f"${{{RESTART}:-unless-stopped}}",
+        "restart": _RESTART,
         "stop_grace_period": f"{lifecycle.shutdown_timeout_seconds + TEARDOWN}s",
         "healthcheck": {
             "test": ["CMD", "python3", "-c", f"import urllib.request as r; r.urlopen('{health}', timeout=5)"],
@@ -77,10 +98,43 @@ def compose(release: Release, lifecycle: Lifecycle) -> str:
             "timeout": f"{lifecycle.probe_timeout_seconds + 5}s",
             "retries": lifecycle.liveness_failure_threshold,
         },
-        "logging": {"driver": "local", "options": {"max-size": "100m", "max-file": "5"}},
+        "logging": _LOGGING,
     }
-    document = {"name": "tpuserve", "services": {SERVICE: service}}
-    return yaml.safe_dump(document, sort_keys=False, width=1000)
+
+
+def _sidecar(release: Release) -> dict[str, object]:
+    """Returns the service that accepts the server, publishes its compile cache and shows metrics.
+
+    Its port is on loopback: who reads it is on the machine.
+    """
+    return {
+        "image": release.image,
+        "container_name": SIDECAR_CONTAINER,
+        "entrypoint": [
+            *("python3", "-m", "agent.sidecar", "--settings", container_layout.SIDECAR_FILE),
+            *("--server", f"http://{_ADDRESS}:{container_layout.PORT}"),
+            *("--address", LOOPBACK, "--port", str(container_layout.SIDECAR_PORT)),
+        ],
+        "command": [],
+        "environment": {"HOME": "/tmp", "PYTHONPATH": container_layout.AGENT},
+        # The key and the compile cache are root's; of root's capabilities it needs none.
+        "user": "0:0",
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "network_mode": "host",
+        "init": True,
+        "read_only": True,
+        "tmpfs": ["/tmp"],
+        "volumes": [
+            _mount("./agent", container_layout.AGENT, read_only=True),
+            _mount("./cache", container_layout.CACHE, read_only=False),
+            _mount("./status", container_layout.STATUS, read_only=False),
+            _mount("./run", container_layout.SECRETS, read_only=True),
+            _mount(f"./{SIDECAR_SETTINGS}", container_layout.SIDECAR_FILE, read_only=True),
+        ],
+        "restart": _RESTART,
+        "logging": _LOGGING,
+    }
 
 
 def env_file(environment: Mapping[str, str]) -> str:

@@ -10,8 +10,9 @@ SERVER = "vllm"
 API_KEY = "api-key"
 """Name of the Secret with the key, and of its only entry."""
 
-USER = 1000
-"""Unprivileged user and group that the server runs as and that owns its cache."""
+USER = 10001
+"""Unprivileged user and group that pods run as, unless a stack sets `target.run_as` to root. Above 10000, so
+that no user of the node has the same number."""
 
 PORT = 8000
 """TCP port of the OpenAI-compatible endpoint, `/health` and `/metrics` (vLLM's own default)."""
@@ -26,8 +27,48 @@ COMPILE_CACHE = f"{CACHE}/xla"
 """JAX's persistent compile cache. A local path that never changes: the path is not part of JAX's key."""
 
 CACHE_ARCHIVES = "xla/"
-"""Prefix of the compile caches' archives in the artifact bucket: `<fingerprint>.tar.zst` from a server that
-compiled, `<fingerprint>.baked.tar.zst` from `make bake`."""
+"""Prefix of the compile caches' archives in the artifact bucket: `<fingerprint>.tar` from a server that
+compiled, `<fingerprint>.baked.tar` from `make bake`."""
+
+WEIGHTS = "weights/"
+"""Prefix of the copies of weights in the artifact bucket: `<commit>/<model>/`."""
+
+RECORDS = "releases/"
+"""Prefix of the records of accepted releases in the artifact bucket."""
+
+BASELINES = "baselines/"
+"""Prefix of the first accepted measurements of each slice and model in the artifact bucket."""
+
+AGENTS = "agents/"
+"""Prefix of the agent's files of accepted releases in the artifact bucket, by digest."""
+
+LOAD_TESTS = "load-tests/"
+"""Prefix of the results of load tests in the artifact bucket (agent/load_test/storage.py)."""
+
+PUBLISHED = (CACHE_ARCHIVES, RECORDS, BASELINES, AGENTS, LOAD_TESTS)
+"""Prefixes below which a server may add objects, which nobody may change."""
+
+STATUS = "/run/tpuserve-status"
+"""Writable folder of one server, shared with its sidecar: the counts of the compile cache, what its restore
+and publication came to, and the verdict of the acceptance."""
+
+VERDICT_FILE = f"{STATUS}/acceptance.json"
+"""File in which the sidecar writes the verdict. The guard answers `/ready` by it."""
+
+SIDECAR = "sidecar"
+"""Name of the container beside the server that accepts the release and shows metrics."""
+
+RESTORE = "restore-cache"
+"""Name of the init container that fills the compile cache."""
+
+SIDECAR_PORT = 8001
+"""TCP port of the sidecar's `/metrics` and `/acceptance`."""
+
+LIBTPU_PORT = 8431
+"""TCP port on which libtpu reports its metrics while a server runs (agent/sidecar/libtpu.py)."""
+
+SIDECAR_FILE = "/etc/tpuserve/sidecar.json"
+"""File with everything that the sidecar and the restore of the compile cache need to know."""
 
 AGENT = "/opt/tpuserve"
 """Read-only folder on PYTHONPATH that holds the `agent` package (request guard, cache events)."""
@@ -41,5 +82,5 @@ API_KEY_FILE = f"{SECRETS}/api-key"
 DRAIN_FILE = f"{SECRETS}/draining"
 """While this file exists, `/health` answers 503 and all else works, so that load balancers leave first."""
 
-CACHE_EVENTS_FILE = "/tmp/cache-events.json"
+CACHE_EVENTS_FILE = f"{STATUS}/cache-events.json"
 """File in which the engine writes this boot's counts of compile-cache hits and misses."""

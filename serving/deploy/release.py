@@ -2,12 +2,11 @@
 
 The engine config, the model and the accelerator go in; the exact argv and environment of the container
 come out, the same for Kubernetes and for a VM. The name is a hash of all of it, so two plans with the
-same name are the same server, and any change gives a new Deployment (or instance group) beside the old.
+same name are the same server. What differs between the environments of one release is in `access.py`.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from serving.compilation.candidate import Candidate
@@ -53,14 +52,17 @@ class Release:
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+def weights_name(model: str, revision: str | None) -> str:
+    """Returns the name of a model with the commit of its weights, if it has one."""
+    return model if revision is None else f"{model}@{revision}"
+
+
 def release(
     candidate: Candidate,
     *,
     image: str,
     lifecycle: Lifecycle,
     agent_digest: str,
-    require_api_key: bool,
-    allowed_origins: Sequence[str],
 ) -> Release:
     """Render the container's argv and environment around the engine's own.
 
@@ -78,6 +80,7 @@ def release(
         "HF_HUB_OFFLINE": "1",
         "PYTHONPATH": container_layout.AGENT,
         "TPUSERVE_CACHE_EVENTS_FILE": container_layout.CACHE_EVENTS_FILE,
+        "TPUSERVE_VERDICT_FILE": container_layout.VERDICT_FILE,
         "VLLM_ENGINE_READY_TIMEOUT_S": str(lifecycle.engine_ready_timeout_seconds),
         "VLLM_XLA_CACHE_PATH": container_layout.COMPILE_CACHE,
     }
@@ -90,14 +93,9 @@ def release(
     if engine.speculative is not None:
         # Read by the guard, which then refuses constrained requests (agent/server/request_rules.py).
         environment["TPUSERVE_DRAFTS"] = "1"
-    if allowed_origins:
-        # Read by the guard (agent/server/cors.py).
-        environment["TPUSERVE_ALLOWED_ORIGINS"] = ",".join(allowed_origins)
-    if require_api_key:
-        environment["TPUSERVE_API_KEY_FILE"] = container_layout.API_KEY_FILE
     return Release(
         image=image,
-        model=model.name if model.revision is None else f"{model.name}@{model.revision}",
+        model=weights_name(model.name, model.revision),
         accelerator=candidate.accelerator.name,
         engine_argv=engine.argv(f"{container_layout.MODELS}/{model.name}", model.name, container_layout.PORT),
         workload_argv=(

@@ -1,15 +1,16 @@
-"""The systemd units of a TPU VM: the server, its watchdog, and the report of its end."""
+"""The systemd units of a TPU VM: the server, its sidecar, its watchdog, and the report of its end."""
 
 from pathlib import Path
 
 from serving.deploy import container_layout
-from serving.deploy.compose import CONTAINER, RESTART
+from serving.deploy.compose import CONTAINER, RESTART, SERVICE, SIDECAR_CONTAINER
 from serving.startup.timeouts import TEARDOWN, Lifecycle
 
 BASE = "/var/lib/tpuserve"
 """Folder of the machine's lasting data; on the data disk, if there is one."""
 
 UNIT = "tpuserve-vllm.service"
+SIDECAR_UNIT = "tpuserve-sidecar.service"
 WATCH_UNIT = "tpuserve-watch.service"
 LAST_WORDS_UNIT = "tpuserve-last-words.service"
 
@@ -26,9 +27,10 @@ _XLA = f"cache/{Path(container_layout.COMPILE_CACHE).name}"
 
 
 def units(release: str, lifecycle: Lifecycle, leave_seconds: int) -> dict[str, str]:
-    """Returns the texts of the systemd units by name: the server, its watchdog, the report of its end."""
+    """Returns the texts of the systemd units by name."""
     return {
         UNIT: _server(release, lifecycle, leave_seconds),
+        SIDECAR_UNIT: _SIDECAR,
         WATCH_UNIT: _watch(lifecycle),
         LAST_WORDS_UNIT: _LAST_WORDS,
     }
@@ -50,7 +52,7 @@ def _server(release: str, lifecycle: Lifecycle, leave_seconds: int) -> str:
 Description=vLLM, release {release}
 Requires=docker.service
 After=docker.service network-online.target
-Wants=network-online.target {WATCH_UNIT}
+Wants=network-online.target {SIDECAR_UNIT} {WATCH_UNIT}
 OnFailure={LAST_WORDS_UNIT}
 StartLimitIntervalSec={window}
 StartLimitBurst={STARTS}
@@ -59,12 +61,12 @@ StartLimitBurst={STARTS}
 WorkingDirectory={BASE}
 Environment={RESTART}=no {_AGENT}
 ExecStartPre=/bin/rm -f {draining}
-ExecStartPre=/usr/bin/docker compose --ansi never create --pull never
+ExecStartPre=/usr/bin/docker compose --ansi never create --pull never {SERVICE}
 ExecStartPre=-/usr/bin/python3 -m agent.vm start {_XLA}
 ExecStart=/usr/bin/docker start --attach {CONTAINER}
 ExecStop=-/usr/bin/python3 -m agent.vm stop {_XLA} $MAINPID
 ExecStop=/bin/sh -c 'touch {draining}; sleep {leave_seconds}'
-ExecStop=/usr/bin/docker compose stop --timeout {lifecycle.shutdown_timeout_seconds + TEARDOWN}
+ExecStop=/usr/bin/docker compose stop --timeout {lifecycle.shutdown_timeout_seconds + TEARDOWN} {SERVICE}
 Restart=always
 RestartSec={RESTART_SECONDS}
 TimeoutStopSec={stop}
@@ -89,6 +91,25 @@ After={UNIT}
 [Service]
 ExecStart=/bin/sh -c 'while sleep {lifecycle.liveness_period_seconds}; do {look}; done'
 Restart=always
+RestartSec={RESTART_SECONDS}
+"""
+
+
+# `PartOf` passes each stop and each restart of the server on, so that the sidecar accepts each of its
+# processes. The server only wants its sidecar: when that ends it is started again, and the server goes on.
+_SIDECAR = f"""\
+[Unit]
+Description=Accepts vLLM, publishes its compile cache and shows metrics
+PartOf={UNIT}
+After={UNIT}
+
+[Service]
+WorkingDirectory={BASE}
+Environment={RESTART}=no
+ExecStartPre=/usr/bin/docker compose --ansi never create --pull never {container_layout.SIDECAR}
+ExecStart=/usr/bin/docker start --attach {SIDECAR_CONTAINER}
+ExecStop=/usr/bin/docker compose stop {container_layout.SIDECAR}
+Restart=on-failure
 RestartSec={RESTART_SECONDS}
 """
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serving.deploy import container_layout
-from serving.deploy.systemd_units import BASE, STARTS, UNIT
+from serving.deploy.systemd_units import BASE, SIDECAR_UNIT, STARTS, UNIT
 
 DATA_DEVICE = "tpuserve-data"
 """Device name of the data disk in the instance template."""
@@ -35,12 +35,10 @@ class Boot:
     """Prefix of the model's files in `bucket`."""
     checkpoint: str = ""
     """Values that the config.json of the user's checkpoint must have; empty for a model of the table."""
-    cache: str
-    """Object in `bucket` with the compile cache."""
-    baked: str = ""
-    """Object in `bucket` with the baked cache; empty when none is used."""
     budget: int
     """Seconds from the server's start to its first answer."""
+    acceptance: int
+    """Seconds from its first answer to the sidecar's verdict."""
     packages: tuple[str, ...] = PACKAGES
     starts: int = STARTS
     """Number of starts after which systemd gives up."""
@@ -62,7 +60,7 @@ def script(boot: Boot) -> str:
 def _constants(boot: Boot) -> list[str]:
     """Returns the lines that replace `# --- constants ---` in the script."""
     return [
-        f"readonly BASE={BASE} UNIT={UNIT}",
+        f"readonly BASE={BASE} UNIT={UNIT} SIDECAR_UNIT={SIDECAR_UNIT}",
         _constant("RELEASE", boot.release),
         _constant("IMAGE", boot.image),
         _constant("DISK", boot.disk),
@@ -71,9 +69,8 @@ def _constants(boot: Boot) -> list[str]:
         _constant("MODEL", boot.model),
         _constant("WEIGHTS", boot.weights),
         _constant("CHECKPOINT", boot.checkpoint),
-        _constant("CACHE", boot.cache),
-        _constant("BAKED", boot.baked),
         _constant("BUDGET", boot.budget),
+        _constant("ACCEPTANCE", boot.acceptance),
         f"readonly PACKAGES=({shlex.join(boot.packages)})",
         _constant("STARTS", boot.starts),
         _constant("PORT", boot.port),

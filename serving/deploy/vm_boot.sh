@@ -1,5 +1,5 @@
 #!/bin/bash
-# Boots this TPU VM to a server that answers. Compute Engine runs it at every start; running it again at any
+# Boots this TPU VM to a server that is accepted. Compute Engine runs it at every start; running it again at any
 # time, whole or after a kill, is safe: each stage first looks at what is there. A stage that fails says so in
 # one sentence and ends the boot; nothing is tried again until somebody starts it again:
 #   cat /run/tpuserve/status.json                        what happened, stage by stage
@@ -16,6 +16,9 @@ say() { echo "tpuserve: $*"; }
 fail() { echo "$*" >&2; exit 1; }
 metadata() { curl --silent --show-error --fail --retry 5 --header 'Metadata-Flavor: Google' "$METADATA/$1"; }
 boot() { python3 -m agent.vm "$@"; }
+answers() {
+  curl --silent --fail --max-time 5 --output /dev/null "http://$(metadata network-interfaces/0/ip):$PORT$1"
+}
 last_line() { { grep -v '^[[:space:]]*$' "$1" || true; } | tail -n 1 | cut -c -300; }
 
 # Runs the function $1 and reports its seconds, or the last line that it wrote to stderr as its reason.
@@ -41,16 +44,20 @@ stage() {
   say "$name: $seconds s"
 }
 
-# What this boot needs beyond this script travels in metadata too, as one JSON object of path -> text.
+# What this boot needs beyond this script travels in metadata too: JSON objects of path -> text. Google limits
+# each of them, and the sidecar's settings name the commit, which may change where nothing else does.
 files() {
+  local attribute
   rm -rf "$RUN/files"
-  metadata attributes/tpuserve-files | python3 -c '
+  for attribute in tpuserve-files tpuserve-agent tpuserve-sidecar; do
+    metadata "attributes/$attribute" | python3 -c '
 import json, pathlib, sys
 for name, text in json.load(sys.stdin).items():
     path = pathlib.Path(sys.argv[1], name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-' "$RUN/files" || fail "The metadata attribute tpuserve-files is missing or damaged: make the template again."
+' "$RUN/files" || fail "The metadata attribute $attribute is missing or damaged: make the template again."
+  done
 }
 
 # The data disk, by the id that its template gave it. Only a disk without any content is formatted.
@@ -133,9 +140,13 @@ image() {
 
 weights() { boot weights "$BUCKET" "$WEIGHTS" "$BASE/models/$MODEL" ${CHECKPOINT:+"$CHECKPOINT"}; }
 
-# A cache that cannot be had only makes the boot longer.
+# A cache that cannot be had only makes the boot longer. The status is that of one boot, and a full disk does not
+# end it; a server that runs keeps its own.
 cache() {
-  boot cache "$BUCKET" "$CACHE" "$BASE/cache/xla" ${BAKED:+"$BAKED"}
+  mkdir -p "$BASE/status"
+  mountpoint --quiet "$BASE/status" || mount -t tmpfs -o size=16m tmpfs "$BASE/status"
+  systemctl is-active --quiet "$UNIT" || find "$BASE/status" -mindepth 1 -delete
+  boot cache "$RUN/files/sidecar.json" "$BASE/cache/xla" "$BASE/status"
 }
 
 # The server under systemd: it is not enabled, so that no reboot starts it before these stages.
@@ -144,21 +155,27 @@ server() {
   address=$(metadata network-interfaces/0/ip)
   # Replaced whole: a half-copied folder of an interrupted boot would otherwise stay.
   rm -rf "$BASE/agent"
-  cp -r "$RUN/files/agent" "$RUN/files/compose.yaml" "$RUN/files/vllm.env" "$BASE/"
+  cp -r "$RUN/files/agent" "$RUN/files/compose.yaml" "$RUN/files/vllm.env" "$RUN/files/sidecar.json" "$BASE/"
   echo "TPUSERVE_ADDRESS=$address" >"$BASE/.env"
   cp "$RUN/files/"tpuserve-*.service /etc/systemd/system/
   systemctl daemon-reload
-  systemctl reset-failed "$UNIT" 2>/dev/null || true
+  systemctl reset-failed "$UNIT" "$SIDECAR_UNIT" 2>/dev/null || true
+  # It gets no traffic, and this boot is another attempt.
+  [[ -z $(boot rejection "$BASE/status") ]] || systemctl stop "$UNIT"
   systemctl start "$UNIT"
 }
 
-ready() {
-  local url began=$SECONDS
-  url=http://$(metadata network-interfaces/0/ip):$PORT/health
-  until curl --silent --fail --max-time 5 --output /dev/null "$url"; do
-    if [[ $(systemctl show --property=ActiveState --value "$UNIT") == failed ]]; then
-      fail "The server ended $STARTS times before it was ready: $(boot complaint "$UNIT")"
-    elif ((SECONDS - began > BUDGET)); then
+check_server() {
+  if [[ $(systemctl show --property=ActiveState --value "$UNIT") == failed ]]; then
+    fail "The server ended $STARTS times before it was accepted: $(boot complaint "$UNIT")"
+  fi
+}
+
+health() {
+  local began=$SECONDS
+  until answers /health; do
+    check_server
+    if ((SECONDS - began > BUDGET)); then
       systemctl stop "$UNIT"
       if boot give-up "$BASE/cache/xla"; then
         # Perhaps it hung on a baked program; there is none any more.
@@ -166,11 +183,25 @@ ready() {
         systemctl start "$UNIT"
         continue
       fi
-      fail "The server was not ready after $BUDGET s and was stopped: see journalctl -u $UNIT."
+      fail "The server did not answer after $BUDGET s and was stopped: see journalctl -u $UNIT."
     fi
     sleep 2
   done
-  boot ready "$BASE/cache/xla" "$UNIT"
+}
+
+# A rejected server stays up without traffic, so that somebody can look at it.
+acceptance() {
+  local began=$SECONDS rejection
+  until answers /ready; do
+    check_server
+    rejection=$(boot rejection "$BASE/status")
+    [[ -z $rejection ]] || fail "$rejection"
+    # A server that was started again is accepted from the beginning.
+    answers /health || began=$SECONDS
+    ((SECONDS - began <= ACCEPTANCE)) ||
+      fail "The server was not accepted within $ACCEPTANCE s: $(boot verdict "$BASE/status")"
+    sleep 2
+  done
 }
 
 mkdir -p "$RUN"
@@ -179,7 +210,7 @@ exec 9>"$RUN/lock"
 flock --nonblock 9 || { say "another boot is running"; exit 0; }
 (files) 2>"$RUN/files.err" || { say "files failed: $(last_line "$RUN/files.err")"; exit 1; }
 boot report begin "$RELEASE"
-for name in disk runtime secrets image weights cache server ready; do stage "$name"; done
+for name in disk runtime secrets image weights cache server health acceptance; do stage "$name"; done
 say "serving"
-# Only now, and with what the server leaves of the processor. What comes of it is in the report.
-nice -n 19 python3 -m agent.vm publish "$BUCKET" "$CACHE" "$BASE/cache/xla" || say "publish ended early"
+# The sidecar publishes the compile cache after the acceptance. What came of it is in the report.
+boot published "$BASE/status" "$PATIENCE" || say "no word about the publication"

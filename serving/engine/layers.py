@@ -107,7 +107,7 @@ class Layers:
             return value is None
         if _key(path) != "engine" or name not in self.fields or self.below is None:
             return False
-        return _plain(getattr(self.below, name)) == _plain(value)
+        return plain(getattr(self.below, name)) == plain(value)
 
     def _entries(self, name: str) -> Iterable[str]:
         """Returns the names in a mapping that the user has set."""
@@ -161,20 +161,20 @@ def _joined(lines: Iterable[str]) -> str:
 
 def _yaml(value: object) -> str:
     """Returns a value as YAML on one line."""
-    text = yaml.safe_dump(_plain(value), default_flow_style=True, sort_keys=False, width=10_000)
+    text = yaml.safe_dump(plain(value), default_flow_style=True, sort_keys=False, width=10_000)
     return text.removesuffix("\n").removesuffix("\n...")
 
 
-def _plain(value: object) -> object:
-    """Returns a value as plain dicts and lists, which is all that the YAML writer knows.
+def plain(value: object) -> object:
+    """Returns a value as dicts and lists, which is all that writers of YAML and JSON know.
 
     A part of the engine becomes the values that it was given.
     """
     if isinstance(value, BaseModel):
-        return {name: _plain(part) for name, part in value if name in value.model_fields_set}
+        return {name: plain(part) for name, part in value if name in value.model_fields_set}
     if isinstance(value, Mapping):
         parts = cast(Mapping[object, object], value)
-        return {name: _plain(part) for name, part in parts.items()}
+        return {name: plain(part) for name, part in parts.items()}
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in cast(Sequence[object], value)]
+        return [plain(item) for item in cast(Sequence[object], value)]
     return value

@@ -17,7 +17,8 @@ class Speculative(BaseModel):
 
     tpu-inference 0.32 also implements methods with a draft model (runner/tpu_runner.py,
     `_init_speculative_decoding`), Gemma 4's assistant among them (models/jax/gemma4_mtp.py). They are
-    refused: no stack stages a draft model, and no proof can hold its programs, because the drafter compares
+    refused: no stack stages a draft model, its weights and KV cache are not counted (the assistant of E2B
+    took 0.11 GiB in the one public boot), and no proof can hold its programs, because the drafter compares
     values of both embeddings while it loads (spec_decode/jax/eagle3.py, `load_model`) and a proof has no
     weights.
     """
@@ -37,8 +38,9 @@ class Speculative(BaseModel):
             names = cast(Mapping[str, object], given)
         if names.get("method") in DRAFT_MODEL_METHODS or "model" in names:
             raise ValueError(
-                "drafting with a draft model is not offered, because no stack stages one and its programs "
-                "are not proven; set method to ngram and remove model, or remove speculative"
+                "drafting with a draft model is not offered, because no stack stages one, its weights and KV "
+                "cache are not in the memory table, and its programs are not proven; set method to ngram and "
+                "remove model, or remove speculative"
             )
         return cast(object, given)
 

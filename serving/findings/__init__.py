@@ -18,6 +18,8 @@ from serving.findings import (
     programs,
     scheduling,
 )
+from serving.memory.changes import fits
+from serving.memory.terms import terms
 from serving.messages.finding import SEVERITIES, Finding
 
 __all__ = ["RULES", "Finding", "findings", "refuse_errors"]
@@ -54,7 +56,8 @@ class _Trial:
     """A change, and what speaks against it as advice.
 
     `problems` are the sentences of a preview with the change: why EngineConfig refuses the engine, new
-    errors, or the finding itself. `repairs` are the changes that these errors advise.
+    errors or warnings, the finding itself, or the KV tokens that are lost. `repairs` are the changes
+    that these findings advise.
     """
 
     change: Change
@@ -66,8 +69,9 @@ def findings(candidate: Candidate) -> tuple[Finding, ...]:
     """Returns every finding, errors first. Never raises for an engine that EngineConfig accepts.
 
     With a proof, its sizes replace those of the formulas. Each change that a finding advises was tried: the
-    rules no longer report the finding, and report no new error. Where a change needs others for that, they
-    are part of it. Where no change is known that helps, the sentence says what the next preview reports.
+    rules no longer report the finding, and report no new error and, if it is no error itself, no new warning;
+    and an engine that fits keeps half of its KV tokens. Where a change needs others for that, they are part
+    of it. Where no change is known that helps, the sentence says what the next preview reports.
     """
     every = list(_judged(candidate))
     ordered = sorted(every, key=lambda finding: SEVERITIES.index(finding.severity))
@@ -106,7 +110,18 @@ def _trial(finding: Finding, change: Change, candidate: Candidate, every: Iterab
     before, codes = Counter(each.code for each in every), Counter(each.code for each in after)
     errors = {each.code for each in every if each.severity == "error"}
     new = [each for each in after if each.severity == "error" and each.code not in errors]
+    if finding.severity != "error":
+        new += [each for each in after if each.severity == "warning" and each.code not in before]
     if codes[finding.code] >= before[finding.code]:
         new.append(next(each for each in after if each.code == finding.code))
     repairs = tuple(repair for each in new for repair in each.changes)
-    return _Trial(change, tuple(map(str, new)), repairs)
+    return _Trial(change, (*map(str, new), *_lost_tokens(candidate, changed)), repairs)
+
+
+def _lost_tokens(candidate: Candidate, changed: Candidate) -> Iterator[str]:
+    """Yields a sentence if both fit and a change loses more than half of the KV tokens."""
+    if not (fits(candidate) and fits(changed)):
+        return
+    before, after = (terms(each).pool.tokens for each in (candidate, changed))
+    if 2 * after < before:
+        yield f"the KV cache holds {after:,} tokens instead of {before:,}."

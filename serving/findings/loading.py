@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from serving.compilation.candidate import Candidate, Rule
 from serving.memory.problems import host_problem
 from serving.messages.finding import Finding
+from serving.messages.units import GIB
 
 
 def host_memory(candidate: Candidate) -> Iterator[Finding]:
@@ -32,7 +33,7 @@ def prefetch(candidate: Candidate) -> Iterator[Finding]:
             "warning",
             "prefetch-without-memory",
             "safetensors_load_strategy",
-            f"the page cache would have to hold {weights} on a host with {memory / 1e9:.0f} GB",
+            f"the page cache would have to hold {weights} on a host with {memory / GIB:.0f} GiB",
             off,
         )
     else:

@@ -44,7 +44,7 @@ def fit(candidate: Candidate) -> Iterator[Finding]:
             yield problem
         return
     missing = HEADROOM_FLOOR_BYTES - terms.left_bytes
-    if not candidate.accelerator.is_stand_in and missing > 0:
+    if terms.modeled and not candidate.accelerator.is_stand_in and missing > 0:
         # The override fixes the pages whatever the share.
         pinned = candidate.engine.num_gpu_blocks_override is not None
         less = (

@@ -8,8 +8,8 @@ from serving.findings.multimodal import without_images
 from serving.messages.finding import VERSION, Finding
 
 TEXT_ARCHITECTURE = "Gemma4ForCausalLM"
-ARCHITECTURES = ("Gemma4ForConditionalGeneration", TEXT_ARCHITECTURE)
-"""Classes of Gemma 4 in tpu_inference/models/common/model_loader.py, `_get_model_architecture`."""
+
+NOT_MODELED = "programs and memory are not modeled here, so nothing is said about whether it fits"
 
 
 def requantized_experts(candidate: Candidate) -> Iterator[Finding]:
@@ -58,19 +58,19 @@ def architecture(candidate: Candidate) -> Iterator[Finding]:
     tpu_inference/models/common/model_loader.py, `_get_model_architecture` and `get_model`. The class
     Gemma4ForCausalLM of tpu_inference/models/jax/gemma4.py has no vision tower.
     """
-    override = candidate.engine.architecture_override
+    override, path = candidate.engine.architecture_override, candidate.runtime.code_path
     named = override or candidate.model.architecture
-    if named not in ARCHITECTURES:
+    if path == "torchax" and candidate.engine.model_impl_type != "vllm":
         yield candidate.finding(
             "warning",
             "architecture-fallback",
             "architecture_override",
-            f"{VERSION} has no JAX code for {named} and falls back to vLLM's PyTorch code, whose programs "
-            f"and memory are not modeled here",
+            f"{VERSION} has no JAX code for {named} and falls back to vLLM's PyTorch code, whose "
+            f"{NOT_MODELED}",
             {"engine.architecture_override": TEXT_ARCHITECTURE, **without_images(candidate)},
             asked="" if override else f"{candidate.model.name} declares {named}",
         )
-    elif named == TEXT_ARCHITECTURE and candidate.runtime.multimodal:
+    elif path == TEXT_ARCHITECTURE and candidate.runtime.multimodal:
         yield candidate.finding(
             "error",
             "text-architecture-with-images",
@@ -93,7 +93,7 @@ def model_code(candidate: Candidate) -> Iterator[Finding]:
             "torchax",
             "model_impl_type",
             "upstream's CI notes call vLLM's PyTorch code slower for Gemma 4, with programs about 6 GiB "
-            "larger than the JAX code's",
+            f"larger than the JAX code's, and its {NOT_MODELED}",
             {"engine.model_impl_type": None},
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from serving.compilation.candidate import Candidate, Rule
 from serving.engine.layers import Change
-from serving.hardware.accelerators import ACCELERATORS
+from serving.hardware.accelerators import OFFERED
 from serving.memory.changes import TENSOR_PARALLEL
 from serving.memory.problems import too_few_chips
 from serving.messages.finding import VERSION, Finding
@@ -20,11 +20,7 @@ def chips(candidate: Candidate) -> Iterator[Finding]:
     if wanted > slice_.chips:
         yield too_few_chips(candidate)
     elif wanted < slice_.chips:
-        smaller: list[Change] = [
-            {"accelerator": row.name}
-            for row in ACCELERATORS.values()
-            if row.chips == wanted and not row.is_stand_in
-        ]
+        smaller: list[Change] = [{"accelerator": row.name} for row in OFFERED if row.chips == wanted]
         yield candidate.finding(
             "warning",
             "idle-chips",

@@ -22,7 +22,7 @@ def context(candidate: Candidate) -> Iterator[Finding]:
     vllm/config/model.py, `_get_and_verify_max_len`, refuses them as well.
     """
     limit = candidate.model.max_context
-    if limit is not None and candidate.engine.max_model_len > limit:
+    if candidate.engine.max_model_len > limit:
         yield candidate.finding(
             "error",
             "context-too-long",

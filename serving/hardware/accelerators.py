@@ -1,7 +1,9 @@
 """Table of TPU slices, one row each, with the source of every number.
 
 A value that no public source states, or about which sources disagree, is None; code that needs it refuses
-with a sentence. Sizes are bytes; a GB in Google's tables is 10^9 bytes.
+with a sentence. Sizes are bytes. A GB in Google's tables is 10^9 bytes for rates and HBM, and a GiB for the
+memory of hosts: beside 48.07 GiB of weights in its memory a ct6e-standard-4t, 720 GB there, logged 642.90 GiB
+available (xbill9/gemma4-dev, 2026-09-26-tp4), more than 720 * 10^9 bytes are.
 """
 
 from collections.abc import Mapping
@@ -17,10 +19,10 @@ GB = 10**9
 STAND_IN = "local-v6e-4"
 """Name of the row for a machine that replaces a slice in the local stack."""
 
-# A v6e chip has 32 GB of HBM (cloud.google.com/tpu/docs/v6e), of which programs may use 31.24 GiB: the
-# `bytes_limit` that the runtime reports in a v6e boot log, and the limit that libtpu 0.0.48's own
-# compiler enforces ("exceeds available HBM (31.24G)").
-V6E_USABLE_HBM_BYTES = int(31.24 * GIB)
+# A v6e chip has 32 GB of HBM (cloud.google.com/tpu/docs/v6e), of which programs may use 31.2415 GiB: the
+# limit in the log of a v6e-4 (xbill9/gemma4-dev, 2026-09-26-tp4). Other logs and libtpu 0.0.48's own compiler
+# ("exceeds available HBM (31.24G)") show two decimals of it.
+V6E_USABLE_HBM_BYTES = int(31.2415 * GIB)
 
 # v6e machines take no Persistent Disk (cloud.google.com/tpu/docs/setup-persistent-disk).
 V6E_DISK_TYPES = ("hyperdisk-balanced", "hyperdisk-ml")
@@ -42,6 +44,8 @@ class Accelerator:
     host_memory_bytes: int | None
     vcpus: int | None
     machine_type: str | None
+    offered: bool
+    """True if a stack can ask for the slice; others are here to compare published boots with."""
     tpu_type: str | None
     """Name in the Cloud TPU API, as is the next field."""
     runtime_version: str | None
@@ -51,8 +55,8 @@ class Accelerator:
     """Peak rate of one chip, as is the next field."""
     bf16_flops: int | None
     expert_parallel_tokens: int | None
-    """Largest step for which the pinned wheels compile --enable-expert-parallel; None if there is no
-    limit."""
+    """Largest step for which the pinned wheels compile --enable-expert-parallel; None if no limit is
+    known."""
 
     @property
     def hbm_bytes(self) -> int:
@@ -65,9 +69,7 @@ class Accelerator:
         return self.machine_type is None
 
 
-def _v6e(
-    name: str, chips: int, machine_type: str, topology: str, memory: int | None, vcpus: int | None
-) -> Accelerator:
+def _v6e(name: str, chips: int, machine_type: str, topology: str, memory: int, vcpus: int) -> Accelerator:
     return Accelerator(
         name=name,
         chips=chips,
@@ -78,6 +80,7 @@ def _v6e(
         host_memory_bytes=memory,
         vcpus=vcpus,
         machine_type=machine_type,
+        offered=True,
         tpu_type=name,
         runtime_version="v2-alpha-tpuv6e",
         zones=V6E_ZONES.zones,
@@ -92,11 +95,36 @@ def _v6e(
 
 
 _ROWS = (
-    # Sources disagree about the memory of the 1-chip machine (176 GB and 448 GiB) and the vCPUs of the 8-chip
-    # machine (180 in GKE's table, 360 in Compute Engine's), so both are None.
-    _v6e("v6e-1", 1, "ct6e-standard-1t", "1x1", None, 44),
-    _v6e("v6e-4", 4, "ct6e-standard-4t", "2x2", 720 * GB, 180),
-    _v6e("v6e-8", 8, "ct6e-standard-8t", "2x4", 1440 * GB, None),
+    # Sources disagree about the memory of the 1-chip machine, 176 and 448: beside 22.28 GiB of weights one
+    # logged 140.04 GiB available (xbill9/gemma4-dev, 2026-09-26-override), so 176. GKE's table has 180 vCPUs
+    # for the 8-chip machine and Compute Engine's 360. It runs one thread on each core, and the 4-chip machine
+    # two (test of GetThreadsPerCore in a published cluster autoscaler for GKE), so 180.
+    _v6e("v6e-1", 1, "ct6e-standard-1t", "1x1", 176 * GIB, 44),
+    _v6e("v6e-4", 4, "ct6e-standard-4t", "2x2", 720 * GIB, 180),
+    _v6e("v6e-8", 8, "ct6e-standard-8t", "2x4", 1440 * GIB, 180),
+    Accelerator(
+        # Not offered: no proof was compiled for v5e, and no list of its zones and disks was read. Two sources
+        # of the HBM's rate disagree (819 GB/s and 800 GiB/s), so it is None.
+        name="v5e-1",
+        chips=1,
+        # The logs of two boots show 15.75 GiB; their KV pages at 0.92 and 0.95 need 15.747.
+        hbm_bytes_per_chip=int(15.747 * GIB),
+        gke_accelerator="tpu-v5-lite-podslice",
+        gke_topology="1x1",
+        generation="v5e",
+        # 24 vCPUs and 48 GB in Compute Engine's catalog; a host of it logged 46.5 GiB.
+        host_memory_bytes=48 * GIB,
+        vcpus=24,
+        machine_type="ct5lp-hightpu-1t",
+        offered=False,
+        tpu_type="v5litepod-1",
+        runtime_version="v2-alpha-tpuv5-lite",
+        zones=(),
+        disk_types=(),
+        hbm_bytes_per_second=None,
+        bf16_flops=197 * 10**12,
+        expert_parallel_tokens=None,
+    ),
     Accelerator(
         # JAX's CPU backend with four forced host devices. The node has the labels of a real v6e-4, so that
         # the workload selects it unchanged. Its HBM is the size that the image's CPU backend reports.
@@ -109,6 +137,7 @@ _ROWS = (
         host_memory_bytes=None,
         vcpus=None,
         machine_type=None,
+        offered=True,
         tpu_type=None,
         runtime_version=None,
         zones=(),
@@ -122,6 +151,14 @@ _ROWS = (
 DEFAULT_ACCELERATOR = "v6e-4"
 
 ACCELERATORS: Mapping[str, Accelerator] = MappingProxyType({row.name: row for row in _ROWS})
+
+OFFERED: tuple[Accelerator, ...] = tuple(
+    sorted(
+        (row for row in _ROWS if row.offered and not row.is_stand_in),
+        key=lambda row: row.hbm_bytes,
+    )
+)
+"""Slices of Google Cloud that a stack can ask for, smallest first."""
 
 
 def accelerator(name: str) -> Accelerator:

@@ -1,7 +1,7 @@
-"""Prices of slices, from a table of public prices with dates.
+"""Prices of slices and of a cluster, from the public prices of serving/hardware/regions.py.
 
-This module makes no request to Google: each row has its source and the day on which it was read. A row older
-than REFUSE_AFTER is not used, and a row older than WARN_AFTER gives a warning. A price per token needs a
+This module makes no request to Google: each price has its source and the day on which it was read. A price
+older than REFUSE_AFTER is not used, and one older than WARN_AFTER gives a warning. A price per token needs a
 measured throughput.
 """
 
@@ -10,65 +10,70 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import get_args
 
 from serving.hardware.accelerators import Accelerator
-
-Provisioning = Literal["on-demand", "spot", "flex-start", "commitment-1y", "commitment-3y"]
+from serving.hardware.regions import REGIONS, Price, Provisioning
 
 HOURS_PER_MONTH = 730
 """8,760 hours a year over 12 months."""
 WARN_AFTER = timedelta(days=90)
 REFUSE_AFTER = timedelta(days=365)
 
-US_REGIONS = ("us-central1", "us-east1", "us-east5")
+PRICES: Mapping[tuple[str, Provisioning], tuple[Price, ...]] = MappingProxyType(
+    {
+        (region.name, provisioning): readings
+        for region in REGIONS
+        for provisioning, readings in region.prices.items()
+    }
+)
+"""Readings of each price; the first is used."""
 
 
 @dataclass(frozen=True)
-class Price:
-    """US dollars for one v6e chip and one hour, read from `source` on the day `read`."""
+class Fee:
+    """US dollars for one hour of one thing in every region, read from `source` on the day `read`."""
 
-    dollars_per_chip_hour: float
+    dollars_per_hour: float
     read: date
     source: str
 
+    @property
+    def dollars_per_month(self) -> float:
+        """Dollars for HOURS_PER_MONTH."""
+        return HOURS_PER_MONTH * self.dollars_per_hour
 
-_GUIDE = "Cloud Billing Catalog as read by github.com/xbill9/gemma4-dev"
-_GUIDE_READ = date(2026, 8, 11)
-_LAUNCH = "Trillium's general availability, neowin.net"
-_LAUNCHED = date(2024, 12, 11)
 
-_ROWS: tuple[tuple[Provisioning, float, tuple[str, ...], str, date], ...] = (
-    ("on-demand", 2.70, US_REGIONS, _GUIDE, _GUIDE_READ),
-    ("on-demand", 2.97, ("europe-west4",), _GUIDE, _GUIDE_READ),
-    ("on-demand", 3.24, ("europe-west2", "asia-northeast1", "asia-south1"), _GUIDE, _GUIDE_READ),
-    ("spot", 1.4033, ("us-east5",), _GUIDE, _GUIDE_READ),
-    ("spot", 1.78, ("europe-west4",), _GUIDE, _GUIDE_READ),
-    ("flex-start", 1.40, ("us-east5",), _GUIDE, _GUIDE_READ),
-    ("flex-start", 1.35, ("europe-west4",), _GUIDE, _GUIDE_READ),
-    # Older than a year, so refused until they are read again. These are the only public commitment prices.
-    ("commitment-1y", 1.89, US_REGIONS, _LAUNCH, _LAUNCHED),
-    ("commitment-3y", 1.22, US_REGIONS, _LAUNCH, _LAUNCHED),
-)
+CLUSTER_FEE = Fee(0.10, date(2026, 10, 1), "https://cloud.google.com/kubernetes-engine/pricing")
+"""GKE's fee for a cluster of any size and topology; the free tier does not count for regional clusters.
 
-PRICES: Mapping[tuple[str, Provisioning], Price] = MappingProxyType(
-    {
-        (region, provisioning): Price(dollars, read, source)
-        for provisioning, dollars, regions, source, read in _ROWS
-        for region in regions
-    }
-)
+The page was quoted with its day by two public comparisons, of 2026-05-11 and of 2026-10-01. System nodes,
+disks, load balancers and traffic have no row: no public source gives their price in the regions of v6e with a
+day within the last year.
+"""
+
+
+def is_old(read: date, today: date) -> bool:
+    """Returns whether a price needs a warning."""
+    return today - read > WARN_AFTER
+
+
+def is_unusable(read: date, today: date) -> bool:
+    """Returns whether a price is too old to be shown."""
+    return today - read > REFUSE_AFTER
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Price of a slice in dollars. `warning` is a sentence, or None."""
+    """Price of a slice in dollars. `warning` is a sentence on its age, or None."""
 
     chips: int
     region: str
     provisioning: Provisioning
     price: Price
     warning: str | None
+    others: tuple[Price, ...]
+    """Readings that differ from `price` and are not too old to be shown."""
 
     @property
     def dollars_per_hour(self) -> float:
@@ -79,6 +84,18 @@ class Cost:
     def dollars_per_month(self) -> float:
         """Dollars for HOURS_PER_MONTH of the slice."""
         return HOURS_PER_MONTH * self.dollars_per_hour
+
+    @property
+    def conflict(self) -> str | None:
+        """Sentence on the readings that disagree with the price, or None."""
+        if not self.others:
+            return None
+        found = ", ".join(f"${each.dollars_per_chip_hour:g} (read {each.read})" for each in self.others)
+        return (
+            f"Sources disagree about the {self.provisioning} price of v6e in {self.region}: "
+            f"${self.price.dollars_per_chip_hour:g} a chip and hour is used, and another reading is {found}; "
+            "check it in the Cloud Billing Catalog."
+        )
 
     def dollars_per_million_tokens(self, measured_tokens_per_second: float) -> float:
         """Returns the dollars for a million tokens at a throughput measured on this slice under constant
@@ -104,23 +121,34 @@ def cost(accelerator: Accelerator, region: str, provisioning: Provisioning, toda
             f"{accelerator.name} has no price: it is the CPU stand-in on your own machine; choose a v6e "
             "slice."
         )
-    price = PRICES.get((region, provisioning))
-    if price is None:
+    if accelerator.generation != "v6e":
+        raise ValueError(
+            f"{accelerator.name} has no price here: the table has prices of v6e chips; choose a v6e slice."
+        )
+    readings = PRICES.get((region, provisioning))
+    if readings is None:
         raise ValueError(_no_row(region, provisioning))
+    price = readings[0]
     age = today - price.read
     dated = f"The {provisioning} price of v6e in {region} was read on {price.read}, {age.days} days ago"
-    if age > REFUSE_AFTER:
+    if is_unusable(price.read, today):
         raise ValueError(
             f"{dated}; a price older than {REFUSE_AFTER.days} days is not used: read the current one in the "
-            "Cloud Billing Catalog and write it into serving/hardware/prices.py."
+            "Cloud Billing Catalog and write it into serving/hardware/regions.py."
         )
-    stale = age > WARN_AFTER
     return Cost(
         accelerator.chips,
         region,
         provisioning,
         price,
-        f"{dated}; check it in the Cloud Billing Catalog before you rely on it." if stale else None,
+        f"{dated}; check it in the Cloud Billing Catalog before you rely on it."
+        if is_old(price.read, today)
+        else None,
+        tuple(
+            each
+            for each in readings[1:]
+            if each.dollars_per_chip_hour != price.dollars_per_chip_hour and not is_unusable(each.read, today)
+        ),
     )
 
 
@@ -133,7 +161,7 @@ def _no_row(region: str, provisioning: str) -> str:
             f"choose {near[0] if near else 'one of them'}."
         )
     return (
-        f"A {provisioning} price of v6e in {region} was asked for; the table has it for "
+        f"The {provisioning} price of v6e in {region} was asked for; the table has it for "
         f"{', '.join(regions)}: choose one of them, or add a row with its source to "
-        f"serving/hardware/prices.py."
+        f"serving/hardware/regions.py."
     )

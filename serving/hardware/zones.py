@@ -5,37 +5,36 @@ Lists age, and Google decides: a zone that is not in a list gets a warning, neve
 
 from dataclasses import dataclass
 
+from serving.hardware.regions import REGIONS
+
 
 @dataclass(frozen=True)
 class ZoneList:
-    """Zones for one purpose, as `source` listed them in the month `read`."""
+    """Zones for one purpose, as `source` listed them in the month `read`.
+
+    `granted` are zones that the list does not have and in which others had the capacity.
+    """
 
     purpose: str
     zones: tuple[str, ...]
     read: str
     source: str
+    granted: tuple[str, ...] = ()
 
 
 V6E_ZONES = ZoneList(
     "v6e",
-    # Without those for single tenants: us-east4-a, us-east4-b, us-east5-c and us-west1-c.
-    (
-        "us-central1-b",
-        "us-east1-d",
-        "us-east5-a",
-        "us-east5-b",
-        "europe-west4-a",
-        "asia-northeast1-b",
-    ),
+    tuple(zone for region in REGIONS for zone in region.zones),
     "2026-11",
     "https://cloud.google.com/tpu/docs/types-zones",
 )
 
 FLEX_START_ZONES = ZoneList(
     "v6e with flex-start",
-    ("asia-northeast1-b", "us-east5-a", "us-east5-b"),
+    tuple(zone for region in REGIONS for zone in region.flex_start_zones),
     "2026-11",
     "https://cloud.google.com/kubernetes-engine/docs/concepts/dws",
+    tuple(zone for region in REGIONS for zone in region.flex_start_granted),
 )
 
 

@@ -5,12 +5,12 @@ Each function yields changes that were tried with the memory model, so that a me
 
 import bisect
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from serving.compilation.candidate import Candidate
 from serving.engine.layers import Change
-from serving.hardware.accelerators import ACCELERATORS
+from serving.hardware.accelerators import OFFERED
 from serving.memory.terms import Memory, terms
 from serving.models.catalog import MODELS
 
@@ -29,9 +29,14 @@ LENGTH = "engine.max_model_len"
 
 
 def defect(memory: Memory, candidate: Candidate) -> Defect | None:
-    """Returns the first reason why an engine with these terms cannot serve, in the order of a boot."""
+    """Returns the first reason why an engine with these terms cannot serve, in the order of a boot.
+
+    None also where nothing is modeled.
+    """
     if memory.chips > candidate.accelerator.chips:
         return "too-few-chips"
+    if not memory.modeled:
+        return None
     if memory.resident_bytes >= memory.cap_bytes:
         return "weights-do-not-fit"
     pages = candidate.engine.num_gpu_blocks_override
@@ -43,11 +48,12 @@ def defect(memory: Memory, candidate: Candidate) -> Defect | None:
 
 
 def fits(candidate: Candidate) -> bool:
-    """Returns whether an engine fits its slice; one whose memory cannot be computed does not."""
+    """Returns whether an engine is known to fit its slice."""
     try:
-        return defect(terms(candidate), candidate) is None
+        memory = terms(candidate)
     except ValueError:
         return False
+    return memory.modeled and defect(memory, candidate) is None
 
 
 def smaller_share(candidate: Candidate, left_bytes: int = 0) -> Iterator[Change]:
@@ -95,8 +101,8 @@ def more_chips(candidate: Candidate) -> Iterator[Change]:
     changes: list[Change] = [{TENSOR_PARALLEL: here.chips}] if not here.is_stand_in else []
     changes += [
         {"accelerator": row.name, TENSOR_PARALLEL: row.chips}
-        for row in sorted(ACCELERATORS.values(), key=lambda row: row.hbm_bytes)
-        if not row.is_stand_in and not here.is_stand_in and row.hbm_bytes > here.hbm_bytes
+        for row in OFFERED
+        if not here.is_stand_in and row.hbm_bytes > here.hbm_bytes
     ]
     yield from _first(candidate, changes)
 
@@ -105,12 +111,18 @@ def smaller_model(candidate: Candidate) -> Iterator[Change]:
     """Yields the largest model that fits in place of this one, with requests as long as it allows."""
     length = candidate.engine.max_model_len
     changes: list[Change] = [
-        {"model": row.name}
-        | ({LENGTH: row.max_context} if row.max_context and row.max_context < length else {})
+        {"model": row.name} | ({LENGTH: row.max_context} if row.max_context < length else {})
         for row in sorted(MODELS.values(), key=lambda row: -row.weight_bytes)
         if row.weight_bytes < candidate.model.weight_bytes
     ]
     yield from _first(candidate, changes)
+
+
+def without_great_loss(candidate: Candidate, possible: Sequence[Change]) -> list[Change]:
+    """Returns the changes without those after which the KV cache holds less than half of what it holds after
+    another of them."""
+    tokens = [terms(candidate.after(change)).pool.tokens for change in possible]
+    return [change for change, held in zip(possible, tokens, strict=True) if 2 * held >= max(tokens)]
 
 
 def _first(candidate: Candidate, changes: list[Change]) -> Iterator[Change]:

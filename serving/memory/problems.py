@@ -2,12 +2,12 @@
 
 from serving.compilation.candidate import Candidate
 from serving.engine.layers import Change
-from serving.hardware.accelerators import ACCELERATORS
+from serving.hardware.accelerators import OFFERED
 from serving.hardware.host_resources import server_bytes
 from serving.memory import changes
 from serving.memory.terms import Memory
 from serving.messages.finding import Finding
-from serving.messages.units import gib
+from serving.messages.units import GIB, gib
 from serving.models.catalog import MODELS
 
 NOTHING_FITS = "begin again with the values of a phase, because no single change makes this engine fit"
@@ -33,10 +33,10 @@ def first_problem(memory: Memory, candidate: Candidate) -> Finding | None:
 def too_few_chips(candidate: Candidate) -> Finding:
     """Returns the finding about an engine that wants more chips than its slice has."""
     slice_, wanted = candidate.accelerator, candidate.engine.tensor_parallel_size
-    larger = [row for row in ACCELERATORS.values() if not row.is_stand_in and row.chips >= wanted]
+    larger = [row for row in OFFERED if row.chips >= wanted]
     possible: list[Change] = [{changes.TENSOR_PARALLEL: slice_.chips}]
     if larger and not slice_.is_stand_in:
-        row = min(larger, key=lambda row: row.chips)
+        row = larger[0]
         more: Change = {} if row.chips == wanted else {changes.TENSOR_PARALLEL: row.chips}
         possible.append({"accelerator": row.name, **more})
     return _error(
@@ -93,19 +93,26 @@ def _kv_cache(memory: Memory, candidate: Candidate) -> Finding:
 
 
 def _programs(memory: Memory, candidate: Candidate) -> Finding:
-    buffer = max(memory.temporaries, key=lambda temporary: temporary.bytes)
-    missing = -memory.left_bytes
+    room = memory.free_bytes - memory.code_bytes
+    beyond = [temporary for temporary in memory.temporaries if temporary.bytes > room]
+    buffer = beyond[0]
     # The override fixes the pages whatever the share: a smaller share would free nothing.
     pinned = candidate.engine.num_gpu_blocks_override is not None
-    fewer = changes.fewer_pages(candidate, memory, missing) if pinned else changes.smaller_share(candidate)
-    smaller = changes.halved(candidate, buffer.grows_with) if buffer.grows_with else ()
+    fewer = (
+        changes.fewer_pages(candidate, memory, -memory.left_bytes)
+        if pinned
+        else changes.smaller_share(candidate)
+    )
+    fields = dict.fromkeys(temporary.grows_with for temporary in beyond)
+    smaller = [change for field in fields for change in changes.halved(candidate, field)]
     return _error(
         candidate,
         "programs-do-not-fit",
         "num_gpu_blocks_override" if pinned else "gpu_memory_utilization",
         f"weights and KV cache leave {gib(memory.free_bytes)} of each chip, and {buffer.name} "
-        f"({gib(buffer.bytes)}) with {gib(memory.code_bytes)} of programs need {gib(missing)} more",
-        [*fewer, *smaller, *changes.more_chips(candidate)],
+        f"({gib(buffer.bytes)}, live {buffer.live}) with {gib(memory.code_bytes)} of programs need "
+        f"{gib(buffer.bytes - room)} more",
+        [*changes.without_great_loss(candidate, [*fewer, *smaller]), *changes.more_chips(candidate)],
     )
 
 
@@ -116,14 +123,20 @@ def _error(candidate: Candidate, code: str, field: str, truth: str, possible: li
 
 
 def host_problem(candidate: Candidate) -> Finding | None:
-    """Returns why the host's memory is too small; None when it is enough, or when no source states it."""
-    available = candidate.accelerator.host_memory_bytes
+    """Returns why the host's memory is too small for what a server asks for; None when it is enough, or when
+    no source states it.
+
+    A server asks for more than it was seen to use: E2B boots on a v5e-1, whose host has 48 GiB. So only
+    slices that a stack can order are judged.
+    """
+    slice_ = candidate.accelerator
+    available = slice_.host_memory_bytes if slice_.offered else None
     total = server_bytes(candidate.model.weight_bytes)
     if available is None or total <= available:
         return None
     slices: list[Change] = [
         {"accelerator": row.name, changes.TENSOR_PARALLEL: row.chips}
-        for row in sorted(ACCELERATORS.values(), key=lambda row: row.host_memory_bytes or 0)
+        for row in sorted(OFFERED, key=lambda row: row.host_memory_bytes or 0)
         if (row.host_memory_bytes or 0) >= total
     ]
     models: list[Change] = [
@@ -138,8 +151,8 @@ def host_problem(candidate: Candidate) -> Finding | None:
         code="host-memory-too-small",
         field="accelerator",
         asked=f"{candidate.model.name} is served on {machine}",
-        truth=f"loading its {size:.1f} GB of weights takes {total / 1e9:.0f} GB of host memory, and the "
-        f"machine has {available / 1e9:.0f} GB",
+        truth=f"loading its {size:.1f} GB of weights takes {total / GIB:.0f} GiB of host memory, and the "
+        f"machine has {available / GIB:.0f}",
         change=candidate.layers.advice(fitting, "" if fitting else NOTHING_FITS),
         changes=tuple(fitting),
     )

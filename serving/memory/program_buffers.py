@@ -1,17 +1,22 @@
 """HBM that programs need beside weights and KV cache: their code, and the largest buffers at boot and later.
 
-The sizes come from the programs of tpu-inference 0.32.0, compiled for a v6e-4 with libtpu 0.0.48 and without
-a TPU: gemma-4-26B-A4B-it in bf16 at tensor parallel 4. For another model or slice they are scaled, and so
-less certain. A proof of the same configuration replaces them.
+The sizes come from the programs of tpu-inference 0.32.0, compiled with libtpu 0.0.48 and without a TPU:
+gemma-4-26B-A4B-it for a v6e-4 and gemma-4-E4B-it for a v6e-1, in bf16. For another model or slice they are
+scaled, and so less certain. A proof of the same configuration replaces them.
+
+A buffer says when it is live. A program that is compiled and never called has none: the boot compiles the
+log-probabilities of prompts with `compile_only` (runner/compilation_manager.py), and the guard refuses the
+requests that would call them (agent/server/request_fields.py). Its code stays loaded and counts.
 """
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from serving.compilation.buckets import Buckets, pairs
-from serving.compilation.proof import Calls, Proof
+from serving.compilation.proof import Calls, Program, Proof
 from serving.compilation.resolved_config import Runtime
 from serving.engine.config import EngineConfig
 from serving.messages.units import MIB
@@ -20,27 +25,76 @@ from serving.models.spec import ModelSpec
 BF16 = 2
 F32 = 4
 
-# MiB that a step needs beside weights and cache, by its tokens: the larger of text and embeddings, at a
-# hidden size of 2,816 (proofs of tuned and tuned+batch). A size that is no power of two can need a third
-# more.
-_STEP = ((16, 37), (256, 44), (512, 77), (1024, 123), (2048, 218), (4096, 391), (8192, 684))
-COMPILED_HIDDEN = 2816
+NEVER_CALLED = "compute_and_gather_prompt_logprobs"
+"""Kind of the programs that are compiled and never called."""
+BEFORE_THE_CACHE = "sample"
+"""Kind of the boot's calls that end before the KV cache is allocated (tpu_inference/worker/tpu_worker.py,
+`initialize_from_config`)."""
 
-# MiB of code of one whole-model program, by the tokens of its step, for 30 layers (the same proofs). With a
-# KV cache of 8 bits it is a sixth longer (proofs of peak and turbo-stable).
-_CODE = (
-    (16, 8.6),
-    (32, 10.1),
-    (128, 10.7),
-    (256, 12.3),
-    (512, 14.7),
-    (1024, 18.1),
-    (2048, 21.3),
-    (4096, 24.6),
-    (8192, 27.7),
+
+@dataclass(frozen=True)
+class _WholeModels:
+    """Sizes in MiB of the whole-model programs of one compiled model, by the tokens of their step.
+
+    `step` is what a step needs beside weights and cache: the larger of text and embeddings. A size that is no
+    power of two can need a third more. `code` is the code of one program.
+    """
+
+    hidden: int
+    layers: int
+    step: tuple[tuple[int, float], ...]
+    code: tuple[tuple[int, float], ...]
+
+
+_PLAIN = _WholeModels(
+    # The 26B: proofs of tuned and tuned+batch.
+    hidden=2816,
+    layers=30,
+    step=((16, 37), (256, 44), (512, 77), (1024, 123), (2048, 218), (4096, 391), (8192, 684)),
+    code=(
+        (16, 8.6),
+        (32, 10.1),
+        (128, 10.7),
+        (256, 12.3),
+        (512, 14.7),
+        (1024, 18.1),
+        (2048, 21.3),
+        (4096, 24.6),
+        (8192, 27.7),
+    ),
 )
+_PER_LAYER_EMBEDDING = _WholeModels(
+    # E4B: proof of baseline.
+    hidden=2560,
+    layers=42,
+    step=((16, 43), (256, 62), (512, 73), (1024, 138), (2048, 251), (4096, 846)),
+    code=(
+        (16, 13.4),
+        (32, 13.4),
+        (64, 14.4),
+        (128, 16.3),
+        (256, 20.8),
+        (512, 27.6),
+        (1024, 40.2),
+        (2048, 52.5),
+        (4096, 54.4),
+    ),
+)
+
 NARROW_CODE = 7 / 6
-COMPILED_LAYERS = 30
+"""With a KV cache of 8 bits a whole-model program is a sixth longer (proofs of peak and turbo-stable)."""
+
+V5E_CODE_SHARE = 0.4
+"""Code of a boot on v5e for each byte on v6e.
+
+Measured once: E2B on a v5e-1 at 0.95 had 459 MiB in use beside weights and KV cache before it loaded its last
+program (github.com/xbill9/gemma4-dev, tpu-vllm-v5e1-2b, 2026-08-07-gpu-mem-util-v5e1). 252 MiB of them are
+the arguments of structured decoding. The formula has 517 MiB of code for v6e.
+"""
+
+_MASK_BYTES: Mapping[str, int] = {"v6e": 4, "v5e": 6}
+"""Bytes that structured decoding needs for each logit beside its arguments: compiled for v6e, and measured on
+v5e (384.11 MiB for 256 rows, in the log above)."""
 
 # MiB of code of the other programs by kind, on average over their shapes; other kinds take OTHER_CODE.
 _SMALL_CODE: Mapping[str, float] = {
@@ -61,33 +115,54 @@ _SMALL_CODE: Mapping[str, float] = {
 OTHER_CODE = 0.1
 
 
+Live = Literal["while it boots", "while it serves", "from the boot on"]
+
+
 @dataclass(frozen=True)
 class Temporary:
-    """A buffer on each chip, and the engine's field that makes it smaller ("" when none does)."""
+    """A buffer on each chip, when it is live, and the engine's field that makes it smaller."""
 
     name: str
     bytes: int
-    grows_with: str
+    grows_with: Literal["max_num_batched_tokens", "max_num_seqs"]
+    live: Live
 
 
-def compiled(proof: Proof) -> Temporary:
-    """Returns the largest need of a proof, with the engine's field with which it grows."""
-    largest = proof.largest
-    grows_with = "max_num_batched_tokens" if largest.kind.startswith("backbone") else "max_num_seqs"
-    name = (
-        f"{largest.calls} calls of the boot at once, most for {largest.kind}"
-        if isinstance(largest, Calls)
-        else f"{largest.kind} ({largest.shape})"
+def compiled(proof: Proof) -> tuple[Temporary, ...]:
+    """Returns the needs of a proof in the order in which they are first live: the boot's batches of calls,
+    and the largest program."""
+    called = [program for program in proof.programs if program.kind != NEVER_CALLED]
+    return (
+        *(_proven(calls, "while it boots") for calls in proof.calls if calls.kind != BEFORE_THE_CACHE),
+        *(_proven(program, "while it serves") for program in _largest(called)),
     )
-    return Temporary(name, largest.needed_bytes, grows_with)
 
 
-def code_bytes(model: ModelSpec, runtime: Runtime) -> int:
-    """Returns the bytes of code of all programs of a boot on one chip."""
-    programs = runtime.programs
+def _largest(programs: Sequence[Program]) -> Iterator[Program]:
+    if programs:
+        yield max(programs, key=lambda program: program.needed_bytes)
+
+
+def _proven(need: Program | Calls, live: Live) -> Temporary:
+    name = (
+        f"{need.calls} calls of the boot at once, most for {need.kind}"
+        if isinstance(need, Calls)
+        else f"{need.kind} ({need.shape})"
+    )
+    grows_with = "max_num_batched_tokens" if need.kind.startswith("backbone") else "max_num_seqs"
+    return Temporary(name, need.needed_bytes, grows_with, live)
+
+
+def _whole_models(model: ModelSpec) -> _WholeModels:
+    return _PER_LAYER_EMBEDDING if model.per_layer_embedding else _PLAIN
+
+
+def code_bytes(model: ModelSpec, runtime: Runtime, generation: str) -> int:
+    """Returns the bytes of code of all programs of a boot on one chip of a `generation` of TPU."""
+    programs, compiled_model = runtime.programs, _whole_models(model)
     tokens = programs.buckets.tokens
-    ladders = programs.backbones / len(tokens)
-    backbones = sum(_between(_CODE, size) for size in tokens) * ladders * model.layers / COMPILED_LAYERS
+    ladder = sum(_between(compiled_model.code, size) for size in tokens)
+    backbones = ladder * programs.backbones / len(tokens) * model.layers / compiled_model.layers
     if runtime.kv_bits == 8:
         backbones *= NARROW_CODE
     counts = dict(programs.by_kind)
@@ -99,7 +174,8 @@ def code_bytes(model: ModelSpec, runtime: Runtime) -> int:
         for kind, number in counts.items()
         if not kind.startswith("backbone")
     )
-    return int((backbones + small) * MIB)
+    share = V5E_CODE_SHARE if generation == "v5e" else 1
+    return int((backbones + small) * share * MIB)
 
 
 def _between(sizes: Sequence[tuple[int, float]], tokens: int) -> float:
@@ -113,44 +189,47 @@ def _between(sizes: Sequence[tuple[int, float]], tokens: int) -> float:
     return sizes[-1][1] * tokens / sizes[-1][0]
 
 
-def temporaries(model: ModelSpec, engine: EngineConfig, runtime: Runtime) -> tuple[Temporary, ...]:
-    """Returns the large buffers, largest first. No two are needed at the same time.
+def temporaries(
+    model: ModelSpec, engine: EngineConfig, runtime: Runtime, generation: str
+) -> tuple[Temporary, ...]:
+    """Returns the large buffers, in the order in which they are first live beside the KV cache.
 
-    A buffer includes the logits that its program takes as arguments, because they exist only for it.
+    No two are live at the same time. A buffer includes the logits that its program takes as arguments,
+    because they exist only for it.
     """
     buckets = runtime.programs.buckets
-    chips = engine.tensor_parallel_size
+    compiled_model = _whole_models(model)
     requests = buckets.requests[-1]
-    row = model.vocabulary * F32
-    step = _between(_STEP, buckets.tokens[-1]) * MIB
-    prompt = max((tokens for tokens in buckets.tokens if tokens <= 1024), default=0)
+    step = _between(compiled_model.step, buckets.tokens[-1]) * MIB
     buffers = [
         Temporary(
             f"a step of {buckets.tokens[-1]:,} tokens",
-            int(step * model.hidden / COMPILED_HIDDEN),
+            int(step * model.hidden / compiled_model.hidden),
             "max_num_batched_tokens",
-        ),
-        # Compiled: 64 MiB of logits and 128 MiB beside them, for 256 rows on four chips.
-        Temporary(f"sampling {requests} rows", 3 * requests * row // chips, "max_num_seqs"),
-        # Compiled: 256 MiB of logits and the same beside them, for 1,024 rows on four chips.
-        Temporary(f"log-probabilities of {prompt:,} prompt tokens", 2 * prompt * row // chips, ""),
+            "from the boot on",
+        )
     ]
     if not engine.skip_jax_precompile:
-        buffers.append(_structured_warm_up(model, buckets))
+        buffers.append(_structured_warm_up(model, buckets, _MASK_BYTES[generation]))
     if buckets.logits:
         buffers.append(_drafting(model, engine, buckets))
-    return tuple(sorted(buffers, key=lambda temporary: -temporary.bytes))
+    # Compiled: 64 MiB of logits and 128 MiB beside them, for 256 rows on four chips. The boot samples before
+    # it allocates the KV cache.
+    sampling = 3 * requests * model.vocabulary * F32 // engine.tensor_parallel_size
+    buffers.append(Temporary(f"sampling {requests} rows", sampling, "max_num_seqs", "while it serves"))
+    return tuple(buffers)
 
 
-def _structured_warm_up(model: ModelSpec, buckets: Buckets) -> Temporary:
+def _structured_warm_up(model: ModelSpec, buckets: Buckets, mask_bytes: int) -> Temporary:
     """Returns the buffer of the boot's calls of structured decoding.
 
     The boot holds the arguments of all these programs before it calls the first: bf16 logits, whole on every
-    chip. The last program also has its rows in float32.
+    chip. The last program has `mask_bytes` for each of its logits beside them.
     """
     held = sum(buckets.requests) * model.vocabulary * BF16
-    last = buckets.requests[-1] * model.vocabulary * F32
-    return Temporary("the boot's calls of structured decoding", held + last, "max_num_seqs")
+    last = buckets.requests[-1] * model.vocabulary * mask_bytes
+    name = "the boot's calls of structured decoding"
+    return Temporary(name, held + last, "max_num_seqs", "while it boots")
 
 
 def _drafting(model: ModelSpec, engine: EngineConfig, buckets: Buckets) -> Temporary:
@@ -163,12 +242,14 @@ def _drafting(model: ModelSpec, engine: EngineConfig, buckets: Buckets) -> Tempo
     row = model.vocabulary * F32
     beside = rows * row * 26 // 10
     if engine.skip_jax_precompile:
-        return Temporary(f"logits of {rows:,} drafted rows", rows * row + beside, "max_num_seqs")
+        name = f"logits of {rows:,} drafted rows"
+        return Temporary(name, rows * row + beside, "max_num_seqs", "while it serves")
     held = warm_up_bytes(model.vocabulary, buckets, engine.tensor_parallel_size)
     return Temporary(
         "the boot's calls of the drafting programs, whose logits are all held at once",
         held + beside,
         "max_num_seqs",
+        "while it boots",
     )
 
 

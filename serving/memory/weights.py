@@ -3,17 +3,18 @@
 Shapes and shardings are those of tpu_inference 0.32.0 (models/jax/gemma4.py and gemma4_mm.py,
 layers/common/process_weights/moe_weights.py). Traced through the real loader with the published
 configuration, gemma-4-26B-A4B-it at tensor parallel 4 takes 16,416,125,084 bytes on each chip. A boot on a
-real v6e-4 logged 15.29 GiB. The published boots of E2B, E4B and 31B agree as well. For a model with an
-unknown vision tower (`ModelSpec.vision_bytes`) the size is that of a measured boot
+real v6e-4 logged 15.29 GiB. The published boots of E2B, E4B, 31B and of the 12B's text model agree as well.
+Weights that PyTorch code loads through torchax are not modeled: their size is that of a measured boot
 (serving/memory/measured_boots.py), or the checkpoint's, spread evenly over the chips.
 """
 
 from dataclasses import dataclass
 
+from serving.compilation.resolved_config import code_path
 from serving.engine.config import EngineConfig
 from serving.memory import measured_boots
 from serving.memory.kv_cache import Indivisible
-from serving.models.spec import Experts, ModelSpec
+from serving.models.spec import Experts, ModelSpec, NotStated
 
 BF16 = 2
 F32 = 4
@@ -27,7 +28,8 @@ class Group:
     """Weights of one kind on one chip.
 
     `padding_bytes` are the bytes beyond an even share of the checkpoint: padding to the kernel's shapes, and
-    copies that every chip holds. `basis` is measured, compiled (with its date) or computed.
+    copies that every chip holds. `basis` is exact (as the loader lays them out), compiled
+    (with its date), scaled or measured (with code path and version).
     """
 
     name: str
@@ -37,24 +39,34 @@ class Group:
 
 
 def groups(model: ModelSpec, engine: EngineConfig) -> tuple[Group, ...]:
-    """Returns the groups, largest first. Raises ValueError when a width does not divide by the chips."""
-    if model.vision_bytes is not None:
-        weights = _by_geometry(model, engine, model.vision_bytes)
-    else:
-        weights = _by_total(model, engine.tensor_parallel_size)
+    """Returns the groups, largest first.
+
+    Raises ValueError when a width does not divide by the chips, and NotStated when the vision tower is needed
+    and no source states its size.
+    """
+    chips = engine.tensor_parallel_size
+    match code_path(model, engine):
+        case "torchax":
+            weights = _by_total(model, chips)
+        case "Gemma4ForCausalLM":
+            weights = _text(model, engine)
+        case "Gemma4ForConditionalGeneration":
+            if model.vision_bytes is None:
+                raise NotStated(f"no public source states the size of the vision tower of {model.name}")
+            tower = _group("vision", *model.vision_bytes, chips, sum(model.vision_bytes))
+            weights = [*_text(model, engine), tower]
     return tuple(sorted(weights, key=lambda group: -group.bytes))
 
 
 def _group(name: str, sharded: int, replicated: int, chips: int, checkpoint: int) -> Group:
     on_chip = sharded // chips + replicated
-    return Group(name, on_chip, on_chip - checkpoint // chips, "computed")
+    return Group(name, on_chip, on_chip - checkpoint // chips, "exact")
 
 
-def _by_geometry(model: ModelSpec, engine: EngineConfig, vision: tuple[int, int]) -> list[Group]:
+def _text(model: ModelSpec, engine: EngineConfig) -> list[Group]:
     chips = engine.tensor_parallel_size
     hidden, layers = model.hidden, model.layers
-    heads = model.required("query_heads", "the size of the attention weights")
-    dense = model.required("dense_intermediate", "the size of the MLP weights")
+    heads, dense = model.query_heads, model.dense_intermediate
     full = layers // model.full_attention_period
     sliding = layers - full
 
@@ -76,7 +88,6 @@ def _by_geometry(model: ModelSpec, engine: EngineConfig, vision: tuple[int, int]
         _group("embedding", embedding, 0, chips, embedding),
         _group("MLP", mlp, 0, chips, mlp),
         _group("norms", 0, norms, chips, norms),
-        _group("vision", *vision, chips, sum(vision)),
     ]
     if width:
         # Per layer the gate and the projection of its embedding with a norm, and the projection into all.
@@ -88,7 +99,7 @@ def _by_geometry(model: ModelSpec, engine: EngineConfig, vision: tuple[int, int]
         raw = layers * 3 * model.experts.count * model.experts.intermediate * hidden * size
         on_chip = layers * expert_bytes(model.experts, hidden, engine)
         weights.append(_group("router", 0, router, chips, router))
-        weights.append(Group("experts", on_chip, on_chip - raw // chips, "computed"))
+        weights.append(Group("experts", on_chip, on_chip - raw // chips, "exact"))
     return weights
 
 
@@ -134,10 +145,10 @@ def _must_divide(chips: int, what: str, number: int) -> None:
 
 
 def _by_total(model: ModelSpec, chips: int) -> list[Group]:
-    on_chip = measured_boots.resident_bytes(model.name, chips)
-    if on_chip is not None:
-        return [Group("all weights", on_chip, 0, "measured")]
-    # A boot on one chip is less than the files, whose audio tower is not loaded, or more if the loader
-    # copies.
-    total = measured_boots.resident_bytes(model.name, 1) or model.weight_bytes
-    return [Group("all weights", total // chips, 0, "computed")]
+    boot = measured_boots.boot(model.name, "torchax", chips)
+    if boot is not None:
+        return [Group("all weights", boot.resident_bytes, 0, f"measured (torchax, {boot.version})")]
+    # A boot on one chip is more than the files, because the loader copies.
+    on_one_chip = measured_boots.boot(model.name, "torchax", 1)
+    total = on_one_chip.resident_bytes if on_one_chip else model.weight_bytes
+    return [Group("all weights", total // chips, 0, "scaled")]

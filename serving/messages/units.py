@@ -15,3 +15,11 @@ def gib(size: float) -> str:
 def duration(seconds: float) -> str:
     """Returns `seconds` as whole seconds below two minutes, and as whole minutes from there."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def span(low: float, high: float) -> str:
+    """Returns two durations as one: `13 to 26 min`, `90 s to 3 min`."""
+    (first, unit), last = duration(low).split(), duration(high)
+    if last == f"{first} {unit}":
+        return last
+    return f"{first} to {last}" if last.endswith(f" {unit}") else f"{first} {unit} to {last}"

@@ -80,6 +80,9 @@ def _sentence(details: ErrorDetails, where: str, root: type[BaseModel] | None) -
     if kind == "too_short":
         given, least = (details.get("ctx", {}).get(word) for word in ("actual_length", "min_length"))
         return f"{path} has {given} entries; it must have at least {least}; add what is missing."
+    if kind == "too_long":
+        given, most = (details.get("ctx", {}).get(word) for word in ("actual_length", "max_length"))
+        return f"{path} has {given} entries; it must have at most {most}; remove the others."
     if kind == "string_pattern_mismatch":
         return f"{path} is {asked}; it must {_form(owner, loc, details)}; change it."
     noun = next((noun for start, noun in _NOUNS.items() if kind.startswith(start)), "a value of another kind")

@@ -4,8 +4,9 @@ The published rows come from each checkpoint's config.json and safetensors heade
 xbill9/gemma4-dev records them (MODELS.md, and its v6e boot logs of 2026-08 and 2026-09 for the sizes of
 checkpoints). Query heads and MLP widths of E2B, E4B and 31B, and all vision towers, come from the program
 that made the checkpoints (huggingface/transformers at 0f3f0632, models/gemma4/convert_gemma4_weights.py,
-`_VARIANTS`). A value that neither source states is None, and `ModelSpec.required` raises a sentence for it.
-Sizes are bytes.
+`_VARIANTS`). Lengths of context are those of the family's model card (ai.google.dev/gemma/docs/core,
+model_card_4): 128K tokens of E2B and E4B, 256K of the others. A value that no source states is None. Sizes
+are bytes.
 """
 
 from collections.abc import Mapping
@@ -43,15 +44,15 @@ def _gemma4(
     kv_shared: int = 0,
     layers: int,
     hidden: int,
-    query_heads: int | None,
+    query_heads: int,
     kv_heads: tuple[int, int],
     key_equals_value: bool,
-    dense: int | None,
+    dense: int,
     experts: Experts | None = None,
     per_layer_embedding: int = 0,
     double_wide_mlp: bool = False,
     window: int,
-    max_context: int | None,
+    max_context: int,
     weights: int,
     vision: _Tower | None,
     parameters: int | None,
@@ -108,7 +109,7 @@ _ROWS = (
         per_layer_embedding=256,
         double_wide_mlp=True,
         window=512,
-        max_context=None,
+        max_context=131_072,
         weights=int(9.54 * GIB),
         vision=_ON_DEVICE,
         parameters=None,
@@ -126,7 +127,7 @@ _ROWS = (
         dense=10_240,
         per_layer_embedding=256,
         window=512,
-        max_context=None,
+        max_context=131_072,
         weights=int(14.89 * GIB),
         vision=_ON_DEVICE,
         parameters=8_000_000_000,
@@ -139,12 +140,13 @@ _ROWS = (
         architecture="Gemma4UnifiedForConditionalGeneration",
         layers=48,
         hidden=3840,
-        query_heads=None,
+        # The number with which the text model weighs the 22.18 GiB that a boot logged.
+        query_heads=16,
         kv_heads=(8, 1),
         key_equals_value=True,
         dense=15_360,
         window=1024,
-        max_context=None,
+        max_context=262_144,
         weights=int(22.28 * GIB),
         vision=None,
         parameters=11_959_730_224,
@@ -178,7 +180,7 @@ _ROWS = (
         key_equals_value=True,
         dense=21_504,
         window=1024,
-        max_context=None,
+        max_context=262_144,
         weights=int(58.25 * GIB),
         vision=_LARGE,
         parameters=31_000_000_000,

@@ -33,7 +33,7 @@ def checkpoint_spec(architecture: str, repository: str, revision: str) -> ModelS
 
 
 def expectation(spec: ModelSpec, max_model_len: int) -> str:
-    """Returns what `agent.weights_job.stage_weights.checkpoint_problem` compares a checkpoint with, as JSON.
+    """Returns what `agent.weights_job.checkpoint.checkpoint_problem` compares a checkpoint with, as JSON.
 
     Names of `text_config` are those of Gemma 4's configuration (transformers 5.19, models/gemma4/
     configuration_gemma4.py), which writes each of them into a config.json. `full_attention` has the layers

@@ -5,6 +5,10 @@ from typing import Literal
 
 Modality = Literal["text", "image", "audio"]
 
+CodePath = Literal["Gemma4ForConditionalGeneration", "Gemma4ForCausalLM", "torchax"]
+"""Code that runs a model: a JAX class of tpu-inference with or without a vision tower, or vLLM's PyTorch code
+through torchax, whose weights and programs are not modeled here."""
+
 
 class NotStated(ValueError):
     """A number of a model that no public source states; its text says which, and what needs it."""
@@ -38,20 +42,21 @@ class ModelSpec:
     kv_shared_layers: int
     """Last layers, which read another layer's KV cache and have none of their own."""
     hidden: int
-    query_heads: int | None
+    query_heads: int
     kv_heads_sliding: int
     kv_heads_full: int
     head_dim_sliding: int
     head_dim_full: int
     key_equals_value: bool
-    dense_intermediate: int | None
+    dense_intermediate: int
     experts: Experts | None
     per_layer_embedding: int
     double_wide_mlp: bool
     """True if the MLP of the last `kv_shared_layers` has twice the width."""
     sliding_window: int
     vocabulary: int
-    max_context: int | None
+    max_context: int
+    """Longest request in tokens, `max_position_embeddings`."""
     weight_bytes: int
     """Size of the safetensors files; to a hundredth of a GiB if a boot log is the source."""
     vision_bytes: tuple[int, int] | None
@@ -74,12 +79,3 @@ class ModelSpec:
     def takes_images(self) -> bool:
         """True if the checkpoint takes images."""
         return "image" in self.modalities
-
-    def required(self, field: str, purpose: str) -> int:
-        """Returns a field that may be unknown. Raises NotStated with the field and its purpose."""
-        value = getattr(self, field)
-        if value is None:
-            raise NotStated(
-                f"{purpose} needs {field.replace('_', ' ')} of {self.name}, which no public source states"
-            )
-        return value

@@ -22,7 +22,7 @@ from components.gcp.secret import Secret, SecretArgs
 from components.gcp.service_account import Identity, IdentityArgs
 from config.checks import project_problems, refuse
 from config.settings import Settings
-from config.targets import FoundationTarget
+from config.targets import FoundationTarget, artifact_bucket
 from serving.deploy import container_layout
 from stacks.gcp import common
 from stacks.gcp.foundation_outputs import Environment, Foundation
@@ -41,6 +41,9 @@ SERVICES = (
     "secretmanager.googleapis.com",
     "storage.googleapis.com",
 )
+
+NETWORK = "tpuserve"
+"""Name of the project's VPC."""
 
 # Private ranges that GKE's defaults do not use. A proxy-only subnet needs at least a /26; Google recommends
 # a /23 (https://cloud.google.com/load-balancing/docs/proxy-only-subnets).
@@ -74,7 +77,7 @@ def build(settings: Settings, target: FoundationTarget) -> None:
     )
 
     network = Network(
-        "tpuserve",
+        NETWORK,
         NetworkArgs(
             region=target.region,
             nodes=NODES,
@@ -94,12 +97,12 @@ def build(settings: Settings, target: FoundationTarget) -> None:
     bucket = ArtifactBucket(
         "artifacts",
         ArtifactBucketArgs(
-            bucket=f"{target.project}-tpuserve",
+            bucket=artifact_bucket(target.project),
             location=target.region,
             readers={f"server-{name}": server.member for name, server in servers.items()},
             writers={"weights": weights.member},
             publishers={f"caches-{name}": server.member for name, server in servers.items()},
-            published=container_layout.CACHE_ARCHIVES,
+            published=container_layout.PUBLISHED,
             kms_key=target.kms_key,
         ),
         retained,
@@ -114,9 +117,12 @@ def build(settings: Settings, target: FoundationTarget) -> None:
         ),
         protected,
     )
-    token = _secret("hugging-face-token", {"weights": weights.member}, target, retained)
+    token = _secret("hugging-face-token", {"weights": weights.member}, {}, target, retained)
     keys = {
-        name: _secret(f"api-key-{name}", {"server": server.member}, target, retained)
+        # The sidecar reports the age of its server's key.
+        name: _secret(
+            f"api-key-{name}", {"server": server.member}, {"server": server.member}, target, retained
+        )
         for name, server in servers.items()
     }
     Foundation(
@@ -159,11 +165,14 @@ def _identity(
 def _secret(
     name: str,
     accessors: dict[str, pulumi.Output[str]],
+    viewers: dict[str, pulumi.Output[str]],
     target: FoundationTarget,
     opts: pulumi.ResourceOptions,
 ) -> Secret:
     return Secret(
-        name, SecretArgs(secret_id=f"tpuserve-{name}", region=target.region, accessors=accessors), opts
+        name,
+        SecretArgs(secret_id=f"tpuserve-{name}", region=target.region, accessors=accessors, viewers=viewers),
+        opts,
     )
 
 

@@ -8,22 +8,10 @@ import pulumi
 
 from components.gcp.provisioning import ProvisioningModel
 from config.provisioning import Pool
+from config.stockout import is_stockout
 from config.targets import GkeTarget, TpuVmTarget
 from serving.hardware.accelerators import Accelerator
 from serving.hardware.zones import FLEX_START_ZONES
-
-STOCKOUT_TEXTS = (
-    "STOCKOUT",
-    "RESOURCE_POOL_EXHAUSTED",
-    "does not have enough resources",
-    "no more capacity in the zone",
-)
-"""Parts of Google's error messages.
-
-GKE: github.com/hashicorp/terraform-provider-google, issue 10121. Compute Engine:
-https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-resource-availability. Cloud TPU API:
-github.com/GoogleCloudPlatform/magic-modules, pull request 7297.
-"""
 
 MODELS: tuple[ProvisioningModel, ...] = get_args(ProvisioningModel)
 CLOUD_TPU_MODELS: tuple[ProvisioningModel, ...] = ("on-demand", "spot")
@@ -42,11 +30,6 @@ def hook(target: GkeTarget | TpuVmTarget, accelerator: Accelerator, capacity: Po
         return False
 
     return pulumi.ErrorHook("stockout", failed)
-
-
-def is_stockout(errors: list[str]) -> bool:
-    """Returns whether the provider's messages report missing capacity, and not a mistake in the request."""
-    return any(text in error for error in errors for text in STOCKOUT_TEXTS)
 
 
 def sentence(target: GkeTarget | TpuVmTarget, accelerator: Accelerator, capacity: Pool) -> str:

@@ -17,7 +17,8 @@ from components.gcp.system_pool import SystemPool, SystemPoolArgs
 from components.gcp.workload_identity import WorkloadIdentity, WorkloadIdentityArgs
 from components.kubernetes.pod_monitoring import Metrics, MetricsArgs
 from components.kubernetes.secret_mount import SecretMount, SecretMountArgs
-from components.kubernetes.weights_job import ACCOUNT, SCRIPT, Weights, WeightsJob, WeightsJobArgs
+from components.kubernetes.security_context import POD_USERS
+from components.kubernetes.weights_job import ACCOUNT, Weights, WeightsJob, WeightsJobArgs
 from config.checks import problems, refuse
 from config.provisioning import node_wait_seconds
 from config.settings import Checkpoint, Settings
@@ -29,7 +30,9 @@ from stacks import outputs, workload
 from stacks.gcp import common
 from stacks.gcp.foundation_outputs import Foundation
 from stacks.gcp.server_image import pull_grant, pull_name
+from stacks.gke.kubernetes_version import exclusions, upgrades
 from stacks.gke.load_balancer import load_balancer
+from stacks.gke.monitoring import cluster_monitoring, cluster_name
 from stacks.gke.pod_inputs import engine_egress, pod_inputs
 from stacks.gke.tpu_nodes import tpu_nodes
 from stacks.plan import plan
@@ -51,16 +54,18 @@ def build(settings: Settings, target: GkeTarget) -> None:
     environment = foundation.environments[stack]
 
     cluster, system_pool = _cluster(target, foundation, protected, provider)
+    access = kubeconfig(cluster)
     kube = k8s.Provider(
         "cluster",
-        kubeconfig=kubeconfig(cluster),
+        kubeconfig=access,
         # Explicit, because the provider may otherwise take a changed kubeconfig for a different cluster and
         # replace everything in it.
         cluster_identifier=cluster.id,
         opts=pulumi.ResourceOptions(depends_on=system_pool),
     )
     in_cluster = pulumi.ResourceOptions(providers=[kube])
-    namespace = workload.namespace(namespace_name, kube)
+    user = POD_USERS[target.run_as]
+    namespace = workload.namespace(namespace_name, user, kube)
     image = pull_name(image_name, foundation)
     pull_grants = _pull_grants(image_name, target, foundation, provider)
 
@@ -88,16 +93,16 @@ def build(settings: Settings, target: GkeTarget) -> None:
             namespace=namespace.metadata.name,
             account_annotations=identity(ACCOUNT, foundation.weights_email).annotations,
             image=image,
-            image_name=image_name,
-            script=Path(weights_job.__path__[0], SCRIPT).read_text("utf-8"),
+            script=weights_job.files(),
             weights=weights,
             token_secret=foundation.hugging_face_secret if target.hugging_face_token else None,
         ),
         pulumi.ResourceOptions(providers=[kube], depends_on=pull_grants),
     )
     nodes, selector = tpu_nodes(settings, target, resolved, cluster, foundation, protected, in_cluster)
-    api_key = None
+    api_key = key_secret = None
     if settings.authentication == "api-key":
+        key_secret = pulumi.Output.concat(f"projects/{target.project}/secrets/", environment.api_key_secret)
         api_key = SecretMount(
             "api-key",
             SecretMountArgs(
@@ -112,10 +117,12 @@ def build(settings: Settings, target: GkeTarget) -> None:
         settings,
         resolved,
         pod_inputs(
+            user=user,
             weights=weights,
             image=image,
             node_selector=selector,
             api_key=api_key,
+            api_key_secret=key_secret,
             proxies=foundation.proxies if target.endpoint else None,
             egress=engine_egress(resolved.candidate.engine),
             account_annotations=identity(container_layout.SERVER, environment.server_email).annotations,
@@ -135,9 +142,16 @@ def build(settings: Settings, target: GkeTarget) -> None:
         endpoint = load_balancer(
             target, target.endpoint, resolved, namespace, foundation, server, provider, kube
         )
-    outputs.export(resolved, endpoint, target.region, target.capacity, cache_outlives_pod=False)
+    # After the servers were accepted: before that, every first boot would be an outage.
+    after = pulumi.ResourceOptions(providers=[provider], depends_on=[server])
+    cluster_monitoring(settings, target, resolved, namespace_name, after)
+    outputs.export(settings, resolved, endpoint)
+    if isinstance(target.cluster, NewCluster):
+        pulumi.export("upgrades", upgrades(target.cluster))
     pulumi.export("cluster", cluster.id)
     pulumi.export("namespace", namespace.metadata.name)
+    # `make status`, `logs`, `ask` and `why` reach the cluster with it. It holds no credential.
+    pulumi.export("kubeconfig", access)
 
 
 def _pull_grants(
@@ -163,7 +177,7 @@ def _cluster(
         path = f"projects/{target.project}/locations/{target.cluster.location}/clusters/{target.cluster.name}"
         existing = gcp.container.Cluster.get("cluster", path, opts=pulumi.ResourceOptions(provider=provider))
         return existing, []
-    name = f"tpuserve-{pulumi.get_stack()}"
+    name = cluster_name(target)
     cluster = GkeCluster("cluster", cluster_args(target, target.cluster, foundation, name), protected).cluster
     pool = SystemPool(
         "system",
@@ -191,15 +205,8 @@ def cluster_args(
         pods_range_name=foundation.environments[pulumi.get_stack()].pods,
         node_email=foundation.node_email,
         release_channel=settings.release_channel,
+        minor_version=settings.minor_version,
         window=(settings.window.start, settings.window.end, settings.window.recurrence),
-        exclusions=[
-            {
-                "exclusion_name": exclusion.name,
-                "start_time": exclusion.start,
-                "end_time": exclusion.end,
-                "exclusion_options": {"scope": "NO_MINOR_OR_NODE_UPGRADES"},
-            }
-            for exclusion in settings.exclusions
-        ],
+        exclusions=exclusions(settings),
         deletion_protection=target.protect,
     )

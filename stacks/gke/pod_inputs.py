@@ -11,7 +11,8 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgsDict, Net
 from components.gcp.network import HEALTH_CHECK_RANGES
 from components.kubernetes import weights_volume
 from components.kubernetes.egress_rules import DNS, GOOGLE_APIS, INTERNET, METADATA, service_port
-from components.kubernetes.vllm import ServerVolumes
+from components.kubernetes.pod_volumes import ServerVolumes
+from components.kubernetes.security_context import PodUser
 from components.kubernetes.weights_job import Weights
 from serving.engine.config import EngineConfig
 from serving.engine.trace_collector import collector
@@ -24,8 +25,7 @@ CPU = "24"
 CPUs of the machine."""
 SHARED_MEMORY = "16Gi"
 COMPILE_CACHE = "50Gi"
-"""Size limit of the compile cache on the node's 200 GB disk. The volume is deleted with its pod, so a new pod
-boots without a cache."""
+"""Size limit of the compile cache on the node's 200 GB disk."""
 
 
 def memory(weight_bytes: int) -> str:
@@ -35,10 +35,12 @@ def memory(weight_bytes: int) -> str:
 
 def pod_inputs(
     *,
+    user: PodUser,
     weights: Weights,
     image: pulumi.Input[str],
     node_selector: Mapping[str, pulumi.Input[str]],
     api_key: VolumeArgsDict | None,
+    api_key_secret: pulumi.Input[str] | None,
     proxies: pulumi.Input[str] | None,
     egress: Sequence[NetworkPolicyEgressRuleArgsDict],
     account_annotations: Mapping[str, pulumi.Input[str]],
@@ -49,11 +51,12 @@ def pod_inputs(
     `egress` is what the engine calls beside Google's APIs (`engine_egress`).
     """
     return PodInputs(
+        user=user,
         image=image,
         node_selector=node_selector,
         volumes=ServerVolumes(
-            models=weights_volume.weights_volume(weights.bucket, weights.directory),
-            compile_cache={"name": "compile-cache", "empty_dir": {"size_limit": COMPILE_CACHE}},
+            models=weights_volume.weights_volume(weights.bucket, weights.directory, user),
+            compile_cache_size=COMPILE_CACHE,
             api_key=api_key,
             shared_memory=SHARED_MEMORY,
             unmounted=[weights_volume.cache_volume(weights.bytes)],
@@ -62,6 +65,9 @@ def pod_inputs(
         memory=memory(weights.bytes),
         clients=clients(proxies),
         egress=[DNS, METADATA, GOOGLE_APIS, *egress],
+        bucket=weights.bucket,
+        api_key_secret=api_key_secret,
+        storage_environment={},
         account_annotations=account_annotations,
         pod_annotations=weights_volume.annotations(weights.bytes),
         after=after,

@@ -59,7 +59,7 @@ def tpu_nodes(
             disk_type=disk,
             provisioning=provisioned,
             nodes=settings.replicas,
-            max_nodes=settings.replicas,
+            max_nodes=settings.replicas + settings.rollout.surge,
             node_email=foundation.node_email,
             labels=common.labels(),
             on_error=stockout.hook(target, slice_, target.capacity),

@@ -10,31 +10,41 @@ from dataclasses import replace
 
 import pulumi
 
-from agent import bundle, vm
+from agent import vm
 from config.settings import Checkpoint, Settings
 from config.targets import TpuVmTarget
-from serving.deploy import baked_cache, compose, container_layout, systemd_units, vm_boot
+from serving.deploy import compose, container_layout, systemd_units, vm_boot
 from serving.deploy.vm_boot import Boot
 from serving.hardware import host_resources
 from serving.models.checkpoint import expectation
 from serving.models.spec import ModelSpec
+from stacks import sidecar_settings
 from stacks.gcp.foundation_outputs import Foundation
 from stacks.gcp.server_image import pull_name
 from stacks.plan import Plan
 
-ATTRIBUTES = ("startup-script", "tpuserve-files", "tpuserve-boot-seconds", "tpuserve-disk-gb")
+SIDECAR = "tpuserve-sidecar"
+"""Attribute with the sidecar's settings. They name the commit that brought the release, and a later commit
+that changes nothing else must replace no machine: changes of only this attribute are ignored."""
 
-DISK_MARGIN = 1.3
-"""Assumed: factor for unpacking an image, for logs, and for the file system."""
+ATTRIBUTES = (
+    "startup-script",
+    "tpuserve-files",
+    "tpuserve-agent",
+    SIDECAR,
+    "tpuserve-boot-seconds",
+    "tpuserve-disk-gb",
+    "tpuserve-accepted",
+)
 
 HEALTH_PERIOD_SECONDS = 2
 """Seconds between two probes of the load balancer. It removes a stopping machine after two failed probes. A
 preempted machine has only 30 seconds."""
 
 
-def data_gb(spec: ModelSpec) -> int:
-    """Returns the size in GB of a disk for weights, image and compile cache."""
-    return math.ceil(host_resources.needs(spec.weight_bytes).disk_bytes * DISK_MARGIN / 1e9)
+def weights_prefix(spec: ModelSpec) -> str:
+    """Returns the prefix of the weights' objects in the artifact bucket, with its final slash."""
+    return f"{container_layout.WEIGHTS}{spec.revision}/{spec.name}/"
 
 
 def leave_seconds(target: TpuVmTarget) -> int:
@@ -56,6 +66,16 @@ def metadata(
 def content_digest(content: object) -> str:
     """Returns eight hexadecimal digits of the SHA-256 of a JSON value."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def identity(texts: Mapping[str, str], settings: Settings, resolved: Plan) -> Mapping[str, str]:
+    """Returns what a machine's name depends on: its metadata without the commit."""
+    return {**texts, SIDECAR: sidecar_settings.digest(settings, resolved)}
+
+
+def serve_seconds(resolved: Plan) -> int:
+    """Returns the seconds from a machine's start to the end of its acceptance, at most."""
+    return resolved.cold_start.budget_seconds + resolved.lifecycle.acceptance_seconds
 
 
 def boot_metadata(
@@ -85,24 +105,31 @@ def boot_metadata(
             secret=secret_version if needs_key else "",
             bucket=bucket,
             model=spec.name,
-            weights=f"weights/{spec.revision}/{spec.name}/",
+            weights=weights_prefix(spec),
             checkpoint=expectation(spec, longest) if isinstance(settings.model, Checkpoint) else "",
-            cache=f"{container_layout.CACHE_ARCHIVES}{resolved.fingerprint.digest}.tar.zst",
-            baked=baked_cache.name(resolved.fingerprint) if target.baked_cache else "",
             budget=resolved.lifecycle.engine_ready_timeout_seconds,
+            # The sidecar has a period of its own to notice that the server answers.
+            acceptance=resolved.lifecycle.acceptance_seconds + resolved.lifecycle.startup_period_seconds,
         )
     )
     files = {
-        "compose.yaml": compose.compose(release, resolved.lifecycle),
-        "vllm.env": compose.env_file(dict(release.environment)),
+        "compose.yaml": compose.compose(release, resolved.lifecycle, sidecar=True),
+        "vllm.env": compose.env_file(resolved.environment),
         **systemd_units.units(resolved.release.name, resolved.lifecycle, leave_seconds(target)),
-        **{f"agent/{path}": text for path, text in bundle.files().items()},
         **{f"boot/{path}": text for path, text in vm.files().items()},
     }
+    agent = {f"agent/{path}": text for path, text in resolved.agent_files.items()}
+    key_secret = f"projects/{target.project}/secrets/{secret}" if needs_key else None
+    sidecar = sidecar_settings.sidecar_settings(
+        settings, resolved, bucket, sidecar_settings.commit(), key_secret
+    )
     return {
         "startup-script": script,
         "tpuserve-files": json.dumps(files, sort_keys=True),
+        "tpuserve-agent": json.dumps(agent, sort_keys=True),
+        SIDECAR: json.dumps({compose.SIDECAR_SETTINGS: sidecar_settings.text(sidecar)}),
         # For operators, and for the policies that compare them with the group and the disks.
-        "tpuserve-boot-seconds": str(resolved.cold_start.budget_seconds),
+        "tpuserve-accepted": str(resolved.accepted).lower(),
+        "tpuserve-boot-seconds": str(serve_seconds(resolved)),
         "tpuserve-disk-gb": str(math.ceil(host_resources.needs(spec.weight_bytes).disk_bytes / 1e9)),
     }

@@ -9,7 +9,6 @@ from components.gcp.provisioning import ProvisioningModel
 from config.settings import Settings
 from config.targets import TpuVmTarget
 from serving.deploy import baked_cache
-from serving.startup.cold_start import ColdStart
 from stacks.plan import Plan
 
 STOP_SECONDS: Mapping[ProvisioningModel, int] = {
@@ -21,20 +20,29 @@ STOP_SECONDS: Mapping[ProvisioningModel, int] = {
 """Seconds from the soft-off signal to a machine's end (Compute API, `scheduling.skipGuestOsShutdown`)."""
 
 
-def slow_boots(cold_start: ColdStart) -> Iterator[str]:
-    """Yields a sentence for a boot that may take longer than Google waits for a group's machines."""
-    if cold_start.budget_seconds > MAX_INITIAL_DELAY_SECONDS:
+def slow_boots(seconds: int) -> Iterator[str]:
+    """Yields a sentence for a boot that with its acceptance may take longer than Google waits for a group's
+    machines."""
+    if seconds > MAX_INITIAL_DELAY_SECONDS:
         yield (
-            f"A boot may take {cold_start.budget_seconds:,} seconds, and Google waits at most "
+            f"A boot with its acceptance may take {seconds:,} seconds, and Google waits at most "
             f"{MAX_INITIAL_DELAY_SECONDS:,} seconds for a machine of a group; compile fewer programs "
             "(engine.bucket_padding_gap 0, no speculative decoding), or set target.kind to gke."
         )
 
 
-def baked_cache_problems(target: TpuVmTarget, resolved: Plan) -> Iterator[str]:
-    """Yields a sentence for an engine whose programs cannot be compiled without a TPU beforehand."""
+def baked_cache_problems(settings: Settings, target: TpuVmTarget, resolved: Plan) -> Iterator[str]:
+    """Yields a sentence for an engine whose programs cannot be compiled without a TPU beforehand, and for a
+    release whose record names its compile cache."""
+    if not target.baked_cache:
+        return
+    if settings.promotion is not None:
+        yield (
+            "target.baked_cache is true and release is set, whose record names the only compile cache that "
+            "it starts with; set target.baked_cache to false."
+        )
     problem = baked_cache.problem(resolved.candidate)
-    if target.baked_cache and problem is not None:
+    if problem is not None:
         yield f"target.baked_cache is true, but {problem}"
 
 

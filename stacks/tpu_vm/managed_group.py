@@ -1,4 +1,5 @@
-"""Managed group of TPU VMs. Google recreates failed machines; `pulumi up` waits until the servers answer."""
+"""Managed group of TPU VMs. Google recreates failed machines; `pulumi up` waits until the servers are
+accepted."""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ from config.provisioning import node_wait_seconds
 from config.settings import Settings
 from config.targets import Endpoint, TpuVmTarget
 from serving.deploy import container_layout, vm_boot
+from serving.hardware.machines import vm_boot_gb, vm_data_gb
 from stacks import outputs
 from stacks.gcp import common, stockout
 from stacks.gcp.provisioning import provisioning
@@ -29,14 +31,14 @@ from stacks.tpu_vm.access import Access, access
 from stacks.tpu_vm.boot_metadata import (
     ATTRIBUTES,
     HEALTH_PERIOD_SECONDS,
+    SIDECAR,
     content_digest,
-    data_gb,
+    identity,
     leave_seconds,
     metadata,
+    serve_seconds,
 )
-
-SYSTEM_GB = 30
-"""GB for Ubuntu, its packages and its logs. The accelerator image itself has 10 GB."""
+from stacks.tpu_vm.monitoring import machine_monitoring
 
 
 def build(settings: Settings, target: TpuVmTarget) -> None:
@@ -45,8 +47,8 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
     image = settings.image_name
     assert image is not None
     resolved = plan(settings, image, node_wait_seconds(target.capacity))
-    refuse(checks.slow_boots(resolved.cold_start))
-    refuse(checks.baked_cache_problems(target, resolved))
+    refuse(checks.slow_boots(serve_seconds(resolved)))
+    refuse(checks.baked_cache_problems(settings, target, resolved))
     stack_access = access(target, pulumi.get_stack(), image)
     provisioned = provisioning(target.capacity)
     template, digest = _template(settings, target, resolved, stack_access, provisioned)
@@ -57,7 +59,8 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
     )
     if target.endpoint is not None:
         endpoint = _load_balancer(stack_access, target, target.endpoint, resolved, group)
-    outputs.export(resolved, endpoint, target.region, target.capacity)
+    machine_monitoring(settings, target, resolved, stack_access)
+    outputs.export(settings, resolved, endpoint)
     pulumi.export("group", group_name)
     window_seconds = checks.STOP_SECONDS[target.capacity.kind]
     pulumi.export("shutdown", checks.shutdown(settings, leave_seconds(target), window_seconds))
@@ -91,9 +94,10 @@ def _template(
     assert slice_.machine_type is not None
     foundation, email = stack_access.foundation, stack_access.email
     texts = metadata(settings, target, resolved, foundation, vm_boot.data_disk() if target.keep_data else "")
-    size_gb = data_gb(resolved.candidate.model)
+    weight_bytes = resolved.candidate.model.weight_bytes
+    size_gb = vm_data_gb(weight_bytes)
     machine_type, disk_type = slice_.machine_type, slice_.disk_types[0]
-    boot_disk_gb = SYSTEM_GB if target.keep_data else SYSTEM_GB + size_gb
+    boot_disk_gb = vm_boot_gb(weight_bytes, data_disk=target.keep_data)
     data_disk = vm_boot.DATA_DEVICE if target.keep_data else None
     labels = common.labels()
     # The keys are part of the digest and so of the template's physical name: a changed key would replace
@@ -114,10 +118,10 @@ def _template(
         "labels": labels,
     }
     digest = pulumi.Output.all(texts, foundation.subnetwork, email).apply(
-        lambda values: content_digest([content, *values])
+        lambda values: content_digest([content, identity(values[0], settings, resolved), *values[1:]])
     )
     args = InstanceTemplateArgs(
-        template=digest.apply(lambda digits: f"{stack_access.name}-{digits}"),
+        template=digest.apply(lambda digits: f"{stack_access.name}-{digits}-"),
         machine_type=machine_type,
         disk_type=disk_type,
         boot_disk_gb=boot_disk_gb,
@@ -127,6 +131,7 @@ def _template(
         email=email,
         provisioning=provisioned,
         metadata={key: texts[key] for key in ATTRIBUTES},
+        ignored_metadata=SIDECAR,
         labels=labels,
     )
     return InstanceTemplate("machine", args, stack_access.opts), digest
@@ -148,7 +153,8 @@ def _group_name(
         return template_digest.apply(
             lambda digits: f"{stack_access.name}-{content_digest([digits, settings.replicas])}"
         )
-    fixed = [target.zone, *target.other_zones, data_gb(resolved.candidate.model) if target.keep_data else 0]
+    kept_gb = vm_data_gb(resolved.candidate.model.weight_bytes) if target.keep_data else 0
+    fixed = [target.zone, *target.other_zones, kept_gb]
     return f"{stack_access.name}-{content_digest(fixed)[:4]}"
 
 
@@ -166,7 +172,7 @@ def _group(
     check = ServerCheck(
         "check",
         ServerCheckArgs(
-            check=f"{stack_access.name}-alive",
+            check=f"{stack_access.name}-ready",
             port=container_layout.PORT,
             period_seconds=lifecycle.liveness_period_seconds,
             failures=lifecycle.liveness_failure_threshold,
@@ -179,11 +185,11 @@ def _group(
         health_check=check.id,
         size=settings.replicas,
         port=container_layout.PORT,
-        initial_delay_seconds=resolved.cold_start.budget_seconds,
-        wait_seconds=lifecycle.pulumi_timeout_seconds,
-        second_slice=target.second_slice,
+        initial_delay_seconds=serve_seconds(resolved),
+        wait_seconds=lifecycle.rollout_seconds(1),
+        surge=settings.rollout.surge,
         # Google deletes no group that a load balancer uses.
-        new_group_first=target.second_slice or target.endpoint is not None,
+        new_group_first=settings.rollout.surge == 1 or target.endpoint is not None,
         on_error=stockout.hook(target, resolved.candidate.accelerator, target.capacity),
     )
     if target.other_zones:

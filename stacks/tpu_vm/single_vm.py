@@ -11,12 +11,14 @@ from config.checks import problems, refuse
 from config.settings import Settings
 from config.targets import TpuVmTarget
 from serving.deploy import container_layout, vm_boot
+from serving.hardware.machines import vm_data_gb
 from stacks import outputs
 from stacks.gcp import common, stockout
 from stacks.plan import plan
 from stacks.tpu_vm import checks
 from stacks.tpu_vm.access import access
-from stacks.tpu_vm.boot_metadata import ATTRIBUTES, content_digest, data_gb, metadata
+from stacks.tpu_vm.boot_metadata import ATTRIBUTES, SIDECAR, content_digest, identity, metadata
+from stacks.tpu_vm.monitoring import machine_monitoring
 
 DATA_DEVICE = "persistent-disk-1"
 """Compute Engine's default device name of the first disk after the boot disk. The Cloud TPU API sets none."""
@@ -36,7 +38,7 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
     assert image is not None
     resolved = plan(settings, image)
     slice_ = resolved.candidate.accelerator
-    refuse(checks.baked_cache_problems(target, resolved))
+    refuse(checks.baked_cache_problems(settings, target, resolved))
     assert slice_.tpu_type is not None and slice_.runtime_version is not None
     for limit in LIMITS:
         pulumi.log.warn(limit)
@@ -44,7 +46,9 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
     api = Apis("apis", ApisArgs(services=["tpu.googleapis.com"]), stack_access.opts)
     disk_path = vm_boot.data_disk(DATA_DEVICE)
     attributes = metadata(settings, target, resolved, stack_access.foundation, disk_path)
-    machine = attributes.apply(lambda texts: f"{stack_access.name}-{content_digest(texts)}")
+    machine = attributes.apply(
+        lambda texts: f"{stack_access.name}-{content_digest(identity(texts, settings, resolved))}"
+    )
     CloudTpu(
         "tpu",
         CloudTpuArgs(
@@ -54,26 +58,29 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
             tpu_type=slice_.tpu_type,
             runtime_version=slice_.runtime_version,
             disk_type=slice_.disk_types[0],
-            disk_gb=data_gb(resolved.candidate.model),
+            disk_gb=vm_data_gb(resolved.candidate.model.weight_bytes),
             network=stack_access.foundation.network,
             subnetwork=stack_access.foundation.subnetwork,
             email=stack_access.email,
             spot=target.capacity.kind == "spot",
             metadata={key: attributes[key] for key in ATTRIBUTES},
+            ignored_metadata=SIDECAR,
             labels=common.labels(),
             on_error=stockout.hook(target, slice_, target.capacity),
         ),
         pulumi.ResourceOptions.merge(stack_access.ready, pulumi.ResourceOptions(depends_on=[api])),
     )
     endpoint = machine.apply(lambda name: tunnel(target, name))
-    outputs.export(resolved, endpoint, target.region, target.capacity)
+    machine_monitoring(settings, target, resolved, stack_access)
+    outputs.export(settings, resolved, endpoint)
+    pulumi.export("machine", machine)
     pulumi.export("limits", list(LIMITS))
 
 
 def tunnel(target: TpuVmTarget, machine: str) -> str:
-    """Returns the command that reaches the machine."""
+    """Returns the command that reaches the machine. Of Google Cloud CLI 528, only alpha knows IAP here."""
     return (
-        f"http://localhost:{container_layout.PORT}/v1 while this runs: gcloud compute tpus tpu-vm ssh "
+        f"http://localhost:{container_layout.PORT}/v1 while this runs: gcloud alpha compute tpus tpu-vm ssh "
         f"{machine} --zone={target.zone} --project={target.project} --tunnel-through-iap -- "
         f"-N -L {container_layout.PORT}:$(hostname -i):{container_layout.PORT}"
     )

@@ -32,6 +32,7 @@ DAEMONS = (
     "kube-scheduler",
     "kubelet",
     "kube-proxy",
+    "bucket",
 )
 
 
@@ -51,7 +52,7 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 def machine_state() -> dict[str, list[str]]:
     """Returns everything that `stop` must leave as `start` found it."""
-    ours = ("tpuserve", "kube", "etcd", "containerd", "runc")
+    ours = ("tpuserve", "kube", "etcd", "containerd", "runc", "bucket")
     commands: list[str] = []
     for file in Path("/proc").glob("[0-9]*/comm"):
         # A zombie that waits for the machine's init no longer counts as a process of the cluster.
@@ -114,11 +115,10 @@ def probes(probe_archive: tuple[str, Path], started: None) -> Iterator["Probes"]
 
 @pytest.fixture(scope="module")
 def tpu_server(probe_archive: tuple[str, Path]) -> Iterator["Probes"]:
-    """Yields a probe's server on all four chips, shared by a module's tests: each finds and leaves it
-    serving."""
+    """Yields a probe's server on one slice, shared by a module's tests: each finds and leaves it serving."""
     cluster.start()
     with namespace(*probe_archive) as made:
-        made.deploy("server", tpu=4)
+        made.deploy("server", tpu=constants.SLICE_CHIPS)
         yield made
 
 

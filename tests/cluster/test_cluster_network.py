@@ -65,6 +65,23 @@ def test_network_policies_are_enforced(probes: Probes) -> None:
     eventually(lambda: probes.run("stranger", "get", "http://server").returncode == 0)
 
 
+def test_pods_reach_the_bucket_where_their_egress_rules_name_it(probes: Probes) -> None:
+    url = f"{constants.storage_url()}/storage/v1/b/{constants.BUCKET}"
+    for name in ("free", "named", "other-port"):
+        probes.deploy(name)
+        assert probes.says(name, "get", url).startswith("200"), "no policy selects it yet"
+    to_node = [{"ipBlock": {"cidr": f"{constants.BRIDGE_ADDRESS}/32"}}]
+    for name, port in (("named", constants.BUCKET_PORT), ("other-port", constants.BUCKET_PORT + 1)):
+        rule = {"to": to_node, "ports": [{"port": port, "protocol": "TCP"}]}
+        pods = {"podSelector": {"matchLabels": {"app": name}}, "policyTypes": ["Egress"], "egress": [rule]}
+        probes.apply("networking.k8s.io/v1", "NetworkPolicy", name, pods)
+    eventually(lambda: probes.run("other-port", "get", url).returncode != 0)
+    assert probes.says("named", "get", url).startswith("200")
+    assert probes.says("free", "get", url).startswith("200")
+    kubectl("delete", "networkpolicy", "--all", "-n", probes.namespace)
+    eventually(lambda: probes.run("other-port", "get", url).returncode == 0)
+
+
 def test_pods_talk_beside_a_firewall_that_drops_what_it_does_not_know(probes: Probes) -> None:
     cluster.stop()
     before = machine_state()
@@ -90,10 +107,14 @@ def test_the_node_is_as_gke_makes_it(probes: Probes) -> None:
     node = get(f"/api/v1/nodes/{constants.NODE}")
     assert node["metadata"]["labels"].items() >= constants.NODE_LABELS.items()
     assert {"key": "google.com/tpu", "value": "present", "effect": "NoSchedule"} in node["spec"]["taints"]
-    assert node["status"]["allocatable"][constants.TPU_RESOURCE] == "4"
-    probes.deploy("first", tpu=4)
-    probes.apply_unready("second", tpu=4)
-    eventually(lambda: "Insufficient google.com/tpu" in json.dumps(probes.pods("second")))
+    assert node["status"]["allocatable"][constants.TPU_RESOURCE] == "12", (
+        "three slices in place of three nodes"
+    )
+    probes.deploy("first", tpu=constants.SLICE_CHIPS)
+    probes.deploy("second", tpu=constants.SLICE_CHIPS)
+    probes.deploy("third", tpu=constants.SLICE_CHIPS)
+    probes.apply_unready("fourth", tpu=constants.SLICE_CHIPS)
+    eventually(lambda: "Insufficient google.com/tpu" in json.dumps(probes.pods("fourth")))
     assert int(probes.says("first", "files")) > 1024
 
 

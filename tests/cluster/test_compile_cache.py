@@ -1,6 +1,7 @@
-"""The compile cache outlives the pod: a second boot compiles nothing.
+"""The compile cache outlives the pod: a server publishes it once, and the next pod compiles nothing.
 
-Both numbers come from the server: vLLM's own log line, and JAX's own cache events inside the engine.
+The numbers come from the server: vLLM's own log line, JAX's own cache events inside the engine, and the
+sidecar's metrics.
 """
 
 import json
@@ -10,10 +11,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
+from local import cluster, image
+from local.cluster import bucket, constants
 from local.commands.kubectl import kubectl
 from serving.deploy import container_layout
+from tests.cluster.cluster_fixtures import kill
 from tests.cluster.conftest import Server
-from tools.support import paths
 
 INIT = re.compile(r"init engine \(profile, create kv cache, warmup model\) took ([\d.]+) s")
 WARM_SHARE = 0.5
@@ -21,10 +26,11 @@ WARM_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Boot:
-    """Report of one boot: engine initialization in seconds, and JAX's cache events."""
+    """Report of one boot: engine initialization in seconds, JAX's cache events, and the sidecar's metrics."""
 
     init_seconds: float
     events: dict[str, Any]
+    metrics: str
 
 
 def pod() -> dict[str, Any]:
@@ -45,21 +51,59 @@ def restart() -> Boot:
         if items and items[0]["metadata"]["name"] != old:
             break
         time.sleep(1)
+    kubectl("wait", "pod", pod()["metadata"]["name"], "-n", "tpuserve", "--for=condition=Ready",
+            "--timeout", "900s")  # fmt: skip
+    return report()
+
+
+def report() -> Boot:
+    """Returns the report of the running server."""
     name = pod()["metadata"]["name"]
-    kubectl("wait", "pod", name, "-n", "tpuserve", "--for=condition=Ready", "--timeout", "900s")
-    log = kubectl("logs", name, "-n", "tpuserve")
+    log = kubectl("logs", name, "-n", "tpuserve", "-c", container_layout.SERVER)
     found = INIT.search(log)
     assert found, log[-3000:]
     read = f"print(open({container_layout.CACHE_EVENTS_FILE!r}).read())"
-    events = kubectl("exec", name, "-n", "tpuserve", "--", "python3", "-c", read)
-    return Boot(float(found.group(1)), json.loads(events))
+    words = ("exec", name, "-n", "tpuserve", "-c", container_layout.SERVER, "--", "python3", "-c", read)
+    return Boot(float(found.group(1)), json.loads(kubectl(*words)), metrics())
 
 
-def test_the_second_boot_is_warm(server: Server) -> None:
-    folder = paths.node_data() / "compile-cache"
-    for child in folder.iterdir():
-        shutil.rmtree(child)
-    cold, warm = restart(), restart()
+def metrics() -> str:
+    """Returns the metrics of the pod's sidecar."""
+    address = pod()["status"]["podIP"]
+    url = f"http://{address}:{container_layout.SIDECAR_PORT}/metrics"
+    return httpx.get(url, trust_env=False, timeout=30).text
+
+
+def await_metric(line: str, seconds: float = 120) -> None:
+    """Wait until the sidecar's metrics have `line`. Fails the test after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while line not in metrics():
+        assert time.monotonic() < deadline, metrics()
+        time.sleep(1)
+
+
+def test_the_next_pod_compiles_nothing(server: Server) -> None:
+    cold = report()
+    if cold.events["misses"] == 0:  # An earlier run has left an archive.
+        archives = bucket.folder() / constants.BUCKET / container_layout.CACHE_ARCHIVES
+        shutil.rmtree(archives, ignore_errors=True)
+        cold = restart()
     assert cold.events["misses"] > 0, cold
+    assert 'tpuserve_compile_cache_restore{result="none"} 1.0' in cold.metrics
+    await_metric('tpuserve_compile_cache_publish{result="published"} 1.0')
+    warm = restart()
     assert warm.events["misses"] == 0 and warm.events["hits"] > 0, warm
+    assert 'tpuserve_compile_cache_restore{result="restored"} 1.0' in warm.metrics
     assert warm.init_seconds <= WARM_SHARE * cold.init_seconds, (cold, warm)
+
+
+def test_a_bucket_that_is_down_costs_a_compilation_and_shows(server: Server) -> None:
+    kill("bucket")
+    try:
+        cold = restart()
+    finally:
+        cluster.start(environment=image.environment())
+    assert cold.events["misses"] > 0
+    assert 'tpuserve_compile_cache_restore{result="failed"} 1.0' in cold.metrics
+    with server.client() as client:
+        assert client.get("/ready").status_code == 200

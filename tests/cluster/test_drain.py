@@ -68,5 +68,3 @@ def test_deleting_the_pod_under_load_leaves_no_stream_hanging(server: Server) ->
     assert len(results) == STREAMS and set(results) <= {"complete", "clean error"}, results
     # The two queued streams may meet the end of the drain; the streams that were being answered do not.
     assert results.count("complete") >= STREAMS - 2, results
-    kubectl("rollout", "status", "deployment", "-n", "tpuserve", "-l", "app.kubernetes.io/name=vllm",
-            "--timeout", "600s")  # fmt: skip

@@ -10,7 +10,7 @@ import time
 from local.cluster import constants
 from local.commands.kubectl import kubectl
 from tests.cluster.conftest import Server, local, pulumi, run
-from tests.cluster.test_compile_cache import pod, restart
+from tests.cluster.test_compile_cache import pod
 from tools import toolchain
 from tools.support import paths
 
@@ -43,10 +43,12 @@ def test_up_brings_back_a_missing_image_and_daemons_that_were_killed(server: Ser
 
 
 def test_up_goes_on_after_it_was_killed_in_the_middle_of_pulumi_up(server: Server) -> None:
+    """The model is missing too: the server that boots at the end shows that it is back."""
     gone = pulumi("destroy", "--stack", "local", "--yes", "--skip-preview")
     assert gone.code == 0, gone.text
     assert kubectl("get", "all,pv", "-A", "-l", "app.kubernetes.io/managed-by=tpuserve").strip() == ""
     assert "tpuserve-models" not in kubectl("get", "pv,namespace", "-o", "name")
+    shutil.rmtree(paths.node_data() / "models")
     victim = subprocess.Popen(
         [sys.executable, "-m", "local", "up"],
         cwd=paths.REPOSITORY,
@@ -69,27 +71,3 @@ def test_up_goes_on_after_it_was_killed_in_the_middle_of_pulumi_up(server: Serve
     answered()
     clean = pulumi("preview", "--stack", "local", "--expect-no-changes")
     assert clean.code == 0, clean.text
-
-
-def test_up_brings_back_a_missing_model(server: Server) -> None:
-    models = paths.node_data() / "models"
-    shutil.rmtree(models)
-    answered()
-    restart()
-
-
-def test_a_full_cache_volume_is_named_and_is_no_outage(server: Server) -> None:
-    cache = paths.node_data() / "compile-cache"
-    mounted = run("mount", "-t", "tmpfs", "-o", "size=64k,mode=0777", "tmpfs", str(cache))
-    assert mounted.code == 0, mounted.text
-    try:
-        (cache / "filling").write_bytes(b"x" * 60_000)
-        boot = restart()
-        # A boot with a working cache hits more than eighty of its own entries again.
-        assert boot.events["hits"] < 20, boot
-        done = local("up")
-        assert done.code == 0, done.text
-        assert f"The compile cache's folder {cache} is full" in done.err
-    finally:
-        run("umount", "-l", str(cache))
-        restart()

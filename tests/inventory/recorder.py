@@ -48,6 +48,10 @@ class _Echo(Mocks):
                 inputs["selfLink"] = "TEMPLATE"
             case "gcp:compute/instanceGroupManager:InstanceGroupManager":
                 inputs["instanceGroup"] = "INSTANCES"
+            case "gcp:monitoring/slo:Slo":
+                inputs["name"] = (
+                    f"projects/NUMBER/services/{inputs['service']}/serviceLevelObjectives/{inputs['sloId']}"
+                )
             case "gcp:compute/forwardingRule:ForwardingRule":
                 inputs["ipAddress"] = "ADDRESS"
             case _:

@@ -22,4 +22,5 @@ def test_the_server_knows_the_origins(stack: str) -> None:
     listed = plan(stack, ORIGINS)
     assert VALUE in json.dumps(listed.resources)
     assert VALUE not in json.dumps(inventory_of(stack).resources)
-    assert listed.outputs["release"] != inventory_of(stack).outputs["release"]
+    # Staging and prod may have other pages and run one release.
+    assert listed.outputs["release"] == inventory_of(stack).outputs["release"]

@@ -41,7 +41,7 @@ def as_kubernetes_reads(word: str) -> str:
 def test_a_pod_gets_the_text(stack: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planned(stack, tmp_path, monkeypatch)
     [deployment] = plan.of_type("kubernetes:apps/v1:Deployment").values()
-    [container] = deployment["inputs"]["spec"]["template"]["spec"]["containers"]
+    container = deployment["inputs"]["spec"]["template"]["spec"]["containers"][0]
     assert as_kubernetes_reads(template_of(container["command"])) == TEXT
     assert plan.outputs["release"] != inventory_of(stack).outputs["release"]
 

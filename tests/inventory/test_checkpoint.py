@@ -30,7 +30,7 @@ def test_the_job_stages_it_and_the_server_reads_it() -> None:
     plan = planned("staging")
     [job] = plan.of_type("kubernetes:batch/v1:Job").values()
     command = job["inputs"]["spec"]["template"]["spec"]["containers"][0]["command"]
-    given = dict(zip(command[2::2], command[3::2], strict=True))
+    given = dict(zip(command[3::2], command[4::2], strict=True))
     assert given["--repository"] == "your-team/support"
     assert given["--revision"] == REVISION
     assert given["--prefix"] == f"weights/{REVISION}/gemma-4-26b-a4b-it"

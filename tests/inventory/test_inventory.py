@@ -25,6 +25,7 @@ def inventory_of(stack: str) -> Inventory:
         patch.setenv("TPUSERVE_CACHE", "/cache")
         patch.delenv("TPUSERVE_INSTANCE", raising=False)
         patch.setattr("stacks.outputs.date", ThatDay)
+        patch.setattr("stacks.sidecar_settings.commit", lambda: "COMMIT")
         config = deployable(stack_config(stack))
         if stack == "local":
             # The image's name is a hash of its sources: every edit there would be a diff here.
@@ -75,7 +76,7 @@ def test_children_belong_to_their_component(plan: tuple[str, Inventory]) -> None
         assert "parent" in entry or kind.startswith(("tpuserve:", "pulumi:")) or kind.endswith(":Namespace")
 
 
-@pytest.mark.parametrize("stack", ["baseline", "peak", "staging", "prod"])
+@pytest.mark.parametrize("stack", ["baseline", "peak", "turbo-stable", "staging", "prod"])
 def test_metrics_are_read_from_the_pods_and_the_port_that_have_them(stack: str) -> None:
     inventory = inventory_of(stack)
     [read] = inventory.of_type("kubernetes:monitoring.googleapis.com/v1:PodMonitoring").values()
@@ -102,12 +103,14 @@ def _volatile(inventory: Inventory) -> list[tuple[str, str]]:
     """Hashes that change with every edit of the agent or of the engine, named instead of shown."""
     found: list[tuple[str, str]] = []
     for entry in inventory.of_type("gcp:compute/instanceTemplate:InstanceTemplate").values():
-        found.append(("machine", entry["inputs"]["name"].rsplit("-", 1)[1]))
+        found.append(("machine", entry["inputs"]["namePrefix"].split("-")[-2]))
         found.append(("release", inventory.outputs["release"]))
-    for name, entry in inventory.of_type("kubernetes:core/v1:ConfigMap").items():
-        found.append((name, entry["inputs"]["metadata"]["name"].rsplit("-", 1)[1]))
+    for name in inventory.of_type("kubernetes:core/v1:ConfigMap"):
+        what, _, digits = name.rpartition("-")
+        found.append((what, digits))
     for entry in inventory.of_type("kubernetes:apps/v1:Deployment").values():
-        found.append(("release", entry["inputs"]["metadata"]["labels"]["tpuserve/release"]))
+        labels = entry["inputs"]["spec"]["template"]["metadata"]["labels"]
+        found.append(("release", labels["tpuserve/release"]))
     return found
 
 

@@ -42,7 +42,7 @@ def test_the_internet_is_open_only_where_domains_are_listed() -> None:
 
 def test_the_server_gets_the_list_and_no_redirects() -> None:
     deployments = plan("prod", DOMAINS).of_type("kubernetes:apps/v1:Deployment")
-    (container,) = deployments["vllm-server"]["inputs"]["spec"]["template"]["spec"]["containers"]
+    container = deployments["vllm-server"]["inputs"]["spec"]["template"]["spec"]["containers"][0]
     environment = {entry["name"]: entry.get("value") for entry in container["env"]}
     assert environment["TPUSERVE_ALLOWED_MEDIA_DOMAINS"] == ",".join(DOMAINS)
     assert environment["VLLM_MEDIA_URL_ALLOW_REDIRECTS"] == "0"

@@ -31,8 +31,15 @@ def planned(stack: str, image: str, target: dict[str, Any]) -> Inventory:
 
 
 def pulled(plan: Inventory) -> set[str]:
-    """Every image that a container, a boot script or a compose file of the plan names."""
-    text = json.dumps(plan.resources)
+    """Every image that a container, a boot script or a compose file of the plan names.
+
+    The sidecar's settings name the release's image, which is none that is pulled.
+    """
+    resources = {key: each for key, each in plan.resources.items() if "::vllm-sidecar-" not in key}
+    text = json.dumps(resources)
+    for each in resources.values():
+        settings = each.get("inputs", {}).get("metadata", {}).get("tpuserve-sidecar")
+        text = text.replace(json.dumps(settings), "") if settings else text
     words = text.replace("\\n", " ").replace('"', " ").replace("\\", " ").replace("=", " ").split()
     return {word.strip("',") for word in words if DIGEST in word}
 

@@ -63,6 +63,7 @@ def plan_of(stack: str, settings: Leaves) -> Leaves:
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("stacks.outputs.date", ThatDay)
+        patch.setattr("stacks.sidecar_settings.commit", lambda: "COMMIT")
         made = record(stack, texts, {"foundation": inventory_of("foundation").outputs})
     return flat(made)
 

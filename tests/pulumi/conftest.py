@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests import warm_python
 from tests.pulumi.deployment import PACK, Deployment
 from tools import toolchain
 from tools.fake_gcp.cloud.autoscaler import Autoscaler
@@ -64,10 +65,14 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 
 @pytest.fixture(scope="session")
-def pack(founded: Deployment) -> tuple[str, str]:
-    """Returns the options for the real policy pack, in its own environment (docs/operations.md, step 4)."""
+def pack(founded: Deployment, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Returns the options for the policy pack, in a warm copy of its environment."""
     founded.good("install", "--cwd", str(PACK))
-    return "--policy-pack", str(PACK)
+    folder = tmp_path_factory.mktemp("policies")
+    for file in PACK.glob("*.*"):
+        (folder / file.name).symlink_to(file)
+    (folder / "venv").symlink_to(warm_python.environment(PACK / "venv"))
+    return "--policy-pack", str(folder)
 
 
 @pytest.fixture(scope="session")

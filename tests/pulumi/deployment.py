@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
+from tests import warm_python
 from tests.inventory.recorder import deployable, stack_config
 from tests.pulumi.program import Program
 from tools import toolchain
@@ -18,6 +20,7 @@ from tools.support import paths
 from tools.toolchain.programs import PROVIDER
 
 PACK = paths.REPOSITORY / "policies"
+DIGEST = re.compile(r"-[0-9a-f]{8}$")
 LINKED = (
     "Pulumi.yaml",
     "__main__.py",
@@ -27,7 +30,6 @@ LINKED = (
     "local",
     "serving",
     "stacks",
-    ".venv",
 )
 
 
@@ -44,6 +46,7 @@ class Deployment(Program):
         install(self.folder / "home")
         for name in LINKED:
             (self.folder / "program" / name).symlink_to(paths.REPOSITORY / name)
+        (self.folder / "program" / ".venv").symlink_to(warm_python.environment())
 
     def connect(self, plane: ControlPlane) -> None:
         """Make this control plane the GKE clusters; the CLI can log in to it and trusts it."""
@@ -93,24 +96,53 @@ class Deployment(Program):
         return {key: value for key, value in config.items() if value is not None}
 
     def steps(self) -> dict[str, str]:
-        """Returns resource name -> what a preview would do with it, without components and unchanged
-        resources.
+        """Returns the steps of a preview; see `steps`."""
+        return steps(self.planned())
 
-        A replacement deletes the old resource before it creates the new one, unless it says "new first".
-        """
+    def planned(self) -> list[dict[str, Any]]:
+        """Returns what a preview would do with each resource that changes, components left out, in order."""
         shown = self.good("preview", "--json", "--show-replacement-steps")
-        found: dict[str, list[str]] = {}
         # The provider's greeting precedes the document.
-        for step in json.loads(shown[shown.index("{") :])["steps"]:
-            kind, name = step["urn"].split("::")[2:]
-            if step["op"] != "same" and not kind.split("$")[-1].startswith(("tpuserve:", "pulumi:")):
-                found.setdefault(name, []).append(step["op"])
-        return {name: _step(ops) for name, ops in found.items()}
+        found: list[dict[str, Any]] = json.loads(shown[shown.index("{") :])["steps"]
+        return [
+            step
+            for step in found
+            if step["op"] != "same"
+            and not step["urn"].split("::")[2].split("$")[-1].startswith(("tpuserve:", "pulumi:"))
+        ]
 
     def use(self, stack: str) -> None:
         """Continue with another stack that was created before."""
         self.stack = stack
         self.good("stack", "select", stack)
+
+
+def steps(planned: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Returns resource name -> what a preview would do with it.
+
+    A replacement deletes the old resource before it creates the new one, unless it says "new first". Digests
+    at the end of names are left out: "create, delete" is another resource in place of the old one.
+    """
+    found: dict[str, list[str]] = {}
+    for step in planned:
+        found.setdefault(DIGEST.sub("", _name(step)), []).append(step["op"])
+    return {name: _step(ops) for name, ops in found.items()}
+
+
+def in_the_way(planned: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns the resources that are replaced, new first, under a physical name that the program chose.
+
+    When the `up` fails after that, the next one has the old resource still to delete. If it goes back to the
+    old values, it creates a resource of the same name, and then deletes it.
+    """
+    replaced = {name for name, ops in steps(planned).items() if ops == "replace, new first"}
+    created = [step for step in planned if "newState" in step and DIGEST.sub("", _name(step)) in replaced]
+    inputs = {_name(step): step["newState"]["inputs"] for step in created}
+    return [name for name, each in inputs.items() if "name" in {**each, **each.get("metadata", {})}]
+
+
+def _name(step: Mapping[str, Any]) -> str:
+    return step["urn"].split("::")[3]
 
 
 def _step(ops: Sequence[str]) -> str:

@@ -11,12 +11,11 @@ from typing import Any
 
 import yaml
 
-from tests import cli
+from tests import cli, warm_python
 from tools.fake_gcp.cloud import store
 from tools.fake_gcp.cloud.console import Console
 from tools.fake_gcp.install import install
 from tools.fake_gcp.schema import sdk
-from tools.support import paths
 
 MAIN = """
 import json
@@ -82,7 +81,7 @@ class Program:
         runtime = {"name": "python", "options": {"virtualenv": ".venv", "toolchain": "pip"}}
         self._put("Pulumi.yaml", yaml.safe_dump({"name": "standin", "runtime": runtime}))
         self._put("__main__.py", MAIN)
-        (self.folder / "program" / ".venv").symlink_to(paths.REPOSITORY / ".venv")
+        (self.folder / "program" / ".venv").symlink_to(warm_python.environment())
         self.pulumi("stack", "init", "test")
 
     def _put(self, name: str, text: str) -> None:

@@ -6,9 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
+from config import stack_file
+from config.promotion import DECIDED
+from releases import __main__ as releases
+from releases.stack_file import KEY as RELEASE
 from tests.pulumi.conftest import Cloud
 from tests.pulumi.deployment import Deployment
+from tests.unit.releases.object_store import object_store
+from tests.unit.releases.stacks import Memory, planned
 
 STACK = "prod"
 SPACE = "tpuserve-prod"
@@ -21,6 +28,7 @@ def prod(cloud: Cloud) -> Iterator[Deployment]:
     """Yields the stack, up, under the policies, with secrets set as in docs/operations.md and every log
     enabled."""
     with cloud.stack(STACK, {}) as deployment:
+        promote(deployment)
         deployment.console.add_version("tpuserve-hugging-face-token", TOKEN)
         deployment.console.add_version(f"tpuserve-api-key-{STACK}", KEY)
         kept = dict(deployment.variables)
@@ -40,6 +48,26 @@ def prod(cloud: Cloud) -> Iterator[Deployment]:
         deployment.variables.update(kept)
 
 
+def promote(deployment: Deployment) -> None:
+    """Promotes to prod what its own file describes, as after its first server was accepted."""
+    folder = deployment.folder / "program"
+    bucket = Memory(name="inventory-project-tpuserve")
+    bucket.accept(planned(folder, STACK))
+    with pytest.MonkeyPatch.context() as patch, object_store(bucket.name, bucket.objects) as url:
+        patch.setenv("STORAGE_EMULATOR_HOST", url)
+        assert releases.main(["promote", "--from", STACK, "--to", STACK, "--no-preview"], folder) == 0
+
+
+def change(deployment: Deployment, **changes: object) -> None:
+    """Changes prod's file, and keeps its release."""
+    file = deployment.folder / "program" / f"Pulumi.{STACK}.yaml"
+    release = yaml.safe_load(file.read_text("utf-8"))["config"][RELEASE]
+    gone = dict.fromkeys(DECIDED)
+    deployment.change(
+        {**gone, "release": release, **{f"target.{key}": value for key, value in changes.items()}}
+    )
+
+
 def without_environment(log: Path) -> None:
     """Remove what the engine reports about its caller: it starts the policy pack with the shell's
     variables."""
@@ -57,7 +85,7 @@ def holders(folders: tuple[Path, ...], value: str) -> list[Path]:
     files = [
         file for folder in folders for file in folder.rglob("*") if file.is_file() and not file.is_symlink()
     ]
-    assert len(files) > 100
+    assert len(files) > 50
     return [file for file in files if any(form in file.read_bytes() for form in forms)]
 
 
@@ -101,14 +129,29 @@ def test_destroying_it_is_refused_while_it_is_protected(prod: Deployment) -> Non
 
 
 def test_another_way_to_buy_makes_its_pool_and_leaves_the_protected_one(prod: Deployment) -> None:
-    prod.change({"target.capacity": {"kind": "on-demand"}})
+    change(prod, capacity={"kind": "on-demand"})
     assert "cannot be deleted" in prod.bad("preview")
-    prod.change({})
+    change(prod, capacity={"kind": "reservation", "name": "tpuserve-v6e"})
+
+
+def test_the_promoted_release_runs_and_another_one_is_refused(prod: Deployment, cloud: Cloud) -> None:
+    """Going back to the file that was delivered changes the server to one that nobody has accepted."""
+    folder = prod.folder / "program"
+    promoted = stack_file.read(STACK, folder)
+    [pod, _] = cloud.items("pods", "-n", SPACE, "-l", "app.kubernetes.io/name=vllm")
+    assert pod["metadata"]["labels"]["tpuserve/release"] == promoted.release
+    text = (folder / f"Pulumi.{STACK}.yaml").read_text("utf-8")
+    prod.change({"engine": {"max_num_seqs": 32}})
+    assert "runs a release that no server has accepted, but its stack is protected" in prod.bad(
+        "preview", *cloud.pack
+    )
+    (folder / f"Pulumi.{STACK}.yaml").write_text(text, "utf-8")
+    prod.good("preview", "--expect-no-changes", *cloud.pack)
 
 
 def test_unprotected_it_goes_and_leaves_the_foundation(prod: Deployment, cloud: Cloud) -> None:
     """Follows the two steps of docs/operations.md."""
-    prod.change({"target.protect": False})
+    change(prod, protect=False)
     prod.up()
     prod.good("destroy", "--yes")
     assert not [name for name in prod.console.objects() if "/clusters/" in name]

@@ -2,12 +2,14 @@
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.pulumi.deployment import Deployment
+from tests.pulumi.deployment import Deployment, in_the_way, steps
+from tests.pulumi.gke_changes import all_of, papers
 from tests.tpu_vm.lab import CANARY
 
 GROUP = "vllm-group"
@@ -72,61 +74,113 @@ NEW_TEMPLATE = {"machine-template": "replace, new first"}
 ROLLED = {**NEW_TEMPLATE, GROUP: "update"}
 """Steps when the group itself puts the new template on its machines, one after the other."""
 REPLACED = {**NEW_TEMPLATE, GROUP: "replace"}
-CHANGES: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
-    ("another engine is another machine", {"engine": {"max_num_seqs": 64}}, ROLLED),
-    ("another scenario", {"scenario": "interactive"}, ROLLED),
-    ("another revision of the weights", {"model_revision": "f" * 40}, ROLLED),
-    ("another image", {"image": f"vllm/vllm-tpu:v0.33.0@sha256:{'1' * 64}"}, ROLLED),
-    ("longer requests drain longer", {"longest_request_seconds": 400}, ROLLED),
-    ("no key", {"authentication": "none"}, ROLLED),
-    ("bought on demand", {"target": {**TARGET, "capacity": {"kind": "on-demand"}}}, ROLLED),
+PAIR = {"replicas": 2}
+# The number in a row is that of the servers that answer meanwhile. With 0, nobody answers for one boot with
+# its acceptance.
+CHANGES: tuple[tuple[str, dict[str, Any], int, dict[str, str]], ...] = (
+    ("another engine is another machine", {"engine": {"max_num_seqs": 64}}, 0, ROLLED),
+    ("one of two machines at a time", {**PAIR, "engine": {"max_num_seqs": 64}}, 1, ROLLED),
+    ("another scenario", {"scenario": "interactive"}, 0, ROLLED),
+    ("another revision of the weights", {"model_revision": "f" * 40}, 0, ROLLED),
+    ("another image", {"image": f"vllm/vllm-tpu:v0.33.0@sha256:{'1' * 64}"}, 0, ROLLED),
+    ("longer requests drain longer", {"longest_request_seconds": 400}, 0, ROLLED),
+    ("another acceptance", {"acceptance": {"off": ["ladder"]}}, 0, ROLLED),
+    ("no key", {"authentication": "none"}, 0, ROLLED),
+    ("bought on demand", {"target": {**TARGET, "capacity": {"kind": "on-demand"}}}, 0, ROLLED),
     (
         "bought in a reservation",
         {"target": {**TARGET, "capacity": {"kind": "reservation", "name": "v6e"}}},
+        0,
         ROLLED,
     ),
-    ("all on the boot disk", {"target": {**TARGET, "keep_data": False}}, REPLACED),
+    ("all on the boot disk", {"target": {**TARGET, "keep_data": False}}, 0, REPLACED),
     (
         "a second slice for the change",
-        {"target": {**TARGET, "keep_data": False, "second_slice": True}},
+        {"target": {**TARGET, "keep_data": False}, "rollout": {"surge": 1}},
+        1,
         {**NEW_TEMPLATE, GROUP: "replace, new first"},
     ),
-    ("another zone", {"target": {**TARGET, "zone": "us-east5-a"}}, {GROUP: "replace"}),
+    ("another zone", {"target": {**TARGET, "zone": "us-east5-a"}}, 0, {GROUP: "replace"}),
     (
         "wherever the region has capacity: a group of another type",
         {"target": REGIONAL},
+        1,
         {GROUP: "create, delete", **NEW_TEMPLATE},
     ),
-    ("two servers", {"replicas": 2}, {GROUP: "update"}),
+    ("two servers", PAIR, 1, {GROUP: "update"}),
     (
         "clients in the VPC",
         {"target": {**TARGET, "clients": ["10.9.0.0/16"]}},
+        1,
         {"firewall-clients": "create"},
     ),
     (
         "a load balancer: what a stop waits for is in the machine",
         {"target": {**TARGET, "endpoint": ENDPOINT}},
+        0,
         {
             **ROLLED,
             "firewall-balancer": "create",
             **{f"balancer-{part}": "create" for part in ("ready", "backend", "routes", "proxy", "address")},
-            **{f"certificate-{part}": "create" for part in ("proof", "issued")},
+            **all_of(papers(ENDPOINT["hostname"]), "create"),
         },
     ),
     (
         "flex-start: by request, and never repaired",
         {"target": {**TARGET, "capacity": {"kind": "flex-start"}, "keep_data": False}},
+        0,
         {**REPLACED, "vllm-request": "create"},
     ),
 )
 
 
-@pytest.mark.parametrize(("case", "changes", "expected"), CHANGES, ids=[row[0] for row in CHANGES])
+@pytest.mark.parametrize(("case", "changes", "answer", "expected"), CHANGES, ids=[row[0] for row in CHANGES])
 def test_a_change_does_this_and_nothing_else(
-    deployed: Deployment, case: str, changes: dict[str, Any], expected: dict[str, str]
+    deployed: Deployment, case: str, changes: dict[str, Any], answer: int, expected: dict[str, str]
 ) -> None:
     deployed.change(changes)
-    assert deployed.steps() == expected, case
+    planned = deployed.planned()
+    assert steps(planned) == expected, case
+    # A group replaces the old one only when its own servers are accepted, so a failure leaves the old one.
+    assert [name for name in in_the_way(planned) if name != GROUP] == []
+    assert answering(planned) == answer
+
+
+def answering(planned: list[dict[str, Any]]) -> int:
+    """Returns how many servers answer while a change of the deployed stack, which has one, is made.
+
+    A new template takes out as many machines at a time as the group's policy says. A group that is created
+    first is the old one's successor.
+    """
+    found = steps(planned)
+    if found.get(GROUP) == "replace":
+        return 0
+    if found.get(GROUP) != "update" or "machine-template" not in found:
+        return 1
+    [group] = [each["newState"]["inputs"] for each in planned if each["urn"].endswith(f"::{GROUP}")]
+    return group["targetSize"] - group["updatePolicy"]["maxUnavailableFixed"]
+
+
+def test_a_mere_commit_replaces_no_machine_and_the_next_release_names_it(
+    deployed: Deployment, tmp_path: Path
+) -> None:
+    git = ("git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@example.org")
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message", "x"], check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    deployed.change({})
+    deployed.variables["GIT_DIR"] = str(tmp_path / ".git")
+    try:
+        deployed.good("preview", "--expect-no-changes")
+        deployed.change({"engine": {"max_num_seqs": 64}})
+        inputs = [
+            each["newState"]["inputs"] for each in deployed.planned() if each["op"] == "create-replacement"
+        ]
+    finally:
+        del deployed.variables["GIT_DIR"]
+    [template] = [each for each in inputs if "machineType" in each]
+    settings = json.loads(template["metadata"]["tpuserve-sidecar"])["sidecar.json"]
+    assert json.loads(settings)["record"]["commit"] == commit.stdout.strip()
 
 
 def test_without_capacity_up_fails_and_goes_on_later(deployed: Deployment) -> None:
@@ -180,7 +234,8 @@ def test_behind_a_door_releases_and_moves_go_on(deployed: Deployment) -> None:
         GROUP: "replace, new first",
         "balancer-backend": "update",
         "balancer-proxy": "update",
-        **{f"certificate-{part}": "replace, new first" for part in ("proof", "issued")},
+        **all_of(papers("other.example.org"), "create"),
+        **all_of(papers(ENDPOINT["hostname"]), "delete"),
     }
     deployed.up()
     # Two steps: while the load balancer exists, it uses the group.

@@ -19,7 +19,6 @@ import json
 import ssl
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,8 @@ API_ADDRESS = "127.0.0.2"
 API_NAMES = ("secretmanager.googleapis.com", "storage.googleapis.com", "us-east5-docker.pkg.dev")
 TOKEN = "ya29.the-token-of-this-vm"
 FOLDER = Path(sys.argv[1]) if __name__ == "__main__" else Path()
+HELD = threading.Event()
+"""Set at the end of a test in this process, so that no answer waits longer than the test."""
 
 
 def load(name: str) -> Any:
@@ -93,7 +94,9 @@ class Apis(Handler):
             return self.error(fault, f"made to fail with {fault}")
         if host.endswith(".pkg.dev"):
             return self.registry()
-        if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+        # Without TLS this is an emulator, which knows no identity.
+        tls = isinstance(self.connection, ssl.SSLSocket)
+        if self.headers.get("Authorization") != (f"Bearer {TOKEN}" if tls else None):
             return self.error(401, "Request had invalid authentication credentials.")
         path = urlsplit(self.path)
         if host.startswith("secretmanager"):
@@ -131,6 +134,8 @@ class Apis(Handler):
 
     def object(self, folder: Path, name: str) -> None:
         faults = load("faults.json")
+        if not (folder / name).is_file():
+            return self.error(404, f"No such object: {folder.name}/{name}")
         data = (folder / name).read_bytes()
         if faults.get("corrupt") == name:
             data = bytes(byte ^ 1 for byte in data[:1]) + data[1:]
@@ -138,7 +143,7 @@ class Apis(Handler):
         part = data[int(first) : int(last) + 1 if last else None]
         # Parts from this byte on take longer than any client waits.
         if int(first) >= faults.get("hold_from", len(data)):
-            time.sleep(60)
+            HELD.wait(60)
         if faults.get("cut") == name:
             self.send_response(206)
             self.send_header("Content-Length", str(len(part)))

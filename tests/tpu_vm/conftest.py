@@ -1,19 +1,13 @@
 """Machines that boot as a TPU VM does. They need root, loop devices and the server's environment."""
 
 import itertools
-import threading
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
-from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from agent.vm import gcp_api, gcs
 from local import image
-from tests.tpu_vm import cloud
 from tests.tpu_vm.lab import Lab
-from tests.tpu_vm.store import Store
 from tests.tpu_vm.tree import ensure_tree
 
 
@@ -38,19 +32,3 @@ def make_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeLab]:
     yield make
     for lab in labs:
         lab.close()
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setattr(cloud, "FOLDER", tmp_path)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), cloud.Apis)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(gcs, "API", f"{url}/storage/v1/b")
-    monkeypatch.setattr(gcs, "UPLOADS", f"{url}/upload/storage/v1/b")
-    monkeypatch.setattr(gcp_api, "PAUSES", (0, 0))
-    monkeypatch.setattr(gcp_api, "token", lambda: cloud.TOKEN)
-    monkeypatch.setattr(gcp_api, "account", lambda: "vm@p.iam")
-    yield Store(tmp_path)
-    server.shutdown()
-    server.server_close()

@@ -9,13 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from agent import bundle, vm
+from agent import agent_files, bundle, vm
 from config.settings import Settings
 from local.image import constants
 from serving.deploy import compose, container_layout, systemd_units, vm_boot
+from serving.deploy.access import access_environment
 from serving.deploy.release import Release
 from serving.deploy.vm_boot import Boot
 from serving.startup.timeouts import Lifecycle
+from stacks import sidecar_settings as planned_sidecar
 from stacks.plan import plan
 from tests.tpu_vm import cloud, machine
 from tests.tpu_vm.machine import ADDRESS, Machine, wait_for
@@ -29,9 +31,10 @@ BUCKET = "p-tpuserve"
 REVISION = "0123abc"
 MODEL = "m"
 PART = 64 * 2**20
-CACHE = "xla/0123456789abcdef.tar.zst"
+CACHE = "xla/0123456789abcdef.tar"
 IMAGE = "us-east5-docker.pkg.dev/p/tpuserve-images/vllm/vllm-tpu"
 REPOSITORY = Path(__file__).resolve().parents[2]
+ACCESS = access_environment(require_api_key=True, allowed_origins=())
 
 # The local stack's timeouts, shortened where a boot waits for them: these tests check the chain, not its
 # lengths.
@@ -49,7 +52,7 @@ LIFECYCLE = Lifecycle(
     drain_seconds=23,
     termination_grace_seconds=53,
     progress_deadline_seconds=610,
-    pulumi_timeout_seconds=663,
+    acceptance_seconds=60,
 )
 
 
@@ -132,9 +135,15 @@ class Lab:
         model: str,
         token: str = cloud.TOKEN,
         lifecycle: Lifecycle = LIFECYCLE,
+        sidecar: dict[str, Any] | None = None,
+        baked: str | None = None,
         **changes: Any,
     ) -> str:
-        """Set the instance's metadata as the stack's template would; returns the script."""
+        """Set the instance's metadata as the stack's template would; returns the script.
+
+        `sidecar` are the settings of the sidecar, by default a short acceptance. `baked` is the name of a
+        baked cache to try.
+        """
         script = vm_boot.script(
             replace(
                 Boot(
@@ -145,21 +154,29 @@ class Lab:
                     bucket=BUCKET,
                     model=model,
                     weights=f"weights/{REVISION}/{model}/",
-                    cache=CACHE,
                     budget=lifecycle.engine_ready_timeout_seconds,
+                    acceptance=lifecycle.acceptance_seconds,
                 ),
                 **changes,
             )
         )
         files = {
-            "compose.yaml": compose.compose(release, lifecycle),
-            "vllm.env": compose.env_file(dict(release.environment)),
+            "compose.yaml": compose.compose(release, lifecycle, sidecar=True),
+            "vllm.env": compose.env_file({**dict(release.environment), **ACCESS}),
             **systemd_units.units(release.name, lifecycle, LEAVE_SECONDS),
-            **{f"agent/{path}": text for path, text in bundle.files().items()},
             **{f"boot/{path}": text for path, text in vm.files().items()},
         }
+        agent = {f"agent/{path}": text for path, text in bundle.files().items()}
+        settings = sidecar or sidecar_settings(release, model, lifecycle)
+        if baked:
+            settings["store"]["baked"] = baked
         metadata = {
-            "attributes": {"startup-script": script, "tpuserve-files": json.dumps(files)},
+            "attributes": {
+                "startup-script": script,
+                "tpuserve-files": json.dumps(files),
+                "tpuserve-agent": json.dumps(agent),
+                "tpuserve-sidecar": json.dumps({compose.SIDECAR_SETTINGS: json.dumps(settings)}),
+            },
             "service-accounts": {
                 "default": {"token": {"access_token": token, "expires_in": 3000}, "email": "vm@p.iam"}
             },
@@ -209,14 +226,66 @@ def simple_release(image: str, model: str) -> Release:
             "--shutdown-timeout",
             "20",
         ),
-        environment=(("START_SECONDS", "1"), ("TPUSERVE_JSON", '{"a": [1, "b"]}')),
-        agent_digest=bundle.digest(),
+        environment=(
+            ("PYTHONPATH", container_layout.AGENT),
+            ("START_SECONDS", "1"),
+            ("TPUSERVE_CACHE_EVENTS_FILE", container_layout.CACHE_EVENTS_FILE),
+            ("TPUSERVE_JSON", '{"a": [1, "b"]}'),
+            ("TPUSERVE_VERDICT_FILE", container_layout.VERDICT_FILE),
+        ),
+        agent_digest=agent_files.digest(bundle.files()),
     )
 
 
-def vllm_release(image: str) -> tuple[Release, Lifecycle]:
-    """Returns the real server of the local stack: the tiny model with tensor parallel 4 on virtual
-    devices."""
+def sidecar_settings(release: Release, model: str, lifecycle: Lifecycle) -> dict[str, Any]:
+    """Returns settings of a sidecar that asks the stand-in server two chats."""
+    off = ("stream", "tool_call", "json_schema", "image", "longest_prompt", "many_at_once", "ladder")
+    return {
+        "record": {
+            "release": release.name,
+            "image": release.image,
+            "model": model,
+            "revision": REVISION,
+            "accelerator": release.accelerator,
+            "argv": release.argv(ADDRESS),
+            "environment": dict(release.environment),
+            "agent": release.agent_digest,
+            "fingerprint": "0123456789abcdef",
+        },
+        "server": {"model": model, "max_model_len": 1024, "max_num_seqs": 4, "images": False},
+        "acceptance": {
+            "off": [*off, "hbm"],
+            "prompts": [{"prompt": "What is the capital of France?", "expect": ["Paris"]}],
+            "limits": {"time_to_first_token_ms": None, "time_between_tokens_ms": None},
+            "ladder": {"concurrency": [1], "prompt_tokens": 16, "output_tokens": 2},
+            "tolerance": 0.5,
+            "deadline_seconds": lifecycle.acceptance_seconds,
+        },
+        "store": store(release),
+        "cache_folder": container_layout.COMPILE_CACHE,
+        "status_folder": container_layout.STATUS,
+        "api_key_file": container_layout.API_KEY_FILE,
+        "api_key_secret": None,
+    }
+
+
+def store(release: Release) -> dict[str, Any]:
+    """Returns the names of a release's objects in the bucket."""
+    return {
+        "bucket": BUCKET,
+        "archive": CACHE,
+        "sha256": None,
+        "baked": None,
+        "publish": True,
+        "baseline": f"baselines/{release.accelerator}/{MODEL}.json",
+        "record": f"releases/{release.name}.json",
+        "agent": f"agents/{release.agent_digest}.json",
+    }
+
+
+def vllm_release(image: str) -> tuple[Release, Lifecycle, dict[str, Any]]:
+    """Returns the real server of the local stack, the tiny model with tensor parallel 4 on virtual devices,
+    and the settings of its sidecar."""
     settings = Settings.parse(
         {
             "target": {"kind": "local"},
@@ -224,10 +293,16 @@ def vllm_release(image: str) -> tuple[Release, Lifecycle]:
             "accelerator": "local-v6e-4",
             "engine": {"max_model_len": 1024, "max_num_seqs": 16, "max_num_batched_tokens": 512},
             "longest_request_seconds": 60,
+            # As in Pulumi.local.yaml: tests beside this one take the processors.
+            "acceptance": {
+                "tolerance": 99,
+                "ladder": {"concurrency": [1, 4], "prompt_tokens": 64, "output_tokens": 8},
+            },
         }
     )
     resolved = plan(settings, image)
-    return resolved.release, resolved.lifecycle
+    sidecar = planned_sidecar.sidecar_settings(settings, resolved, BUCKET, None, None)
+    return resolved.release, resolved.lifecycle, {**sidecar, "store": store(resolved.release)}
 
 
 def furnish(lab: Lab) -> Lab:

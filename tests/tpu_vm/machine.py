@@ -84,7 +84,8 @@ TimeoutStartSec=infinity
 """
 
 # The node brings the server's Python, as a TPU VM's kernel brings /dev/vfio: not through the compose file.
-# Where this machine lacks a capability itself, a privileged container starts without it.
+# Where this machine lacks a capability itself, a privileged container starts without it. Every image trusts
+# the certificates that the machine trusts.
 RUNTIME = """#!/usr/bin/python3
 import json, os, sys
 words = sys.argv[1:]
@@ -96,8 +97,10 @@ def change(path, bundle):
         config = json.load(file)
     process = config["process"] if bundle else config
     if bundle:
-        config["mounts"].append({"destination": "/opt/vllm", "type": "bind", "source": "/opt/vllm",
-                                 "options": ["rbind", "ro", "rprivate"]})
+        for shared in ("/opt/vllm", "/etc/ssl/certs"):
+            config["mounts"].append({"destination": shared, "type": "bind", "source": shared,
+                                     "options": ["rbind", "ro", "rprivate"]})
+        process["env"].append("SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt")
     for names in process.get("capabilities", {}).values():
         if not mine >> 24 & 1 and "CAP_SYS_RESOURCE" in names:
             names.remove("CAP_SYS_RESOURCE")

@@ -1,7 +1,9 @@
 #!/opt/vllm/bin/python3
 """Stand-in for `vllm serve` in tests of the boot around it; takes the same command line.
 
-Answers /health after START_SECONDS, and streams one token a second. SIGTERM ends it after its streams.
+Answers /health after START_SECONDS, /ready as the guard does, and a chat; streams one token a second. SIGTERM
+ends it after its streams. Files in the model's folder make it fail: `crash`, `hang`, and `wrong`, with which
+a chat has another answer.
 """
 
 import json
@@ -13,10 +15,13 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from agent.server import readiness
+
 BORN = time.monotonic()
 COUNT = {"streams": 0}
-HANG = Path(sys.argv[2]) / "hang"
+MODEL = Path(sys.argv[2])
 CACHE = Path("/var/cache/tpuserve/xla")
+READINESS = readiness.from_environment()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -26,10 +31,13 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         draining = Path(os.environ["TPUSERVE_DRAIN_FILE"]).exists()
         early = time.monotonic() - BORN < float(os.environ.get("START_SECONDS", "1"))
-        self.send_response(503 if draining or early or HANG.exists() else 200)
+        unaccepted = self.path == "/ready" and READINESS.objection()
+        self.send_response(503 if draining or early or unaccepted or (MODEL / "hang").exists() else 200)
         self.end_headers()
 
     def do_POST(self) -> None:
+        if self.path == "/v1/chat/completions":
+            return self.chat()
         COUNT["streams"] += 1
         self.send_response(200)
         self.end_headers()
@@ -38,6 +46,14 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(1)
         self.wfile.write(b"data: [DONE]\n\n")
         COUNT["streams"] -= 1
+
+    def chat(self) -> None:
+        message = {"content": "Lyon" if (MODEL / "wrong").exists() else "Paris"}
+        usage = {"prompt_tokens": 5, "completion_tokens": 1}
+        answer = {"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(answer).encode())
 
 
 def load_programs() -> None:
@@ -50,17 +66,17 @@ def load_programs() -> None:
         time.sleep(1)
     if not found:
         (CACHE / "program-cache").write_text("compiled")
-    # As agent/cache_report.py writes it.
-    print("INFO compile cache: " + json.dumps({"hits": len(found), "misses": int(not found)}))
-    sys.stdout.flush()
+    counts = {"requests": 1, "hits": len(found), "misses": int(not found), "compile_seconds": 0.0}
+    late = {"compiled_after_warm_up": 0, "slow_programs": 0, "slow_after_warm_up": []}
+    events = {**counts, "started": time.time(), "warm_up": counts, **late}
+    Path(os.environ["TPUSERVE_CACHE_EVENTS_FILE"]).write_text(json.dumps(events))
 
 
 def main() -> None:
     words = dict(zip(sys.argv, sys.argv[1:], strict=False))
-    model = Path(sys.argv[2])
-    if not (model / "model.safetensors").exists():
-        sys.exit(f"OSError: no weights in {model}")
-    if (model / "crash").exists():
+    if not (MODEL / "model.safetensors").exists():
+        sys.exit(f"OSError: no weights in {MODEL}")
+    if (MODEL / "crash").exists():
         print("ValueError: made to fail by a file named crash", flush=True)
         sys.exit(1)
     load_programs()

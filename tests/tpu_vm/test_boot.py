@@ -5,6 +5,7 @@ import functools
 import json
 import mmap
 import subprocess
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.tpu_vm.lab import (
     BUCKET,
     CACHE,
     CANARY,
+    LIFECYCLE,
     MODEL,
     PART,
     Lab,
@@ -24,12 +26,10 @@ from tests.tpu_vm.lab import (
 )
 from tests.tpu_vm.machine import ADDRESS, wait_for
 
-STAGES = ("disk", "runtime", "secrets", "image", "weights", "cache", "server", "ready")
+STAGES = ("disk", "runtime", "secrets", "image", "weights", "cache", "server", "health", "acceptance")
 SECONDS = 300
 JOURNAL = f"/var/lib/tpuserve/models/{MODEL}/.model.safetensors.done"
 """File that records which generation is being downloaded, with a line for each part that has arrived."""
-ZSTD = b"\x28\xb5\x2f\xfd"
-"""First bytes of the archive (RFC 8878)."""
 
 
 @pytest.fixture(scope="module")
@@ -40,26 +40,33 @@ def lab(make_lab: MakeLab) -> Lab:
     return lab
 
 
-def health(lab: Lab) -> str:
-    url = f"http://{ADDRESS}:8000/health"
+def code(lab: Lab, path: str) -> str:
+    """Returns the status with which the server answers `path`."""
+    url = f"http://{ADDRESS}:8000{path}"
     return lab.machine.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", url).stdout
 
 
-def container(lab: Lab, format: str) -> str:
-    """Returns what Docker reports about the server."""
-    return lab.machine.run("docker", "inspect", "--format", format, compose.CONTAINER).stdout.strip()
+def container(lab: Lab, format: str, name: str = compose.CONTAINER) -> str:
+    """Returns what Docker reports about the server, or about another container."""
+    return lab.machine.run("docker", "inspect", "--format", format, name).stdout.strip()
+
+
+def verdict(lab: Lab) -> dict[str, Any]:
+    """Returns what the sidecar answers on its port; an empty one while it starts."""
+    answer = lab.machine.run("curl", "-s", "http://127.0.0.1:8001/acceptance").stdout
+    return json.loads(answer) if answer else {}
 
 
 def test_the_first_boot_serves_and_reports_each_stage(lab: Lab) -> None:
-    assert health(lab) == "200"
+    assert (code(lab, "/health"), code(lab, "/ready")) == ("200", "200")
     assert tuple(stages(lab)) == (*STAGES, "publish")
     assert all(
         stage["state"] == "done" and float(str(stage["seconds"])) >= 0 for stage in stages(lab).values()
     )
     assert stages(lab)["weights"]["note"] == "2 files, 0.20 GB"
     assert stages(lab)["cache"]["note"] == f"none in gs://{BUCKET}/{CACHE}: this boot compiles"
-    assert stages(lab)["publish"]["note"] == "published, 1 files, 0.00 GB"
-    assert (lab.cloud / "objects" / BUCKET / CACHE).read_bytes().startswith(ZSTD)
+    assert stages(lab)["publish"]["note"] == "published, 1 programs, 0.00 GB"
+    assert (lab.cloud / "objects" / BUCKET / CACHE).read_bytes().startswith(b"manifest.json")
     reported = json.loads((lab.cloud / "guest-attributes.json").read_text())
     assert reported == lab.machine.status
     console = lab.machine.read("/var/log/console").splitlines()
@@ -87,6 +94,33 @@ def test_a_boot_on_a_serving_machine_keeps_the_server(lab: Lab) -> None:
     assert container(lab, "{{.Id}} {{.State.StartedAt}}") == before
 
 
+def test_an_accepted_release_is_recorded(lab: Lab) -> None:
+    release = lab.machine.status["release"]
+    recorded = lab.cloud / "objects" / BUCKET / "releases" / f"{release}.json"
+    wait_for(recorded.exists, 60)
+    assert json.loads(recorded.read_text())["verdict"]["state"] == "accepted"
+    results = {check["name"]: check["result"] for check in verdict(lab)["checks"]}
+    assert (results["chat"], results["prompts"], results["compiled"]) == ("passed", "passed", "passed")
+
+
+def test_the_sidecar_comes_back_by_itself_and_the_server_stays(lab: Lab) -> None:
+    before, sidecar = container(lab, "{{.State.StartedAt}}"), compose.SIDECAR_CONTAINER
+    first = container(lab, "{{.State.StartedAt}}", sidecar)
+    lab.machine.run("docker", "kill", sidecar)
+    wait_for(lambda: container(lab, "{{.State.StartedAt}}", sidecar) != first, 60)
+    wait_for(lambda: verdict(lab).get("state") == "accepted", 60)
+    assert container(lab, "{{.State.StartedAt}}") == before
+    assert code(lab, "/ready") == "200"
+
+
+def test_a_server_that_is_started_again_is_accepted_again(lab: Lab) -> None:
+    first = verdict(lab)["finished"]
+    lab.machine.run("systemctl", "restart", systemd_units.UNIT)
+    wait_for(lambda: code(lab, "/ready") == "200", 120)
+    assert verdict(lab)["state"] == "accepted"
+    assert verdict(lab)["finished"] > first
+
+
 def test_the_key_is_in_memory_only(lab: Lab) -> None:
     machine = lab.machine
     key = "/var/lib/tpuserve/run/api-key"
@@ -103,8 +137,10 @@ def test_the_key_is_in_memory_only(lab: Lab) -> None:
         "sh",
         "-c",
         f"grep -rlas --exclude-dir=lost+found {CANARY} /etc /var/log /root /home /var/lib/tpuserve/*.* "
-        f"/var/lib/tpuserve/cache /var/lib/tpuserve/docker/containers /run/tpuserve /run/startup-script; "
-        f"journalctl --no-pager | grep -c {CANARY}; docker inspect {compose.CONTAINER} | grep -c {CANARY}; ",
+        f"/var/lib/tpuserve/cache /var/lib/tpuserve/status /var/lib/tpuserve/docker/containers /run/tpuserve "
+        "/run/startup-script; "
+        f"journalctl --no-pager | grep -c {CANARY}; "
+        f"docker inspect {compose.CONTAINER} {compose.SIDECAR_CONTAINER} | grep -c {CANARY}; ",
     ).stdout.split()
     assert found == ["0", "0"]
     # All processes of this machine except the search itself, whose command line contains the word.
@@ -139,7 +175,7 @@ def test_a_stop_lets_the_load_balancer_leave_and_ten_streams_end(lab: Lab) -> No
     begun = first_lines(streams)
     stopping = subprocess.Popen(lab.machine.command("systemctl", "stop", systemd_units.UNIT))
     # This holds as long as the streams last.
-    wait_for(lambda: health(lab) == "503", 30)
+    wait_for(lambda: code(lab, "/health") == "503", 30)
     # Requests are still admitted while load balancers learn of the stop.
     late = subprocess.run(
         lab.inside("curl", "-s", "-X", "POST", "-H", "X-Tokens: 1", url), capture_output=True
@@ -172,12 +208,13 @@ def test_another_image_takes_the_place_of_what_nobody_runs(lab: Lab) -> None:
     lab.machine.run("sh", "-c", f"docker export {compose.CONTAINER} | docker import - busy")
     sleep = ("--entrypoint=/opt/vllm/bin/python3", "busy", "-c", "import time; time.sleep(600)")
     docker("run", "--detach", "--name=busy", *sleep)
-    docker("rm", "--force", compose.CONTAINER)
+    docker("rm", "--force", compose.CONTAINER, compose.SIDECAR_CONTAINER)
     docker("image", "rm", "--force", lab.image)
     assert lab.machine.boot(SECONDS)["state"] == "serving", lab.machine.status
     kept = docker("image", "ls", "--format", "{{.Repository}}").stdout.split()
     assert sorted(kept) == ["busy", lab.image.partition("@")[0]]
-    assert docker("ps", "--format", "{{.Names}}").stdout.split() == [compose.CONTAINER, "busy"]
+    running = docker("ps", "--format", "{{.Names}}").stdout.split()
+    assert sorted(running) == ["busy", compose.SIDECAR_CONTAINER, compose.CONTAINER]
     docker("rm", "--force", "busy")
 
 
@@ -185,7 +222,7 @@ def test_a_crash_of_the_server_is_repaired(lab: Lab) -> None:
     before = container(lab, "{{.State.StartedAt}}")
     lab.machine.run("docker", "kill", compose.CONTAINER)
     wait_for(lambda: container(lab, "{{.State.StartedAt}}") != before, 300)
-    wait_for(lambda: health(lab) == "200", 300)
+    wait_for(lambda: code(lab, "/health") == "200", 300)
 
 
 def test_a_server_that_hangs_is_restarted(lab: Lab) -> None:
@@ -195,7 +232,7 @@ def test_a_server_that_hangs_is_restarted(lab: Lab) -> None:
     lab.machine.run("touch", hang)
     wait_for(lambda: container(lab, "{{.State.StartedAt}}") != before, 300)
     lab.machine.run("rm", hang)
-    wait_for(lambda: health(lab) == "200", 300)
+    wait_for(lambda: code(lab, "/health") == "200", 300)
 
 
 def test_a_server_that_keeps_ending_stays_down_and_says_why(lab: Lab) -> None:
@@ -214,7 +251,7 @@ def test_a_server_that_keeps_ending_stays_down_and_says_why(lab: Lab) -> None:
 
 
 def test_what_systemd_and_compose_think(lab: Lab) -> None:
-    for unit in (systemd_units.UNIT, systemd_units.WATCH_UNIT, systemd_units.LAST_WORDS_UNIT):
+    for unit in systemd_units.units("r", LIFECYCLE, 0):
         verified = lab.machine.run("systemd-analyze", "verify", f"/etc/systemd/system/{unit}")
         assert (verified.returncode, verified.stdout, verified.stderr) == (0, "", ""), unit
     resolved = lab.machine.run(

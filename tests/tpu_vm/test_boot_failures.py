@@ -1,15 +1,29 @@
 """Failures of a booting machine, and the one sentence that reports each of them."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from serving.deploy import systemd_units, vm_boot
 from tests.tpu_vm.conftest import MakeLab
-from tests.tpu_vm.lab import BUCKET, CANARY, MODEL, Lab, furnish, simple_release, stages
+from tests.tpu_vm.lab import (
+    BUCKET,
+    CACHE,
+    CANARY,
+    LIFECYCLE,
+    MODEL,
+    Lab,
+    furnish,
+    sidecar_settings,
+    simple_release,
+    stages,
+)
+from tests.tpu_vm.machine import ADDRESS
+from tests.unit.agent.bucket import archive
 
 SECONDS = 300
 
@@ -111,8 +125,8 @@ FAILURES: tuple[tuple[str, Prepare, str, str], ...] = (
     (
         "a server that ends each time",
         write(WEIGHTS, "crash"),
-        "ready",
-        "The server ended 3 times before it was ready: ValueError: made to fail by a file named crash",
+        "health",
+        "The server ended 3 times before it was accepted: ValueError: made to fail by a file named crash",
     ),
 )
 
@@ -141,11 +155,55 @@ def test_a_failure_is_one_sentence(
     failing.template(simple_release(failing.image, MODEL), model=MODEL)
     for name in ("more.safetensors", "crash"):
         (failing.cloud / "objects" / BUCKET / WEIGHTS / name).unlink(missing_ok=True)
-    if stage == "ready":
+    if stage == "health":
         failing.machine.run("sh", "-c", "rm -rf /var/lib/tpuserve/models/*")
 
 
 def test_a_repaired_machine_boots(failing: Lab) -> None:
+    assert failing.machine.boot(SECONDS)["state"] == "serving"
+
+
+def test_a_server_with_a_wrong_answer_stays_up_without_traffic(failing: Lab) -> None:
+    wrong = f"/var/lib/tpuserve/models/{MODEL}/wrong"
+    failing.machine.run("systemctl", "stop", systemd_units.UNIT)
+    failing.machine.run("touch", wrong)
+    status = failing.machine.boot(SECONDS)
+    reason = str(stages(failing)["acceptance"]["reason"])
+    assert re.fullmatch(
+        r"Release \w{8} is rejected by prompts: The answer to 'What is the capital of France\?' lacks "
+        r"'Paris': 'Lyon'\.",
+        reason,
+    ), reason
+    assert status["state"] == f"failed in acceptance: {reason}"
+    assert json.loads((failing.cloud / "guest-attributes.json").read_text()) == status
+    assert answer(failing, "/health").endswith(" 200")
+    assert answer(failing, "/ready").endswith(" 503")
+    restarts = ("systemctl", "show", "--property=NRestarts,ActiveState", systemd_units.UNIT)
+    assert failing.machine.run(*restarts).stdout.split() == ["NRestarts=0", "ActiveState=active"]
+    # The next boot is another attempt.
+    failing.machine.run("rm", wrong)
+    assert failing.machine.boot(SECONDS)["state"] == "serving"
+    assert answer(failing, "/ready").endswith(" 200")
+
+
+def answer(lab: Lab, path: str) -> str:
+    """Returns the server's answer to `path`, its status last."""
+    url = f"http://{ADDRESS}:8000{path}"
+    return lab.machine.run("curl", "-s", "-w", " %{http_code}", url).stdout
+
+
+def test_without_a_sidecar_the_boot_says_so(failing: Lab) -> None:
+    failing.machine.run("systemctl", "stop", systemd_units.UNIT)
+    release = simple_release(failing.image, MODEL)
+    short = replace(LIFECYCLE, acceptance_seconds=5)
+    broken = {**sidecar_settings(release, MODEL, short), "server": {}}
+    failing.template(release, model=MODEL, sidecar=broken, lifecycle=short)
+    failing.machine.boot(SECONDS)
+    assert stages(failing)["acceptance"]["reason"] == (
+        "The server was not accepted within 5 s: the sidecar has given no verdict; see journalctl -u "
+        "tpuserve-sidecar."
+    )
+    failing.template(simple_release(failing.image, MODEL), model=MODEL)
     assert failing.machine.boot(SECONDS)["state"] == "serving"
 
 
@@ -163,13 +221,10 @@ def test_a_damaged_cache_archive_is_a_miss(failing: Lab) -> None:
     assert note.endswith("): this boot compiles")
 
 
-def test_a_cache_archive_is_restored_once(failing: Lab, tmp_path: Path) -> None:
-    (tmp_path / "program-cache").write_text("compiled elsewhere")
-    archive = tmp_path / "a.tar.zst"
-    subprocess.run(["tar", "--zstd", "-cf", archive, "-C", tmp_path, "program-cache"], check=True)
-    failing.archive(archive.read_bytes())
+def test_a_cache_archive_is_restored_once(failing: Lab) -> None:
+    failing.archive(archive({"program-cache": "compiled elsewhere"}, CACHE))
     forget_cache(failing)
-    for note in ("restored, 1 files", "kept, 1 files"):
+    for note in ("restored, 1 programs", "kept, 1 programs"):
         assert failing.machine.boot(SECONDS)["state"] == "serving"
         assert stages(failing)["cache"]["note"] == note
     assert failing.machine.read("/var/lib/tpuserve/cache/xla/program-cache") == "compiled elsewhere"

@@ -9,9 +9,9 @@ from tools.support.progress import exclusive, run
 
 PACKAGES = (
     "systemd,systemd-sysv,dbus,python3-minimal,libpython3-stdlib,curl,ca-certificates,e2fsprogs,util-linux,"
-    "zstd,iproute2,procps,kmod"
+    "iproute2,procps,kmod"
 )
-RECIPE = "4"
+RECIPE = "5"
 """Version of the recipe below; change it with the recipe."""
 
 # Ubuntu calls the Compose plugin docker-compose-v2; Debian 13 has the same program as docker-compose. Both
@@ -43,7 +43,7 @@ echo 'deb [trusted=yes] file:/opt/archive ./' > ../../etc/apt/sources.list
 
 def ensure_tree() -> Path:
     """Returns the read-only Debian below every machine; built once. Raises Refusal."""
-    toolchain.ensure("mmdebstrap", "zstd")
+    toolchain.ensure("mmdebstrap")
     tree = paths.home() / "machines" / f"debian-{RECIPE}"
     with exclusive("machine"):
         if not (tree / "etc").exists():

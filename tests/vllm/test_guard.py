@@ -131,7 +131,7 @@ def test_the_guard_knows_every_route(bare: Server) -> None:
     list."""
     described = httpx.get(f"{bare.url}/openapi.json", timeout=60).json()["paths"]
     served = {(verb.upper(), path) for path, verbs in described.items() for verb in verbs}
-    assert {*request_rules.OFFERED} - {("GET", "/metrics")} <= served
+    assert {*request_rules.OFFERED} - {("GET", "/metrics"), ("GET", "/ready")} <= served
 
 
 TEXTS = ("the sea is wide", "a bird on a hill", "snow in the valley", "old stone bridge")

@@ -1,180 +1,30 @@
 """The weights Job's program with its real libraries, between a fake Hugging Face and a fake bucket."""
 
-import base64
 import hashlib
 import json
 import os
-import re
 import subprocess
-import threading
-import urllib.parse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from agent import weights_job
 from local import image
-from tests.inventory.recorder import REPOSITORY
+from tests.vllm.weight_stores import REVISION, World, serving
 
-REVISION = "4d7ae4984b7db7de8f8457170b3f1a419ee76d52"
 PREFIX = f"weights/{REVISION}/tiny"
+MANIFEST = f"{PREFIX}.manifest.json"
 TOKEN = "hf_not-a-real-token"
 WEIGHTS = os.urandom(9 * 2**20)
 """Large enough for an upload in pieces (above 8 MiB)."""
 
 
-@dataclass
-class World:
-    """Files of the repository, objects of the bucket, and the recorded callers."""
-
-    files: dict[str, bytes]
-    objects: dict[str, tuple[bytes, dict[str, str]]] = field(default_factory=dict)
-    uploads: dict[str, tuple[str, dict[str, str], bytearray]] = field(default_factory=dict)
-    downloads: list[str] = field(default_factory=list)
-    tokens: set[str] = field(default_factory=set)
-    damage: str = ""
-    refuse: dict[str, int] = field(default_factory=dict)
-    """Beginning of a path -> the code that it is refused with."""
-    address: str = ""
-
-    def tree(self) -> list[dict[str, Any]]:
-        """Returns the repository's files as Hugging Face lists them; large ones with their digest."""
-        return [
-            {
-                "type": "file",
-                "path": path,
-                "size": len(data),
-                "oid": "0" * 40,
-                **(
-                    {
-                        "lfs": {
-                            "oid": hashlib.sha256(data).hexdigest(),
-                            "size": len(data),
-                            "pointerSize": 135,
-                        }
-                    }
-                    if path.endswith(".safetensors")
-                    else {}
-                ),
-            }
-            for path, data in self.files.items()
-        ]
-
-
-def crc32c(data: bytes) -> int:
-    """Returns the checksum that Cloud Storage reports for every object (RFC 3720, appendix B.4)."""
-    table = [0] * 256
-    for index in range(256):
-        value = index
-        for _ in range(8):
-            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
-        table[index] = value
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = table[(crc ^ byte) & 0xFF] ^ crc >> 8
-    return crc ^ 0xFFFFFFFF
-
-
-def handler(world: World) -> type[BaseHTTPRequestHandler]:
-    """Returns a handler for both services on one port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Log nothing."""
-
-        def answer(self, code: int, body: bytes, **headers: str) -> None:
-            self.send_response(code)
-            for name, value in {"content-length": str(len(body)), **headers}.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def document(self, code: int, value: Any, **headers: str) -> None:
-            self.answer(code, json.dumps(value).encode(), content_type="application/json", **headers)
-
-        def do_GET(self) -> None:
-            path = urllib.parse.unquote(self.path.partition("?")[0])
-            if self.refused(path):
-                return
-            if path.startswith("/api/models/"):
-                world.tokens.add(self.headers.get("authorization", ""))
-                self.document(200, world.tree())
-            elif found := re.fullmatch(rf"/google/tiny/resolve/{REVISION}/(.+)", path):
-                world.tokens.add(self.headers.get("authorization", ""))
-                world.downloads.append(found[1])
-                data = world.files[found[1]]
-                self.answer(200, data[:-1] + b"!" if found[1] == world.damage else data)
-            elif found := re.fullmatch(r"/storage/v1/b/bucket/o/(.+)", path):
-                if found[1] not in world.objects:
-                    self.document(404, {"error": {"code": 404, "message": "none"}})
-                else:
-                    self.document(200, self.resource(found[1]))
-            else:
-                self.document(404, {"error": {"code": 404, "message": path}})
-
-        def refused(self, path: str) -> bool:
-            for beginning, code in world.refuse.items():
-                if path.startswith(beginning):
-                    self.document(code, {"error": {"code": code, "message": "made to fail"}})
-                    return True
-            return False
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            if self.refused(self.path):
-                return
-            query = urllib.parse.parse_qs(self.path.partition("?")[2])
-            if query["uploadType"] == ["resumable"]:
-                given = json.loads(body)
-                key = str(len(world.uploads))
-                world.uploads[key] = (given["name"], given.get("metadata", {}), bytearray())
-                self.answer(200, b"", location=f"{world.address}/upload/session/{key}")
-                return
-            boundary = self.headers["content-type"].partition("boundary=")[2].strip('"').encode()
-            _, meta, data, _ = body.split(b"--" + boundary)
-            given = json.loads(meta.partition(b"\r\n\r\n")[2])
-            content = data.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n")
-            world.objects[given["name"]] = (content, given.get("metadata", {}))
-            self.document(200, self.resource(given["name"]))
-
-        def do_PUT(self) -> None:
-            name, metadata, data = world.uploads[self.path.rsplit("/", 1)[1]]
-            data += self.rfile.read(int(self.headers["content-length"]))
-            total = int(self.headers["content-range"].rpartition("/")[2])
-            if len(data) < total:
-                self.answer(308, b"", range=f"bytes=0-{len(data) - 1}")
-                return
-            world.objects[name] = (bytes(data), metadata)
-            self.document(200, self.resource(name))
-
-        def resource(self, name: str) -> dict[str, Any]:
-            data, metadata = world.objects[name]
-            return {
-                "name": name,
-                "bucket": "bucket",
-                "size": str(len(data)),
-                "metadata": metadata,
-                "crc32c": base64.b64encode(crc32c(data).to_bytes(4, "big")).decode(),
-            }
-
-    return Handler
-
-
 @pytest.fixture
 def world() -> Iterator[World]:
-    world = World({"config.json": b"{}", "model-1.safetensors": WEIGHTS, "sub/empty.txt": b""})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(world))
-    world.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield world
-    server.shutdown()
-    server.server_close()
+    files = {"config.json": b"{}", "model-1.safetensors": WEIGHTS, "sub/empty.txt": b""}
+    with serving(World(files)) as world:
+        yield world
 
 
 def stage(
@@ -185,10 +35,10 @@ def stage(
     token = tmp_path / "token"
     if token_text is not None:
         token.write_text(token_text, "utf-8")
-    program = [
-        image.environment() / "bin" / "python",
-        REPOSITORY / "agent" / "weights_job" / "stage_weights.py",
-    ]
+    for path, text in weights_job.files().items():
+        (tmp_path / "script" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "script" / path).write_text(text, "utf-8")
+    program = [image.environment() / "bin" / "python", "-m", "agent.weights_job.stage_weights"]
     what = ["--repository", "google/tiny", "--revision", REVISION]
     where = ["--bucket", "bucket", "--prefix", PREFIX, "--token-file", token]
     return subprocess.run(
@@ -196,6 +46,7 @@ def stage(
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
+            "PYTHONPATH": str(tmp_path / "script"),
             "HF_ENDPOINT": world.address,
             "STORAGE_EMULATOR_HOST": world.address,
             "GOOGLE_CLOUD_PROJECT": "nobody",
@@ -207,22 +58,75 @@ def stage(
     )
 
 
-def test_every_file_arrives_once_and_the_token_stays_at_hugging_face(world: World, tmp_path: Path) -> None:
+def kept(world: World) -> dict[str, bytes]:
+    """Returns the bucket's objects of the copy, without its list."""
+    return {name: data for name, (data, _) in world.objects.items() if name != MANIFEST}
+
+
+def test_every_file_arrives_and_the_token_stays_at_hugging_face(world: World, tmp_path: Path) -> None:
     done = stage(world, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert {name: data for name, (data, _) in world.objects.items()} == {
-        f"{PREFIX}/{path}": data for path, data in world.files.items()
-    }
+    assert kept(world) == {f"{PREFIX}/{path}": data for path, data in world.files.items()}
     assert world.objects[f"{PREFIX}/model-1.safetensors"][1] == {
         "sha256": hashlib.sha256(WEIGHTS).hexdigest()
     }
     assert world.tokens == {f"Bearer {TOKEN}"}
     assert TOKEN not in done.stdout + done.stderr
 
-    world.downloads.clear()
-    again = stage(world, tmp_path)
-    assert again.returncode == 0 and world.downloads == []
+
+def test_a_whole_copy_asks_hugging_face_nothing_and_needs_no_token(world: World, tmp_path: Path) -> None:
+    assert stage(world, tmp_path).returncode == 0
+    before, world.asked = dict(world.objects), 0
+    (tmp_path / "token").unlink()
+    again = stage(world, tmp_path, token_text=None)
+    assert (again.returncode, world.asked, world.objects) == (0, 0, before), again.stderr
     assert again.stdout.count(": there") == len(world.files)
+    assert again.stdout.startswith(f"3 files, 0.0 GB, as gs://bucket/{MANIFEST} lists them\n")
+
+
+DAMAGE: tuple[tuple[str, bytes | None], ...] = (
+    ("config.json", b"[]"),
+    ("model-1.safetensors", bytes(len(WEIGHTS))),
+    ("model-1.safetensors", WEIGHTS[:-1]),
+    ("sub/empty.txt", None),
+)
+"""A file, and what the bucket has in its place; None for nothing."""
+
+
+@pytest.mark.parametrize(("path", "there"), DAMAGE, ids=["changed", "zeros", "cut", "missing"])
+def test_only_what_is_damaged_or_missing_is_fetched_again(
+    world: World, tmp_path: Path, path: str, there: bytes | None
+) -> None:
+    assert stage(world, tmp_path).returncode == 0
+    before, world.asked = dict(world.objects), 0
+    world.downloads.clear()
+    _, metadata = world.objects.pop(f"{PREFIX}/{path}")
+    if there is not None:
+        world.objects[f"{PREFIX}/{path}"] = (there, metadata)
+    done = stage(world, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (world.downloads, world.asked, world.objects) == ([path], 1, before)
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b'{"format": 1, "repository": "other/tiny"}'])
+def test_a_list_that_says_nothing_about_this_copy_is_replaced(
+    world: World, tmp_path: Path, text: bytes
+) -> None:
+    assert stage(world, tmp_path).returncode == 0
+    before = dict(world.objects)
+    world.objects[MANIFEST] = (text, {})
+    world.downloads.clear()
+    assert stage(world, tmp_path).returncode == 0
+    assert (world.downloads, world.objects) == ([], before)
+
+
+def test_a_list_appears_only_after_all_files(world: World, tmp_path: Path) -> None:
+    world.refuse["/google/tiny/resolve/" + REVISION + "/sub/"] = 403
+    assert stage(world, tmp_path).returncode == 1
+    assert MANIFEST not in world.objects
+    world.refuse.clear()
+    assert stage(world, tmp_path).returncode == 0
+    assert MANIFEST in world.objects
 
 
 def test_a_damaged_file_never_appears_and_the_next_run_repairs(world: World, tmp_path: Path) -> None:
@@ -270,7 +174,14 @@ def test_a_checkpoint_is_compared_before_anything_is_copied(world: World, tmp_pa
     }
     world.files["config.json"] = json.dumps(config).encode()
     assert stage(world, tmp_path, expect=expect).returncode == 0
-    assert len(world.objects) == len(world.files)
+    assert len(kept(world)) == len(world.files)
+
+    world.asked, expected["max_model_len"] = 0, 8192
+    longer = stage(world, tmp_path, expect=["--expect", json.dumps(expected)])
+    assert (longer.returncode, world.asked) == (1, 0)
+    assert "max_position_embeddings is 4096 in config.json, less than engine.max_model_len 8192" in (
+        longer.stderr
+    )
 
 
 REVISION_OF = f"google/tiny at {REVISION}"

@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from config import provisioning
+from config import acceptance, monitoring, provisioning
 from config import targets as kinds
 from config.settings import Checkpoint, Settings
 from serving.engine.config import EngineConfig
@@ -51,6 +51,13 @@ PARTS = (
     kinds.ExistingCluster,
     kinds.MaintenanceWindow,
     kinds.MaintenanceExclusion,
+    acceptance.Rollout,
+    acceptance.Acceptance,
+    acceptance.Prompt,
+    acceptance.Limits,
+    acceptance.Ladder,
+    monitoring.Monitoring,
+    monitoring.Budget,
 )
 
 _INTRODUCTION = """\
@@ -274,6 +281,7 @@ def _accelerators() -> str:
             ", ".join(row.zones),
         )
         for row in ACCELERATORS.values()
+        if row.offered
     ]
     return _table(("accelerator", "chips", "usable HBM a chip", "machine", "topology", "zones"), rows)
 

@@ -23,7 +23,7 @@ from serving.models.catalog import MODELS
 Schema = dict[str, Any]
 
 TABLES: Mapping[str, Iterable[str]] = {
-    "accelerator": ACCELERATORS,
+    "accelerator": [row.name for row in ACCELERATORS.values() if row.offered],
     "model": MODELS,
     "phase": PHASES,
     "scenario": SCENARIOS,

@@ -66,7 +66,11 @@ _DOOR = """\
 ## Keys, browsers and errors
 
 The API key is the bearer token, `Authorization: Bearer KEY`, or the header `x-api-key: KEY`, as Anthropic's
-SDK sends it. `/health` and `/metrics` need no key.
+SDK sends it. `/health`, `/ready` and `/metrics` need no key.
+
+`/health` answers 200 while the engine is alive. `/ready` answers 200 while the engine is alive, the server
+has been accepted and it is not about to stop; otherwise it answers 503 with the reason. Send requests to a
+server whose `/ready` answers 200.
 
 Web pages may call the server only from the origins that the operator lists in `allowed_origins` of the
 stack (`*` is every page); by default no browser may. A preflight needs no key, and cookies are never allowed.

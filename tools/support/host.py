@@ -15,11 +15,15 @@ reserve."""
 MEMORY_GB = 12
 """Gigabytes: the server holds about 5, the control plane 2; building the provider takes up to 6."""
 
+FURTHER_SERVER_GB = 6
+"""Gigabytes that the pod of each further server requests: 5.5 GiB (stacks/local.py)."""
 
-def require() -> None:
-    """Raises Refusal, one sentence, for the first thing that this machine lacks to run a cluster."""
+
+def require(servers: int = 1) -> None:
+    """Raises Refusal, one sentence, for the first thing that this machine lacks to run this many servers in a
+    cluster."""
     require_kind()
-    _require_room()
+    _require_room(servers)
 
 
 def require_kind() -> None:
@@ -41,7 +45,7 @@ def require_kind() -> None:
         )
 
 
-def _require_room() -> None:
+def _require_room(servers: int) -> None:
     paths.home().mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(paths.home()).free / 1e9
     built = paths.environments().exists()
@@ -54,6 +58,11 @@ def _require_room() -> None:
     if total < MEMORY_GB:
         raise Refusal(
             f"The local cluster needs {MEMORY_GB} GB of memory and this machine has {total:.0f} GB."
+        )
+    if total < (needed := MEMORY_GB + (servers - 1) * FURTHER_SERVER_GB):
+        raise Refusal(
+            f"The local cluster needs {needed} GB of memory for {servers} servers and this machine has "
+            f"{total:.0f} GB: set replicas in Pulumi.local.yaml to 1, and rollout.surge to 0."
         )
 
 

@@ -11,7 +11,7 @@ from tools.support.errors import Refusal
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-SHARED = ("toolchain", "environments", "logs", "locks", "images", "proofs", "machines")
+SHARED = ("toolchain", "environments", "logs", "locks", "images", "proofs", "machines", "kubeconfigs")
 """Folders of `home` that belong to no instance: those that instances share, and the tests' machines."""
 
 NAME = re.compile(r"[a-z0-9-]{1,32}")
@@ -65,8 +65,14 @@ def kubeconfig() -> Path:
     return cluster() / "kubeconfig"
 
 
+def kubeconfigs() -> Path:
+    """Returns the folder of the kubeconfigs of stacks on GKE, which hold no credential; safe to delete."""
+    return home() / "kubeconfigs"
+
+
 def node_data() -> Path:
-    """Returns the folder of the node's persistent volumes: `models/` (read-only) and `compile-cache/`."""
+    """Returns the folder that holds `models/` and `compile-cache/`, the node's volumes, and `bucket/`, the
+    objects of the cluster's object store."""
     return home() / instance() / "node"
 
 

@@ -75,6 +75,9 @@ other version is COMMON's, so that Go's build cache serves both; a test compares
 LINTER_MODULE = GoModule("actionlint")
 """Module of actionlint, which needs an older go.yaml.in/yaml/v4 than the CLI; the two versions differ in
 exported names."""
+KUBE_SCORE_MODULE = GoModule("kube-score")
+"""Module of kube-score, which does not compile with the common module's Kubernetes packages: they added a
+method to an interface that it implements. Every version that the two have in common is COMMON's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,6 +227,12 @@ NETWORK_POLICIES = GoFamily(
     requirement="sigs.k8s.io/kube-network-policies",
     programs={"kube-network-policies": "sigs.k8s.io/kube-network-policies/cmd"},
 )
+BUCKET = GoFamily(
+    name="bucket",
+    requirement="github.com/fsouza/fake-gcs-server",
+    # This project's main package confines the library to the folder of the objects, which upstream's cannot.
+    programs={"bucket": "./bucket"},
+)
 KWOK = GoFamily(name="kwok", requirement="sigs.k8s.io/kwok", programs={"kwok": "sigs.k8s.io/kwok/cmd/kwok"})
 ACTIONLINT = GoFamily(
     name="actionlint",
@@ -231,6 +240,13 @@ ACTIONLINT = GoFamily(
     module=LINTER_MODULE,
     programs={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"},
     version_variables=("github.com/rhysd/actionlint.version=v{version}",),
+)
+KUBE_SCORE = GoFamily(
+    name="kube-score",
+    requirement="github.com/zegl/kube-score",
+    module=KUBE_SCORE_MODULE,
+    programs={"kube-score": "github.com/zegl/kube-score/cmd/kube-score"},
+    version_variables=("main.version={version}",),
 )
 
 _SERVER = parse_version(KUBERNETES.version)
@@ -264,11 +280,13 @@ _TABLE: tuple[Program, ...] = (
         version_command=("version", "--client"),
     ),
     Built(name="coredns", family=COREDNS, version_command=("-version",)),
-    # It has no version command; the cache folder's name contains the version.
+    # These have no version command; the cache folders' names contain the version.
     Built(name="kube-network-policies", family=NETWORK_POLICIES, version_command=()),
+    Built(name="bucket", family=BUCKET, version_command=()),
     Built(name="kwok", family=KWOK, version_command=("--version",), local_stack=False),
-    # One version for everybody: its findings are a test's result.
+    # One version of the linters for everybody: their findings are a test's result.
     Built(name="actionlint", family=ACTIONLINT, version_command=("-version",), local_stack=False),
+    Built(name="kube-score", family=KUBE_SCORE, local_stack=False),
     Packaged(name="containerd", package="containerd", oldest=(1, 6), service="containerd.service"),
     Packaged(name="ctr", package="containerd", oldest=(1, 6), service="containerd.service"),
     Packaged(name="runc", package="runc", oldest=(1, 1)),
@@ -285,7 +303,14 @@ _TABLE: tuple[Program, ...] = (
     Packaged(name="nft", package="nftables", oldest=(1, 0), service="nftables.service"),
     Packaged(name="iptables", package="iptables", oldest=(1, 8)),
     Packaged(name="mmdebstrap", package="mmdebstrap", oldest=(1, 2), local_stack=False),
-    Packaged(name="zstd", package="zstd", oldest=(1, 4), local_stack=False),
+    # promtool is in the package of the server, which is not started.
+    Packaged(
+        name="promtool",
+        package="prometheus",
+        oldest=(2, 42),
+        service="prometheus.service",
+        local_stack=False,
+    ),
 )
 
 PROGRAMS: Mapping[str, Program] = MappingProxyType({program.name: program for program in _TABLE})

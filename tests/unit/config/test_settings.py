@@ -36,6 +36,22 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"target": {"kind": "local", "kubecontext": "x"}},
         "target.kubecontext is not a name here; the nearest is context; correct or remove it.",
     ),
+    (
+        {"target": {"kind": "local", "run_as": "admin"}},
+        "target.run_as is the text 'admin'; possible are user, root; write one of them.",
+    ),
+    (
+        {
+            "target": {
+                "kind": "tpu-vm",
+                "project": "acme-llm",
+                "zone": "us-east5-b",
+                "capacity": {"kind": "spot"},
+                "run_as": "root",
+            }
+        },
+        "target.run_as is not a name here; remove it.",
+    ),
     ({"replicas": 0}, "replicas is 0; it must be at least 1; raise it."),
     ({"replicas": -2}, "replicas is -2; it must be at least 1; raise it."),
     (

@@ -23,7 +23,7 @@ GOOD: Mapping[str, Any] = {
     "target": {"kind": "tpu-vm", "project": "acme-tpu", "zone": "us-east5-b", "capacity": {"kind": "spot"}},
     "image": f"vllm/vllm-tpu:v0.32.0@sha256:{'ab' * 32}",
     "model_revision": "4d7ae4984b7db7de8f8457170b3f1a419ee76d52",
-    "engine": {"num_gpu_blocks_override": 14693},
+    "engine": {"num_gpu_blocks_override": 14694},
 }
 PASTED = "k" * 43
 """A secret in the wrong place, as long as a key of `make key`."""
@@ -58,6 +58,7 @@ BAD: tuple[tuple[Mapping[str, Any], str], ...] = (
     ({"phase": "tund"}, "phase 'tund' does not exist: there are baseline, peak, turbo-stable, tuned; "),
     ({"phase": PASTED}, "phase of 43 characters does not exist: there are baseline, peak, turbo-stable, "),
     ({"accelerator": "local-v6e-4"}, "accelerator local-v6e-4 is the CPU stand-in and does not exist "),
+    ({"accelerator": "v5e-1"}, "accelerator v5e-1 is in the table only to compare published boots with, "),
     ({"engine": {"max_len": 3}}, "engine.max_len is not a name here; the nearest is max_model_len; "),
     (
         {"engine": {"extra_environment": {"HF_TOKEN": PASTED}}},
@@ -81,7 +82,7 @@ ERRORS: tuple[tuple[Mapping[str, Any], str], ...] = (
     (
         {"engine": {"num_gpu_blocks_override": 99999}},
         "engine.num_gpu_blocks_override is 99,999 (stack file): gpu_memory_utilization leaves room for "
-        "14,693 pages; write `num_gpu_blocks_override: 14693` under tpuserve:engine, or remove "
+        "14,694 pages; write `num_gpu_blocks_override: 14694` under tpuserve:engine, or remove "
         "`num_gpu_blocks_override` from tpuserve:engine.",
     ),
 )

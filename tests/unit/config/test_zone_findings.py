@@ -56,6 +56,15 @@ def test_a_zone_that_is_not_listed_is_a_dated_warning(target: dict[str, Any], co
     assert finding in from_settings("mine", Settings.parse({"target": target})).findings
 
 
+def test_a_zone_in_which_others_had_flex_start_says_so() -> None:
+    (finding,) = warnings({**GKE, "zone": "europe-west4-a", "capacity": FLEX_START})
+    assert finding.truth.endswith(
+        "us-east5-b, asia-northeast1-b, but others had capacity there; Google decides"
+    )
+    (other,) = warnings({**GKE, "zone": "us-central1-b", "capacity": FLEX_START})
+    assert "others had capacity" not in other.truth
+
+
 @pytest.mark.parametrize("zone", V6E_ZONES.zones)
 def test_a_listed_zone_has_no_warning(zone: str) -> None:
     assert warnings({**TPU_VM, "zone": zone}) == ()

@@ -13,6 +13,8 @@ import pytest
 from explain import boot_log
 from explain.boot_log_check import compare, disagreements, render
 from serving.compilation.candidate import Candidate
+from serving.hardware.accelerators import accelerator
+from serving.models.catalog import model
 from tests.unit.serving.strategies import GEMMA, STAND_IN, TINY, V6E_4, engine
 
 LOGS = Path(__file__).with_name("boot_logs")
@@ -171,6 +173,76 @@ def test_older_wording_of_the_cache_line() -> None:
     found = boot_log.parse(text)
     assert (found.kv_tokens, found.max_model_len, found.concurrency) == (1_151_744, 32_768, 35.15)
     assert (found.limit_gib, found.available_gib, found.tokens) == (31.24, 19.77, ())
+
+
+OLD_SIZES = """\
+INFO 08-11 02:18:16 [compilation_manager.py:137] Precompile worker0 backbone --> {'num_tokens': 16, \
+'num_reqs': 256, 'shared_attention_metadata': SharedAttentionMetadata(input_positions=Array([1, 1, 1, \
+1, 1, 1, \
+1, 1, 1, 1, 1, 1, 1, 1, 1, 1], dtype=int32), seq_lens=Array([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, \
+1, 1, 1, 1, 1, 1,
+INFO 08-11 02:18:16 [compilation_manager.py:137]        1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, \
+1, 1, \
+1, 1, 1], dtype=int32), request_distribution=Array([0, 0, 0], dtype=int32), mamba_state_indices=None, \
+padded_num_reqs=256)}
+INFO 08-11 02:18:16 [compilation_manager.py:160] AOT lower skipped for worker0 backbone (not a jit); will \
+compile in warmup.
+INFO 08-11 02:21:33 [compilation_manager.py:137] Precompile worker0 backbone with embeds --> \
+{'num_tokens': 32, \
+'num_reqs': 256, 'shared_attention_metadata': SharedAttentionMetadata(input_positions=Array([1, 1, 1, \
+1, 1, 1, \
+1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+"""
+"""Lines of a real boot of E2B on a v6e-1 with 0.26: sizes, and then arrays over several lines."""
+
+
+def test_whole_models_of_the_older_version_are_counted() -> None:
+    found = boot_log.parse(OLD_SIZES)
+    assert found.programs == {"backbone": 1, "backbone with embeds": 1}
+    assert (found.tokens, found.attention) == ((16,), (256,))
+
+
+CRASH = """\
+(EngineCore pid=187) INFO 08-07 23:14:02 [tpu_worker.py:557] Memory statistics | \
+total_hbm_limit_gb=15.75GiB | \
+total_hbm_limit_cap_gb=14.96GiB | total_hbm_used_gb=8.97GiB | total_hbm_avail_gb=5.99GiB
+(EngineCore pid=187) INFO 08-07 23:27:16 [compilation_manager.py:137] Precompile structured_decode --> \
+{'num_reqs': 256}
+(EngineCore pid=187) ERROR 08-07 23:27:17 [core.py:1349] EngineCore failed to start.
+(EngineCore pid=187) ERROR 08-07 23:27:17 [core.py:1349] Traceback (most recent call last):
+(EngineCore pid=187) Process EngineCore:
+(EngineCore pid=187) ERROR 08-07 23:27:17 [core.py:1349]     raise e
+(EngineCore pid=187) ERROR 08-07 23:27:17 [core.py:1349] jax.errors.JaxRuntimeError: \
+RESOURCE_EXHAUSTED: E0101: \
+RuntimeProgramAllocationFailure:
+(EngineCore pid=187) ERROR 08-07 23:27:17 [core.py:1349] Error loading program 'jit_structured_decode_fn': \
+Attempting to reserve 384.11M at the bottom of memory. That was not possible. There are 346.77M free, 0B \
+reserved, and 346.77M reservable.
+(APIServer pid=1) RuntimeError: Engine core initialization failed.
+"""
+"""End of the real boot of E2B on a v5e-1 at 0.95 of HBM."""
+
+
+@pytest.mark.parametrize(
+    ("share", "predicted", "agrees"), [(0.95, "does not fit", True), (0.92, "serves", False)]
+)
+def test_a_crash_is_reported_beside_the_verdict(share: float, predicted: str, agrees: bool) -> None:
+    log = boot_log.parse(CRASH)
+    config = engine(tensor_parallel_size=1, gpu_memory_utilization=share, limit_mm_per_prompt={"image": 4})
+    line = compare(log, Candidate(accelerator("v5e-1"), model("gemma-4-e2b-it"), config))[0]
+    assert (line.name, line.predicted, line.measured, line.agrees) == ("boot", predicted, "crashed", agrees)
+    assert line.note.startswith("jax.errors.JaxRuntimeError: RESOURCE_EXHAUSTED")
+    assert "program 'jit_structured_decode_fn': Attempting to reserve 384.11M" in line.note
+
+
+def test_an_unfinished_log_contradicts_no_verdict() -> None:
+    whole = read("doubling-fp8")
+    mebibytes, fields = BOOTS["doubling-fp8"]
+    slice_ = dataclasses.replace(STAND_IN, hbm_bytes_per_chip=mebibytes * 2**20)
+    cut = boot_log.parse(whole[: whole.index("init engine")])
+    line = compare(cut, Candidate(slice_, TINY, engine(**fields)))[0]
+    assert (line.predicted, line.measured, line.agrees) == ("serves", "unfinished", None)
+    assert line.note == "the log ends before the server was ready"
 
 
 def test_the_programs_of_drafting_are_read_by_their_logits() -> None:

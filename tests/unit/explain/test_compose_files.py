@@ -24,6 +24,13 @@ def test_it_prints_both_files_or_one(
     assert yaml.safe_load(files["compose.yaml"])["services"]["vllm"]["image"].startswith("vllm/vllm-tpu:")
 
 
+def test_a_server_without_a_sidecar_waits_for_no_verdict() -> None:
+    files = compose_files.files("dev", REPOSITORY)
+    assert list(yaml.safe_load(files["compose.yaml"])["services"]) == ["vllm"]
+    assert "TPUSERVE_VERDICT_FILE" not in files["vllm.env"]
+    assert "TPUSERVE_CACHE_EVENTS_FILE" in files["vllm.env"]
+
+
 def test_without_authentication_no_key_file_is_named(tmp_path: Path) -> None:
     config = yaml.safe_load((REPOSITORY / "Pulumi.dev.yaml").read_text())
     config["config"]["tpuserve:authentication"] = "none"

@@ -31,12 +31,104 @@ def test_a_comparison_says_what_a_change_does(capsys: pytest.CaptureFixture[str]
     code, text, _ = shown(capsys, "engine", "--compare", "turbo-stable", "tuned")
     assert code == 0
     rows = [line.split() for line in text.splitlines()]
-    assert ["≠", "KV", "tokens", "384,288", "235,088"] in rows
-    assert ["≠", "slots", "256", "128"] in rows
-    assert ["max_model_len", "16,384", "16,384"] in rows
+    assert ["≠", "KV", "tokens", "384,320", "235,104"] in rows
+    assert ["≠", "max_num_seqs", "256", "128"] in rows
+    assert "max_model_len" not in text and rows[-1] == ["no", "other", "differences"]
     unique = text.partition("FINDINGS ONLY OF TURBO-STABLE")[2].partition("FINDINGS ONLY OF TUNED")
     assert "trust_remote_code" in unique[0] and "trust_remote_code" not in unique[2]
     assert max(len(line) for line in text.splitlines()) <= 116
+
+
+@pytest.mark.parametrize(
+    ("arguments", "first", "limit", "smaller"),
+    [
+        (
+            ("--phase", "tuned"),
+            "tuned: gemma-4-26b-a4b-it on v6e-4: fits, with 1.63 GiB of each chip left [compiled 2026-11-27,",
+            "limited by the KV cache, which holds 102 requests of 2,300 tokens for 128 slots",
+            "smaller slice none would do",
+        ),
+        (
+            ("--phase", "baseline"),
+            "baseline: gemma-4-e4b-it on v6e-4: fits, with 1.67 GiB of each chip left [compiled 2026-11-27,",
+            "limited by max_num_seqs, 256 slots where the KV cache holds 396 requests of 2,300 tokens",
+            "smaller slice v6e-1 would do: 1.71 GiB of each chip left, and 112 requests of 2,300 tokens in "
+            "the KV cache instead of 396 [scaled]",
+        ),
+        (
+            ("--phase", "tuned", "--set", "gpu_memory_utilization=1"),
+            "tuned gpu_memory_utilization=1: gemma-4-26b-a4b-it on v6e-4: does not serve: engine",
+            "limited by HBM for programs and their buffers",
+            None,
+        ),
+        (
+            ("--phase", "tuned", "--accelerator", "v6e-1"),
+            "tuned v6e-1: gemma-4-26b-a4b-it on v6e-1: does not serve: engine.tensor_parallel_size is 4 "
+            "(phase tuned): v6e-1 has 1",
+            "limited by chips",
+            None,
+        ),
+        (
+            ("--phase", "tuned", "--set", "model_impl_type=vllm"),
+            "tuned model_impl_type=vllm: gemma-4-26b-a4b-it on v6e-4: not modeled: vLLM's PyTorch code runs",
+            "limited by the KV cache, which holds 126 requests of 2,300 tokens for 128 slots",
+            None,
+        ),
+        (
+            ("--phase", "tuned", "--set", "tensor_parallel_size=3"),
+            "tuned tensor_parallel_size=3: gemma-4-26b-a4b-it on v6e-4: no verdict: engine.",
+            None,
+            None,
+        ),
+    ],
+)
+def test_the_verdict_comes_first(
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    first: str,
+    limit: str | None,
+    smaller: str | None,
+) -> None:
+    _, text, _ = shown(capsys, "engine", *arguments)
+    head = " ".join(text.partition("SERVER")[0].split())
+    assert head.startswith(first)
+    for words, label in ((limit, "limited by"), (smaller, "smaller slice")):
+        assert (words or "") in head
+        assert (label in head) == (words is not None)
+
+
+LABELS = ("exact", "compiled 20", "scaled", "assumed", "measured", "simulated")
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_every_number_says_how_it_is_known_and_is_shown_once(
+    capsys: pytest.CaptureFixture[str], phase: str
+) -> None:
+    _, text, _ = shown(capsys, "engine", "--phase", phase, "--json")
+    document = json.loads(text)
+    for section in ("memory of one chip", "requests", "programs", "cold start"):
+        for label, row in document[section].items():
+            # Whether images are served, what programs are called and sums need no label.
+            if label not in ("usable", "images", "async scheduling", "total"):
+                assert row["basis"].startswith(LABELS), (section, label, row["basis"])
+    labels = [label for section in document.values() if isinstance(section, dict) for label in section]
+    assert len(labels) == len(set(labels))
+
+
+def test_measured_throughput_is_shown_with_its_engine(capsys: pytest.CaptureFixture[str]) -> None:
+    _, text, _ = shown(capsys, "engine", "--phase", "tuned")
+    words = " ".join(text.split())
+    assert (
+        "16 at once, 31 tokens in 1,982 tokens a second, 256 in each answer [measured "
+        "(Gemma4ForConditionalGeneration, 0.29.1rc1.dev468)]"
+    ) in words
+    _, text, _ = shown(capsys, "engine", "--phase", "baseline")
+    assert "THROUGHPUT" not in text
+
+
+def test_equal_engines_have_no_differences(capsys: pytest.CaptureFixture[str]) -> None:
+    _, text, _ = shown(capsys, "engine", "--compare", "tuned", "tuned")
+    assert "≠" not in text and text.endswith("no other differences\n")
 
 
 def test_an_engine_that_cannot_serve_is_explained_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,10 +147,28 @@ def test_the_json_of_every_phase_carries_numbers_with_their_basis(
     document = json.loads(text)
     assert code == 0
     assert document["requests"]["KV tokens"]["value"] > 100_000
-    assert document["memory of one chip"]["KV cache"]["basis"] == "computed"
+    assert document["memory of one chip"]["KV cache"]["basis"] == "exact"
     assert document["cost"]["an hour"]["value"] == pytest.approx(10.8)
     assert document["argv"][:2] == ["vllm", "serve"]
     assert all(finding["sentence"] for finding in document["findings"])
+
+
+def test_an_old_price_carries_a_warning(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Later(ThatDay):
+        """A day on which the prices are more than 90 days old."""
+
+        @classmethod
+        def today(cls) -> "Later":
+            return cls(2026, 11, 10)
+
+    monkeypatch.setattr("explain.__main__.date", Later)
+    _, text, _ = shown(capsys, "engine", "--phase", "tuned")
+    words = " ".join(text.split())
+    assert "price of v6e in us-east5 was read on 2026-08-11, 91 days ago; check it" in words
+    _, before, _ = shown(capsys, "engine", "--phase", "tuned", "--json")
+    assert json.loads(before)["cost"]["age"]["value"] == 91
 
 
 def test_a_what_if_is_laid_over_the_phase(capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,17 @@ from tests.unit.policies.mistakes import (
     put,
 )
 
-GOLDEN = {stack: golden(stack) for stack in STACKS}
+MARKS = {"tpuserve/accepted", "tpuserve-accepted"}
+
+
+def promoted(value: Any) -> Any:
+    """A recorded plan as it is after a promotion. The delivered stack files name no release."""
+    if isinstance(value, dict):
+        return {key: "true" if key in MARKS else promoted(item) for key, item in value.items()}
+    return [promoted(item) for item in value] if isinstance(value, list) else value
+
+
+GOLDEN = {stack: promoted(golden(stack)) for stack in STACKS}
 NAMES = [rule.name for rule in (*RULES, *STACK_RULES)]
 
 
@@ -101,6 +111,16 @@ def test_a_stack_without_data_may_choose_to_be_unprotected(name: str) -> None:
     assert violations("protected-machines", name, plan) != []
     put(CLUSTER, "inputs.deletionProtection", False)(plan)
     assert violations("protected-machines", name, plan) == []
+
+
+def test_a_protected_stack_needs_an_accepted_release_once_it_names_an_image() -> None:
+    """The delivered file of prod has the placeholder of an image, with which nothing is deployed."""
+    plan = copy.deepcopy(golden("prod")["resources"])
+    assert len(violations("accepted-release", "prod", plan)) == 1
+    text = json.dumps(plan).replace("abcd" * 16, "0" * 64)
+    assert violations("accepted-release", "prod", json.loads(text)) == []
+    for stack in ("staging", "dev"):
+        assert violations("accepted-release", stack, golden(stack)["resources"]) == []
 
 
 def test_every_rule_has_a_mistake() -> None:

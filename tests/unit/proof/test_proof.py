@@ -2,12 +2,14 @@
 
 import json
 import shutil
-import subprocess
+import tarfile
 from collections import namedtuple
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 
+from agent.compile_cache import archive as agent_archive
 from config.selection import from_settings
 from config.settings import Settings
 from proof import __main__ as command
@@ -45,7 +47,7 @@ def files(tmp_path: Path) -> Path:
         (["--set", "max_num_seqs=0"], "engine.max_num_seqs is 0"),
         (
             ["--set", "num_gpu_blocks_override=99999"],
-            "engine.num_gpu_blocks_override is 99,999 (--set): gpu_memory_utilization leaves room for 14,693",
+            "engine.num_gpu_blocks_override is 99,999 (--set): gpu_memory_utilization leaves room for 14,694",
         ),
         (["--accelerator", "local-v6e-4"], "the CPU stand-in, for which no TPU program is compiled: name"),
         (
@@ -60,7 +62,7 @@ def files(tmp_path: Path) -> Path:
         (["--stack", "local"], "local-v6e-4, the CPU stand-in"),
         (["--stack", "foundation"], "is a foundation and serves nothing; name a stack with an engine"),
         (["--files", "/nowhere"], "/nowhere has no config.json or no tokenizer_config.json: pass"),
-        (["--model", "gemma-4-12b-it"], "gemma-4-12b-it, which no public source states"),
+        (["--model", "gemma-4-12b-it"], "gemma-4-12b-it's vision tower, which no public source states"),
         (["--config", "/nowhere.json"], "/nowhere.json cannot be read (No such file or directory)"),
         (["--config", __file__], "test_proof.py is not valid JSON (Extra data: line 1 column 3 (char 2))"),
     ],
@@ -174,7 +176,7 @@ STACK = {
     "phase": "tuned",
     "image": IMAGE,
     "model_revision": "4" * 40,
-    "engine": {"num_gpu_blocks_override": 14693},
+    "engine": {"num_gpu_blocks_override": 14694},
 }
 
 
@@ -191,7 +193,7 @@ STACK = {
         ),
         (
             {"engine": {}},
-            "engine.num_gpu_blocks_override is not set, so .*; set it to 14693, for which 0",
+            "engine.num_gpu_blocks_override is not set, so .*; set it to 14694, for which 0",
         ),
     ],
 )
@@ -211,11 +213,13 @@ def test_what_is_baked_is_marked_and_holds_every_program(tmp_path: Path) -> None
     # The name that a machine of such a stack looks for.
     stack = plan(Settings.parse(STACK), IMAGE)
     assert f"xla/{archive.name}" == baked_cache.name(stack.fingerprint)
+    # As a machine unpacks it.
     unpacked = tmp_path / "unpacked"
     unpacked.mkdir()
-    subprocess.run(["tar", "-x", "--zstd", "-f", archive, "-C", unpacked], check=True)
-    assert sorted(file.name for file in unpacked.iterdir()) == ["jit_sample-1-cache", "manifest.json"]
-    manifest = json.loads((unpacked / "manifest.json").read_text())
+    assert agent_archive.unpack(archive, unpacked).fingerprint == stack.fingerprint.digest
+    assert [file.name for file in unpacked.iterdir()] == ["jit_sample-1-cache"]
+    with tarfile.open(archive) as tar:
+        manifest = json.load(cast(IO[bytes], tar.extractfile("manifest.json")))
     assert manifest["baked"] is True
     assert manifest["programs"] == {"jit_sample-1": "sample num_reqs=8"}
     assert manifest["fields"]["image"] == IMAGE
@@ -226,5 +230,5 @@ def test_what_is_baked_is_marked_and_holds_every_program(tmp_path: Path) -> None
         bake.pack(selection, proved(program("sample")), [built, lost], folder, tmp_path)
     # Which compiles just what is missing; and the archive of before is whole.
     assert folder.records() == {}
-    assert [file.name for file in tmp_path.glob("*.zst")] == [archive.name]
+    assert [file.name for file in tmp_path.glob("*.tar")] == [archive.name]
     assert not list(tmp_path.glob(".*"))

@@ -14,7 +14,7 @@ from serving.hardware.accelerators import accelerator
 from serving.memory import kv_cache
 from serving.memory.budget import budget
 from serving.memory.terms import Memory
-from serving.messages.units import GIB
+from serving.messages.units import GIB, span
 from serving.messages.unsupported_options import FOREIGN
 from serving.models.catalog import model
 from serving.startup import cold_start
@@ -78,9 +78,11 @@ def computed() -> dict[str, str]:
         overrides = {"bucket_padding_gap": gap, "speculative": drafting if ngram else None}
         return resolve(SPEC, engine_for("turbo-stable", None, overrides)).programs.total
 
-    def minutes(phase: str) -> cold_start.ColdStart:
-        engine = engine_for(phase, None, {})
-        return cold_start.estimate(proofs.with_proof(Candidate(V6E, SPEC, engine)))
+    def boot(phase: str) -> cold_start.ColdStart:
+        return cold_start.estimate(Candidate(V6E, SPEC, engine_for(phase, None, {})))
+
+    def minutes(seconds: cold_start.Range) -> str:
+        return span(seconds.low, seconds.high)
 
     def resident(phase: str, scenario: str | None = None) -> str:
         return f"holds {kv(phase, scenario).pool.resident_requests(2300)} requests of 2,300 tokens"
@@ -110,7 +112,7 @@ def computed() -> dict[str, str]:
             f"| {many / GIB:.0f} | {few / GIB:.1f} |"
         )
 
-    stable, tuned = minutes("turbo-stable"), minutes("tuned")
+    stable, tuned = boot("turbo-stable"), boot("tuned")
     drafts = kv("turbo-stable", None, speculative={"method": "ngram", "num_speculative_tokens": 3})
     free = kv("tuned", None, gpu_memory_utilization=0.9).free_bytes
     short = kv("tuned", "cost-constrained").pool.tokens
@@ -127,9 +129,8 @@ def computed() -> dict[str, str]:
         "gaps": f"({programs(64, False):,}, {programs(128, False):,})",
         "512": f"{programs(512, False)} programs against {programs(0, False)}, with drafting "
         f"{programs(512, True)} against {programs(0, True)}",
-        "cold": f"{stable.cold_seconds / 60:.0f} min for turbo-stable, "
-        f"{tuned.cold_seconds / 60:.0f} for tuned",
-        "warm": f"{stable.warm_seconds / 60:.0f} and {tuned.warm_seconds / 60:.0f} minutes computed",
+        "cold": f"{minutes(stable.cold)} for turbo-stable, {minutes(tuned.cold)} for tuned",
+        "warm": f"{minutes(stable.warm)} (turbo-stable) and {minutes(tuned.warm)} (tuned) computed",
     }
 
 

@@ -31,6 +31,7 @@ class By(NamedTuple):
 
 NOTHING = By("", "", "")
 
+POD_SECURITY = By("a namespace that admits the user", "stacks/workload.py", "user.pod_security")
 PROJECT = By("your project", "config/checks.py", "is still the placeholder")
 ZONE = By("a zone with the slice, and quota there", "stacks/gcp/stockout.py", "has none free now")
 DNS = By("a DNS record", "stacks/gke/load_balancer.py", "dns_records")
@@ -38,6 +39,7 @@ DNS = By("a DNS record", "stacks/gke/load_balancer.py", "dns_records")
 DELIVERY: dict[str, dict[str, By]] = {
     "Settings": {
         "target": NOTHING,
+        "release": By("files of an accepted release", "config/promotion.py", "there is no file"),
         "model": By("a repository of weights", "components/kubernetes/weights_job.py", "--repository"),
         "model_revision": By("a commit of it", "components/kubernetes/weights_job.py", "--revision"),
         "accelerator": By("quota for the slice", "docs/operations.md", "PREEMPTIBLE-TPU-V6E"),
@@ -46,17 +48,48 @@ DELIVERY: dict[str, dict[str, By]] = {
         "engine": NOTHING,
         "image": By("an image and the right to pull it", "stacks/gcp/server_image.py", "pull_grant"),
         "replicas": By("a slice each", "stacks/gke/tpu_nodes.py", "nodes=settings.replicas"),
+        "rollout": NOTHING,
+        "acceptance": NOTHING,
         "longest_request_seconds": NOTHING,
         "authentication": By("a secret with the clients' keys", "stacks/gcp/foundation.py", "api-key-"),
+        "monitoring": NOTHING,
         "allowed_origins": NOTHING,
+    },
+    "Monitoring": {
+        "enabled": By("roles of the account that deploys", "docs/operations.md", "roles/monitoring.editor"),
+        "channels": By(
+            "notification channels", "docs/operations.md", "gcloud beta monitoring channels create"
+        ),
+        "availability": NOTHING,
+        "first_token": NOTHING,
+        "api_key_days": By("a secret's age", "stacks/gcp/foundation.py", "reports the age"),
+        "budget": NOTHING,
+    },
+    "Budget": {
+        "billing_account": By(
+            "a role on the billing account", "docs/operations.md", "roles/billing.costsManager"
+        ),
+        "monthly": NOTHING,
     },
     "Checkpoint": {
         "architecture": NOTHING,
         "repository": By("a repository of weights", "agent/weights_job/stage_weights.py", "--expect"),
         "revision": By("a commit of it", "agent/vm/weights.py", "_refuse_other_checkpoint"),
     },
+    "Rollout": {"surge": By("a spare slice", "stacks/gke/tpu_nodes.py", "settings.rollout.surge")},
+    "Acceptance": {
+        "off": NOTHING,
+        "prompts": NOTHING,
+        "limits": NOTHING,
+        "ladder": NOTHING,
+        "tolerance": NOTHING,
+    },
+    "Prompt": {"prompt": NOTHING, "expect": NOTHING},
+    "Limits": {"time_to_first_token_ms": NOTHING, "time_between_tokens_ms": NOTHING},
+    "Ladder": {"concurrency": NOTHING, "prompt_tokens": NOTHING, "output_tokens": NOTHING},
     "LocalTarget": {
         "kind": NOTHING,
+        "run_as": POD_SECURITY,
         "kubeconfig": By("a file of the machine that runs pulumi", "stacks/local.py", "target.kubeconfig"),
         "context": NOTHING,
     },
@@ -70,6 +103,7 @@ DELIVERY: dict[str, dict[str, By]] = {
     },
     "GkeTarget": {
         "kind": NOTHING,
+        "run_as": POD_SECURITY,
         "project": PROJECT,
         "zone": ZONE,
         "foundation": By("a deployed stack", "stacks/gcp/foundation_outputs.py", "StackReference"),
@@ -90,11 +124,13 @@ DELIVERY: dict[str, dict[str, By]] = {
         "endpoint": NOTHING,
         "clients": By("a way through the firewall", "stacks/tpu_vm/access.py", "MachineFirewall("),
         "keep_data": By("a disk", "stacks/tpu_vm/managed_group.py", "data_disk"),
-        "baked_cache": By("an archive in the bucket", "agent/vm/compile_cache.py", "baked"),
-        "second_slice": By("quota for it", "docs/operations-tpu-vm.md", "second_slice"),
+        "baked_cache": By("an archive in the bucket", "agent/compile_cache/trial.py", "baked"),
         "protect": NOTHING,
     },
-    "NewCluster": {"kind": NOTHING, "release_channel": NOTHING, "window": NOTHING, "exclusions": NOTHING},
+    "NewCluster": {
+        **dict.fromkeys(("kind", "release_channel", "window", "exclusions"), NOTHING),
+        "minor_version": By("a version that the channel offers", "doctor/checks/cluster.py", "_not_offered("),
+    },
     "MaintenanceWindow": {"start": NOTHING, "end": NOTHING, "recurrence": NOTHING},
     "MaintenanceExclusion": {"name": NOTHING, "start": NOTHING, "end": NOTHING},
     "ExistingCluster": {
@@ -167,17 +203,13 @@ DELIVERY: dict[str, dict[str, By]] = {
             ),
             NOTHING,
         ),
-        "trust_remote_code": By(
-            "code beside the weights", "agent/weights_job/stage_weights.py", "list_repo_tree"
-        ),
+        "trust_remote_code": By("code beside the weights", "agent/weights_job/hub.py", "list_repo_tree"),
         "allowed_media_domains": By(
             "a way to a web server", "stacks/gke/pod_inputs.py", "allowed_media_domains"
         ),
         "otlp_traces_endpoint": By("a way to a collector", "stacks/gke/pod_inputs.py", "service_port"),
         "chat_template": By("a file beside the stack file", "config/chat_template.py", "with_chat_template"),
-        "generation_config": By(
-            "a file beside the weights", "agent/weights_job/stage_weights.py", "list_repo_tree"
-        ),
+        "generation_config": By("a file beside the weights", "agent/weights_job/hub.py", "list_repo_tree"),
         "extra_environment": By("files", "serving/engine/environment_variables.py", "_path_problem"),
     },
     "Speculative": {

@@ -15,14 +15,15 @@ WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
 PINNED = re.compile(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40}$")
 GRANTED = {
     "check": {"contents": "read"},
-    "deploy": {"contents": "read", "id-token": "write"},
+    "deploy": {"contents": "write", "id-token": "write", "pull-requests": "write"},
+    "release": {"contents": "write", "id-token": "write", "pull-requests": "write"},
     "up": {"contents": "read", "id-token": "write"},
     "preview": {"contents": "read", "id-token": "write", "pull-requests": "write"},
     "drift": {"contents": "read", "id-token": "write", "issues": "write"},
 }
 """All that any job of a workflow may do."""
 INSTRUCTIONS = (REPOSITORY / "docs" / "operations-github.md").read_text("utf-8")
-BOUND = re.compile(r"for environment in ([a-z ]+); do\n.* (tpuserve-[a-z]+)@")
+BOUND = re.compile(r"for environment in ([a-z -]+); do\n.* (tpuserve-[a-z]+)@")
 HOSTED_MINUTES = 360
 """GitHub ends a job on its own machines then (docs.github.com/en/actions/reference/limits)."""
 SETTING_UP_MINUTES = 15
@@ -48,7 +49,8 @@ def test_nothing_more_is_granted_than_is_needed(file: Path) -> None:
     workflow = read(file)
     granted: dict[str, str] = {}
     for job in workflow["jobs"].values():
-        granted |= job.get("permissions", workflow["permissions"])
+        for scope, access in job.get("permissions", workflow["permissions"]).items():
+            granted[scope] = max(access, granted.get(scope, "read"))
     assert granted == GRANTED[file.stem]
     text = file.read_text("utf-8")
     # Google takes GitHub's own token for the job: there is no key to keep, and none to lose.
@@ -64,6 +66,13 @@ def test_texts_of_others_are_never_part_of_a_script(file: Path) -> None:
             assert "${{" not in step.get("run", "") + step.get("with", {}).get("script", "")
 
 
+def dispatched(name: str, field: str) -> list[str]:
+    """The choices of one field of a workflow that is started by hand."""
+    # YAML 1.1 reads the key `on` as true.
+    document: dict[Any, Any] = read(REPOSITORY / ".github" / "workflows" / f"{name}.yml")
+    return document[True]["workflow_dispatch"]["inputs"][field]["options"]
+
+
 def jobs(name: str) -> dict[str, Any]:
     """The jobs of one workflow."""
     return read(REPOSITORY / ".github" / "workflows" / f"{name}.yml")["jobs"]
@@ -71,13 +80,34 @@ def jobs(name: str) -> dict[str, Any]:
 
 def test_whoever_is_somebody_at_google_has_an_environment_that_the_instructions_bind() -> None:
     """Only what may write is an environment of the deploying account; no branch's program is."""
-    up, deployed = jobs("up")["up"], {job["with"]["stack"] for job in jobs("deploy").values()}
-    assert up["environment"] == "${{ inputs.stack }}"
+    deployed = set(dispatched("up", "stack"))
+    assert {job["with"]["stack"] for job in jobs("deploy").values()} <= deployed
+    assert jobs("up")["up"]["environment"] == "${{ inputs.stack }}"
     bound = {account: set(names.split()) for names, account in BOUND.findall(INSTRUCTIONS)}
-    reading = {jobs(name)[name]["environment"] for name in ("preview", "drift")}
-    assert bound == {"tpuserve-preview": reading, "tpuserve-deploy": deployed}
+    ways = [jobs("preview")["preview"], jobs("drift")["drift"], jobs("release")["propose"]]
+    reading = [job["environment"] for job in ways]
+    assert bound == {"tpuserve-preview": set(reading), "tpuserve-deploy": deployed}
     # An approval would stop the morning's look; without one, only main's own program may look.
-    assert len(reading) == 2
+    assert len({*reading}) == 3
+    kept = set(re.findall(r"`([a-z-]+)`", re.findall(r"^\| (.*) \| only `main` \|", INSTRUCTIONS, re.M)[0]))
+    assert kept | {"prod"} == deployed | {*reading} - {"preview"}
+
+
+def test_any_stack_can_be_deployed_by_hand() -> None:
+    files = {path.name.split(".")[1] for path in REPOSITORY.glob("Pulumi.*.yaml")}
+    assert set(dispatched("up", "stack")) == files - {"local"}
+
+
+def test_a_rollback_sees_the_history_of_the_stack_file() -> None:
+    [checkout] = [step for step in jobs("release")["propose"]["steps"] if "checkout@" in step.get("uses", "")]
+    assert checkout["with"]["fetch-depth"] == 0
+
+
+def test_prod_and_the_proposal_for_it_wait_for_what_they_need_and_no_more() -> None:
+    """prod runs a release of its own file: a staging that fails must not keep it from a rollback."""
+    needs = {name: job.get("needs") for name, job in jobs("deploy").items()}
+    assert needs == {"foundation": None, "staging": "foundation", "propose": "staging", "prod": "foundation"}
+    assert jobs("deploy")["propose"]["with"] == {"change": "promote", "stack": "prod", "from": "staging"}
 
 
 def test_a_stack_has_one_run_at_a_time_and_waits_for_no_other_stack() -> None:

@@ -1,45 +1,44 @@
 """The lines of the stack's outputs: short, and different exactly when a change matters."""
 
-from datetime import date
-
 import pytest
 from hypothesis import given
 
 from serving.compilation.candidate import Candidate
 from serving.compilation.fingerprint import fingerprint
+from serving.deploy.acceptance_checks import WITHOUT
 from serving.engine.config import EngineConfig
 from serving.memory.budget import budget
+from serving.messages.units import span
 from serving.startup import cold_start
 from stacks import output_lines
 from stacks.output_lines import LONGEST
-from tests.unit.serving.strategies import GEMMA, STAND_IN, V6E_4, engine, engines
+from tests.unit.serving.strategies import GEMMA, V6E_4, engine, engines
 
-TODAY = date(2026, 9, 1)
+ROLLOUTS = {"rollout 1 0": (1, 0), "rollout 1 1": (1, 1), "rollout 2 0": (2, 0), "rollout 40 1": (40, 1)}
 
 
 def lines(config: EngineConfig) -> dict[str, str]:
     name = fingerprint(Candidate(V6E_4, GEMMA, config), image="i@sha256:0")
+    start = cold_start.estimate(Candidate(V6E_4, GEMMA, config))
     return {
         "kv_capacity": output_lines.kv_capacity(budget(Candidate(V6E_4, GEMMA, config)), config),
         "programs": output_lines.programs(Candidate(V6E_4, GEMMA, config)),
-        "cold_start": output_lines.cold_start(cold_start.estimate(Candidate(V6E_4, GEMMA, config))),
-        "compile_cache": output_lines.compile_cache(name, outlives_pod=True),
-        "cost": output_lines.cost(V6E_4, "us-east5", "on-demand", TODAY),
+        "cold_start": output_lines.cold_start(start),
+        "compile_cache": output_lines.compile_cache(name),
+        **{name: output_lines.rollout(servers, surge, start) for name, (servers, surge) in ROLLOUTS.items()},
+        **{f"without {check}": output_lines.acceptance([check])[0] for check in WITHOUT},
     }
 
 
 def test_the_lines_of_the_recipe_without_drafting() -> None:
     found = lines(engine(kv_cache_dtype="fp8", block_size=32, bucket_padding_gap=512))
     assert found["kv_capacity"] == (
-        "KV tokens 384,288 (fp8, block 32), 166 requests of 2,300 tokens at once; free HBM 2.02 GiB a chip "
-        "(computed)"
+        "KV tokens 384,320 (fp8, block 32), 166 requests of 2,300 tokens at once; free HBM 2.02 GiB a chip "
+        "(scaled)"
     )
     assert found["programs"] == (
         "267 programs, 26 of them whole models, for 13 token buckets (16 to 4,096) and 6 request buckets; "
         "images, async scheduling"
-    )
-    assert found["cost"] == (
-        "$10.80 an hour, $7,884 a month of 730 hours (on-demand, us-east5, price read 2026-08-11)"
     )
 
 
@@ -64,9 +63,9 @@ def test_what_does_not_fit_says_so() -> None:
     ("fields", "moved"),
     [
         ({"enable_prefix_caching": False}, set()),
-        ({"num_precompile_workers": 8}, {"cold_start"}),
+        ({"num_precompile_workers": 8}, {"cold_start", *ROLLOUTS}),
         ({"gpu_memory_utilization": 0.92}, {"kv_capacity", "compile_cache"}),
-        ({"bucket_padding_gap": 512}, {"kv_capacity", "programs", "cold_start", "compile_cache"}),
+        ({"bucket_padding_gap": 512}, {"kv_capacity", "programs", "cold_start", "compile_cache", *ROLLOUTS}),
     ],
 )
 def test_a_change_moves_its_own_lines(fields: dict[str, object], moved: set[str]) -> None:
@@ -74,8 +73,30 @@ def test_a_change_moves_its_own_lines(fields: dict[str, object], moved: set[str]
     assert {name for name in before if before[name] != after[name]} == moved
 
 
-def test_no_price_says_why() -> None:
-    assert (
-        output_lines.cost(STAND_IN, "us-east5", "spot", TODAY) == "nothing: local-v6e-4 is your own machine"
+def test_the_downtime_of_a_release() -> None:
+    found = lines(engine())
+    assert found["rollout 1 0"].startswith("no server answers for ")
+    assert found["rollout 2 0"].startswith(
+        "a release replaces one server at a time: 1 of 2 serve meanwhile; "
     )
-    assert "older than 365 days" in output_lines.cost(V6E_4, "us-east5", "commitment-1y", TODAY)
+    assert "a spare slice first: 40 of 40 serve meanwhile; " in found["rollout 40 1"]
+    # Another image is pulled first; both times are of a node that exists.
+    start = cold_start.estimate(Candidate(V6E_4, GEMMA, engine()))
+    with_image = start.without("node")
+    assert f"{span(with_image.low, with_image.high)} with another image" in found["rollout 1 0"]
+    assert with_image.high > start.without("node", "image").high
+
+
+def test_the_cold_start_is_a_range_and_its_deadline_is_later() -> None:
+    start = cold_start.estimate(Candidate(V6E_4, GEMMA, engine()))
+    line = lines(engine())["cold_start"]
+    assert line.startswith(f"first boot {span(start.cold.low, start.cold.high)}, ")
+    assert line.endswith(f"(fitted on public boots); given up after {start.budget_seconds / 60:.0f} min")
+
+
+def test_a_check_that_is_off_is_named_with_its_consequence() -> None:
+    assert output_lines.acceptance([]) == ["a server gets traffic after 12 checks"]
+    assert output_lines.acceptance(["ladder", "chat"]) == [
+        "without the check ladder: a slower release goes unnoticed, and acceptance.limits is not checked",
+        "without the check chat: a server that answers no chat message gets traffic",
+    ]

@@ -12,6 +12,7 @@ from typing import Any
 
 VERSIONS = {
     "artifactregistry": "v1",
+    "billingbudgets": "v1",
     "certificatemanager": "v1",
     "cloudkms": "v1",
     "cloudresourcemanager": "v3",

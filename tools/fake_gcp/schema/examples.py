@@ -239,6 +239,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "gcp:monitoring/dashboard:Dashboard": {
         "dashboardJson": '{"displayName": "vLLM", "gridLayout": {"widgets": []}}'
     },
+    "gcp:billing/budget:Budget": {
+        "billingAccount": "012345-6789AB-CDEF01",
+        "displayName": "prod",
+        "amount": {"specifiedAmount": {"units": "5000"}},
+        "budgetFilter": {"labels": {"stack": "prod"}, "calendarPeriod": "MONTH"},
+        "thresholdRules": [{"spendBasis": "CURRENT_SPEND", "thresholdPercent": 0.9}],
+        "allUpdatesRule": {"monitoringNotificationChannels": ["projects/p/notificationChannels/1"]},
+    },
     "gcp:logging/metric:Metric": {
         "name": "vllm/errors",
         "filter": "severity>=ERROR",

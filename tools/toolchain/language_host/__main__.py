@@ -20,6 +20,9 @@ WORKERS = 32
 def main() -> None:
     # Run by path, so that no PYTHONPATH is needed, which the user's program would inherit.
     sys.path[0] = str(Path(__file__).resolve().parents[3])
+    from tools.support.pulumi_messages import leave_out_the_sdk
+
+    leave_out_the_sdk()
     import grpc
     from pulumi.runtime.proto import language_pb2_grpc
 

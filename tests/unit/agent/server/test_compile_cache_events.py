@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import cache_report
+from agent.compile_cache import warm_up_counts
 from agent.server import compile_cache_events
 from agent.server.compile_cache_events import COUNTS, DURATIONS, CacheEvents
 
@@ -31,6 +31,7 @@ def test_counts_and_seconds_are_summed_and_other_events_ignored(events: CacheEve
     events.measure(COMPILE, 0.25, fun_name="f")
     events.measure("/jax/other", 9)
     now = events.snapshot()
+    assert now["slow_after_warm_up"] == []
     assert (now["requests"], now["hits"], now["misses"], now["compile_seconds"]) == (2, 1, 1, 1.75)
     assert now["warm_up"] is None and now["compiled_after_warm_up"] == 0
 
@@ -41,6 +42,11 @@ def test_every_number_is_in_the_file_and_the_file_is_whole(events: CacheEvents, 
     shown = json.loads((tmp_path / "events.json").read_text())
     assert {*COUNTS.values(), *DURATIONS.values(), "pid", "started", "warm_up"} < {*shown}
     assert [file.name for file in tmp_path.iterdir()] == ["events.json"]
+
+
+def records(lines: list[str]) -> list[dict[str, float]]:
+    """Returns the counts in the lines of a log that have them."""
+    return [json.loads(line.partition("compile cache: ")[2]) for line in lines if "compile cache: " in line]
 
 
 def test_what_compiles_after_the_warm_up_is_counted_apart(
@@ -54,12 +60,16 @@ def test_what_compiles_after_the_warm_up_is_counted_apart(
         log.info("something else")
         assert events.snapshot()["warm_up"] is None
         log.info("init engine (profile, create kv cache, warmup model) took %.2f s", 12.5)
-    counts = cache_report.last(caplog.text)
-    assert counts is not None and (counts["hits"], counts["misses"], counts["requests"]) == (1, 1, 2)
+    (counts,) = records(caplog.messages)
+    assert (counts["hits"], counts["misses"], counts["requests"]) == (1, 1, 2)
     assert "took 12.50 s" in caplog.text
     events.count(REQUEST)
+    events.measure(COMPILE, 0.4, fun_name="jit_scatter")
+    events.measure(COMPILE, 2.5, fun_name="jit_step")
     now = events.snapshot()
     assert (now["warm_up"]["requests"], now["compiled_after_warm_up"]) == (2, 1)
+    assert now["slow_after_warm_up"] == [{"name": "jit_step", "seconds": 2.5}]
+    assert now["slow_programs"] == 1
 
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -100,28 +110,21 @@ def test_the_line_is_there_at_any_level_and_no_other_line_is_added(
     expected = [f"{name} one line" for name in LEVELS[LEVELS.index(level) :]]
     assert [line for line in lines if line.endswith("one line")] == expected
     assert any("init engine" in line for line in lines) == (level in ("DEBUG", "INFO"))
-    (record,) = [counts for line in lines if (counts := cache_report.last(line))]
+    (record,) = records(lines)
     assert (record["hits"], record["misses"]) == (0, 1)
 
 
-RECORD = cache_report.line({"hits": 40, "misses": 2})
-
-
-@pytest.mark.parametrize(
-    ("log", "misses"),
-    [
-        (f"{cache_report.line({'misses': 9})}\nINFO 11-28 {RECORD}\nINFO serving\n", 2),
-        (f"(EngineCore pid=7)\x1b[0;36m {RECORD}\x1b[0m\n", 2),
-        ("INFO serving\n", None),
-        ("", None),
-        (RECORD[:-4], None),
-        (f"{RECORD}\ncompile cache: is full\n", None),
-        ("compile cache: 40 hits, 2 misses of 42 programs", None),
-    ],
-)
-def test_the_last_whole_record_is_read(log: str, misses: int | None) -> None:
-    counts = cache_report.last(log)
-    assert (counts and counts["misses"]) == misses
+def test_the_file_has_the_counts_when_the_warm_up_has_ended(tmp_path: Path) -> None:
+    file = tmp_path / "events.json"
+    assert warm_up_counts.misses(warm_up_counts.of_file(file)) is None
+    events = CacheEvents(file)
+    events.count("/jax/compilation_cache/cache_misses")
+    events.write()
+    assert warm_up_counts.misses(warm_up_counts.of_file(file)) is None
+    events.end_warm_up()
+    events.count("/jax/compilation_cache/cache_misses")
+    events.write()
+    assert warm_up_counts.misses(warm_up_counts.of_file(file)) == 1
 
 
 def test_a_disk_that_takes_nothing_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

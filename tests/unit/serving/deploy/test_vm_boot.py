@@ -23,8 +23,8 @@ BOOT = Boot(
     bucket="b",
     model="m",
     weights="w/",
-    cache="c",
     budget=1,
+    acceptance=1,
 )
 LOCK = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (unattended-upgr)"
 DPKG_LOCK = "dpkg: error: dpkg frontend lock was locked by another process with pid 7"
@@ -118,3 +118,59 @@ def test_why_nothing_could_be_installed(
     assert (done.returncode, done.stderr) == (1, f"{expected} ({why}): {cure}\n")
     # Only a lock goes away by itself.
     assert abs((tmp_path / "asked").read_text().count("apt-get update") - times) <= 1
+
+
+# The server answers as the file `path` says, the last line for ever; `boot` has the sidecar's words.
+ACCEPTANCE = """
+systemctl() { cat active; }
+answers() {
+  local file=${1#/} line
+  line=$(head -n 1 "$file")
+  [[ $(wc -l <"$file") == 1 ]] || sed -i 1d "$file"
+  [[ $line == yes ]]
+}
+boot() {
+  case $1 in
+    rejection) if [[ -e rejected ]]; then cat rejected; fi ;;
+    *) echo "words of $1" ;;
+  esac
+}
+"""
+WAITS: tuple[tuple[str, dict[str, str], int, str], ...] = (
+    ("accepted at the second look", {"ready": "no\nyes\n"}, 0, ""),
+    ("rejected", {"rejected": "Release r is rejected.\n"}, 1, "Release r is rejected.\n"),
+    (
+        "no verdict",
+        {},
+        1,
+        "The server was not accepted within 1 s: words of verdict\n",
+    ),
+    (
+        "ended for good",
+        {"active": "failed\n", "health": "no\n"},
+        1,
+        "The server ended 3 times before it was accepted: words of complaint\n",
+    ),
+    (
+        "started again meanwhile: the time counts from its next answer",
+        {"health": "no\n" * 9 + "yes\n", "ready": "no\n" * 11 + "yes\n"},
+        1,
+        "The server was not accepted within 1 s: words of verdict\n",
+    ),
+    (
+        "started again meanwhile and accepted at once",
+        {"health": "no\n" * 9 + "yes\n", "ready": "no\n" * 9 + "yes\n"},
+        0,
+        "",
+    ),
+)
+
+
+@pytest.mark.parametrize(("case", "files", "code", "said"), WAITS, ids=[row[0] for row in WAITS])
+def test_the_acceptance_is_waited_for(
+    shell: Shell, tmp_path: Path, case: str, files: dict[str, str], code: int, said: str
+) -> None:
+    for name, text in {"active": "active\n", "health": "yes\n", "ready": "no\n", **files}.items():
+        (tmp_path / name).write_text(text)
+    done = shell(f"{ACCEPTANCE} acceptance")
+    assert (done.returncode, done.stderr) == (code, said), case

@@ -140,8 +140,6 @@ def of(engine: EngineConfig) -> Release:
         image="i@sha256:0",
         lifecycle=lifecycle(cold(1800), 60),
         agent_digest="0",
-        require_api_key=True,
-        allowed_origins=(),
     )
 
 

@@ -2,7 +2,6 @@
 
 from config.selection import from_phase, from_stack
 from proof.report import UTILIZATIONS, budgets
-from proof.roofline import bound
 from serving.compilation import proofs
 from serving.compilation.candidate import Candidate
 from serving.compilation.proof import Proof
@@ -11,14 +10,10 @@ from serving.findings import findings
 from serving.memory.budget import budget
 from serving.memory.weights import groups
 from serving.messages.units import GIB, MIB
-from serving.startup import cold_start
 from stacks import output_lines
 from tests.inventory.recorder import REPOSITORY
 from tests.unit.serving.proved import program, proved
-from tests.unit.serving.strategies import GEMMA, STAND_IN, V6E_4, engine
-
-WEIGHTS = {"experts": 16_000 * 10**6, "attention": 380 * 10**6, "vision": 1_638 * 10**6, "embedding": 10**9}
-"""Experts and attention are bytes that v6e reads in 10 ms, the tower's in one."""
+from tests.unit.serving.strategies import GEMMA, V6E_4, engine
 
 BACKBONE = program("backbone", code_bytes=256 * MIB, peak_bytes=GIB // 2)
 
@@ -35,13 +30,11 @@ def sentences(proof: Proof, code: str) -> list[str]:
     return [str(finding) for finding in found if finding.code == code]
 
 
-def test_capacity_and_cold_start_say_what_was_compiled_and_when() -> None:
+def test_the_capacity_says_what_was_compiled_and_when() -> None:
     proof = as_the_formula_has_it()
     capacity = output_lines.kv_capacity(budget(Candidate(V6E_4, GEMMA, engine(), proof)), engine())
     assert capacity.endswith("GiB a chip (compiled 2026-11-27, vllm-tpu 0.32.0)")
-    cold = output_lines.cold_start(cold_start.estimate(Candidate(V6E_4, GEMMA, engine(), proof)))
-    assert "in place (compiled 2026-11-27, vllm-tpu 0.32.0); given up after" in cold
-    assert max(len(capacity), len(cold)) <= output_lines.LONGEST
+    assert len(capacity) <= output_lines.LONGEST
 
 
 def test_formula_and_compiler_apart_by_more_than_a_hundredth() -> None:
@@ -68,24 +61,6 @@ def test_a_program_that_the_compiler_refuses_is_an_error() -> None:
         "programs, the first backbone (num_tokens=1024): NotImplementedError: no gather; change the "
         "setting that this program comes from, and prove the engine again with `make prove`."
     ]
-
-
-def test_roofline() -> None:
-    arithmetic = bound(BACKBONE, V6E_4, WEIGHTS)
-    assert arithmetic is not None
-    assert (arithmetic.seconds, arithmetic.by) == (0.001, "arithmetic")
-    moving = bound(BACKBONE.model_copy(update={"hbm_bytes": 3276 * 10**6}), V6E_4, WEIGHTS)
-    assert moving is not None
-    assert (moving.seconds, moving.by) == (0.002, "HBM")
-    # Nothing moves more than its weights and its arguments once, whatever the compiler counts.
-    counted = BACKBONE.model_copy(update={"hbm_bytes": 138 * 10**9, "argument_bytes": 1_638 * 10**6})
-    capped = bound(counted, V6E_4, WEIGHTS)
-    assert capped is not None
-    assert (round(capped.seconds, 6), capped.by) == (0.011, "HBM")
-    tower = bound(counted.model_copy(update={"kind": "mm_encoder_jit"}), V6E_4, WEIGHTS)
-    assert tower is not None and round(tower.seconds, 6) == 0.002
-    assert bound(BACKBONE, STAND_IN, WEIGHTS) is None
-    assert bound(BACKBONE.model_copy(update={"flops": 0}), V6E_4, WEIGHTS) is None
 
 
 def test_committed_proofs_are_of_engines_that_exist() -> None:

@@ -39,6 +39,21 @@ def remove_limits(candidate: Candidate) -> Iterator[Finding]:
         )
 
 
+def take_fewer_chips(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.engine.tensor_parallel_size == 4:
+        change = {"engine.tensor_parallel_size": 2}
+        yield candidate.finding(
+            "note", "chips", "tensor_parallel_size", "it takes four", change, otherwise="keep it"
+        )
+
+
+def warn_of_no_logs(candidate: Candidate) -> Iterator[Finding]:
+    if candidate.engine.enable_log_requests is None:
+        yield candidate.finding(
+            "warning", "no-logs", "enable_log_requests", "it logs nothing", otherwise="set it"
+        )
+
+
 def refuse_no_limits(candidate: Candidate) -> Iterator[Finding]:
     if candidate.engine.limit_mm_per_prompt is None:
         yield candidate.finding(
@@ -61,6 +76,18 @@ def refuse_no_limits(candidate: Candidate) -> Iterator[Finding]:
             {},
             "keep it, or add `--set limit_mm_per_prompt=null`, after which the next preview says: "
             "engine.limit_mm_per_prompt is None: it has none; set it",
+        ),
+        (
+            (take_fewer_chips,),
+            {},
+            "keep it, or add `--set tensor_parallel_size=2`, after which the next preview says: the KV cache "
+            "holds 32,272 tokens instead of 235,104",
+        ),
+        (
+            (remove_logs, warn_of_no_logs),
+            {"enable_log_requests": True},
+            "leave out `--set enable_log_requests=…`, after which the next preview says: "
+            "engine.enable_log_requests is None: it logs nothing; set it",
         ),
         (
             (remove_logs,),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.hardware.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, accelerator
+from serving.hardware.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, OFFERED, accelerator
 from serving.messages.units import GIB
 
 
@@ -28,8 +28,15 @@ def test_usable_memory_is_below_the_data_sheet_and_the_slice_is_the_sum_of_its_c
     assert real.hbm_bytes == 4 * real.hbm_bytes_per_chip
 
 
-def test_every_v6e_row_can_be_bought_somewhere_with_a_disk() -> None:
-    for row in ACCELERATORS.values():
-        if not row.is_stand_in:
-            assert row.zones and row.machine_type and row.runtime_version
-            assert all(disk.startswith("hyperdisk-") for disk in row.disk_types)
+def test_hosts_have_the_memory_that_their_logs_show() -> None:
+    """Available beside the weights in memory: 642.90 GiB and 48.07, 140.04 and 22.28."""
+    for name, gib in (("v6e-4", 642.90 + 48.07), ("v6e-1", 140.04 + 22.28)):
+        memory = accelerator(name).host_memory_bytes
+        assert memory is not None and gib * GIB <= memory <= 1.1 * gib * GIB
+
+
+def test_every_offered_slice_can_be_bought_somewhere_with_a_disk() -> None:
+    assert [row.name for row in OFFERED] == ["v6e-1", "v6e-4", "v6e-8"]
+    for row in OFFERED:
+        assert row.zones and row.machine_type and row.runtime_version
+        assert row.disk_types and all(disk.startswith("hyperdisk-") for disk in row.disk_types)

@@ -27,8 +27,8 @@ def test_every_model_loads_on_the_host_of_a_v6e_4(name: str) -> None:
 def test_a_small_host_is_named_and_an_unknown_one_is_not_judged() -> None:
     small = dataclasses.replace(V6E_4, host_memory_bytes=170 * 10**9)
     assert str(problems.host_problem(Candidate(small, GEMMA, engine()))) == (
-        "gemma-4-26b-a4b-it is served on v6e-4: loading its 51.6 GB of weights takes 172 GB of host memory, "
-        "and the machine has 170 GB; write `tpuserve:accelerator: v6e-4` and write "
+        "gemma-4-26b-a4b-it is served on v6e-4: loading its 51.6 GB of weights takes 160 GiB of host memory, "
+        "and the machine has 158; write `tpuserve:accelerator: v6e-4` and write "
         "`tensor_parallel_size: 4` under tpuserve:engine."
     )
     enough = dataclasses.replace(V6E_4, host_memory_bytes=172 * 10**9)

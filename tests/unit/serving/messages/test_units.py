@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.messages.units import GIB, MIB, duration, gib
+from serving.messages.units import GIB, MIB, duration, gib, span
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,17 @@ def test_a_size(size: int, text: str) -> None:
 )
 def test_a_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (780, 1560, "13 to 26 min"),
+        (50, 100, "50 to 100 s"),
+        (90, 180, "90 s to 3 min"),
+        (121, 125, "2 min"),
+        (0, 0, "0 s"),
+    ],
+)
+def test_a_span(low: float, high: float, text: str) -> None:
+    assert span(low, high) == text

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.models.catalog import DEFAULT_MODEL, MODELS, model
+from serving.models.catalog import MODELS, model
 
 # Layers that own a KV cache, (sliding, full), as the checkpoints' public descriptions have them.
 KV_LAYERS = {
@@ -29,15 +29,6 @@ def test_a_model_is_found_by_its_name_and_by_its_repository(name: str) -> None:
     row = model(name)
     assert model(row.hf_repo) is row
     assert model(row.hf_repo.upper()) is row
-
-
-def test_an_unknown_number_refuses_with_what_needed_it() -> None:
-    with pytest.raises(ValueError) as refusal:
-        model("gemma-4-12b-it").required("query_heads", "the size of the attention weights")
-    assert str(refusal.value) == (
-        "the size of the attention weights needs query heads of gemma-4-12b-it, which no public source states"
-    )
-    assert model(DEFAULT_MODEL).required("query_heads", "anything") == 16
 
 
 def test_the_tiny_model_has_the_shapes_that_local_writes() -> None:

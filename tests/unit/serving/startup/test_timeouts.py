@@ -15,13 +15,15 @@ from serving.startup.timeouts import Lifecycle, lifecycle
 
 
 def cold(container: float, before: float = 0) -> ColdStart:
-    """A cold start of these seconds in the container and before it, without uncertainty."""
+    """A cold start of these seconds in the container and before it, exactly."""
     return ColdStart(
         (
-            Part("node", before, 0, "assumed", 1, ""),
-            Part("compile", container, container, "assumed", 1, ""),
+            Part("node", before, 0, "assumed", ""),
+            Part("compile", container, container, "assumed", ""),
         ),
-        "estimate",
+        basis="",
+        spread=1,
+        margin=1,
     )
 
 
@@ -40,13 +42,20 @@ def test_the_chain_for_a_known_cold_start() -> None:
         shutdown_timeout_seconds=300,
         drain_seconds=315,
         termination_grace_seconds=345,
-        progress_deadline_seconds=2050,
-        pulumi_timeout_seconds=2395,
+        acceptance_seconds=300,
+        progress_deadline_seconds=2695,
     )
 
 
 starts = st.builds(cold, st.floats(1, 100_000), st.floats(0, 100_000))
 requests = st.integers(1, 86_400)
+
+
+@given(starts, requests, st.integers(1, 120))
+def test_a_short_stop_leaves_time_for_the_requests(start: ColdStart, longest: int, stop: int) -> None:
+    life, unhurried = lifecycle(start, longest, stop_seconds=stop), lifecycle(start, longest)
+    assert life.pre_stop_seconds <= stop / 3 and life.pre_stop_seconds <= unhurried.pre_stop_seconds
+    assert life.shutdown_timeout_seconds == unhurried.shutdown_timeout_seconds
 
 
 @given(starts, requests)
@@ -56,7 +65,10 @@ def test_nothing_gives_up_before_what_it_waits_for(start: ColdStart, longest: in
     assert startup >= start.startup_budget_seconds
     assert life.engine_ready_timeout_seconds <= startup < life.progress_deadline_seconds
     assert life.progress_deadline_seconds > start.budget_seconds
-    assert life.pulumi_timeout_seconds > life.progress_deadline_seconds
+    assert life.rollout_seconds(1) > life.progress_deadline_seconds
+    # The new server gets its slice when the old one has drained.
+    assert life.progress_deadline_seconds >= start.budget_seconds + life.termination_grace_seconds
+    assert life.rollout_seconds(3) == 3 * life.rollout_seconds(1)
     assert life.shutdown_timeout_seconds >= longest
     assert life.pre_stop_seconds + life.shutdown_timeout_seconds == life.drain_seconds
     assert life.termination_grace_seconds > life.drain_seconds
@@ -69,7 +81,7 @@ def test_a_longer_request_lengthens_only_the_end(start: ColdStart, longest: int,
         "shutdown_timeout_seconds",
         "drain_seconds",
         "termination_grace_seconds",
-        "pulumi_timeout_seconds",
+        "progress_deadline_seconds",
     }
     for field in dataclasses.fields(Lifecycle):
         difference = getattr(long, field.name) - getattr(short, field.name)

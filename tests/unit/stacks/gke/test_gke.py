@@ -7,6 +7,7 @@ import pytest
 from components.gcp.provisioning import Provisioning, ReservationName, node_config_fields
 from components.kubernetes.compute_class import ComputeClassArgs, priority
 from components.kubernetes.gateway import backend_policies
+from components.kubernetes.security_context import POD_USERS
 from components.kubernetes.weights_volume import annotations, cache_volume, weights_volume
 from config.checks import problems
 from config.provisioning import WAIT_MINUTES, node_wait_seconds
@@ -78,6 +79,14 @@ MALFORMED: list[tuple[dict[str, Any], str]] = [
         target(cluster={"kind": "new", "release_channel": "FAST"}),
         "target.cluster.release_channel is the text",
     ),
+    (
+        target(cluster={"kind": "new", "minor_version": "1.35.1-gke.1000000"}),
+        "target.cluster.minor_version is the text '1.35.1-gke.1000000'; it must look like 1.35",
+    ),
+    (
+        target(cluster={"kind": "new", "minor_version": "1.5"}),
+        "target.cluster.minor_version is the text '1.5'",
+    ),
     (target(endpoint={"hostname": "localhost"}), "target.endpoint.hostname is the text 'localhost'"),
     (
         target(endpoint={"hostname": "a.example.org", "exposure": "open"}),
@@ -106,6 +115,11 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     (
         {**target(endpoint={"hostname": "a.acme.org", "exposure": "public"}), "authentication": "none"},
         "target.endpoint.exposure is public and authentication is none, so anybody could use the TPU",
+    ),
+    (
+        target(capacity={"kind": "flex-start"}, cluster={"kind": "new", "minor_version": "1.32"}),
+        "target.cluster.minor_version is 1.32, and the capacity flex-start needs 1.33.0-gke.1712000; set it "
+        "to a newer minor version, or choose another target.capacity.kind.",
     ),
     (
         target(endpoint={"hostname": "tpuserve.example.com"}),
@@ -248,7 +262,7 @@ def test_the_weights_fit_their_cache_and_are_read_only() -> None:
     limit = int(str(cache["empty_dir"]["size_limit"]).removesuffix("Gi"))
     asked = int(annotations(size)["gke-gcsfuse/memory-request"].removesuffix("Gi"))
     assert size < limit * 2**30 < asked * 2**30
-    volume: Any = weights_volume("bucket", "weights/abc")
+    volume: Any = weights_volume("bucket", "weights/abc", POD_USERS["user"])
     assert volume["csi"]["read_only"] is True
     options = str(volume["csi"]["volume_attributes"]["mountOptions"])
     assert " " not in options and options.endswith(",only-dir=weights/abc")

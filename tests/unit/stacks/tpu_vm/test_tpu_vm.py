@@ -1,5 +1,6 @@
 """Refusals of a stack of TPU VMs, its output about a stop, and the texts that make a machine boot."""
 
+import json
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import yaml
 
 from components.gcp.provisioning import Provisioning, ReservationName, template_fields
 from config.checks import problems
+from config.promotion import load
 from config.settings import Settings
 from config.targets import TpuVmTarget
 from config.tpu_vm_checks import cloud_tpu_problems
@@ -21,7 +23,8 @@ from serving.deploy.release import Release
 from serving.deploy.vm_boot import Boot
 from stacks.plan import Plan, plan
 from stacks.tpu_vm import checks
-from stacks.tpu_vm.boot_metadata import boot_metadata
+from stacks.tpu_vm.boot_metadata import SIDECAR, boot_metadata, identity, serve_seconds
+from tests import promoted
 
 TARGET: Mapping[str, Any] = {
     "kind": "tpu-vm",
@@ -37,8 +40,9 @@ GOOD: Mapping[str, Any] = {
 
 
 def parts(**changes: Any) -> tuple[Settings, TpuVmTarget, Plan]:
-    """Settings, target and plan of a good stack with changes of its target."""
-    settings = Settings.parse({**GOOD, "target": {**TARGET, **changes}})
+    """Settings, target and plan of a good stack with changes of its target, and with another `rollout`."""
+    rollout = {"rollout": changes.pop("rollout")} if "rollout" in changes else {}
+    settings = Settings.parse({**GOOD, **rollout, "target": {**TARGET, **changes}})
     assert isinstance(settings.target, TpuVmTarget) and settings.image is not None
     return settings, settings.target, plan(settings, settings.image)
 
@@ -55,8 +59,8 @@ REFUSED = (
         "and never repaired; set target.keep_data to false.",
     ),
     (
-        {"second_slice": True},
-        "target.second_slice and target.keep_data are both true, but two groups at once cannot have one "
+        {"rollout": {"surge": 1}},
+        "rollout.surge is 1 and target.keep_data is true, but two machines at once cannot have one "
         "disk; set target.keep_data to false: each machine then fetches the weights again.",
     ),
     (
@@ -95,6 +99,7 @@ NOT_THERE = (
     ({"endpoint": {"hostname": "a.example.org"}}, "target.endpoint is set and target.api is cloud-tpu, "),
     ({"keep_data": False}, "target.keep_data is false and target.api is cloud-tpu, "),
     ({"other_zones": ["us-east5-a"]}, "target.other_zones is set and target.api is cloud-tpu, "),
+    ({"rollout": {"surge": 1}}, "rollout.surge is 1 and target.api is cloud-tpu, "),
 )
 
 
@@ -109,15 +114,15 @@ def test_what_the_cloud_tpu_api_cannot_do_is_one_sentence(changes: dict[str, Any
 def test_a_good_stack_has_no_problem() -> None:
     settings, _, resolved = parts()
     assert not list(problems(settings, placeholders=False))
-    assert not list(checks.slow_boots(resolved.cold_start))
+    assert not list(checks.slow_boots(serve_seconds(resolved)))
 
 
 def test_a_boot_longer_than_google_waits_is_refused() -> None:
     settings = Settings.parse({**GOOD, "phase": "turbo-stable", "engine": {"bucket_padding_gap": 128}})
     assert settings.image is not None
-    (sentence,) = checks.slow_boots(plan(settings, settings.image).cold_start)
+    (sentence,) = checks.slow_boots(serve_seconds(plan(settings, settings.image)))
     assert re.match(
-        r"A boot may take \d,\d\d0 seconds, and Google waits at most 3,600 seconds for a machine ",
+        r"A boot with its acceptance may take \d,\d\d0 seconds, and Google waits at most 3,600 seconds ",
         sentence,
     )
 
@@ -170,15 +175,15 @@ BOOT = Boot(
     bucket="b",
     model="m",
     weights="weights/1/m/",
-    cache="xla/1.tar.zst",
     budget=600,
+    acceptance=300,
 )
 
 
-@pytest.mark.parametrize("given", [BOOT, replace(BOOT, disk="", secret="", baked="b")], ids=["whole", "bare"])
+@pytest.mark.parametrize("given", [BOOT, replace(BOOT, disk="", secret="")], ids=["whole", "bare"])
 def test_the_script_is_short_and_clean(given: Boot, tmp_path: Path) -> None:
     text = vm_boot.script(given)
-    assert len(text.splitlines()) < 200
+    assert len(text.splitlines()) < 240
     file = tmp_path / "boot.sh"
     file.write_text(text)
     program = Path(sys.executable).parent / "shellcheck"
@@ -207,11 +212,11 @@ RELEASE = Release(
 )
 
 
-def service() -> dict[str, Any]:
+def service(name: str = compose.SERVICE) -> dict[str, Any]:
     _, _, resolved = parts()
-    document = yaml.safe_load(compose.compose(RELEASE, resolved.lifecycle))
+    document = yaml.safe_load(compose.compose(RELEASE, resolved.lifecycle, sidecar=True))
     assert set(document) == {"name", "services"}
-    return document["services"][compose.SERVICE]
+    return document["services"][name]
 
 
 def test_the_stack_has_what_the_recipes_lacked() -> None:
@@ -221,8 +226,31 @@ def test_the_stack_has_what_the_recipes_lacked() -> None:
     # Reading the weights fills the page cache, which counts against a limit.
     assert "deploy" not in found and "mem_limit" not in found
     writable = {mount["target"] for mount in found["volumes"] if not mount["read_only"]}
-    assert writable == {container_layout.CACHE}
+    assert writable == {container_layout.CACHE, container_layout.STATUS}
     assert found["read_only"] is True
+
+
+def test_the_sidecar_has_no_chips_and_no_rights_of_root() -> None:
+    found = service(container_layout.SIDECAR)
+    assert not found.get("privileged") and "devices" not in found
+    assert (found["cap_drop"], found["read_only"]) == (["ALL"], True)
+    assert found["security_opt"] == ["no-new-privileges:true"]
+    words = found["entrypoint"]
+    assert words[words.index("--server") + 1] == "http://${TPUSERVE_ADDRESS:-127.0.0.1}:8000"
+    # Nothing outside of the machine reaches it.
+    assert words[words.index("--address") + 1] == "127.0.0.1"
+    sources = {mount["target"]: mount["source"] for mount in found["volumes"]}
+    assert container_layout.MODELS not in sources
+    assert sources[container_layout.SIDECAR_FILE] == f"./{compose.SIDECAR_SETTINGS}"
+
+
+def test_the_sidecar_ends_with_its_server_and_never_ends_it() -> None:
+    _, _, resolved = parts()
+    units = systemd_units.units("abc", resolved.lifecycle, 5)
+    sidecar, server = units[systemd_units.SIDECAR_UNIT], units[systemd_units.UNIT]
+    assert f"PartOf={systemd_units.UNIT}\n" in sidecar and "\nRestart=on-failure\n" in sidecar
+    tied = [line for line in server.splitlines() if systemd_units.SIDECAR_UNIT in line]
+    assert [line.partition("=")[0] for line in tied] == ["Wants"]
 
 
 def test_the_server_listens_to_one_address_and_dollars_survive() -> None:
@@ -245,31 +273,39 @@ def test_values_that_they_would_read_differently_are_refused(value: str) -> None
 
 def test_a_baked_cache_wants_pages_that_are_fixed() -> None:
     settings, target, resolved = parts(baked_cache=True)
-    (refused,) = checks.baked_cache_problems(target, resolved)
+    (refused,) = checks.baked_cache_problems(settings, target, resolved)
     assert refused == (
         "target.baked_cache is true, but engine.num_gpu_blocks_override is not set, so each boot "
-        "sizes its KV cache by the free HBM, and no baked cache can match that size; set it to 14693, for "
+        "sizes its KV cache by the free HBM, and no baked cache can match that size; set it to 14694, for "
         "which 0.92 of HBM has room."
     )
-    fixed = Settings.parse({**settings.model_dump(), "engine": {"num_gpu_blocks_override": 14693}})
+    fixed = Settings.parse({**settings.model_dump(), "engine": {"num_gpu_blocks_override": 14694}})
     assert fixed.image is not None
-    assert not list(checks.baked_cache_problems(target, plan(fixed, fixed.image)))
-    assert not list(checks.baked_cache_problems(*parts()[1:]))
+    assert not list(checks.baked_cache_problems(fixed, target, plan(fixed, fixed.image)))
+    assert not list(checks.baked_cache_problems(*parts()))
 
 
-def script_of(resolved: Plan, settings: Settings, target: TpuVmTarget) -> str:
-    made = boot_metadata(
-        settings, target, resolved, disk="", image=f"r/p/{settings.image}", bucket="b", secret="key"
+def test_a_promoted_release_has_one_compile_cache(tmp_path: Path) -> None:
+    settings, target, resolved = parts(baked_cache=True)
+    promotion = load(promoted.write(tmp_path, resolved), tmp_path)
+    sentences = list(checks.baked_cache_problems(settings.with_promotion(promotion), target, resolved))
+    assert sentences[0] == (
+        "target.baked_cache is true and release is set, whose record names the only compile cache that it "
+        "starts with; set target.baked_cache to false."
     )
-    return made["startup-script"]
 
 
-def test_only_a_stack_that_asks_for_it_begins_with_a_baked_cache() -> None:
-    settings, target, resolved = parts()
-    assert "readonly BAKED=''\n" in script_of(resolved, settings, target)
-    asks = target.model_copy(update={"baked_cache": True})
-    name = f"xla/{resolved.fingerprint.digest}.baked.tar.zst"
-    assert f"readonly BAKED={name}\n" in script_of(resolved, settings, asks)
+def sidecar_of(resolved: Plan, settings: Settings, target: TpuVmTarget) -> dict[str, Any]:
+    """Returns the sidecar's settings in the metadata."""
+    made = boot_metadata(settings, target, resolved, disk="", image="r/i", bucket="b", secret="key")
+    return json.loads(json.loads(made[SIDECAR])["sidecar.json"])
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_only_a_stack_that_asks_for_it_begins_with_a_baked_cache(asks: bool) -> None:
+    settings, target, resolved = parts(baked_cache=asks)
+    name = f"xla/{resolved.fingerprint.digest}.baked.tar" if asks else None
+    assert sidecar_of(resolved, settings, target)["store"]["baked"] == name
 
 
 def test_the_unit_counts_over_more_than_its_starts() -> None:
@@ -280,6 +316,23 @@ def test_the_unit_counts_over_more_than_its_starts() -> None:
     assert int(values["StartLimitIntervalSec"]) > boots
     # systemd must outlast what it waits for, or it kills what is still answering.
     assert int(values["TimeoutStopSec"]) >= 5 + resolved.lifecycle.shutdown_timeout_seconds
+
+
+def test_a_later_commit_is_the_same_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, target, resolved = parts()
+    found: list[Mapping[str, str]] = []
+    for commit in ("1" * 40, "2" * 40):
+        monkeypatch.setattr("stacks.sidecar_settings.commit", lambda commit=commit: commit)
+        image = str(settings.image)
+        found.append(
+            boot_metadata(settings, target, resolved, disk="", image=image, bucket="b", secret="key")
+        )
+        assert commit in found[-1][SIDECAR]
+    assert {key for key in found[0] if found[0][key] != found[1][key]} == {SIDECAR}
+    assert identity(found[0], settings, resolved) == identity(found[1], settings, resolved)
+    other, _, _ = parts()
+    other = Settings.parse({**other.model_dump(), "acceptance": {"tolerance": 0.2}})
+    assert identity(found[0], other, resolved) != identity(found[0], settings, resolved)
 
 
 def test_metadata_fits_and_names_the_secret_without_its_value() -> None:

@@ -41,6 +41,14 @@ ENTRY = "gcp:certificatemanager/certificateMapEntry:CertificateMapEntry"
 SLO = "gcp:monitoring/slo:Slo"
 UPTIME = "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig"
 ALERT = "gcp:monitoring/alertPolicy:AlertPolicy"
+BUDGET = "gcp:billing/budget:Budget"
+
+
+def promql(**changed: str) -> dict[str, Any]:
+    """Return a condition of an alert on a query."""
+    query = {"query": "sum(up) < 1", "duration": "120s", "disableMetricValidation": True, **changed}
+    return {"displayName": "x", "conditionPrometheusQueryLanguage": query}
+
 
 FLEX = {
     "nodeConfig.flexStart": True,
@@ -70,6 +78,16 @@ FLEX_VM = {
 WINDOW = "maintenancePolicy.recurringWindow"
 
 ACCEPTED = [
+    (ALERT, {"conditions": [promql(evaluationInterval="60s")]}),
+    (
+        ALERT,
+        {
+            "conditions": [{"displayName": "x", "conditionMatchedLog": {"filter": "severity=ERROR"}}],
+            "alertStrategy": {"notificationRateLimit": {"period": "300s"}},
+        },
+    ),
+    (BUDGET, {"amount": {"lastPeriodAmount": True}}),
+    (BUDGET, {"allUpdatesRule": None}),
     (POOL, FLEX),
     (POOL, {"nodeConfig.spot": True}),
     (
@@ -181,6 +199,12 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"maintenancePolicy.maintenanceExclusions.0.endTime": "2027-02-01T00:00:00Z"},
         "lasts at most 30 days",
     ),
+    (
+        CLUSTER,
+        {"maintenancePolicy.maintenanceExclusions.0.endTime": None},
+        "needs endTime or endTimeBehavior, and not both",
+    ),
+    (CLUSTER, {"minMasterVersion": "v1.35"}, "no version such as 1.35"),
     # Instance templates and groups.
     (TEMPLATE, {"disks.0.diskType": "pd-ssd"}, "hyperdisk-ml disks, not pd-ssd"),
     (TEMPLATE, {"disks.0.diskType": "hyperdisk-ml"}, "cannot be a boot disk"),
@@ -264,6 +288,23 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (SLO, {"rollingPeriodDays": 31}, "1 to 30 days"),
     (UPTIME, {"period": "30s"}, "not 30s"),
     (ALERT, {"conditions.0.conditionThreshold.duration": "90s"}, "a multiple of 60s"),
+    (
+        ALERT,
+        {"conditions": [{"displayName": "x", "conditionMatchedLog": {"filter": "severity=ERROR"}}]},
+        "needs alertStrategy.notificationRateLimit",
+    ),
+    (ALERT, {"conditions": [promql(evaluationInterval="45s")]}, "multiples of 30s, not 45s"),
+    (ALERT, {"conditions": [promql(evaluationInterval="0s")]}, "multiples of 30s, not 0s"),
+    (BUDGET, {"amount": {}}, "exactly one of"),
+    (BUDGET, {"allUpdatesRule": {"schemaVersion": "1.0"}}, "needs a notification channel"),
+    (
+        BUDGET,
+        {"allUpdatesRule.monitoringNotificationChannels": ["projects/p/notificationChannels/1"] * 6},
+        "at most 5 channels, not 6",
+    ),
+    (BUDGET, {"budgetFilter.labels": {"stack": "prod", "app": "tpuserve"}}, "a single label"),
+    (BUDGET, {"displayName": "x" * 61}, "at most 60 characters"),
+    (BUDGET, {"thresholdRules.0.spendBasis": "SPENT"}, "accepts CURRENT_SPEND, FORECASTED_SPEND"),
 ]
 
 

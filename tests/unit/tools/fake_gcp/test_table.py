@@ -156,10 +156,13 @@ def test_no_planned_resource_is_replaced_under_its_own_id_new_first(
 def meets_itself(token: str, entry: Mapping[str, Any]) -> list[str]:
     """Return inputs of a planned resource that replace it, new first, and are no part of its id."""
     of, inputs = kind.every()[token], entry.get("inputs", {})
-    if "{serial}" in of.id or entry.get("deleteBeforeReplace"):
+    # A name that the provider makes of a prefix is new each time.
+    if "{serial}" in of.id or "namePrefix" in inputs or entry.get("deleteBeforeReplace"):
         return []
     if provider.deletes_first(token, inputs, inputs, ()):
         return []
     # The real id of a grant ends in its condition's title.
     names = {path for path, way in fields(of) if len(way) == 1} - {"condition"}
+    # A project has one number.
+    names -= {"project"} if "{number}" in of.id else set()
     return sorted(name for name in names & listed(token, "replaces") if f"{{{name}}}" not in of.id)

@@ -61,21 +61,28 @@ def test_disk_is_asked_only_before_the_first_build(monkeypatch: pytest.MonkeyPat
     host.require()
 
 
-@pytest.mark.parametrize("command", ["down", "clean", "key"])
+COMMANDS = [
+    ("local", ["down"], "stop"),
+    ("local", ["clean"], "clean"),
+    ("operate", ["key", "--stack", "local"], "set_key"),
+]
+
+
+@pytest.mark.parametrize(("module", "words", "work"), COMMANDS)
 def test_no_room_keeps_nobody_from_ending_a_cluster(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+    monkeypatch: pytest.MonkeyPatch, module: str, words: list[str], work: str
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 10**12, 0))
     monkeypatch.setattr(os, "sysconf", lambda name: 1024)
     done: list[str] = []
-    for module, name in ((cluster, "stop"), (cluster, "clean"), (client, "set_key")):
-        monkeypatch.setattr(module, name, lambda name=name: done.append(name))
+    for owner, name in ((cluster, "stop"), (cluster, "clean"), (client, "set_key")):
+        monkeypatch.setattr(owner, name, lambda name=name: done.append(name))
     monkeypatch.setattr(subprocesses, "end_in_order", lambda: None)
-    monkeypatch.setattr(sys, "argv", ["local", command])
+    monkeypatch.setattr(sys, "argv", [module, *words])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_module("local", run_name="__main__")
+        runpy.run_module(module, run_name="__main__")
     assert ended.value.code == 0
-    assert done == [{"down": "stop", "clean": "clean", "key": "set_key"}[command]]
+    assert done == [work]
 
 
 def test_a_process_that_ended_is_not_alive_although_nobody_has_reaped_it() -> None:

@@ -45,6 +45,7 @@ def test_a_name_that_is(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         ["local", "clean"],
         ["local", "preview", "local"],
         ["local.commands.prove"],
+        ["local.commands.planner", "simulate"],
         ["local.cluster", "clean"],
     ],
     ids=" ".join,

@@ -133,10 +133,12 @@ def test_a_step_that_must_not_be_broken_off_is_waited_for(home: Path, number: si
 @pytest.mark.parametrize(
     ("module", "words"),
     [
-        ("local", ["status"]),
+        ("local", ["env"]),
+        ("operate", ["status", "--stack", "local"]),
         ("local.cluster", ["status"]),
         ("tools.toolchain", ["status"]),
         ("local.commands.prove", []),
+        ("local.commands.planner", ["simulate"]),
     ],
 )
 def test_every_command_ends_in_order(monkeypatch: pytest.MonkeyPatch, module: str, words: list[str]) -> None:

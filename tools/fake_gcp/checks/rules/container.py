@@ -242,6 +242,14 @@ def cluster_features(case: Case) -> Iterator[Problem]:
 
 
 @rule(CLUSTER)
+def version(case: Case) -> Iterator[Problem]:
+    """`initialClusterVersion` in the discovery document: an exact version, or an alias."""
+    asked = case.get("minMasterVersion")
+    if asked and not re.fullmatch(r"1\.\d+(\.\d+(-gke\.\d+)?)?|latest|-", asked):
+        yield "minMasterVersion", f"{asked!r} is no version such as 1.35 or 1.35.1-gke.1000000."
+
+
+@rule(CLUSTER)
 def maintenance(case: Case) -> Iterator[Problem]:
     """https://cloud.google.com/kubernetes-engine/docs/concepts/maintenance-windows-and-exclusions"""
     path = "maintenancePolicy.recurringWindow"
@@ -256,7 +264,13 @@ def maintenance(case: Case) -> Iterator[Problem]:
         yield "maintenancePolicy.maintenanceExclusions", "A cluster has at most 20 maintenance exclusions."
     for item in exclusions:
         span = _hours(item.get("startTime", ""), item.get("endTime", ""))
-        scope = (item.get("exclusionOptions") or {}).get("scope", "NO_UPGRADES")
+        options = item.get("exclusionOptions") or {}
+        scope = options.get("scope", "NO_UPGRADES")
+        if bool(item.get("endTime")) == bool(options.get("endTimeBehavior")):
+            yield (
+                "maintenancePolicy.maintenanceExclusions",
+                f"The exclusion {item['exclusionName']!r} needs endTime or endTimeBehavior, and not both.",
+            )
         if span is not None and span <= 0:
             yield (
                 "maintenancePolicy.maintenanceExclusions",

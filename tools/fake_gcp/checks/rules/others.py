@@ -1,4 +1,4 @@
-"""Rules for Cloud TPU, certificates and monitoring."""
+"""Rules for Cloud TPU, certificates, monitoring and budgets."""
 
 import re
 from collections.abc import Iterator
@@ -76,10 +76,20 @@ def uptime(case: Case) -> Iterator[Problem]:
 
 @rule("gcp:monitoring/alertPolicy:AlertPolicy")
 def alert(case: Case) -> Iterator[Problem]:
-    """Descriptions of AlertPolicy.conditions in the discovery document."""
+    """Descriptions of AlertPolicy.conditions, AlertStrategy.notificationRateLimit and
+    PrometheusQueryLanguageCondition.evaluationInterval in the discovery document."""
     if not 1 <= len(case.get("conditions", [{}])) <= 6:
         yield "conditions", "An alert policy has 1 to 6 conditions."
+    on_logs = any(item.get("conditionMatchedLog") for item in case.get("conditions", []))
+    if on_logs and not case.given("alertStrategy.notificationRateLimit"):
+        yield "alertStrategy", "A policy on log entries needs alertStrategy.notificationRateLimit."
     for item in case.get("conditions", []):
+        every = (item.get("conditionPrometheusQueryLanguage") or {}).get("evaluationInterval", "")
+        if re.fullmatch(r"\d+s", every) and (not int(every[:-1]) or int(every[:-1]) % 30):
+            yield (
+                "conditions.conditionPrometheusQueryLanguage.evaluationInterval",
+                f"A PromQL condition is evaluated in multiples of 30s, not {every}.",
+            )
         for name in ("conditionThreshold", "conditionAbsent", "conditionMonitoringQueryLanguage"):
             span = (item.get(name) or {}).get("duration", "")
             if re.fullmatch(r"\d+s", span) and int(span[:-1]) % 60:
@@ -87,3 +97,19 @@ def alert(case: Case) -> Iterator[Problem]:
                     f"conditions.{name}.duration",
                     f"A condition's duration is a multiple of 60s, not {span}.",
                 )
+
+
+@rule("gcp:billing/budget:Budget")
+def budget(case: Case) -> Iterator[Problem]:
+    """Descriptions of Budget, Filter and NotificationsRule in the discovery document; AtLeastOneOf of the
+    provider (google/services/billing/resource_billing_budget.go)."""
+    yield from exactly_one(case, "amount.specifiedAmount", "amount.lastPeriodAmount")
+    channels = case.get("allUpdatesRule.monitoringNotificationChannels", [])
+    if case.given("allUpdatesRule") and not channels and not case.given("allUpdatesRule.pubsubTopic"):
+        yield "allUpdatesRule", "A budget's allUpdatesRule needs a notification channel or a topic."
+    if len(channels) > 5:
+        yield "allUpdatesRule", f"A budget notifies at most 5 channels, not {len(channels)}."
+    if len(case.get("budgetFilter.labels", {})) > 1:
+        yield "budgetFilter.labels", "A budget's filter has a single label."
+    if len(case.get("displayName", "")) > 60:
+        yield "displayName", "A budget's name has at most 60 characters."

@@ -1,4 +1,4 @@
-"""Certificate Manager, Cloud TPU, Monitoring, Logging."""
+"""Certificate Manager, Cloud TPU, Monitoring, Logging, budgets."""
 
 import json
 from typing import Any
@@ -20,6 +20,16 @@ def dashboard(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError(f"it holds {found!r}, and a dashboard is an object")
     return found
+
+
+def last_period_amount(used: bool) -> dict[str, Any]:
+    """The provider takes a switch, and the API an empty message."""
+    return {"lastPeriodAmount": {}} if used else {}
+
+
+def budget_labels(labels: dict[str, str]) -> dict[str, Any]:
+    """The API takes a list of values for each label."""
+    return {"labels": {name: [value] for name, value in labels.items()}}
 
 
 def rolling_period(days: float) -> dict[str, Any]:
@@ -142,6 +152,19 @@ add(
         f"{PROJECT}/dashboards/{{serial}}",
         rename={"dashboardJson": dashboard},
         url={"parent": PROJECT},
+    ),
+    Kind(
+        "gcp:billing/budget:Budget",
+        "billingbudgets.billingAccounts.budgets.create",
+        "billingAccounts/{billingAccount}/budgets/{serial}",
+        rename={
+            "billingAccount": "",
+            "allUpdatesRule": "notificationsRule",
+            "amount.lastPeriodAmount": last_period_amount,
+            "budgetFilter.labels": budget_labels,
+        },
+        url={"parent": "billingAccounts/{billingAccount}"},
+        computed={"name": "{serial}"},
     ),
     Kind(
         "gcp:logging/metric:Metric",

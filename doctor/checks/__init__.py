@@ -1,0 +1,1 @@
+"""Checks by subject. Each is a function from a Case to an Outcome."""

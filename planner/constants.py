@@ -1,0 +1,69 @@
+"""The fitted constants of each architecture, with the cells that they come from and their errors.
+
+`python -m planner fit` computes them again from planner/measured_cells.py and prints each error;
+tests/vllm/test_planner.py compares. They are the whole of what is fitted: three numbers for an architecture.
+Everything else follows from shapes, from the peak rates of the chip, and from vLLM's own scheduler.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class Constants:
+    """Three constants of one architecture."""
+
+    efficiency: float
+    """Share of the peak arithmetic that products reach."""
+    step_seconds: float
+    """Seconds of each step beyond its work on the chip."""
+    request_seconds: float
+    """Seconds of a step for each request that it begins."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """Relative errors: of throughput, and of the median times between tokens and to the first token."""
+
+    throughput: float
+    between: float
+    first: float
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Constants with what they were fitted on, and how far a number can be off."""
+
+    constants: Constants
+    band: Band
+    basis: str
+
+
+START = Constants(efficiency=0.5, step_seconds=0.002, request_seconds=0.008)
+"""Constants with which the first fit begins."""
+
+E2B = Constants(efficiency=0.492, step_seconds=0.00210, request_seconds=0.00782)
+"""Fitted on seven cells of gemma-4-e2b-it on v6e-1 (xbill9/gemma4-dev at 4cf2d8b, 2026-08)."""
+MOE_26B = Constants(efficiency=0.492, step_seconds=0.000396, request_seconds=0.00782)
+"""`step_seconds` fitted on the one cell of gemma-4-26b-a4b-it on v6e-4 (the same at 395bf646, 2026-09), the
+others those of E2B."""
+
+BAND = Band(throughput=0.11, between=0.26, first=0.81)
+"""The largest errors of E2B's cells when each is predicted without it. The two of 64 simultaneous requests
+with 4,096 and 8,192 tokens decide the errors of times; the others are within 14 and 29 %."""
+
+_ROWS: Mapping[str, Fitted] = MappingProxyType(
+    {
+        "gemma-4-e2b-it": Fitted(E2B, BAND, "largest errors of seven measured cells, each left out"),
+        "gemma-4-26b-a4b-it": Fitted(
+            MOE_26B, BAND, "assumed: as for gemma-4-e2b-it, because one measured cell has no spread"
+        ),
+    }
+)
+
+
+def fitted(model: str) -> Fitted:
+    """Returns the constants of a model; those of E2B for a model without a measured cell."""
+    unmeasured = Fitted(E2B, BAND, "assumed: constants and errors of gemma-4-e2b-it; this model has no cell")
+    return _ROWS.get(model, unmeasured)

@@ -1,0 +1,99 @@
+"""Measurements of others on real slices, cell by cell, on which the constants are fitted.
+
+Each cell is one run of `vllm bench serve` with its `random` dataset, all requests sent at once up to the
+concurrency. Times are medians in milliseconds; the time between tokens is a request's mean after its first
+token. None means that the source has no such number. serving/models/measured_throughput.py has the commits
+and the paths of these logs.
+"""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from planner.load import Length, Load
+from serving.compilation.candidate import Candidate
+from serving.engine.config import EngineConfig
+from serving.engine.phases import engine_for
+from serving.hardware.accelerators import accelerator
+from serving.models.catalog import model
+
+
+@dataclass(frozen=True)
+class MeasuredCell:
+    """One load, and what was measured: output tokens a second, and medians in milliseconds."""
+
+    prompt: int
+    answer: int
+    concurrency: int
+    requests: int
+    output_tokens_per_second: float
+    between_ms: float | None
+    first_ms: float | None
+
+    @property
+    def name(self) -> str:
+        """Returns concurrency and prompt, for tables."""
+        return f"{self.concurrency} x {self.prompt:,}"
+
+    @property
+    def load(self) -> Load:
+        """Returns the load of the cell."""
+        return Load(
+            prompt=Length("fixed", self.prompt, self.prompt),
+            answer=Length("fixed", self.answer, self.answer),
+            requests=self.requests,
+            concurrency=self.concurrency,
+        )
+
+
+@dataclass(frozen=True)
+class MeasuredEngine:
+    """One engine on one slice with its cells. `pages` are those of its KV cache, None where no log says."""
+
+    model: str
+    accelerator: str
+    engine: MappingProxyType[str, object]
+    pages: int | None
+    cells: tuple[MeasuredCell, ...]
+
+    @property
+    def candidate(self) -> Candidate:
+        """Returns the engine, with the preset's values where the source names none."""
+        config: EngineConfig = engine_for("tuned", None, self.engine)
+        return Candidate(accelerator(self.accelerator), model(self.model), config)
+
+
+E2B = MeasuredEngine(
+    model="gemma-4-e2b-it",
+    accelerator="v6e-1",
+    engine=MappingProxyType(
+        {
+            "tensor_parallel_size": 1,
+            "max_model_len": 32_768,
+            "max_num_seqs": 256,
+            "max_num_batched_tokens": 4096,
+            "gpu_memory_utilization": 0.92,
+        }
+    ),
+    # 1,151,744 tokens in blocks of 64, as logged.
+    pages=17_996,
+    cells=(
+        MeasuredCell(128, 128, 1, 16, 202.97, 4.72, 11.52),
+        MeasuredCell(128, 128, 8, 24, 1127.27, 6.38, 81.32),
+        MeasuredCell(1024, 128, 16, 48, 1553.53, 9.28, 129.91),
+        MeasuredCell(4096, 128, 64, 192, 1605.43, 30.36, 300.07),
+        MeasuredCell(8192, 128, 32, 96, 921.5, 31.37, 299.26),
+        MeasuredCell(8192, 128, 64, 192, 969.59, 49.73, 1363.85),
+        MeasuredCell(16_000, 128, 64, 192, 468.49, 67.68, 8496.6),
+    ),
+)
+
+MOE_26B = MeasuredEngine(
+    model="gemma-4-26b-a4b-it",
+    accelerator="v6e-4",
+    engine=MappingProxyType({"max_model_len": 2048, "max_num_seqs": 16, "max_num_batched_tokens": 2048}),
+    pages=None,
+    # The prompts have 508 tokens in all. The median of 1,881.8, 1,997.6 and 1,982.0 in three runs.
+    cells=(MeasuredCell(508 // 16, 256, 16, 16, 1982.0, None, None),),
+)
+
+MEASURED = (E2B, MOE_26B)

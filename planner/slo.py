@@ -1,0 +1,125 @@
+"""Slices that a rate of requests needs to keep a service-level objective, and their price. Pure.
+
+Each slice is one server. A load balancer that chooses servers at random splits a Poisson process into Poisson
+processes, so each server gets an equal part of the rate.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from planner.load import Load, requests_for_rate
+from serving.hardware import prices
+from serving.hardware.accelerators import Accelerator
+from serving.hardware.prices import Cost, Provisioning
+
+SHARE = "p95"
+"""Share of the requests that must keep each limit."""
+
+MOST_SLICES = 1024
+"""Slices beyond which the search ends."""
+
+FORM = "write for example --slo 'first=2000 between=50', in milliseconds"
+_FIELDS = {"first": "time_to_first_token_ms", "between": "time_between_tokens_ms"}
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Limits in milliseconds for 95 % of the requests; None means no limit."""
+
+    first: float | None = None
+    between: float | None = None
+
+    def missed(self, result: Mapping[str, Any]) -> list[str]:
+        """Returns a phrase for each limit that a simulated result exceeds."""
+        phrases = list[str]()
+        for name, field in _FIELDS.items():
+            limit: float | None = getattr(self, name)
+            times = result[field]
+            if limit is not None and times is not None and times[SHARE] > limit:
+                phrases.append(f"{name} is {times[SHARE]:,.0f} ms at {SHARE}, and {limit:g} is the limit")
+        return phrases
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The smallest number of slices that keeps an objective. `result` is that of one of them."""
+
+    slices: int
+    result: Mapping[str, Any]
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Returns the output tokens a second of all slices together."""
+        return self.slices * self.result["output_tokens_per_second"]
+
+
+def parse(text: str) -> Objective:
+    """Returns the objective of words NAME=MILLISECONDS. Raises ValueError, one sentence, for a mistake."""
+    limits: dict[str, float] = {}
+    for word in text.split():
+        name, _, value = word.partition("=")
+        if name not in _FIELDS or name in limits or not re.fullmatch(r"\d{1,7}(\.\d+)?", value):
+            raise ValueError(f"{word!r} in the SLO is no limit of first or between: {FORM}.")
+        limits[name] = float(value)
+    if not limits:
+        raise ValueError(f"The SLO has no limit: {FORM}.")
+    return Objective(**limits)
+
+
+def plan(load: Load, objective: Objective, simulated: Callable[[Load], Mapping[str, Any]]) -> Plan:
+    """Returns the smallest number of slices with which each keeps the objective.
+
+    Raises ValueError, one sentence, for a load without a rate, and for an objective that no number keeps.
+    """
+    if load.rate is None:
+        raise ValueError("An SLO needs a load with a rate: write rate=REQUESTS_PER_SECOND in LOAD.")
+    results: dict[int, Mapping[str, Any]] = {}
+
+    def keeps(slices: int) -> bool:
+        assert load.rate is not None
+        rate = load.rate / slices
+        results[slices] = simulated(replace(load, rate=rate, requests=requests_for_rate(rate)))
+        return not objective.missed(results[slices])
+
+    low, high = 0, 1
+    while not keeps(high):
+        low, high = high, 2 * high
+        if high > MOST_SLICES:
+            reasons = " and ".join(objective.missed(results[low]))
+            raise ValueError(
+                f"Even {low:,} slices do not keep the SLO: {reasons}; raise the limit, or shorten the "
+                "requests."
+            )
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if keeps(middle) else (middle, high)
+    return Plan(high, results[high])
+
+
+def lines(
+    plan_: Plan, slice_: Accelerator, region: str, provisioning: Provisioning, today: date
+) -> list[str]:
+    """Returns the slices, and their dollars a month and for a million output tokens, or why not."""
+    each = plan_.result
+    first = (
+        f"{plan_.slices:,} x {slice_.name} keep the SLO (simulated): {each['rate']:.2f} requests and "
+        f"{each['output_tokens_per_second']:,.0f} output tokens a second each, first token "
+        f"{each['time_to_first_token_ms'][SHARE]:,.0f} ms at {SHARE}, limited by {each['limited_by']}."
+    )
+    try:
+        price = prices.cost(slice_, region, provisioning, today)
+    except ValueError as reason:
+        return [first, f"They have no price: {reason}"]
+    return [first, _price(plan_, price), *([price.warning] if price.warning else [])]
+
+
+def _price(plan_: Plan, price: Cost) -> str:
+    month = plan_.slices * price.dollars_per_month
+    million = plan_.slices * price.dollars_per_hour / (plan_.tokens_per_second * 3600) * 1e6
+    return (
+        f"${month:,.0f} a month, ${million:,.2f} for a million output tokens at this rate "
+        f"({price.provisioning}, {price.region}, price read {price.price.read})."
+    )

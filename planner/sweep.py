@@ -1,0 +1,161 @@
+"""Simulates the cells of a ladder in two processes, and stores each finished cell so that a sweep can go on.
+
+The cells of a sweep are lines of one file, named by everything on which they depend. A second run of the same
+sweep reads them and simulates the others.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from planner import answer
+from planner.clock import simulate
+from planner.constants import Fitted
+from planner.load import Load
+from planner.step_time import timer
+from planner.step_work import shape
+from serving.compilation.candidate import Candidate
+from serving.engine.config import EngineConfig
+from serving.hardware.accelerators import Accelerator
+from serving.models.spec import ModelSpec
+
+PROCESSES = 2
+
+MODEL_VERSION = 1
+"""Raise it when a change of this package changes results, so that the cells of older runs are not used."""
+
+
+def check(candidate: Candidate, loads: Sequence[Load], pages: int) -> None:
+    """Raises ValueError, one sentence, for an engine that is not modeled or a load that it cannot serve."""
+    shape(candidate)
+    longest = max(load.longest for load in loads)
+    if longest > candidate.engine.max_model_len:
+        raise ValueError(
+            f"The load has requests of {longest:,} tokens, prompt and answer, and engine.max_model_len is "
+            f"{candidate.engine.max_model_len:,}: send shorter ones, or raise it to {longest:,} or more."
+        )
+    if (pages - 1) * candidate.runtime.block_size < longest:
+        raise ValueError(
+            f"The load has requests of {longest:,} tokens, and the KV cache has "
+            f"{pages * candidate.runtime.block_size:,} for all: send shorter ones, or take a larger slice."
+        )
+
+
+def key(candidate: Candidate, pages: int, fitted: Fitted, version: str) -> str:
+    """Returns a digest of everything on which results depend, apart from the loads; `version` is vLLM's."""
+    parts = {
+        "model": candidate.model.name,
+        "accelerator": candidate.accelerator.name,
+        "engine": candidate.engine.model_dump(mode="json"),
+        "pages": pages,
+        "constants": asdict(fitted.constants),
+        "planner": MODEL_VERSION,
+        "vllm": version,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def sweep(
+    candidate: Candidate,
+    pages: int,
+    fitted: Fitted,
+    loads: Sequence[Load],
+    store: Path,
+    tell: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """Returns the results in the order of the loads. `tell` gets a line for each cell that is simulated.
+
+    `store` is the file of finished cells, which grows with each.
+    """
+    names = [_name(load) for load in loads]
+    known = _read(store)
+    done = {name: known[name] for name in names if name in known}
+    if done:
+        tell(f"   {len(done)} of {len(loads)} cells are already in {store}")
+    # The long ones first, so that both processes end at about the same time.
+    left = [load for load, name in zip(loads, names, strict=True) if name not in done]
+    left.sort(key=_size, reverse=True)
+    if left:
+        store.parent.mkdir(parents=True, exist_ok=True)
+        tasks = [
+            Task(candidate.accelerator, candidate.model, candidate.engine, pages, fitted, load)
+            for load in left
+        ]
+        began, total, ready = time.monotonic(), sum(map(_size, left)), 0
+        with store.open("a", encoding="utf-8") as file:
+            # An interruption may have cut the last line.
+            file.write("\n")
+            for load, cell in _simulated(tasks):
+                done[_name(load)] = cell
+                file.write(json.dumps({"load": _name(load), "result": cell}) + "\n")
+                file.flush()
+                ready += _size(load)
+                rest = (time.monotonic() - began) * (total - ready) / ready
+                tell(f"   {len(done):>3}/{len(loads)}  {cell['cell']}, about {rest:.0f} s left")
+    return [done[name] for name in names]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One load of a sweep, in parts that another process can take."""
+
+    accelerator: Accelerator
+    model: ModelSpec
+    engine: EngineConfig
+    pages: int
+    fitted: Fitted
+    load: Load
+
+
+def _simulated(tasks: Sequence[Task]) -> Iterator[tuple[Load, dict[str, Any]]]:
+    """Yields each load with its result as soon as it is there."""
+    if len(tasks) == 1:
+        yield one(tasks[0])
+        return
+    # A fresh interpreter: vLLM has threads, which a fork would lose. A pool's processes are daemons, and so
+    # may not start the process with which the import of tpu_info would look for a chip.
+    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+        yield from pool.imap_unordered(one, tasks)
+
+
+def one(task: Task) -> tuple[Load, dict[str, Any]]:
+    """Returns a load with its result. Runs in the model server's environment."""
+    from planner.vllm_scheduler import VllmScheduler
+
+    candidate = Candidate(task.accelerator, task.model, task.engine)
+    seconds = timer(shape(candidate), candidate.accelerator, task.fitted.constants)
+    scheduler = VllmScheduler(candidate, task.pages)
+    trace = simulate(task.load, scheduler, seconds, asynchronous=candidate.runtime.async_scheduling)
+    return task.load, answer.result(task.load, trace, task.fitted)
+
+
+def result(candidate: Candidate, pages: int, fitted: Fitted, load: Load) -> dict[str, Any]:
+    """Returns the result of one load, simulated in this process."""
+    task = Task(candidate.accelerator, candidate.model, candidate.engine, pages, fitted, load)
+    return one(task)[1]
+
+
+def _size(load: Load) -> int:
+    return load.requests * (load.prompt.low + 16 * load.answer.low)
+
+
+def _name(load: Load) -> str:
+    return json.dumps(asdict(load), sort_keys=True)
+
+
+def _read(store: Path) -> dict[str, dict[str, Any]]:
+    """Returns the finished cells. A last line that an interruption cut is left out."""
+    cells: dict[str, dict[str, Any]] = {}
+    if store.is_file():
+        for line in store.read_text("utf-8").splitlines():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            cells[entry["load"]] = entry["result"]
+    return cells

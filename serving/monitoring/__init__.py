@@ -1,0 +1,1 @@
+"""Alerts, objectives and dashboards of a stack's servers, as tables over Prometheus metrics."""

@@ -1,0 +1,1 @@
+"""Public linters over the workflows and the plans."""

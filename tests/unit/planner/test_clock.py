@@ -1,0 +1,51 @@
+"""The simulated clock against times that were counted by hand: every step takes one second."""
+
+import pytest
+
+from planner.clock import Times, simulate
+from planner.load import Length, Load
+from tests.unit.planner.steps import OneByOne, a_second_each
+
+
+def load(requests: int, *, concurrency: int | None = None, rate: float | None = None) -> Load:
+    return Load(Length("fixed", 4, 4), Length("fixed", 3, 3), requests, concurrency, rate)
+
+
+def test_a_single_request_takes_a_step_for_each_token() -> None:
+    trace = simulate(load(1, concurrency=1), OneByOne(8), a_second_each, asynchronous=False)
+    assert trace.requests == {0: Times(sent=0.0, first=1.0, last=3.0, answer=3)}
+    assert (trace.seconds, len(trace.steps)) == (3.0, 3)
+
+
+def test_asynchronous_scheduling_takes_no_other_time_without_other_requests() -> None:
+    trace = simulate(load(1, concurrency=1), OneByOne(8), a_second_each, asynchronous=True)
+    assert trace.requests[0] == Times(0.0, 1.0, 3.0, 3)
+
+
+def test_the_next_request_of_a_client_is_sent_when_the_last_one_ends() -> None:
+    trace = simulate(load(2, concurrency=1), OneByOne(8), a_second_each, asynchronous=False)
+    assert trace.requests[1] == Times(sent=3.0, first=4.0, last=6.0, answer=3)
+
+
+def test_requests_beyond_the_slots_wait() -> None:
+    trace = simulate(load(3, concurrency=3), OneByOne(2), a_second_each, asynchronous=False)
+    assert [trace.requests[number].first for number in range(3)] == [1.0, 1.0, 4.0]
+    assert trace.steps[0].waiting == 1
+
+
+def test_a_request_that_comes_in_a_step_waits_for_it_and_for_the_one_already_chosen() -> None:
+    """With asynchronous scheduling, one more step is chosen before the request is there."""
+    between = {
+        asynchronous: simulate(
+            load(2, rate=2.0), OneByOne(2), a_second_each, asynchronous=asynchronous
+        ).requests[1]
+        for asynchronous in (False, True)
+    }
+    came = between[False].sent
+    assert 0 < came < 1, "the seed's second request comes in the first step"
+    assert (between[False].first, between[True].first) == (2.0, 3.0)
+
+
+def test_a_scheduler_that_runs_nothing_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="the KV cache is too small"):
+        simulate(load(1, concurrency=1), OneByOne(0), a_second_each, asynchronous=False)
