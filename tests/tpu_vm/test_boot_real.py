@@ -21,13 +21,21 @@ URL = f"http://{ADDRESS}:{container_layout.PORT}"
 
 @pytest.fixture(scope="module")
 def lab(make_lab: MakeLab) -> Lab:
-    """Returns a machine with an empty disk, and everything in the bucket."""
+    """Returns a machine that has booted from an empty disk, with everything in the bucket."""
     lab = make_lab(disk_bytes=8 * 2**30, real=True)
     lab.secret(CANARY)
     lab.stage(constants.MODEL_NAME, image.ensure_model())
     release, life, sidecar = vllm_release(lab.image)
     lab.template(release, model=constants.MODEL_NAME, lifecycle=life, sidecar=sidecar)
     lab.machine.start()
+    status = lab.machine.boot(SECONDS)
+    assert status["state"] == "serving", (
+        status,
+        lab.machine.run("journalctl", "-u", systemd_units.UNIT).stdout[-4000:],
+    )
+    assert events(lab)["warm_up"]["misses"] > 0
+    published = str(status["stages"]["publish"]["note"])  # pyright: ignore[reportIndexIssue]
+    assert published.startswith("published, "), published
     return lab
 
 
@@ -52,17 +60,12 @@ def chat(tokens: int, **more: object) -> dict[str, object]:
 
 
 def events(lab: Lab) -> dict[str, Any]:
-    """Returns the counts of this boot's compile-cache hits and misses."""
+    """Returns the counts of this boot's compile-cache hits and misses (agent/server/compile_cache_events.py)."""
     show = f"print(open({container_layout.CACHE_EVENTS_FILE!r}).read())"
     return json.loads(lab.machine.run("docker", "exec", compose.CONTAINER, "python3", "-c", show).stdout)
 
 
 def test_from_an_empty_disk_to_a_completion(lab: Lab) -> None:
-    status = lab.machine.boot(SECONDS)
-    assert status["state"] == "serving", (
-        status,
-        lab.machine.run("journalctl", "-u", systemd_units.UNIT).stdout[-4000:],
-    )
     answer = subprocess.run(ask(lab, "/v1/chat/completions", chat(8)), capture_output=True, text=True)
     body, _, code = answer.stdout.rpartition("\n")
     assert code == "200", body
@@ -71,9 +74,6 @@ def test_from_an_empty_disk_to_a_completion(lab: Lab) -> None:
         ask(lab, "/v1/chat/completions", chat(8), key="wrong"), capture_output=True, text=True
     )
     assert refused.stdout.endswith("\n401")
-    assert events(lab)["misses"] > 0
-    published = str(status["stages"]["publish"]["note"])  # pyright: ignore[reportIndexIssue]
-    assert published.startswith("published, "), published
 
 
 def test_nothing_else_listens_to_the_network(lab: Lab) -> None:
@@ -102,8 +102,11 @@ def test_a_boot_from_the_published_cache_compiles_nothing(lab: Lab) -> None:
     lab.machine.start()
     status = lab.machine.boot(SECONDS)
     assert status["state"] == "serving", status
-    assert events(lab)["misses"] == 0
-    assert events(lab)["hits"] > 0
+    counts = events(lab)
+    assert counts["warm_up"]["misses"] == 0, counts
+    assert counts["warm_up"]["hits"] > 0, counts
+    # Which small operations a request compiles depends on the batch that it meets, so their number varies.
+    assert counts["slow_programs"] == 0, counts
     fetched = {
         request["path"].partition("?")[0] for request in lab.requests() if "alt=media" in request["path"]
     }
