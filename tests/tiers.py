@@ -62,7 +62,7 @@ def _tpu_vm() -> None:
 
 
 def _cluster() -> None:
-    toolchain.ensure(*toolchain.EVERYTHING, "promtool")
+    toolchain.ensure(*toolchain.EVERYTHING, "promtool", "prometheus")
     image.ensure_image()
     image.ensure_model()
 
