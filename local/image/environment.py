@@ -194,7 +194,7 @@ import os, pathlib
 from vllm.model_executor.models.registry import ModelRegistry
 ModelRegistry.models["Gemma4ForConditionalGeneration"].inspect_model_cls()
 [answers] = pathlib.Path(os.environ["VLLM_CACHE_ROOT"]).rglob("*.json")
-answers.chmod(0o644)  # The container's user is another one.
+answers.chmod(0o644)  # for the container's user
 """
 """Writes the answers to a file below VLLM_CACHE_ROOT. Without it each start of a server imports everything a
 third time, in a process of its own, to ask whether the class takes images (vllm 0.32,

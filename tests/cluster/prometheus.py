@@ -77,7 +77,11 @@ class Prometheus:
         answer = self._http.get("/query_range", params={"query": query, **times}).json()
         assert answer["status"] == "success", (query, answer)
         return [
-            (series["metric"], [(at - end + seconds, float(value)) for at, value in series["values"]])
+            (
+                series["metric"],
+                # A quantile or share of no requests is no number.
+                [(at - end + seconds, float(value)) for at, value in series["values"] if value != "NaN"],
+            )
             for series in answer["data"]["result"]
         ]
 

@@ -73,6 +73,8 @@ def change(deployment: dict[str, Any]) -> Iterator[Callable[[Callable[[Template]
 
     def apply(edit: Callable[[Template], None]) -> None:
         changed = json.loads(json.dumps(deployment))
+        # Python without a handler ignores SIGTERM as the first process of a container.
+        changed["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 2
         edit(changed["spec"]["template"])
         replace(changed)
 
