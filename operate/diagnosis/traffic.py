@@ -23,7 +23,8 @@ API_KEY = "api_key"
 """Reason of a request without the key, or with another one."""
 ALLOWED = "see docs/what-clients-may-send.md"
 FULL = 0.95
-"""Share of the KV cache above which vLLM is about to preempt requests (docs/operations.md, Watching)."""
+"""Share of the KV cache above which vLLM is about to preempt requests (docs/operations.md, Set up
+monitoring)."""
 REJECTED = re.compile(r"^Release \S+ is rejected by ")
 
 
