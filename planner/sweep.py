@@ -26,7 +26,7 @@ from serving.models.spec import ModelSpec
 
 PROCESSES = 2
 
-MODEL_VERSION = 1
+MODEL_VERSION = 2
 """Raise it when a change of this package changes results, so that the cells of older runs are not used."""
 
 
@@ -145,7 +145,9 @@ def _size(load: Load) -> int:
 
 
 def _name(load: Load) -> str:
-    return json.dumps(asdict(load), sort_keys=True)
+    """Returns all that a load is; of one with a file, which may be long, a digest."""
+    text = json.dumps(asdict(load), sort_keys=True)
+    return text if load.recording is None else hashlib.sha256(text.encode()).hexdigest()
 
 
 def _read(store: Path) -> dict[str, dict[str, Any]]:

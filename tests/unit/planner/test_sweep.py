@@ -67,6 +67,15 @@ def test_a_cell_after_a_line_that_was_cut_is_not_lost(simulator: Simulator, tmp_
     assert simulator.loads == []
 
 
+def test_a_file_whose_requests_changed_is_another_cell(simulator: Simulator, tmp_path: Path) -> None:
+    store, file = tmp_path / "cells.jsonl", tmp_path / "trace.jsonl"
+    for length in (50, 60, 60):
+        file.write_text(f'{{"input_length": {length}, "output_length": 5}}\n' * 1000, "utf-8")
+        run(store, [parse(f"concurrency=2 file={file}")])
+    assert len(simulator.loads) == 2
+    assert store.stat().st_size < 1000, "the requests of a file are not written"
+
+
 def test_another_engine_or_version_has_another_folder() -> None:
     first = (TUNED, 1000, FITTED, "0.32.0")
     others = [
