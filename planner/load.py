@@ -65,11 +65,13 @@ class Load:
     rate: float | None = None
     burstiness: float = 1.0
     shared_prefix: float = 0.0
+    images: int = 0
+    """Images of each request, beside the tokens of its prompt."""
     recording: Recording | None = None
 
     @property
     def longest(self) -> int:
-        """Returns the tokens of the longest possible request, prompt and answer together."""
+        """Returns the tokens of the longest possible request, prompt and answer together, without images."""
         if self.recording is not None:
             return max(row.prompt + row.answer for row in self.recording.rows)
         return self.prompt.high + self.answer.high
@@ -85,7 +87,7 @@ class Load:
                 at = row.at or 0.0
             chunk = self.recording.chunk if self.recording else 0
             shared = round(row.prompt * self.shared_prefix)
-            yield Request(number, row.prompt, row.answer, shared, at, row.hashes, chunk)
+            yield Request(number, row.prompt, row.answer, shared, at, row.hashes, chunk, self.images)
 
     def _rows(self, chance: random.Random) -> Iterator[Row]:
         """Yields the lengths of each request."""
@@ -113,6 +115,8 @@ class Request:
     hashes: tuple[int, ...] = ()
     chunk: int = 0
     """Tokens of each hash: equal hashes are equal tokens, if both chunks are whole or equally long."""
+    images: int = 0
+    """Images after the shared beginning, each unlike any other."""
 
     def tokens(self) -> list[int]:
         """Returns token ids of the prompt, which only this request has after the shared beginning."""
@@ -137,10 +141,10 @@ def requests_for_rate(rate: float) -> int:
 
 FORM = (
     "write for example 'concurrency=64 prompt=2048 answer=128', 'rate=4 prompt=lognormal:900:0.8:8192 "
-    "answer=uniform:50:400 prefix=0.5 burstiness=0.5 requests=500', 'concurrency=64 file=lengths.csv', "
-    "'file=trace.jsonl chunk=512 unit=0.001'"
+    "answer=uniform:50:400 prefix=0.5 images=1 burstiness=0.5 requests=500', 'concurrency=64 "
+    "file=lengths.csv', 'file=trace.jsonl chunk=512 unit=0.001'"
 )
-_OF_LENGTHS = ("prompt", "answer", "prefix")
+_OF_LENGTHS = ("prompt", "answer", "prefix", "images")
 _OF_A_FILE = ("chunk", "unit")
 _WORDS = ("concurrency", "rate", "requests", "burstiness", *_OF_LENGTHS, "file", *_OF_A_FILE)
 
@@ -178,6 +182,7 @@ def _drawn(given: Mapping[str, str]) -> Load:
         rate=rate,
         burstiness=_number("burstiness", given.get("burstiness", "1")),
         shared_prefix=prefix,
+        images=_whole("images", given["images"]) if "images" in given else 0,
     )
 
 
@@ -185,7 +190,7 @@ def _recorded(given: Mapping[str, str]) -> Load:
     """Returns a load whose lengths, and times unless it has a concurrency or a rate, are a file's."""
     twice = [name for name in _OF_LENGTHS if name in given]
     if twice:
-        raise ValueError(f"{twice[0]} and file in LOAD both say what the prompts are: leave one out.")
+        raise ValueError(f"{twice[0]} and file in LOAD both say what the requests are: leave one out.")
     if "concurrency" in given and "rate" in given:
         raise ValueError(f"LOAD has concurrency and rate, which exclude each other: {FORM}.")
     chunk = _whole("chunk", given["chunk"]) if "chunk" in given else load_file.CHUNK

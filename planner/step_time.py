@@ -1,7 +1,7 @@
 """Seconds of one step: its work at the chip's peak rates, and the three constants of the model's row.
 
-Matrices, prefilling attention and decoding attention run one after the other. Matrices and prefills take the
-longer of their arithmetic, at `efficiency` of the peak, and their HBM traffic, at the peak. Decoding
+Images, matrices, prefilling attention and decoding attention run one after the other. All but the last take
+the longer of their arithmetic, at `efficiency` of the peak, and their HBM traffic, at the peak. Decoding
 attention takes both: its arithmetic, already padded to the matrix unit, at the peak, and its pages at
 `efficiency` of the HBM's peak, because a request's pages are copied one by one. Collectives take their bytes
 at the links' peak. Every step adds `step_seconds`: the host's work that does not overlap, and latencies of
@@ -46,7 +46,7 @@ def step_time(work: StepWork, accelerator: Accelerator, constants: Constants) ->
     reached = constants.efficiency
     arithmetic = work.decode.flops / flops
     hbm = work.decode.bytes / (bandwidth * reached)
-    for part in (work.matrices, work.prefill):
+    for part in (work.matrices, work.prefill, work.images):
         computing, moving = part.flops / (flops * reached), part.bytes / bandwidth
         if computing > moving:
             arithmetic += computing

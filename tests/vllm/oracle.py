@@ -129,7 +129,7 @@ def run(
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         env=environment,
         check=False,
     )

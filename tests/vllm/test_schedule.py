@@ -1,7 +1,8 @@
 """Steps of the planner beside those of vLLM's real engine: order, sizes, chunks, preemptions, ends.
 
-The engine is small, so that requests wait for slots, are cut into chunks, lose their pages and share cached
-ones. The client sends its next request when an answer ends, so no step depends on a clock.
+The engine is small, so that requests wait for slots, are cut into chunks, lose their pages, share cached ones
+and wait for the encoder of their images. The client sends its next request when an answer ends, so no step
+depends on a clock.
 """
 
 import json
@@ -14,7 +15,7 @@ from local import image
 from local.image.image import ENVIRONMENT
 from tests.vllm import oracle
 
-OTHERS = ["more pages", "fewer slots", "longer steps", "no prefix cache", "synchronous"]
+OTHERS = ["more pages", "fewer slots", "longer steps", "chunked images", "no prefix cache", "synchronous"]
 """Settings that the program changes only in the planner."""
 
 
@@ -50,6 +51,7 @@ def test_the_load_has_every_kind_of_step(found: dict[str, Any]) -> None:
     assert len(chunks) > len(set(chunks)), "no prompt is computed in chunks"
     assert any(step["preempted"] for step in steps)
     assert any(cached for step in steps for _, cached in step["begun"]), "no prefix is cached"
+    assert {sum(images for _, images in step["images"]) for step in steps} == {0, 1}
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -141,8 +141,9 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 
 BAD_WORDS = [
-    ("file={trace} prompt=5", "prompt and file in LOAD both say what the prompts are: leave one out."),
-    ("file={trace} prefix=0.5", "prefix and file in LOAD both say what the prompts are"),
+    ("file={trace} prompt=5", "prompt and file in LOAD both say what the requests are: leave one out."),
+    ("file={trace} prefix=0.5", "prefix and file in LOAD both say what the requests are"),
+    ("file={trace} images=1", "images and file in LOAD both say what the requests are"),
     ("file={trace} rate=1 concurrency=1", "LOAD has concurrency and rate, which exclude each other"),
     ("file={trace} requests=4", "requests=4 in LOAD are more than the 3 of file="),
     ("file={trace} chunk=0", "chunk=0 is not a whole number from 1"),

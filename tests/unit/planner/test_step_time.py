@@ -13,7 +13,9 @@ from planner.step_work import StepWork
 SLICE = E2B.candidate.accelerator
 HALF = Constants(efficiency=0.5, step_seconds=0.25, request_seconds=0.125)
 NOTHING = Work(0, 0)
-IDLE = StepWork(NOTHING, NOTHING, NOTHING, 0.0, requests=1, new_requests=0, tokens=1, padded_tokens=16)
+IDLE = StepWork(
+    NOTHING, NOTHING, NOTHING, NOTHING, 0.0, requests=1, new_requests=0, tokens=1, padded_tokens=16
+)
 
 
 def seconds(work: StepWork) -> tuple[float, float, float, float]:
@@ -27,8 +29,8 @@ def second_of_each() -> Work:
     return Work(SLICE.bf16_flops, SLICE.hbm_bytes_per_second)
 
 
-@pytest.mark.parametrize("part", ["matrices", "prefill"])
-def test_matrices_and_prefills_take_the_longer_of_both(part: str) -> None:
+@pytest.mark.parametrize("part", ["images", "matrices", "prefill"])
+def test_images_matrices_and_prefills_take_the_longer_of_both(part: str) -> None:
     both = second_of_each()
     assert seconds(replace(IDLE, **{part: both})) == (2.0, 0.0, 0.0, 0.25)
     assert seconds(replace(IDLE, **{part: replace(both, flops=both.flops / 4)})) == (0.0, 1.0, 0.0, 0.25)

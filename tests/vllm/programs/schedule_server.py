@@ -15,8 +15,8 @@ os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
 from collections import Counter
 
 from config.selection import from_phase
-from planner import load as loads
 from planner.clock import simulate
+from planner.load import parse
 from planner.step_time import StepTime
 from planner.vllm_scheduler import VllmScheduler
 from serving.hardware.accelerators import STAND_IN
@@ -27,16 +27,23 @@ ENGINE = {
     "max_num_seqs": 4,
     "max_num_batched_tokens": 128,
     "num_gpu_blocks_override": 20,
-    "limit_mm_per_prompt": {"image": 0, "video": 0, "audio": 0},
+    "limit_mm_per_prompt": {"image": 2, "video": 0, "audio": 0},
+    "image_tokens": 70,
 }
-"""Few slots, few tokens in a step, and too few pages for four long requests."""
+"""Few slots, few tokens in a step, too few pages for four long requests, and one image in a step."""
 
-LOAD = "concurrency=6 prompt=uniform:20:220 answer=uniform:5:60 requests=24 prefix=0.4"
+LOADS = (
+    "concurrency=6 prompt=uniform:20:220 answer=uniform:5:60 requests=24 prefix=0.4",
+    "concurrency=6 prompt=uniform:20:160 answer=uniform:5:30 requests=12 prefix=0.4 images=2",
+)
+IMAGE = (480, 336)
+"""Width and height in pixels of an image of 70 tokens: 10 x 7 squares of 48 pixels."""
 
 OTHERS = {
     "more pages": {"num_gpu_blocks_override": 24},
     "fewer slots": {"max_num_seqs": 3},
     "longer steps": {"max_num_batched_tokens": 160},
+    "chunked images": {"disable_chunked_mm_input": False},
     "no prefix cache": {"enable_prefix_caching": False},
     "synchronous": {"async_scheduling": False},
 }
@@ -58,6 +65,10 @@ def recorded(scheduler, number):
                     "begun": [
                         [number(request.req_id), request.num_computed_tokens]
                         for request in output.scheduled_new_reqs
+                    ],
+                    "images": [
+                        [number(name), len(images)]
+                        for name, images in output.scheduled_encoder_inputs.items()
                     ],
                     "preempted": sorted(preempted),
                     "ended": sorted(ended),
@@ -84,14 +95,12 @@ def counted(scheduler):
     return lambda: len(ended)
 
 
-def of_engine(candidate, load, model):
+def of_engine(candidate, loads, model):
     """The steps of the real engine, and the sizes of its KV cache."""
     import tpuserve_cpu_backend
 
     tpuserve_cpu_backend.activate()
     from vllm.engine.arg_utils import EngineArgs
-    from vllm.inputs import TokensPrompt
-    from vllm.sampling_params import SamplingParams
     from vllm.utils.argparse_utils import FlexibleArgumentParser
     from vllm.v1.engine.llm_engine import LLMEngine
 
@@ -99,65 +108,73 @@ def of_engine(candidate, load, model):
     words = candidate.engine.argv(model, "tiny", 8000)
     known, _ = parser.parse_known_args(["--model", model, *words])
     engine = LLMEngine.from_engine_args(EngineArgs.from_cli_args(known))
-    core = engine.engine_core.engine_core
+    scheduler = engine.engine_core.engine_core.scheduler
     # vLLM adds random letters to a request's name.
-    steps = recorded(core.scheduler, lambda name: int(name.partition("-")[0]))
-    coming, lengths = load.draw(), Counter()
+    steps = recorded(scheduler, lambda name: int(name.partition("-")[0]))
+    ended = counted(scheduler)
+    answers = [answered(engine, load, ended) for load in loads]
+    cache = engine.vllm_config.cache_config
+    return {"steps": steps, "pages": [cache.num_gpu_blocks, cache.block_size], "answers": answers}
 
-    def send():
-        request = next(coming, None)
-        if request is None:
-            return
-        # The tiny model has 1,024 tokens, of which the first ones are special.
-        tokens = [300 + token % 701 for token in request.tokens()]
-        sampling = SamplingParams(max_tokens=request.answer, ignore_eos=True, temperature=0)
-        engine.add_request(str(request.number), TokensPrompt(prompt_token_ids=tokens), sampling)
 
-    for _ in range(load.concurrency):
-        send()
-    ended, coming_back = counted(core.scheduler), 0
+def answered(engine, load, ended):
+    """The tokens of each answer, once the engine has answered the requests of a load."""
+    coming, lengths, coming_back = load.draw(), Counter(), load.concurrency
     while engine.has_unfinished_requests() or coming_back:
         before = ended()
         answers = engine.step() if engine.has_unfinished_requests() else []
         if ended() > before or not engine.has_unfinished_requests():
             for _ in range(coming_back):
-                send()
+                send(engine, next(coming, None))
             coming_back = 0
         for answer in answers:
             if answer.finished:
                 lengths[answer.request_id] = len(answer.outputs[0].token_ids)
                 coming_back += 1
-    cache = engine.vllm_config.cache_config
-    return {
-        "steps": steps,
-        "pages": [cache.num_gpu_blocks, cache.block_size],
-        "answers": [lengths[str(number)] for number in range(load.requests)],
-    }
+    return [lengths[str(number)] for number in range(load.requests)]
 
 
-def of_planner(candidate, load):
+def send(engine, request):
+    """Give the engine a request, if there is one more."""
+    from PIL import Image
+    from vllm.inputs import TokensPrompt
+    from vllm.sampling_params import SamplingParams
+
+    if request is None:
+        return
+    # The tiny model has 1,024 tokens, of which the first ones are special.
+    tokens = [300 + token % 701 for token in request.tokens()]
+    prompt = TokensPrompt(prompt_token_ids=tokens)
+    if request.images:
+        mark = engine.model_config.hf_config.image_token_id
+        tokens[request.shared : request.shared] = [mark] * request.images
+        colors = [(request.number, image, 0) for image in range(request.images)]
+        prompt["multi_modal_data"] = {"image": [Image.new("RGB", IMAGE, color) for color in colors]}
+    sampling = SamplingParams(max_tokens=request.answer, ignore_eos=True, temperature=0)
+    engine.add_request(str(request.number), prompt, sampling)
+
+
+def of_planner(candidate, loads):
     """The steps of the planner's scheduler under the planner's clock, on which each step takes a second."""
     pages = candidate.engine.num_gpu_blocks_override
     scheduler = VllmScheduler(candidate, pages)
     steps = recorded(scheduler.scheduler, int)
     second = StepTime(arithmetic=1.0, hbm=0.0, links=0.0, host=0.0)
-    simulate(load, scheduler, lambda pieces: second, asynchronous=candidate.runtime.async_scheduling)
-    return {
-        "steps": steps,
-        "pages": [pages, candidate.runtime.block_size],
-        "answers": [request.answer for request in load.draw()],
-    }
+    for load in loads:
+        simulate(load, scheduler, lambda pieces: second, asynchronous=candidate.runtime.async_scheduling)
+    answers = [[request.answer for request in load.draw()] for load in loads]
+    return {"steps": steps, "pages": [pages, candidate.runtime.block_size], "answers": answers}
 
 
 def main():
     """Print the answers on stdout."""
-    load = loads.parse(LOAD)
+    loads = [parse(text) for text in LOADS]
     candidate = from_phase(
         "tuned", phase="tuned", accelerator_name=STAND_IN, model_name="tiny-gemma4-moe", engine=ENGINE
     ).candidate
-    found = {"engine": of_engine(candidate, load, sys.argv[1]), "planner": of_planner(candidate, load)}
+    found = {"engine": of_engine(candidate, loads, sys.argv[1]), "planner": of_planner(candidate, loads)}
     for name, fields in OTHERS.items():
-        found[name] = of_planner(candidate.with_fields(**fields), load)
+        found[name] = of_planner(candidate.with_fields(**fields), loads)
     assert sys.__stdout__
     json.dump(found, sys.__stdout__)
 
