@@ -76,6 +76,11 @@ def plan(load: Load, objective: Objective, simulated: Callable[[Load], Mapping[s
     """
     if load.rate is None:
         raise ValueError("An SLO needs a load with a rate: write rate=REQUESTS_PER_SECOND in LOAD.")
+    if load.recording is not None and load.recording.in_order:
+        raise ValueError(
+            "An SLO needs as many requests as it takes, and a trace has its own: describe their lengths with "
+            "uniform or lognormal, or in a table (.csv)."
+        )
     results: dict[int, Mapping[str, Any]] = {}
 
     def keeps(slices: int) -> bool:
