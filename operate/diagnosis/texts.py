@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from operate.diagnosis.evidence import Evidence
+from serving.deploy import container_layout
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,12 @@ ROWS: tuple[tuple[re.Pattern[str], str, Callable[[Evidence], str]], ...] = (
         lambda evidence: f"run `{evidence.kubectl} describe nodes`, and free its disk or enlarge it",
     ),
     (
-        # vLLM 0.32: transformers_utils/config.py, model_loader/default_loader.py.
-        re.compile(r"Invalid repository ID or local directory specified|Cannot find any model weights with"),
+        # vLLM 0.32: transformers_utils/config.py, model_loader/default_loader.py. huggingface_hub takes a
+        # folder that does not exist for the name of a repository.
+        re.compile(
+            r"Invalid repository ID or local directory specified|Cannot find any model weights with"
+            rf"|Repo id must be in the form .*'{container_layout.MODELS}/"
+        ),
         "the weights are missing in the models' volume",
         lambda evidence: (
             "run `make up`, which makes the model again"

@@ -73,9 +73,11 @@ def change(deployment: dict[str, Any]) -> Iterator[Callable[[Callable[[Template]
 
     def apply(edit: Callable[[Template], None]) -> None:
         changed = json.loads(json.dumps(deployment))
-        # Python without a handler ignores SIGTERM as the first process of a container.
-        changed["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 2
-        edit(changed["spec"]["template"])
+        template = changed["spec"]["template"]
+        # No request of the new pod needs an end, and Python ignores SIGTERM while it imports.
+        template["spec"]["terminationGracePeriodSeconds"] = 2
+        del server_of(template)["lifecycle"]
+        edit(template)
         replace(changed)
 
     yield apply

@@ -126,6 +126,20 @@ FAULTS: list[tuple[str, Evidence, tuple[str, ...]]] = [
         ("the weights are missing", "`pulumi up -s staging`, which copies them"),
     ),
     (
+        "weights missing, as huggingface_hub says it",
+        with_pod(
+            ended(
+                "vllm",
+                1,
+                "Error",
+                "huggingface_hub.errors.HFValidationError: Repo id must be in the form 'repo_name' or "
+                "'namespace/repo_name': '/models/gemma-4-26b-a4b-it'. Use `repo_type` argument if needed.",
+            ),
+            running("sidecar", ready=False),
+        ),
+        ("the weights are missing", "`pulumi up -s staging`, which copies them"),
+    ),
+    (
         "weights' bucket may not be read",
         with_pod(
             *creating(),
