@@ -12,8 +12,9 @@ from config.chat_template import with_chat_template
 from config.checks import problems, refuse
 from config.settings import Settings
 from config.spot_findings import pod_stop_seconds
-from config.stack_file import read, yaml_value
+from config.stack_file import read
 from config.stack_findings import stack_findings
+from config.stack_text import yaml_value
 from config.targets import FoundationTarget
 from serving.compilation import proofs
 from serving.compilation.candidate import Candidate

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from config.selection import from_settings, lifecycle_of, release_of, serving_settings
-from config.stack_file import PREFIX
+from config.stack_text import PREFIX
 from config.tpu_vm_checks import OUTSIDE_THE_CLUSTER
 from serving.deploy import compose
 from serving.deploy.access import access_environment

@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from config.stack_file import yaml_value
+from config.stack_text import yaml_value
 from releases.stack_file import KEY
 from tools.support.errors import Refusal
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from config import promotion, stack_file
+from config import promotion, stack_file, stack_text
 from config.checks import problems, refuse
 from config.settings import Settings
 from config.targets import FoundationTarget, LocalTarget
@@ -59,7 +59,7 @@ def stack(name: str, folder: Path) -> Stack:
         release, slice_ = settings.release, settings.accelerator
     except ValueError:
         file = folder / f"Pulumi.{name}.yaml"
-        values = dict(stack_file.configuration(file)) if file.is_file() else {}
+        values = dict(stack_text.configuration(file)) if file.is_file() else {}
         if (named := values.pop(KEY, None)) is None:
             raise
         settings = stack_file.parse(values, (), folder)
@@ -150,7 +150,7 @@ def _write(target: Stack, stored: Stored) -> None:
 def _put(target: Stack, release: str) -> None:
     """Names the release in the target's stack file, after every check that `pulumi preview` makes of it."""
     edited = with_release(target.file.read_text("utf-8"), release, target.file.name)
-    values = stack_file.configuration_of(edited, target.file.name)
+    values = stack_text.configuration_of(edited, target.file.name)
     refuse(problems(stack_file.parse(values, (), target.folder), placeholders=True))
     replace(target.file, edited)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from config.promotion import DECIDED
-from config.stack_file import PREFIX, yaml_value
+from config.stack_text import PREFIX, yaml_value
 from tools.support.errors import Refusal
 
 KEY = f"{PREFIX}release"

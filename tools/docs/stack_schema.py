@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from config.settings import Settings
-from config.stack_file import PREFIX
+from config.stack_text import PREFIX
 from serving.engine.config import EngineConfig
 from serving.engine.phases import PHASES, SCENARIOS
 from serving.engine.rendering import targets

@@ -15,7 +15,7 @@ from typing import cast
 
 import yaml
 
-from config.stack_file import PREFIX, config_value, configuration
+from config.stack_text import PREFIX, config_value, configuration
 from tools import toolchain
 from tools.fake_gcp.cloud import store
 from tools.fake_gcp.cloud.gke import VARIABLE as SERVER

@@ -10,7 +10,7 @@ import pulumi.runtime
 import pytest
 import yaml
 
-from config import stack_file
+from config import stack_text
 from config.selection import from_stack
 from explain import __main__ as explain
 from local import image
@@ -208,5 +208,5 @@ def test_an_estimate_that_does_not_fit_can_still_be_proved(
 @pytest.mark.parametrize("word", ["yes", "no", "on", "off", "Yes"])
 def test_words_that_pulumi_reads_as_text_are_text(word: str, folder: Path) -> None:
     (folder / "Pulumi.mine.yaml").write_text(f"config:\n  tpuserve:replicas: {word}\n", "utf-8")
-    assert stack_file.configuration(folder / "Pulumi.mine.yaml") == {"tpuserve:replicas": word}
-    assert stack_file.yaml_value("[true, False, 1]") == [True, False, 1]
+    assert stack_text.configuration(folder / "Pulumi.mine.yaml") == {"tpuserve:replicas": word}
+    assert stack_text.yaml_value("[true, False, 1]") == [True, False, 1]

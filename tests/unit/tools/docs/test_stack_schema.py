@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
-from config import stack_file
+from config import stack_text
 from config.selection import from_stack
 from tests.inventory.recorder import REPOSITORY
 from tools.docs import stack_schema
@@ -149,7 +149,7 @@ def test_the_schema_is_one_of_draft_7() -> None:
 def test_every_stack_file_names_the_schema_and_follows_it(file: Path) -> None:
     text = file.read_text("utf-8")
     assert text.splitlines()[0] == "# yaml-language-server: $schema=config/schema.json"
-    assert problems(stack_file.yaml_value(text)) == []
+    assert problems(stack_text.yaml_value(text)) == []
 
 
 @pytest.mark.parametrize("change", ACCEPTED, ids=str)
