@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from config.selection import Selection, add_options, add_price_options, from_options
+from config.traffic import load, objective
+from config.traffic.load import Length, Load
 from load_test import charts
 from load_test.ladders import FIXED, Ladder
-from planner import constants, fit_report, load, measured_files, report, slo, sweep
+from planner import constants, fit_report, measured_files, report, slo, sweep
 from planner.fit import FREE
-from planner.load import Length, Load
 from serving.compilation.candidate import Candidate
 from serving.findings import findings, refuse_errors
 from serving.memory.budget import budget
@@ -55,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     what = simulated.add_mutually_exclusive_group()
     what.add_argument("--load", help=load.FORM)
     what.add_argument("--ladder", choices=FIXED, help=f"{listed} (default seed)")
-    simulated.add_argument("--slo", help=f"slices that a load with a rate needs: {slo.FORM}")
+    simulated.add_argument("--slo", help=f"slices that a load with a rate needs: {objective.FORM}")
     add_price_options(simulated)
     simulated.add_argument("--json", action="store_true", help="print JSON")
     simulated.set_defaults(run=_simulate)
@@ -92,7 +93,7 @@ def _plan(
     load_: Load,
     simulated: Callable[[Load], dict[str, Any]],
 ) -> int:
-    planned = slo.plan(load_, slo.parse(options.slo), simulated)
+    planned = slo.plan(load_, objective.parse(options.slo), simulated)
     if options.json:
         print(json.dumps({"state": "simulated", "slices": planned.slices, "each": planned.result}, indent=1))
         return 0

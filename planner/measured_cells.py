@@ -9,7 +9,7 @@ and the paths of these logs.
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from planner.load import Length, Load
+from config.traffic.load import Length, Load
 from serving.compilation.candidate import Candidate
 from serving.engine.config import EngineConfig
 from serving.engine.phases import engine_for

@@ -4,43 +4,19 @@ Each slice is one server. A load balancer that chooses servers at random splits 
 processes, so each server gets an equal part of the rate.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from planner.load import Load, requests_for_rate
+from config.traffic.load import Load, requests_for_rate
+from config.traffic.objective import SHARE, Objective
 from serving.hardware import prices
 from serving.hardware.accelerators import Accelerator
 from serving.hardware.prices import Cost, Provisioning
 
-SHARE = "p95"
-"""Share of the requests that must keep each limit."""
-
 MOST_SLICES = 1024
 """Slices beyond which the search ends."""
-
-FORM = "write for example --slo 'first=2000 between=50', in milliseconds"
-_FIELDS = {"first": "time_to_first_token_ms", "between": "time_between_tokens_ms"}
-
-
-@dataclass(frozen=True)
-class Objective:
-    """Limits in milliseconds for 95 % of the requests; None means no limit."""
-
-    first: float | None = None
-    between: float | None = None
-
-    def missed(self, result: Mapping[str, Any]) -> list[str]:
-        """Returns a phrase for each limit that a simulated result exceeds."""
-        phrases = list[str]()
-        for name, field in _FIELDS.items():
-            limit: float | None = getattr(self, name)
-            times = result[field]
-            if limit is not None and times is not None and times[SHARE] > limit:
-                phrases.append(f"{name} is {times[SHARE]:,.0f} ms at {SHARE}, and {limit:g} is the limit")
-        return phrases
 
 
 @dataclass(frozen=True)
@@ -54,19 +30,6 @@ class Plan:
     def tokens_per_second(self) -> float:
         """Returns the output tokens a second of all slices together."""
         return self.slices * self.result["output_tokens_per_second"]
-
-
-def parse(text: str) -> Objective:
-    """Returns the objective of words NAME=MILLISECONDS. Raises ValueError, one sentence, for a mistake."""
-    limits: dict[str, float] = {}
-    for word in text.split():
-        name, _, value = word.partition("=")
-        if name not in _FIELDS or name in limits or not re.fullmatch(r"\d{1,7}(\.\d+)?", value):
-            raise ValueError(f"{word!r} in the SLO is no limit of first or between: {FORM}.")
-        limits[name] = float(value)
-    if not limits:
-        raise ValueError(f"The SLO has no limit: {FORM}.")
-    return Objective(**limits)
 
 
 def plan(load: Load, objective: Objective, simulated: Callable[[Load], Mapping[str, Any]]) -> Plan:

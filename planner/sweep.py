@@ -13,10 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from config.traffic.load import Load
 from planner import answer
 from planner.clock import simulate
 from planner.constants import Fitted
-from planner.load import Load
 from planner.step_time import timer
 from planner.step_work import shape
 from serving.compilation.candidate import Candidate

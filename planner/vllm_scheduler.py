@@ -16,8 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from config.traffic.load import Request
 from planner.clock import Batch, Outcome
-from planner.load import Request
 from planner.step_work import Piece
 from serving.compilation.candidate import Candidate
 
