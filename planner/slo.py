@@ -32,19 +32,26 @@ class Plan:
         return self.slices * self.result["output_tokens_per_second"]
 
 
+def share(load: Load, slices: int) -> Load:
+    """Returns the load of one of `slices`, with 120 seconds of arrivals.
+
+    Raises ValueError, one sentence, for a load without a rate.
+    """
+    if load.rate is None:
+        raise ValueError("An SLO needs a load with a rate: write rate=REQUESTS_PER_SECOND in LOAD.")
+    rate = load.rate / slices
+    return replace(load, rate=rate, requests=requests_for_rate(rate))
+
+
 def plan(load: Load, objective: Objective, simulated: Callable[[Load], Mapping[str, Any]]) -> Plan:
     """Returns the smallest number of slices with which each keeps the objective.
 
     Raises ValueError, one sentence, for a load without a rate, and for an objective that no number keeps.
     """
-    if load.rate is None:
-        raise ValueError("An SLO needs a load with a rate: write rate=REQUESTS_PER_SECOND in LOAD.")
     results: dict[int, Mapping[str, Any]] = {}
 
     def keeps(slices: int) -> bool:
-        assert load.rate is not None
-        rate = load.rate / slices
-        results[slices] = simulated(replace(load, rate=rate, requests=requests_for_rate(rate)))
+        results[slices] = simulated(share(load, slices))
         return not objective.missed(results[slices])
 
     low, high = 0, 1
@@ -79,9 +86,14 @@ def lines(
     return [first, _price(plan_, price), *([price.warning] if price.warning else [])]
 
 
-def _price(plan_: Plan, price: Cost) -> str:
-    month = plan_.slices * price.dollars_per_month
+def dollars(plan_: Plan, price: Cost) -> tuple[float, float]:
+    """Returns the dollars a month, and for a million output tokens at the plan's rate."""
     million = plan_.slices * price.dollars_per_hour / (plan_.tokens_per_second * 3600) * 1e6
+    return plan_.slices * price.dollars_per_month, million
+
+
+def _price(plan_: Plan, price: Cost) -> str:
+    month, million = dollars(plan_, price)
     return (
         f"${month:,.0f} a month, ${million:,.2f} for a million output tokens at this rate "
         f"({price.provisioning}, {price.region}, price read {price.price.read})."
