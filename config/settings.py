@@ -88,7 +88,8 @@ class Settings(StrictModel):
     )
     scenario: str | None = Field(
         default=None,
-        description="Overlay of the phase: interactive, batch, multimodal, autoscaling, cost-constrained.",
+        description="Overlay of the phase: interactive, batch, multimodal, autoscaling, cost-constrained, "
+        "most-tokens.",
     )
     engine: dict[str, object] = Field(default={}, description="Single engine fields over phase and scenario.")
     image: str | None = Field(
