@@ -180,7 +180,9 @@ def answer(task: Task) -> tuple[int, slo.Plan | str]:
 
 
 def _short(answer: slo.Plan | str) -> str:
-    return answer if isinstance(answer, str) else f"{answer.slices:,} slices"
+    if isinstance(answer, str):
+        return answer
+    return f"{answer.slices:,} slice{'' if answer.slices == 1 else 's'}"
 
 
 HEADER = (
