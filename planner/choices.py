@@ -6,7 +6,7 @@ finished cells in a file of its own, so that the same command goes on after an i
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from config.selection import Selection, from_phase
 from config.traffic.load import Load
 from config.traffic.objective import SHARE, Objective
-from planner import slo, sweep
+from planner import report, slo, sweep
 from planner.constants import Fitted, fitted
 from planner.step_work import shape
 from planner.vllm_scheduler import scheduling_words
@@ -192,7 +192,7 @@ HEADER = (
 
 
 def table(found: Sequence[Choice], region: str, provisioning: Provisioning, today: date) -> str:
-    """Returns one line a choice, the cheapest first; those without a number follow with their sentence."""
+    """Returns one line a choice, the cheapest first, then sentences of those without a number, then notes."""
     priced = sorted(
         ((_price(choice, region, provisioning, today), choice) for choice in found),
         key=lambda pair: (pair[0] is None, pair[0] or (0.0, 0.0)),
@@ -214,7 +214,26 @@ def table(found: Sequence[Choice], region: str, provisioning: Provisioning, toda
         for choice in found
         if isinstance(choice.answer, str)
     ]
-    return "\n".join([*lines, *([""] if lines and refusals else []), *refusals])
+    notes = _notes(found, region, provisioning, today) if rows else []
+    return "\n\n".join("\n".join(part) for part in (lines, refusals, notes) if part)
+
+
+def _notes(found: Sequence[Choice], region: str, provisioning: Provisioning, today: date) -> list[str]:
+    """Returns the source of the prices, and how far the numbers of each model can be off."""
+    notes = list[str]()
+    try:
+        price = prices.cost(found[0].accelerator, region, provisioning, today)
+    except ValueError as reason:
+        notes.append(f"No price: {reason}")
+    else:
+        notes.append(f"Dollars at this rate: {provisioning}, {region}, price read {price.price.read}.")
+        notes += [price.warning] if price.warning else []
+    models = {choice.model.name for choice in found if isinstance(choice.answer, slo.Plan)}
+    return [*notes, *(f"{name}: {_errors(fitted(name))}" for name in sorted(models))]
+
+
+def _errors(constants: Fitted) -> str:
+    return report.errors(asdict(constants.band), constants.basis)
 
 
 def _price(

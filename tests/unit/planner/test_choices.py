@@ -108,7 +108,7 @@ def test_an_engine_that_is_not_modeled_is_refused_with_one_sentence() -> None:
 
 def test_the_cheapest_comes_first_and_sentences_come_last(simulator: Simulator) -> None:
     text = choices.table(chosen(), "us-east5", "on-demand", TODAY)
-    numbers, sentences = text.split("\n\n")
+    numbers, sentences, notes = text.split("\n\n")
     header, *rows = numbers.splitlines()
     assert header.split()[:3] == ["phase", "and", "scenario"]
     months = [int(row.split(" v6e-")[1].split()[2].replace(",", "")) for row in rows]
@@ -117,11 +117,20 @@ def test_the_cheapest_comes_first_and_sentences_come_last(simulator: Simulator) 
     dollars = (7 * 2.70 * 730, 8 * 2.70 * 730, 3 * 4 * 2.70 * 730)
     assert sorted(set(months)) == [round(each) for each in dollars]
     assert all(line.count(" on v6e-1: ") == 1 for line in sentences.splitlines())
+    dated, warning, *bands = notes.splitlines()
+    assert dated.startswith("Dollars at this rate: on-demand, us-east5, price read 2026-")
+    assert "check it in the Cloud Billing Catalog" in warning
+    assert [band.split(": The medians can be off: ")[0] for band in bands] == [
+        "gemma-4-26b-a4b-it",
+        "gemma-4-e4b-it",
+    ]
 
 
 def test_a_choice_without_a_price_says_so(simulator: Simulator) -> None:
     text = choices.table(chosen("v6e-4"), "europe-west9", "on-demand", TODAY)
-    assert all(row.split().count("price") == 2 for row in text.splitlines()[1:])
+    numbers, notes = text.split("\n\n")
+    assert all(row.split().count("price") == 2 for row in numbers.splitlines()[1:])
+    assert notes.startswith("No price: The on-demand price of v6e in europe-west9 was asked for")
 
 
 def test_json_has_numbers_or_the_sentence(simulator: Simulator) -> None:
