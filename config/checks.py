@@ -5,6 +5,7 @@ Every command runs them before it uses a stack: `pulumi preview`, explain, compo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from config.monitoring_limits import monitoring_problems
@@ -12,6 +13,7 @@ from config.provisioning import lacking_gke
 from config.settings import Settings
 from config.targets import (
     PLACEHOLDER_PROJECT,
+    STAY,
     FoundationTarget,
     GkeTarget,
     LocalTarget,
@@ -67,6 +69,7 @@ def problems(settings: Settings, *, placeholders: bool) -> Iterator[str]:
         yield from tpu_vm_problems(settings, target, slice_)
     else:
         yield from _minor_version(target)
+        yield from _exclusions(target)
 
 
 def refuse(problems: Iterator[str]) -> None:
@@ -111,6 +114,24 @@ def _expected_load(settings: Settings) -> Iterator[str]:
             )
         case _:
             pass
+
+
+def _exclusions(target: GkeTarget) -> Iterator[str]:
+    """Yields one sentence for each name that two exclusions of the cluster would have."""
+    if not isinstance(target.cluster, NewCluster):
+        return
+    names = Counter(exclusion.name for exclusion in target.cluster.exclusions)
+    if STAY in names and target.cluster.minor_version is not None:
+        yield (
+            f"target.cluster.exclusions has the name {STAY}, which the stack gives to the exclusion that "
+            f"holds target.cluster.minor_version at {target.cluster.minor_version}; rename yours."
+        )
+    for name, count in names.items():
+        if count > 1:
+            yield (
+                f"target.cluster.exclusions has the name {name} {count} times, and GKE keeps one exclusion "
+                "of a name; rename the others."
+            )
 
 
 def _local(settings: Settings) -> Iterator[str]:

@@ -58,21 +58,7 @@ def monitoring_findings(settings: Settings) -> tuple[Finding, ...]:
     asked = settings.monitoring
     if not asked.enabled:
         return ()
-    found = [*_no_channel(asked)]
-    if isinstance(settings.target, TpuVmTarget):
-        return (*found, NO_METRICS)
-    return (*found, *_other_bucket(settings.acceptance.limits.time_to_first_token_ms))
-
-
-NO_METRICS = Finding(
-    severity="note",
-    code="no-metrics-in-cloud-monitoring",
-    field="monitoring.enabled",
-    asked="monitoring.enabled is true and target.kind is tpu-vm",
-    truth="nothing brings the machines' metrics to Cloud Monitoring, so it gets only the alerts on Google's "
-    "own reports",
-    change="let your own Prometheus read port 8000 of the machines, with the rules of `make monitoring`",
-)
+    return (*_no_channel(asked), *_other_bucket(settings.acceptance.limits.time_to_first_token_ms))
 
 
 def _no_channel(asked: Monitoring) -> Iterator[Finding]:

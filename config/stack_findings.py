@@ -1,5 +1,6 @@
 """Findings about a stack's settings outside the engine."""
 
+from config.drain_findings import drain_findings
 from config.monitoring_limits import monitoring_findings
 from config.run_as_findings import run_as_findings
 from config.settings import Settings
@@ -13,6 +14,7 @@ def stack_findings(settings: Settings) -> tuple[Finding, ...]:
     return (
         *zone_findings(settings),
         *spot_findings(settings),
+        *drain_findings(settings),
         *run_as_findings(settings),
         *monitoring_findings(settings),
     )

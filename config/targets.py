@@ -91,6 +91,10 @@ class MaintenanceExclusion(StrictModel):
     end: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="In UTC.")
 
 
+STAY = "stay-at-minor-version"
+"""Name of the exclusion with which a stack holds `minor_version`."""
+
+
 class NewCluster(StrictModel):
     """A regional cluster that belongs to this stack."""
 

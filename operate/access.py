@@ -74,7 +74,7 @@ def access(stack: str, target: LocalTarget | GkeTarget) -> Access:
         namespace = f"tpuserve-{stack}"
         login = (
             "run `gcloud auth login` as somebody who may use the cluster (roles/container.developer; "
-            "docs/operations.md, Something is wrong)"
+            "docs/operations.md, Find a fault)"
         )
     kubectl = (str(toolchain.path("kubectl")), "--kubeconfig", kubeconfig, *context)
     return Access(stack=stack, kubectl_words=kubectl, namespace=namespace, login=login)

@@ -11,15 +11,20 @@ from operate import machines, secret, tunnel
 from operate.diagnosis import Finding, of_machines
 from operate.diagnosis.evidence import PodPages
 from operate.diagnosis.machine_stages import Machine, MachineEvidence
-from serving.deploy import container_layout
-from serving.deploy.systemd_units import SIDECAR_UNIT, UNIT
+from serving.deploy import collector, container_layout
+from serving.deploy.systemd_units import COLLECTOR_UNIT, SIDECAR_UNIT, UNIT
 from tools.support import chat
 from tools.support.progress import Refusal, say
 
 BOOT_UNIT = "google-startup-scripts"
 """Unit of Google's guest agent that runs the boot (docs/operations-tpu-vm.md)."""
 
-UNITS = {container_layout.SERVER: UNIT, container_layout.SIDECAR: SIDECAR_UNIT, "boot": BOOT_UNIT}
+UNITS = {
+    container_layout.SERVER: UNIT,
+    container_layout.SIDECAR: SIDECAR_UNIT,
+    collector.SERVICE: COLLECTOR_UNIT,
+    "boot": BOOT_UNIT,
+}
 """systemd unit of each component."""
 
 LOGIN = "you need `gcloud auth login` and the roles in docs/operations-tpu-vm.md, What a boot does"

@@ -53,7 +53,7 @@ def result(load: Load, trace: Trace, fitted: Fitted) -> dict[str, Any]:
 
 def name(load: Load) -> str:
     """Returns the name of a load's cell, that of the load test for fixed lengths."""
-    start = f"c{load.concurrency}" if load.concurrency else f"r{load.rate:g}"
+    start = f"c{load.concurrency}" if load.concurrency else f"r{load.rate:g}" if load.rate else "trace"
     return f"{start}-p{load.prompt.low}-o{load.answer.low}"
 
 

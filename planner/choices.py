@@ -19,6 +19,7 @@ from planner.constants import Fitted, fitted
 from planner.step_work import shape
 from planner.vllm_scheduler import scheduling_words
 from serving.compilation.candidate import Candidate
+from serving.compilation.proof import Proof
 from serving.engine.config import EngineConfig
 from serving.engine.phases import PHASES, SCENARIOS
 from serving.findings import findings
@@ -60,6 +61,7 @@ class Task:
     load: Load
     objective: Objective
     store: Path
+    proof: Proof | None
 
 
 def selections(accelerator: str | None, model: str | None) -> list[Selection]:
@@ -158,7 +160,7 @@ def _task(
     pages, constants = budget(candidate).pool.pages, fitted(candidate.model.name)
     store = folder / sweep.key(candidate, pages, constants, version) / "cells.jsonl"
     slice_, model, engine = candidate.accelerator, candidate.model, candidate.engine
-    return Task(number, slice_, model, engine, pages, constants, load, objective, store)
+    return Task(number, slice_, model, engine, pages, constants, load, objective, store, candidate.proof)
 
 
 def _answers(tasks: Sequence[Task]) -> Iterator[tuple[int, slo.Plan | str]]:
@@ -171,7 +173,7 @@ def _answers(tasks: Sequence[Task]) -> Iterator[tuple[int, slo.Plan | str]]:
 
 def answer(task: Task) -> tuple[int, slo.Plan | str]:
     """Returns the slices that an engine needs, or why no number keeps the SLO."""
-    candidate = Candidate(task.accelerator, task.model, task.engine)
+    candidate = Candidate(task.accelerator, task.model, task.engine, task.proof)
     try:
         simulated = sweep.stored(candidate, task.pages, task.fitted, task.store, lambda line: None)
         return task.number, slo.plan(task.load, task.objective, simulated)

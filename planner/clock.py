@@ -3,9 +3,12 @@
 It repeats the loop of vLLM's engine (vllm/v1/engine/core.py, `step` and `step_with_batch_queue`): with
 asynchronous scheduling the next step is chosen while the present one runs, so a request that comes in between
 waits for both. A request's answer, once complete, lets the client of a load with a concurrency send the next.
+The engine chooses the next step as soon as one ends, while the answer is on its way to the client: so the
+request that follows an answer is not in that step, unless the engine is idle.
 """
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -105,8 +108,7 @@ def simulate(
     queue = deque[tuple[Batch, float]]()
     now = free = 0.0
     while True:
-        while arrivals and arrivals[0][0] <= now:
-            scheduler.add(heapq.heappop(arrivals)[2])
+        _deliver(arrivals, scheduler, before=now)
         batch = scheduler.schedule() if len(queue) < depth else None
         if batch is not None:
             time = seconds(batch.pieces)
@@ -125,11 +127,18 @@ def simulate(
                 _send(coming, ended, now, arrivals, trace)
         elif arrivals:
             now = arrivals[0][0]
+            _deliver(arrivals, scheduler, before=math.nextafter(now, math.inf))
         else:
             break
     if any(times.last is None for times in trace.requests.values()):
         raise RuntimeError("Requests are left that the scheduler does not run: the KV cache is too small.")
     return trace
+
+
+def _deliver(arrivals: list[tuple[float, int, Request]], scheduler: Scheduler, before: float) -> None:
+    """Gives the scheduler the requests that were sent before a time."""
+    while arrivals and arrivals[0][0] < before:
+        scheduler.add(heapq.heappop(arrivals)[2])
 
 
 def _send(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from planner.constants import START, Constants
 from planner.fit import FREE, Record, fit, leave_one_out, measured, record
-from planner.measured_cells import E2B, MOE_26B, MeasuredCell, MeasuredEngine
+from planner.measured_cells import E2B, E2B_AGAIN, MOE_26B, MeasuredCell, MeasuredEngine
 from serving.compilation.candidate import Candidate
 from serving.memory.budget import budget
 
@@ -20,19 +20,26 @@ def published(tell: Callable[[str], None]) -> str:
         cells = published_records(engine, start)
         start, text = fitted_again(cells, engine.candidate, start, free)
         texts.append(text)
+        if engine is E2B:
+            tell(f"-> another server, {len(E2B_AGAIN.cells)} measured cells")
+            again = published_records(E2B_AGAIN, start)
+            texts.append(_table("The other server, not fitted", again, E2B.candidate, start))
     return "\n\n".join(texts)
 
 
 def published_records(engine: MeasuredEngine, constants: Constants) -> list[Record]:
-    """Returns the steps of every cell of a published engine."""
+    """Returns the steps of every cell of a published engine, which one server answered one after another."""
+    from planner.vllm_scheduler import VllmScheduler
+
     pages = engine.pages or budget(engine.candidate).pool.pages
-    return records(engine.candidate, pages, engine.cells, constants)
+    scheduler = VllmScheduler(engine.candidate, pages)
+    return [record(engine.candidate, cell, scheduler, constants) for cell in engine.cells]
 
 
 def records(
     candidate: Candidate, pages: int, cells: Sequence[MeasuredCell], constants: Constants
 ) -> list[Record]:
-    """Returns the steps of every cell, as vLLM's scheduler chooses them."""
+    """Returns the steps of every cell, as vLLM's scheduler chooses them with an empty cache."""
     from planner.vllm_scheduler import VllmScheduler
 
     return [record(candidate, cell, VllmScheduler(candidate, pages), constants) for cell in cells]
@@ -41,7 +48,7 @@ def records(
 def compared(cells: Sequence[Record], candidate: Candidate, constants: Constants) -> str:
     """Returns the table of measured cells beside simulated ones, with the committed constants."""
     title = f"{candidate.model.name} on {candidate.accelerator.name}, committed constants"
-    return _table(title, cells, candidate, constants, [None] * len(cells))
+    return _table(title, cells, candidate, constants)
 
 
 def fitted_again(
@@ -54,7 +61,7 @@ def fitted_again(
     slice_ = candidate.accelerator
     constants = fit(cells, slice_, start, free)
     enough = len(cells) > len(free)
-    left_out = leave_one_out(cells, slice_, constants, free) if enough else [None] * len(cells)
+    left_out = leave_one_out(cells, slice_, constants, free) if enough else None
     title = f"{candidate.model.name} on {slice_.name}, fitted: {', '.join(free)}"
     return constants, _table(title, cells, candidate, constants, left_out)
 
@@ -64,7 +71,7 @@ def _table(
     cells: Sequence[Record],
     candidate: Candidate,
     constants: Constants,
-    left_out: Sequence[Mapping[str, float] | None],
+    left_out: Sequence[Mapping[str, float] | None] | None = None,
 ) -> str:
     lines = [
         title,
@@ -72,7 +79,7 @@ def _table(
         f"a new request {constants.request_seconds * 1000:.2f} ms",
         f"  {'cell':<12}{'number':<10}{'measured':>10}{'simulated':>11}{'error':>8}{'left out':>10}",
     ]
-    for each, without in zip(cells, left_out, strict=True):
+    for each, without in zip(cells, left_out or [None] * len(cells), strict=True):
         lines += _cell(each, each.numbers(candidate.accelerator, constants), without)
     return "\n".join(lines)
 

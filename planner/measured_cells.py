@@ -4,9 +4,14 @@ Each cell is one run of `vllm bench serve` with its `random` dataset, all reques
 concurrency. Times are medians in milliseconds; the time between tokens is a request's mean after its first
 token. None means that the source has no such number. serving/models/measured_throughput.py has the commits
 and the paths of these logs.
+
+The cells of an engine were measured one after another on one server with a prefix cache, and with one seed.
+The dataset draws the start of each prompt only from the seed (`RandomDataset` in vllm/benchmarks/datasets):
+the same number of a request begins with the same tokens in every cell, whatever the length. So a cell finds
+pages of those before it in the cache, and is simulated after them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from config.traffic.load import Length, Load
@@ -47,7 +52,10 @@ class MeasuredCell:
 
 @dataclass(frozen=True)
 class MeasuredEngine:
-    """One engine on one slice with its cells. `pages` are those of its KV cache, None where no log says."""
+    """One engine on one slice with its cells, in the order in which one server answered them.
+
+    `pages` are those of its KV cache, None where no log says.
+    """
 
     model: str
     accelerator: str
@@ -80,12 +88,39 @@ E2B = MeasuredEngine(
         MeasuredCell(128, 128, 1, 16, 202.97, 4.72, 11.52),
         MeasuredCell(128, 128, 8, 24, 1127.27, 6.38, 81.32),
         MeasuredCell(1024, 128, 16, 48, 1553.53, 9.28, 129.91),
+        MeasuredCell(32_000, 128, 16, 48, 229.91, 49.42, 2188.44),
+        MeasuredCell(32_000, 128, 32, 96, 230.7, 70.17, 8794.33),
+        MeasuredCell(16_000, 128, 64, 192, 468.49, 67.68, 8496.6),
+        MeasuredCell(16_000, 128, 32, 96, 408.44, 56.69, 3013.95),
+        MeasuredCell(8192, 128, 64, 192, 969.59, 49.73, 1363.85),
         MeasuredCell(4096, 128, 64, 192, 1605.43, 30.36, 300.07),
         MeasuredCell(8192, 128, 32, 96, 921.5, 31.37, 299.26),
-        MeasuredCell(8192, 128, 64, 192, 969.59, 49.73, 1363.85),
-        MeasuredCell(16_000, 128, 64, 192, 468.49, 67.68, 8496.6),
     ),
 )
+
+E2B_AGAIN = replace(
+    E2B,
+    cells=(
+        MeasuredCell(128, 128, 1, 16, 202.8, 4.72, 12.24),
+        MeasuredCell(128, 128, 8, 24, 1124.38, 6.39, 84.8),
+        MeasuredCell(1024, 128, 16, 48, 1544.3, 9.3, 133.64),
+        MeasuredCell(32_000, 128, 16, 48, 249.14, 51.78, 1380.01),
+        MeasuredCell(32_000, 128, 32, 96, 232.78, 69.53, 8713.43),
+        MeasuredCell(16_000, 128, 64, 192, 469.2, 67.28, 8450.94),
+        MeasuredCell(16_000, 128, 32, 96, 444.0, 54.87, 2460.94),
+        MeasuredCell(8192, 128, 64, 192, 989.55, 48.18, 1062.11),
+        MeasuredCell(4096, 128, 64, 192, 1643.6, 29.79, 285.79),
+        MeasuredCell(8192, 128, 32, 96, 938.59, 30.7, 298.83),
+        MeasuredCell(16_000, 128, 40, 120, 452.73, 66.15, 2087.89),
+        MeasuredCell(16_000, 128, 46, 138, 465.88, 67.18, 3659.05),
+        MeasuredCell(16_000, 128, 52, 156, 470.63, 67.06, 5273.2),
+        MeasuredCell(16_000, 128, 56, 168, 467.74, 67.21, 6309.11),
+        MeasuredCell(16_000, 128, 60, 180, 471.59, 67.26, 7372.69),
+    ),
+)
+"""The same build, flags and loads on another v6e-1, and five loads more. No constant is fitted on them. From
+tpu-vllm-v6e1-2b/benchmarks/runs/2026-08-10-config-validation-v6e1/results of the same repository at e68dd79c
+(cells_v6e1.json, knee_v6e1.json)."""
 
 MOE_26B = MeasuredEngine(
     model="gemma-4-26b-a4b-it",
@@ -95,5 +130,3 @@ MOE_26B = MeasuredEngine(
     # The prompts have 508 tokens in all. The median of 1,881.8, 1,997.6 and 1,982.0 in three runs.
     cells=(MeasuredCell(508 // 16, 256, 16, 16, 1982.0, None, None),),
 )
-
-MEASURED = (E2B, MOE_26B)

@@ -21,7 +21,8 @@ def table(title: str, results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _row(each: Mapping[str, Any]) -> tuple[str, ...]:
-    start = f"{each['concurrency']:,}" if each["concurrency"] else f"{each['rate']:g}/s"
+    rate = f"{each['rate']:g}/s" if each["rate"] else "trace"
+    start = f"{each['concurrency']:,}" if each["concurrency"] else rate
     limit = each["limited_by"]
     return (
         *(start, f"{each['prompt_tokens']:,}", f"{each['output_tokens']:,}"),

@@ -35,10 +35,15 @@ class Plan:
 def share(load: Load, slices: int) -> Load:
     """Returns the load of one of `slices`, with 120 seconds of arrivals.
 
-    Raises ValueError, one sentence, for a load without a rate.
+    Raises ValueError, one sentence, for a load without a rate and for a trace.
     """
     if load.rate is None:
         raise ValueError("An SLO needs a load with a rate: write rate=REQUESTS_PER_SECOND in LOAD.")
+    if load.recording is not None and load.recording.in_order:
+        raise ValueError(
+            "An SLO needs as many requests as it takes, and a trace has its own: describe their lengths with "
+            "uniform or lognormal, or in a table (.csv)."
+        )
     rate = load.rate / slices
     return replace(load, rate=rate, requests=requests_for_rate(rate))
 

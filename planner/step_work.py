@@ -14,11 +14,16 @@ from dataclasses import dataclass
 from planner import attention_kernel
 from planner.attention_kernel import Layer, Work
 from serving.compilation.candidate import Candidate
+from serving.compilation.resolved_config import image_tokens
+from serving.memory.budget import IMAGE_MARKS
 from serving.memory.weights import BF16, groups
 from serving.models.spec import Experts
 
 SMALL_GROUPS = ("attention", "MLP", "norms", "router", "per-layer projections")
 """Groups that every step reads as a whole."""
+
+VISION_PROGRAM = "mm_encoder_jit"
+"""Kind of the proofs' vision programs, whose shape is `budget=TOKENS`."""
 
 COLLECTIVES_PER_LAYER = 2
 """Sums over the chips: after attention and after the MLP or the experts."""
@@ -26,26 +31,54 @@ COLLECTIVES_PER_LAYER = 2
 
 @dataclass(frozen=True)
 class Piece:
-    """Part of one request in a step: `tokens` new ones after `cached` ones. `new` on its first step."""
+    """Part of one request in a step: `tokens` new ones after `cached` ones. `new` on its first step.
+
+    `images` are encoded before the tokens are computed.
+    """
 
     tokens: int
     cached: int
     new: bool = False
+    images: int = 0
 
 
 @dataclass(frozen=True)
 class StepWork:
-    """Work on one chip: of all matrices, and of attention for requests that decode or prefill."""
+    """Work on one chip: of all matrices, of attention for requests that decode or prefill, and of images."""
 
     matrices: Work
     decode: Work
     prefill: Work
+    images: Work
     exchanged_bytes: float
     """Bytes that a chip sends to others."""
     requests: int
     new_requests: int
     tokens: int
     padded_tokens: int
+
+
+@dataclass(frozen=True)
+class Vision:
+    """Vision programs of an engine: the compiler's count of each, by the tokens that one call encodes.
+
+    Every image has `tokens`, the most that one of the engine has. A step encodes its images in calls of up to
+    `images_per_call` (`_execute_local` of vLLM's encoder manager, which the TPU runtime inherits).
+    """
+
+    programs: tuple[tuple[int, Work], ...]
+    tokens: int
+    images_per_call: int
+
+    def work(self, images: int) -> Work:
+        """Returns the work of the calls that encode the images of a step."""
+        largest, _ = self.programs[-1]
+        together = min(self.images_per_call, largest // self.tokens)
+        full, rest = divmod(images, together)
+        return _sum([*[self._call(together)] * full, *([self._call(rest)] if rest else [])])
+
+    def _call(self, images: int) -> Work:
+        return next(work for tokens, work in self.programs if tokens >= images * self.tokens)
 
 
 @dataclass(frozen=True)
@@ -64,6 +97,7 @@ class Shape:
     exchanged_token_bytes: float
     longest: int
     page: int
+    vision: Vision | None
 
     def work(self, pieces: Sequence[Piece]) -> StepWork:
         """Returns the work of one step."""
@@ -88,12 +122,20 @@ class Shape:
             matrices=matrices,
             decode=_sum(decoding),
             prefill=_sum(prefilling),
+            images=self._images(sum(piece.images for piece in pieces)),
             exchanged_bytes=padded * self.exchanged_token_bytes,
             requests=len(pieces),
             new_requests=sum(piece.new for piece in pieces),
             tokens=tokens,
             padded_tokens=padded,
         )
+
+    def _images(self, count: int) -> Work:
+        if not count:
+            return Work(0, 0)
+        if self.vision is None:
+            raise ValueError("A step has images, and the shape has no vision program: give it a proof.")
+        return self.vision.work(count)
 
 
 def _sum(works: Sequence[Work]) -> Work:
@@ -138,7 +180,31 @@ def shape(candidate: Candidate) -> Shape:
         exchanged_token_bytes=COLLECTIVES_PER_LAYER * model.layers * hidden * 2 * (chips - 1) / chips,
         longest=engine.max_model_len,
         page=runtime.block_size,
+        vision=_vision(candidate),
     )
+
+
+def prompt_tokens_of_image(candidate: Candidate) -> int:
+    """Returns the tokens that an image adds to a prompt: its own at most, and its marks.
+
+    (vllm/model_executor/models/gemma4_mm.py, `get_image_repl`)
+    """
+    return image_tokens(candidate.model, candidate.engine) + IMAGE_MARKS
+
+
+def _vision(candidate: Candidate) -> Vision | None:
+    """Returns the vision programs of the engine's proof; None without one that holds an image."""
+    tokens = image_tokens(candidate.model, candidate.engine)
+    if candidate.proof is None or candidate.engine.vision_programs is None:
+        return None
+    programs = sorted(
+        (int(program.shape.removeprefix("budget=")), Work(program.flops, program.hbm_bytes))
+        for program in candidate.proof.programs
+        if program.kind == VISION_PROGRAM
+    )
+    if not programs or programs[-1][0] < tokens:
+        return None
+    return Vision(tuple(programs), tokens, candidate.engine.vision_programs.images_per_call)
 
 
 def _refuse_unmodeled(candidate: Candidate) -> None:

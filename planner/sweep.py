@@ -4,6 +4,7 @@ The cells of a sweep are lines of one file, named by everything on which they de
 sweep reads them and simulates the others.
 """
 
+import hashlib
 import json
 import multiprocessing
 import time
@@ -18,8 +19,9 @@ from planner import answer
 from planner.clock import simulate
 from planner.constants import Fitted
 from planner.step_time import timer
-from planner.step_work import shape
+from planner.step_work import Vision, prompt_tokens_of_image, shape
 from serving.compilation.candidate import Candidate
+from serving.compilation.proof import Proof
 from serving.engine.config import EngineConfig
 from serving.hardware.accelerators import Accelerator
 from serving.models.spec import ModelSpec
@@ -29,8 +31,11 @@ PROCESSES = 2
 
 def check(candidate: Candidate, loads: Sequence[Load], pages: int) -> None:
     """Raises ValueError, one sentence, for an engine that is not modeled or a load that it cannot serve."""
-    shape(candidate)
-    longest = max(load.longest for load in loads)
+    vision = shape(candidate).vision
+    most = max(load.images for load in loads)
+    if most:
+        _check_images(candidate, most, vision)
+    longest = max(load.longest + load.images * prompt_tokens_of_image(candidate) for load in loads)
     if longest > candidate.engine.max_model_len:
         raise ValueError(
             f"The load has requests of {longest:,} tokens, prompt and answer, and engine.max_model_len is "
@@ -40,6 +45,23 @@ def check(candidate: Candidate, loads: Sequence[Load], pages: int) -> None:
         raise ValueError(
             f"The load has requests of {longest:,} tokens, and the KV cache has "
             f"{pages * candidate.runtime.block_size:,} for all: send shorter ones, or take a larger slice."
+        )
+
+
+def _check_images(candidate: Candidate, images: int, vision: Vision | None) -> None:
+    """Raises ValueError, one sentence, for images that the engine refuses or whose program is not known."""
+    limits = candidate.engine.limit_mm_per_prompt
+    allowed = limits.image if limits else images
+    if not candidate.runtime.multimodal or allowed < images:
+        raise ValueError(
+            f"The load has images={images}, and a request of this engine takes "
+            f"{allowed if candidate.runtime.multimodal else 0}: send fewer, or raise "
+            "engine.limit_mm_per_prompt.image."
+        )
+    if vision is None:
+        raise ValueError(
+            "The load has images, and no proof has a vision program of this engine: choose a phase with "
+            "vision_programs and its own image_tokens, or leave images out."
         )
 
 
@@ -70,10 +92,7 @@ def sweep(
     left.sort(key=_size, reverse=True)
     if left:
         store.parent.mkdir(parents=True, exist_ok=True)
-        tasks = [
-            Task(candidate.accelerator, candidate.model, candidate.engine, pages, fitted, load)
-            for load in left
-        ]
+        tasks = [_task(candidate, pages, fitted, load) for load in left]
         began, total, ready = time.monotonic(), sum(map(_size, left)), 0
         with store.open("a", encoding="utf-8") as file:
             # An interruption may have cut the last line.
@@ -98,6 +117,12 @@ class Task:
     pages: int
     fitted: Fitted
     load: Load
+    proof: Proof | None
+
+
+def _task(candidate: Candidate, pages: int, fitted: Fitted, load: Load) -> Task:
+    parts = (candidate.accelerator, candidate.model, candidate.engine)
+    return Task(*parts, pages, fitted, load, candidate.proof)
 
 
 def _simulated(tasks: Sequence[Task]) -> Iterator[tuple[Load, dict[str, Any]]]:
@@ -115,7 +140,7 @@ def one(task: Task) -> tuple[Load, dict[str, Any]]:
     """Returns a load with its result. Runs in the model server's environment."""
     from planner.vllm_scheduler import VllmScheduler
 
-    candidate = Candidate(task.accelerator, task.model, task.engine)
+    candidate = Candidate(task.accelerator, task.model, task.engine, task.proof)
     seconds = timer(shape(candidate), candidate.accelerator, task.fitted.constants)
     scheduler = VllmScheduler(candidate, task.pages)
     trace = simulate(task.load, scheduler, seconds, asynchronous=candidate.runtime.async_scheduling)
@@ -143,7 +168,9 @@ def _size(load: Load) -> int:
 
 
 def _name(load: Load) -> str:
-    return json.dumps(asdict(load), sort_keys=True)
+    """Returns all that a load is; of one with a file, which may be long, a digest."""
+    text = json.dumps(asdict(load), sort_keys=True)
+    return text if load.recording is None else hashlib.sha256(text.encode()).hexdigest()
 
 
 def _read(store: Path) -> dict[str, dict[str, Any]]:

@@ -18,8 +18,9 @@ from typing import Any
 
 from config.traffic.load import Request
 from planner.clock import Batch, Outcome
-from planner.step_work import Piece
+from planner.step_work import Piece, prompt_tokens_of_image
 from serving.compilation.candidate import Candidate
+from serving.compilation.resolved_config import image_tokens
 
 ENVIRONMENT = {
     # vLLM asks for a chip's name at import, from the machine's metadata server unless these are set.
@@ -63,6 +64,7 @@ _MODEL = {
 
 _SCHEDULING = (
     "--async-scheduling",
+    "--disable-chunked-mm-input",
     "--enable-chunked-prefill",
     "--enable-prefix-caching",
     "--long-prefill-token-threshold",
@@ -74,7 +76,11 @@ _SCHEDULING = (
     "--prefix-caching-hash-algo",
     "--scheduling-policy",
 )
-"""Flags on which the scheduling of text requests depends, each also with `--no-`."""
+"""Flags on which the scheduling of requests depends, each also with `--no-`."""
+
+
+_PLACEHOLDER = 3
+"""Token id of every token of an image; pages with images differ by the images' names."""
 
 
 class VllmScheduler:
@@ -86,6 +92,9 @@ class VllmScheduler:
         config = _configuration(candidate)
         config.cache_config.num_gpu_blocks = pages
         self.scheduler, self.hasher = _scheduler(config, pages)
+        self.image_tokens = prompt_tokens_of_image(candidate)
+        if candidate.runtime.multimodal:
+            _take_images(self.scheduler, config, image_tokens(candidate.model, candidate.engine))
         self.pages = pages
         self.numbers: dict[str, int] = {}
 
@@ -97,9 +106,17 @@ class VllmScheduler:
         name = str(request.number)
         self.numbers[name] = request.number
         sampling = SamplingParams(max_tokens=request.answer, ignore_eos=True)
+        text, features = request.tokens(), _features(request, self.image_tokens)
+        images = [_PLACEHOLDER] * (request.images * self.image_tokens)
         self.scheduler.add_request(
             vllm_request.Request(
-                name, request.tokens(), sampling, None, block_hasher=self.hasher, arrival_time=0.0
+                name,
+                [*text[: request.shared], *images, *text[request.shared :]],
+                sampling,
+                None,
+                mm_features=features,
+                block_hasher=self.hasher,
+                arrival_time=0.0,
             )
         )
 
@@ -113,8 +130,14 @@ class VllmScheduler:
             return None
         fresh = {request.req_id for request in output.scheduled_new_reqs}
         requests = self.scheduler.requests
+        encoded = output.scheduled_encoder_inputs
         pieces = [
-            Piece(tokens, requests[name].num_computed_tokens - tokens, name in fresh)
+            Piece(
+                tokens,
+                requests[name].num_computed_tokens - tokens,
+                name in fresh,
+                len(encoded.get(name, ())),
+            )
             for name, tokens in output.num_scheduled_tokens.items()
         ]
         whole = [not requests[name].is_prefill_chunk for name in output.num_scheduled_tokens]
@@ -150,6 +173,35 @@ class VllmScheduler:
     def cached_share(self) -> float:
         """Returns the share of the pages that requests hold."""
         return self.scheduler.kv_cache_manager.usage
+
+
+def _features(request: Request, tokens: int) -> list[Any]:
+    """Returns what vLLM knows of the images of a request, each `tokens` long with its first and last mark."""
+    import torch
+    from vllm.multimodal.inputs import MultiModalFeatureSpec, PlaceholderRange
+
+    embedded = torch.ones(tokens, dtype=torch.bool)
+    embedded[0] = embedded[-1] = False
+    return [
+        MultiModalFeatureSpec(
+            data=None,
+            modality="image",
+            identifier=f"{request.number}-{image}",
+            mm_position=PlaceholderRange(request.shared + image * tokens, tokens, embedded),
+        )
+        for image in range(request.images)
+    ]
+
+
+def _take_images(scheduler: Any, config: Any, tokens: int) -> None:
+    """Gives a scheduler the budget and the cache of a vision tower, which a text model's scheduler lacks."""
+    from vllm.v1.core import encoder_cache_manager
+
+    budget, size = encoder_cache_manager.compute_mm_encoder_budget(config.scheduler_config, {"image": tokens})
+    scheduler.max_num_encoder_input_tokens = budget
+    scheduler.encoder_cache_manager = encoder_cache_manager.EncoderCacheManager.create_manager(
+        cache_size=size, vllm_config=config
+    )
 
 
 def _handle(batch: Batch) -> tuple[Any, list[bool]]:

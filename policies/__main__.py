@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from policies.registry import RULES, STACK_RULES, Rule, StackRule
 from policies.resource import UNKNOWN, Resource, short
+
+REGISTERED: dict[str, Any] = {}
+"""Inputs of each resource by URN, as its registration had them.
+
+Rules on a whole stack read them too, because the CLI gives those rules outputs. In the preview of a first
+deployment the objects of a cluster that does not exist yet have no outputs, and every rule would pass."""
 
 NOT_KNOWN = {value for name, value in vars(unknowns).items() if name.startswith("UNKNOWN_")}
 
@@ -57,6 +64,7 @@ def single(rule: Rule) -> ResourceValidationPolicy:
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         checked = resource(args)
+        REGISTERED[args.urn] = checked.inputs
         for sentence in rule.check(checked):
             report(f"{short(checked.kind)} {checked.name} {sentence}.")
 
@@ -72,7 +80,9 @@ def whole(rule: StackRule) -> StackValidationPolicy:
     """Returns a rule on a whole stack as a policy of the SDK."""
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        for violator, sentence in rule.check([resource(each) for each in args.resources]):
+        resources = [resource(each) for each in args.resources]
+        registered = [replace(each, inputs=REGISTERED.get(each.urn, each.inputs)) for each in resources]
+        for violator, sentence in rule.check(registered):
             report(f"{short(violator.kind)} {violator.name} {sentence}.", violator.urn)
 
     return StackValidationPolicy(

@@ -29,7 +29,7 @@ def accepted_release(resources: Sequence[Resource]) -> Iterator[tuple[Resource, 
         yield (
             resource,
             "runs a release that no server has accepted, but its stack is protected; name an accepted one "
-            "with `make promote` (docs/operations.md, Releases, also says how a first stack starts)",
+            "with `make promote` (docs/operations.md, Records of releases, says how a first stack starts)",
         )
 
 

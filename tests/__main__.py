@@ -21,7 +21,7 @@ from local import cluster
 from local.commands import prepare
 from tests import results
 from tests.results import Result
-from tests.tiers import TIERS, Tier, named, tier_of
+from tests.tiers import STAGES, TIERS, Tier, named, tier_of
 from tools.support import host, paths
 from tools.support.progress import Refusal, say
 
@@ -42,7 +42,7 @@ def main() -> int:
     found = [_run(tier, asked.only) for tier in tiers if tier.fast]
     real = [tier for tier in tiers if not tier.fast]
     if real:
-        # The instance `test` is the tests' own; an earlier run's state would describe a cluster that is gone.
+        # An earlier run's state would describe a cluster that is gone.
         shutil.rmtree(paths.pulumi_home(), ignore_errors=True)
         found += _all_real(real, asked.only)
         if paths.cluster().exists():
@@ -51,8 +51,7 @@ def main() -> int:
 
 
 def _all_real(tiers: Sequence[Tier], only: str | None) -> list[Result]:
-    """Run the tiers that may share the machine in lanes side by side, and then the rest, each when what it
-    needs is built.
+    """Run the tiers in their stages, each when what it needs is built.
 
     The results are in the order of `tiers`.
     """
@@ -61,22 +60,24 @@ def _all_real(tiers: Sequence[Tier], only: str | None) -> list[Result]:
         # with its sentence, in the tier that needs it.
         with contextlib.suppress(Refusal):
             prepare.ensure("programs", "packages", "server")
-    numbers = sorted({tier.lane for tier in tiers if tier.lane})
-    lanes = [[tier for tier in tiers if tier.lane == lane] for lane in numbers]
-    if len(lanes) < 2 or not _has_room():
-        lanes = []
-    shared = [tier for lane in lanes for tier in lane]
+    named = {tier.name: tier for tier in tiers}
     finished: dict[str, Result] = {}
-    if lanes:
-        say(
-            f"\n{' and '.join(' then '.join(tier.name for tier in lane) for lane in lanes)} run side by side;"
-        )
-        say(f"their output is printed when they end, and until then it is in {paths.logs()}/tests-*.log")
-        with ThreadPoolExecutor(len(lanes)) as pool:
-            for lane in pool.map(lambda lane: [_prepared(tier, only, quiet=True) for tier in lane], lanes):
-                finished |= {result.name: result for result in lane}
-    finished |= {tier.name: _prepared(tier, only) for tier in tiers if tier not in shared}
+    for stage in STAGES:
+        lanes = [[named[name] for name in lane if name in named] for lane in stage]
+        for result in _stage([lane for lane in lanes if lane], only):
+            finished[result.name] = result
     return [finished[tier.name] for tier in tiers]
+
+
+def _stage(lanes: Sequence[Sequence[Tier]], only: str | None) -> list[Result]:
+    """Run lanes side by side, or one after the other where the machine is too small."""
+    if len(lanes) < 2 or not _has_room():
+        return [_prepared(tier, only) for lane in lanes for tier in lane]
+    say(f"\n{' and '.join(' then '.join(tier.name for tier in lane) for lane in lanes)} run side by side;")
+    say(f"their output is printed when they end, and until then it is in {paths.logs()}/tests-*.log")
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        done = pool.map(lambda lane: [_prepared(tier, only, quiet=True) for tier in lane], lanes)
+        return [result for lane in done for result in lane]
 
 
 def _prepared(tier: Tier, only: str | None, *, quiet: bool = False) -> Result:
@@ -138,8 +139,16 @@ def run_tests(tier: Tier, tests: str, *options: str, output: TextIO | None = Non
         words += ["-o", "junit_family=xunit1", "-o", f"cache_dir=.pytest_cache/{tier.name}", *options]
         if tier.processes > 1:
             words += ["-n", str(tier.processes)]
+        if tier.nice:
+            words = ["nice", "-n", str(tier.nice), *words]
         code = subprocess.run(
-            words, cwd=paths.REPOSITORY, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+            words,
+            cwd=paths.REPOSITORY,
+            env={**os.environ, "TPUSERVE_INSTANCE": tier.instance},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            check=False,
         ).returncode
         result = results.read(tier.name, report) if report.exists() else Result(tier.name)
     if code not in (0, 1) and not result.failed:

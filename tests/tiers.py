@@ -6,7 +6,7 @@ The tests of a tier are the folder of its name; `TIERS` is the only place that k
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,9 +29,10 @@ class Tier:
     """Is run instead of pytest."""
     prepare: Callable[[], object] | None = None
     """Builds what the tests need; without it they need the Python environment only. Raises Refusal."""
-    lane: int = 0
-    """Tiers of different lanes may run side by side: they use no port, folder or lock of each other's. The
-    cluster's tests watch the whole machine and run with nothing beside them (lane 0)."""
+    instance: str = "test"
+    """Instance of the local cluster, with the state of its stack."""
+    nice: int = 0
+    """Priority as of nice(1): the cluster's probes and deadlines must not wait for what runs beside them."""
     processes: int = 1
     """More than one only for tests that share nothing: each process has its own fixtures of a session."""
 
@@ -62,7 +63,7 @@ def _tpu_vm() -> None:
 
 
 def _cluster() -> None:
-    toolchain.ensure(*toolchain.EVERYTHING, "promtool")
+    toolchain.ensure(*toolchain.EVERYTHING, "promtool", "prometheus")
     image.ensure_image()
     image.ensure_model()
 
@@ -73,13 +74,24 @@ TIERS: tuple[Tier, ...] = (
     Tier("types", command=(BIN / "pyright",)),
     Tier("unit", processes=2),
     Tier("inventory"),
-    Tier("pulumi", prepare=_pulumi, lane=1),
-    Tier("vllm", prepare=_vllm, lane=2),
-    Tier("proof", prepare=_vllm, lane=2),
-    Tier("tpu_vm", prepare=_tpu_vm, lane=3),
+    Tier("pulumi", prepare=_pulumi, instance="test-pulumi", nice=10),
+    Tier("vllm", prepare=_vllm),
+    Tier("proof", prepare=_vllm),
+    Tier("tpu_vm", prepare=_tpu_vm),
     Tier("cluster", prepare=_cluster),
 )
 """Cheapest first."""
+
+STAGES: Sequence[Sequence[Sequence[str]]] = (
+    (("vllm", "proof"), ("tpu_vm",)),
+    (("cluster",), ("pulumi",)),
+)
+"""Order of the tiers that need something built.
+
+The lanes of a stage run side by side: they use no port, folder or lock of each other's. The cluster's tests
+look at the machine's mounts and networks, which the tests of a TPU VM change, so these are in another stage.
+They often wait, which leaves the processors to the CLI's tests.
+"""
 
 
 def named(names: str) -> list[Tier]:

@@ -1,5 +1,6 @@
 """HTTP endpoints of the sidecar: `/metrics`, `/acceptance` and `/ready`."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -30,11 +31,13 @@ def start(address: str, port: int, pages: Mapping[str, Page]) -> ThreadingHTTPSe
         def do_GET(self) -> None:
             page = pages.get(self.path.partition("?")[0])
             answer = page() if page else missing
-            self.send_response(answer.status)
-            self.send_header("content-type", answer.kind)
-            self.send_header("content-length", str(len(answer.body)))
-            self.end_headers()
-            self.wfile.write(answer.body)
+            # A collector or a probe that has given up meanwhile is no fault of the sidecar.
+            with contextlib.suppress(ConnectionError):
+                self.send_response(answer.status)
+                self.send_header("content-type", answer.kind)
+                self.send_header("content-length", str(len(answer.body)))
+                self.end_headers()
+                self.wfile.write(answer.body)
 
         def log_message(self, format: str, *args: object) -> None:
             """Logs nothing: probes and scrapes come every few seconds."""

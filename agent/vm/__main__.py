@@ -2,6 +2,7 @@
 1."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from agent.compile_cache.records import Store
 from agent.compile_cache.restore import restore
 from agent.compile_cache.start import start
 from agent.store import gcp_api
-from agent.vm import boot_status, last_error, secret_manager, sidecar_results, weights
+from agent.vm import boot_status, collector, last_error, secret_manager, sidecar_results, weights
 
 
 def main(words: list[str]) -> None:
@@ -55,6 +56,9 @@ def main(words: list[str]) -> None:
             sentence, took = sidecar_results.publication(Path(status_folder), float(seconds))
             boot_status.stage("publish", "done", took, None)
             boot_status.note("publish", sentence)
+        case ["metrics", unit]:
+            # Beside the boot: no result of the collector is a result of the boot.
+            boot_status.note("metrics", collector.note(unit, os.environ.get("SERVICE_RESULT")))
         case ["complaint", unit]:
             print(last_error.complaint(unit))
         case ["last-words", unit, starts]:

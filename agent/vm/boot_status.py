@@ -4,8 +4,10 @@
 """
 
 import contextlib
+import fcntl
 import json
 import urllib.request
+from collections.abc import Generator
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -24,15 +26,14 @@ def begin(release: str) -> None:
 def stage(name: str, state: str, seconds: float | None, reason: str | None) -> None:
     """Records that a stage is running, done or failed. The boot is done when its last stage,
     `acceptance`, is."""
-    status = json.loads(STATUS.read_text())
     entry = {"state": state, "seconds": seconds, "reason": reason}
-    earlier: dict[str, Any] = {} if state == "running" else status["stages"].get(name, {})
-    status["stages"][name] = earlier | {key: value for key, value in entry.items() if value is not None}
-    if state == "failed":
-        status["state"] = f"failed in {name}: {reason}"
-    elif name == "acceptance" and state == "done":
-        status["state"] = "serving"
-    _write(status)
+    with _changed() as status:
+        earlier: dict[str, Any] = {} if state == "running" else status["stages"].get(name, {})
+        status["stages"][name] = earlier | {key: value for key, value in entry.items() if value is not None}
+        if state == "failed":
+            status["state"] = f"failed in {name}: {reason}"
+        elif name == "acceptance" and state == "done":
+            status["state"] = "serving"
 
 
 def serving() -> bool:
@@ -42,9 +43,21 @@ def serving() -> bool:
 
 def note(name: str, text: str) -> None:
     """Adds a note to a stage, such as how much it had to download."""
-    status = json.loads(STATUS.read_text())
-    status["stages"].setdefault(name, {})["note"] = text
-    _write(status)
+    with _changed() as status:
+        status["stages"].setdefault(name, {})["note"] = text
+
+
+@contextlib.contextmanager
+def _changed() -> Generator[dict[str, Any]]:
+    """Yields the status, and writes what became of it.
+
+    The boot and units beside it report at the same time; without the lock, one would undo the other's report.
+    """
+    with STATUS.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        status: dict[str, Any] = json.loads(STATUS.read_text())
+        yield status
+        _write(status)
 
 
 def _write(status: object) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_gcp as gcp
+from pulumi_gcp.monitoring import AlertPolicyAlertStrategyArgsDict, AlertPolicyConditionArgsDict
 
 from serving.monitoring.alerts import Alert, Severity
 from serving.monitoring.google import LogAlert
@@ -39,44 +40,54 @@ class AlertPolicies(pulumi.ComponentResource):
     ) -> None:
         super().__init__("tpuserve:gcp:AlertPolicies", name, None, opts)
         for alert in args.alerts:
-            gcp.monitoring.AlertPolicy(
-                f"{name}-{alert.name}",
-                display_name=f"{args.title}: {alert.name}",
-                combiner="OR",
-                conditions=[
-                    {
-                        "display_name": alert.name,
-                        "condition_prometheus_query_language": {
-                            "query": alert.query,
-                            "duration": f"{alert.for_seconds}s",
-                            "evaluation_interval": f"{EVALUATION_SECONDS}s",
-                            # A metric without a value, such as one of a first slow compilation, does not
-                            # exist for Cloud Monitoring, which then refuses the policy.
-                            "disable_metric_validation": True,
-                        },
-                    }
-                ],
-                severity=SEVERITIES[alert.severity],
-                documentation=documentation(alert.why, alert.runbook),
-                notification_channels=list(args.channels),
-                user_labels=dict(args.labels),
-                opts=pulumi.ResourceOptions(parent=self),
+            self._policy(
+                name,
+                args,
+                alert,
+                {
+                    "display_name": alert.name,
+                    "condition_prometheus_query_language": {
+                        "query": alert.query,
+                        "duration": f"{alert.for_seconds}s",
+                        "evaluation_interval": f"{EVALUATION_SECONDS}s",
+                        # A metric without a value, such as one of a first slow compilation, does not exist
+                        # for Cloud Monitoring, which then refuses the policy.
+                        "disable_metric_validation": True,
+                    },
+                },
             )
         for alert in args.log_alerts:
-            gcp.monitoring.AlertPolicy(
-                f"{name}-{alert.name}",
-                display_name=f"{args.title}: {alert.name}",
-                combiner="OR",
-                conditions=[{"display_name": alert.name, "condition_matched_log": {"filter": alert.filter}}],
+            self._policy(
+                name,
+                args,
+                alert,
+                {"display_name": alert.name, "condition_matched_log": {"filter": alert.filter}},
                 # Policies on log entries need a limit of their notifications.
-                alert_strategy={"notification_rate_limit": {"period": f"{NOTIFICATION_SECONDS}s"}},
-                severity=SEVERITIES[alert.severity],
-                documentation=documentation(alert.why, alert.runbook),
-                notification_channels=list(args.channels),
-                user_labels=dict(args.labels),
-                opts=pulumi.ResourceOptions(parent=self),
+                {"notification_rate_limit": {"period": f"{NOTIFICATION_SECONDS}s"}},
             )
         self.register_outputs({})
+
+    def _policy(
+        self,
+        name: str,
+        args: AlertPoliciesArgs,
+        alert: Alert | LogAlert,
+        condition: AlertPolicyConditionArgsDict,
+        strategy: AlertPolicyAlertStrategyArgsDict | None = None,
+    ) -> None:
+        """Declares the policy of one alert."""
+        gcp.monitoring.AlertPolicy(
+            f"{name}-{alert.name}",
+            display_name=f"{args.title}: {alert.name}",
+            combiner="OR",
+            conditions=[condition],
+            alert_strategy=strategy,
+            severity=SEVERITIES[alert.severity],
+            documentation=documentation(alert.why, alert.runbook),
+            notification_channels=list(args.channels),
+            user_labels=dict(args.labels),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
 
 def documentation(why: str, runbook: str) -> gcp.monitoring.AlertPolicyDocumentationArgsDict:

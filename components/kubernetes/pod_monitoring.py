@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-SCRAPE_SECONDS = 30
-"""Seconds between two scrapes, the value on Google's page for vLLM (see `Metrics`)."""
+from serving.monitoring.scope import SCRAPE_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)

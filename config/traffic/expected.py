@@ -13,7 +13,15 @@ from config.traffic.objective import Objective
 
 
 def _load(text: str) -> str:
-    """Returns the text. Raises ValueError, without an end mark, unless it is a load with a rate."""
+    """Returns the text. Raises ValueError, without an end mark, unless it is a load with a rate.
+
+    The load may not name a file.
+    """
+    if any(word.startswith("file=") for word in text.split()):
+        raise ValueError(
+            "the load of a stack names a file, which is not part of the stack file; describe its lengths "
+            "with uniform or lognormal"
+        )
     try:
         parsed = load.parse(text)
     except ValueError as mistake:

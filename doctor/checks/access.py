@@ -53,6 +53,11 @@ ENDPOINT = {
     "certificatemanager.dnsauthorizations.use": "roles/certificatemanager.owner",
     "compute.addresses.create": "roles/compute.networkAdmin",
 }
+MONITORING = {
+    "monitoring.alertPolicies.create": "roles/monitoring.editor",
+    "monitoring.dashboards.create": "roles/monitoring.editor",
+}
+MACHINE_METRICS = {"resourcemanager.projects.setIamPolicy": "roles/resourcemanager.projectIamAdmin"}
 """Permissions of `pulumi up`, one or two for each kind of resource, each with a role that has it. Names: https://cloud.google.com/iam/docs/permissions-reference."""
 
 
@@ -125,6 +130,7 @@ def permissions(case: Case) -> Outcome:
 
 def _needed(case: Case) -> Iterator[tuple[str, str]]:
     """Yields the permissions of the stack, each with a role that has it."""
+    monitored = case.settings.monitoring.enabled
     match case.target:
         case FoundationTarget():
             yield from FOUNDATION.items()
@@ -136,5 +142,9 @@ def _needed(case: Case) -> Iterator[tuple[str, str]]:
         case TpuVmTarget() as target:
             yield from TPU_VM.items()
             yield from (GROUP if target.api == "compute-engine" else CLOUD_TPU).items()
+            if monitored:
+                yield from MACHINE_METRICS.items()
     if target.endpoint is not None:
         yield from ENDPOINT.items()
+    if monitored:
+        yield from MONITORING.items()

@@ -11,6 +11,8 @@ from tools.support import host, paths
 from tools.support.progress import Refusal, exclusive, say
 
 PROMPT = "Say hello to the person who has just started you."
+ANSWER_TOKENS = 12
+"""Enough to see that it answers. Without a TPU each token takes about a quarter of a second."""
 
 
 def up() -> None:
@@ -71,6 +73,6 @@ def _server() -> None:
 
 def _ask() -> None:
     say(f"> {PROMPT}")
-    for piece in client.server().ask(PROMPT, max_tokens=24):
+    for piece in client.server().ask(PROMPT, max_tokens=ANSWER_TOKENS):
         print(piece, end="", flush=True)
     print()

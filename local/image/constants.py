@@ -7,6 +7,9 @@ _ROW = accelerator(STAND_IN)
 PYTHON_ROOT = "/opt/vllm"
 """Path of the server's Python tree in the container; the node mounts it there, read-only."""
 
+VLLM_CACHE = "share/vllm"
+"""Folder of the tree with what vLLM keeps between starts about a model's class."""
+
 HBM_BYTES = _ROW.hbm_bytes_per_chip
 """Simulated memory of one chip, in bytes. The tiny model's weights take 13 MiB of each chip; the rest makes a
 KV pool of 72 000 tokens in bfloat16."""

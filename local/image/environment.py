@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from local.image import portable_python
+from local.image import constants, portable_python
 from tools.support import paths, staging
 from tools.support.progress import Refusal, exclusive, run, say, step
 
@@ -168,14 +168,7 @@ def install(tree: Path) -> None:
         "compiling what the server imports",
         [python, "-I", "-c", IMPORTS],
         log="environment",
-        # Without them the TPU's packages ask a metadata server for the chips of this machine.
-        env={
-            "JAX_PLATFORMS": "cpu",
-            "TPU_ACCELERATOR_TYPE": "v6e-4",
-            "TPU_NAME": "local",
-            "TPU_WORKER_ID": "0",
-            "TPU_SKIP_MDS_QUERY": "1",
-        },
+        env=WITHOUT_TPU,
         advice="The packages do not work together: look at the last lines of the log.",
     )
     run(
@@ -185,6 +178,27 @@ def install(tree: Path) -> None:
         advice="Use a Python 3.12 for .venv that was built with all standard modules.",
     )
 
+
+WITHOUT_TPU = {
+    "JAX_PLATFORMS": "cpu",
+    "TPUSERVE_CPU_HBM_BYTES": str(constants.HBM_BYTES),
+    "TPU_ACCELERATOR_TYPE": constants.ACCELERATOR_TYPE,
+    "TPU_NAME": "local",
+    "TPU_WORKER_ID": "0",
+    "TPU_SKIP_MDS_QUERY": "1",
+}
+"""Variables of the simulated chips. Without them the TPU's packages ask a metadata server."""
+
+INSPECT = """
+import os, pathlib
+from vllm.model_executor.models.registry import ModelRegistry
+ModelRegistry.models["Gemma4ForConditionalGeneration"].inspect_model_cls()
+[answers] = pathlib.Path(os.environ["VLLM_CACHE_ROOT"]).rglob("*.json")
+answers.chmod(0o644)  # for the container's user
+"""
+"""Writes the answers to a file below VLLM_CACHE_ROOT. Without it each start of a server imports everything a
+third time, in a process of its own, to ask whether the class takes images (vllm 0.32,
+model_executor/models/registry.py): 13 s on two processors."""
 
 IMPORTS = """
 import importlib
@@ -233,10 +247,13 @@ def add_own_files(tree: Path) -> None:
         server = tree / "bin" / "vllm"
         server.write_text(SERVER_SCRIPT)
         server.chmod(0o755)
+    python = tree / "bin" / "python3.12"
+    run("compiling it", [python, "-m", "compileall", "-q", backend], log="environment")
     run(
-        "compiling it",
-        [tree / "bin" / "python3.12", "-m", "compileall", "-q", backend],
+        "noting what vLLM asks about the model's class",
+        [python, "-I", "-c", INSPECT],
         log="environment",
+        env={**WITHOUT_TPU, "VLLM_CACHE_ROOT": str(tree / constants.VLLM_CACHE)},
     )
 
 

@@ -14,7 +14,7 @@ import tarfile
 from pathlib import Path
 
 from local.image import constants
-from local.image.environment import ensure_environment, environment
+from local.image.environment import WITHOUT_TPU, ensure_environment, environment
 from serving.deploy import container_layout
 from tools.support import oci_archive, paths
 from tools.support.progress import Refusal, exclusive, step
@@ -23,14 +23,9 @@ ENVIRONMENT = {
     "PATH": f"{constants.PYTHON_ROOT}/bin:/bin",
     "LANG": "C.UTF-8",
     # Only these variables select the simulated chips: the Deployment is the same as on a real slice.
-    "JAX_PLATFORMS": "cpu",
     "XLA_FLAGS": f"--xla_force_host_platform_device_count={constants.CHIPS}",
-    "TPUSERVE_CPU_HBM_BYTES": str(constants.HBM_BYTES),
-    # The library asks the TPU VM's metadata server for these values unless they are set.
-    "TPU_ACCELERATOR_TYPE": constants.ACCELERATOR_TYPE,
-    "TPU_NAME": "local",
-    "TPU_WORKER_ID": "0",
-    "TPU_SKIP_MDS_QUERY": "1",
+    "VLLM_CACHE_ROOT": f"{constants.PYTHON_ROOT}/{constants.VLLM_CACHE}",
+    **WITHOUT_TPU,
 }
 """Variables that replace what this machine lacks. What the server needs of any image comes from the
 workload."""

@@ -144,12 +144,22 @@ def _boot(machine: Machine, report: Document, stack: str) -> list[Finding]:
         elif stage == "publish" and "not published (" in (entry.get("note") or ""):
             cause = f"machine {machine.name} left no compile cache: {quoted_line(entry['note'])}"
             found.append(Finding(BOOT, "warning", cause, "see docs/operations-tpu-vm.md, The compile cache"))
+        elif stage == "metrics":
+            found.append(_metrics(machine.name, entry.get("note") or "", stack))
         else:
             found.append(Finding(BOOT, "fine", f"{what} is done{note}"))
     if machine.serves and machine.health in ("UNHEALTHY", "TIMEOUT"):
         cause = f"machine {machine.name} has booted, and its health check says {machine.health}"
         found.append(Finding(SERVER, "fault", cause, f"read `make logs STACK={stack}`"))
     return found
+
+
+def _metrics(machine: str, note: str, stack: str) -> Finding:
+    """Returns the finding about the collector, which reports by notes only (agent/vm/collector.py)."""
+    said = f"of machine {machine}: {quoted_line(note)}"
+    if note.startswith("no metrics"):
+        return Finding(BOOT, "warning", said, f"read `make logs STACK={stack} COMPONENT=collector`")
+    return Finding(BOOT, "fine", said)
 
 
 def _advice(stage: str, stack: str) -> str:

@@ -100,7 +100,7 @@ def _scale_up(name: str, message: str, evidence: Evidence) -> Finding:
         cause = f"pod {name} has no node, because Google has no capacity in the zone ({said})"
         advice = (
             "wait, because GKE tries again, or set another target.zone or target.capacity.kind "
-            f"(docs/operations.md, Capacity), and run `pulumi up -s {evidence.stack}`"
+            f"(docs/operations.md, Change zone or capacity), and run `pulumi up -s {evidence.stack}`"
         )
     return Finding(SCHEDULING, "fault", cause, advice)
 

@@ -16,11 +16,15 @@ ACCEPTANCE, ROLLOUT, NETWORK, TRAFFIC = "acceptance", "rollout", "network", "tra
 
 REFUSALS = "tpuserve_guard_refusals_total"
 """Counter of the requests that the guard refused, by `reason` (agent/server)."""
+SLOW = "tpuserve_slow_compilations_total"
+"""Counter of the programs whose compilation a user notices (agent/sidecar/metrics.py). The small ones of each
+kind of request are compiled with the first, on every server."""
 API_KEY = "api_key"
 """Reason of a request without the key, or with another one."""
 ALLOWED = "see docs/what-clients-may-send.md"
 FULL = 0.95
-"""Share of the KV cache above which vLLM is about to preempt requests (docs/operations.md, Watching)."""
+"""Share of the KV cache above which vLLM is about to preempt requests (docs/operations.md, Set up
+monitoring)."""
 REJECTED = re.compile(r"^Release \S+ is rejected by ")
 
 
@@ -158,9 +162,9 @@ def counted(pages: Mapping[str, PodPages], stack: str, kind: str) -> list[Findin
         for sample, labels, value in samples:
             if sample == REFUSALS and value > 0:
                 refused[labels.get("reason", "?")] += int(value)
-            elif sample == "tpuserve_compiled_after_warm_up" and value > 0:
+            elif sample == SLOW and value > 0:
                 cause = (
-                    f"{kind} {name} compiled {value:.0f} programs after its warm-up, while requests waited"
+                    f"requests to {kind} {name} waited for {value:.0f} slow compilations after its warm-up"
                 )
                 advice = f"run `make explain STACK={stack}`, which lists the programs of a warm-up"
                 found.append(Finding(TRAFFIC, "warning", cause, advice))

@@ -6,6 +6,7 @@ folder:
 
     compose.yaml vllm.env    these two
     sidecar.json             the sidecar's settings (stacks/sidecar_settings.py)
+    collector.yaml           the collector's configuration (serving/deploy/collector.py), with monitoring
     agent/                   the agent's files for the containers (agent/bundle.py)
     models/<model>/          weights and configuration, read only
     cache/                   compile cache, kept across restarts
@@ -19,19 +20,13 @@ from pathlib import Path
 
 import yaml
 
-from serving.deploy import container_layout
+from serving.deploy import collector, container_layout
 from serving.deploy.release import Release
 from serving.startup.timeouts import TEARDOWN, Lifecycle
 
 SERVICE = "vllm"
 CONTAINER = "tpuserve-vllm"
 SIDECAR_CONTAINER = "tpuserve-sidecar"
-
-LOOPBACK = "127.0.0.1"
-
-ADDRESS = "TPUSERVE_ADDRESS"
-"""Variable with the address on which the server listens: the VM's internal address, or by default
-loopback."""
 
 RESTART = "TPUSERVE_RESTART"
 """Variable with the restart policy: Docker's own by default, `no` if systemd starts and counts."""
@@ -42,7 +37,7 @@ SHARED_MEMORY = "16gb"
 SIDECAR_SETTINGS = Path(container_layout.SIDECAR_FILE).name
 """File with the sidecar's settings, beside compose.yaml."""
 
-_ADDRESS = f"${{{ADDRESS}:-{LOOPBACK}}}"
+_ADDRESS = f"${{{container_layout.ADDRESS}:-{container_layout.LOOPBACK}}}"
 _RESTART = f"${{{RESTART}:-unless-stopped}}"
 _LOGGING = {"driver": "local", "options": {"max-size": "100m", "max-file": "5"}}
 
@@ -51,11 +46,16 @@ _LOGGING = {"driver": "local", "options": {"max-size": "100m", "max-file": "5"}}
 _SAME_FOR_BOTH = re.compile(r"(?!['\"\s])(?!.*\s#)(?!.*\s$)[^$`\\\n\r]*", re.DOTALL)
 
 
-def compose(release: Release, lifecycle: Lifecycle, *, sidecar: bool) -> str:
-    """Returns the text of `compose.yaml`. Without the sidecar nothing accepts the server."""
+def compose(release: Release, lifecycle: Lifecycle, *, sidecar: bool, collected: bool = False) -> str:
+    """Returns the text of `compose.yaml`.
+
+    Without the sidecar nothing accepts the server. `collected` adds the collector of its metrics.
+    """
     services = {SERVICE: _server(release, lifecycle)}
     if sidecar:
         services[container_layout.SIDECAR] = _sidecar(release)
+    if collected:
+        services[collector.SERVICE] = _collector()
     return yaml.safe_dump({"name": "tpuserve", "services": services}, sort_keys=False, width=1000)
 
 
@@ -113,7 +113,7 @@ def _sidecar(release: Release) -> dict[str, object]:
         "entrypoint": [
             *("python3", "-m", "agent.sidecar", "--settings", container_layout.SIDECAR_FILE),
             *("--server", f"http://{_ADDRESS}:{container_layout.PORT}"),
-            *("--address", LOOPBACK, "--port", str(container_layout.SIDECAR_PORT)),
+            *("--address", container_layout.LOOPBACK, "--port", str(container_layout.SIDECAR_PORT)),
         ],
         "command": [],
         "environment": {"HOME": "/tmp", "PYTHONPATH": container_layout.AGENT},
@@ -132,6 +132,28 @@ def _sidecar(release: Release) -> dict[str, object]:
             _mount("./run", container_layout.SECRETS, read_only=True),
             _mount(f"./{SIDECAR_SETTINGS}", container_layout.SIDECAR_FILE, read_only=True),
         ],
+        "restart": _RESTART,
+        "logging": _LOGGING,
+    }
+
+
+def _collector() -> dict[str, object]:
+    """Returns the service that sends the metrics of server and sidecar to Cloud Monitoring.
+
+    Entry point and user are those of its image, which has no shell and does not run as root.
+    """
+    return {
+        "image": collector.IMAGE,
+        "container_name": collector.CONTAINER,
+        "command": [f"--config={collector.CONFIG_FILE}"],
+        "environment": {container_layout.ADDRESS: _ADDRESS},
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "network_mode": "host",
+        "read_only": True,
+        "cpus": collector.CPUS,
+        "mem_limit": f"{collector.MEMORY_MIB}m",
+        "volumes": [_mount(f"./{collector.CONFIG}", collector.CONFIG_FILE, read_only=True)],
         "restart": _RESTART,
         "logging": _LOGGING,
     }

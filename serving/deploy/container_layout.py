@@ -17,6 +17,13 @@ that no user of the node has the same number."""
 PORT = 8000
 """TCP port of the OpenAI-compatible endpoint, `/health` and `/metrics` (vLLM's own default)."""
 
+LOOPBACK = "127.0.0.1"
+"""Address of a sidecar on a VM, which only programs of the machine read."""
+
+ADDRESS = "TPUSERVE_ADDRESS"
+"""Variable of compose.yaml with the address on which the server listens: the VM's internal address, or by
+default loopback."""
+
 MODELS = "/models"
 """Read-only volume with one folder per model; its name is `ModelSpec.name`."""
 

@@ -1,8 +1,10 @@
-"""The systemd units of a TPU VM: the server, its sidecar, its watchdog, and the report of its end."""
+"""The systemd units of a TPU VM: the server, its sidecar, its watchdog, the report of its end, and its
+collector of metrics."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from serving.deploy import container_layout
+from serving.deploy import collector, container_layout
 from serving.deploy.compose import CONTAINER, RESTART, SERVICE, SIDECAR_CONTAINER
 from serving.startup.timeouts import TEARDOWN, Lifecycle
 
@@ -13,11 +15,14 @@ UNIT = "tpuserve-vllm.service"
 SIDECAR_UNIT = "tpuserve-sidecar.service"
 WATCH_UNIT = "tpuserve-watch.service"
 LAST_WORDS_UNIT = "tpuserve-last-words.service"
+COLLECTOR_UNIT = "tpuserve-collector.service"
 
 STARTS = 3
 """Starts before systemd gives up: a crash that recurs this often will not fix itself."""
 
 RESTART_SECONDS = 10
+
+COLLECTOR_RESTART_SECONDS = 60
 
 _AGENT = "PYTHONPATH=/run/tpuserve/files/boot"
 """Environment with which a unit can run `python3 -m agent.vm`."""
@@ -26,23 +31,28 @@ _XLA = f"cache/{Path(container_layout.COMPILE_CACHE).name}"
 """The compile cache below the units' folder, of which compose.yaml mounts `cache`."""
 
 
-def units(release: str, lifecycle: Lifecycle, leave_seconds: int) -> dict[str, str]:
-    """Returns the texts of the systemd units by name."""
+def units(
+    release: str, lifecycle: Lifecycle, leave_seconds: int, *, collected: bool = False
+) -> dict[str, str]:
+    """Returns the texts of the systemd units by name; with `collected`, also the collector's."""
+    beside = (SIDECAR_UNIT, WATCH_UNIT, *((COLLECTOR_UNIT,) if collected else ()))
     return {
-        UNIT: _server(release, lifecycle, leave_seconds),
+        UNIT: _server(release, lifecycle, leave_seconds, beside),
         SIDECAR_UNIT: _SIDECAR,
         WATCH_UNIT: _watch(lifecycle),
         LAST_WORDS_UNIT: _LAST_WORDS,
+        **({COLLECTOR_UNIT: _COLLECTOR} if collected else {}),
     }
 
 
-def _server(release: str, lifecycle: Lifecycle, leave_seconds: int) -> str:
+def _server(release: str, lifecycle: Lifecycle, leave_seconds: int, beside: Sequence[str]) -> str:
     """Returns the unit that starts the server, limits its restarts, and drains it before a stop.
 
     `Restart=always` has a limit over more than `STARTS` whole boots: otherwise a server that always fails
     late would restart forever. A stop first makes `/health` fail, waits `leave_seconds` until load balancers
     have noticed, and then signals vLLM, which finishes its requests. Compose only creates the container:
-    attached, it would write control characters before each line of the log.
+    attached, it would write control characters before each line of the log. The units `beside` it are
+    started with it, and none of their failures stops it.
     """
     stop = leave_seconds + lifecycle.shutdown_timeout_seconds + TEARDOWN
     window = (STARTS + 1) * (lifecycle.engine_ready_timeout_seconds + RESTART_SECONDS)
@@ -52,7 +62,7 @@ def _server(release: str, lifecycle: Lifecycle, leave_seconds: int) -> str:
 Description=vLLM, release {release}
 Requires=docker.service
 After=docker.service network-online.target
-Wants=network-online.target {SIDECAR_UNIT} {WATCH_UNIT}
+Wants=network-online.target {" ".join(beside)}
 OnFailure={LAST_WORDS_UNIT}
 StartLimitIntervalSec={window}
 StartLimitBurst={STARTS}
@@ -122,4 +132,27 @@ Description=Report why vLLM is not started again
 Type=oneshot
 Environment={_AGENT}
 ExecStart=/usr/bin/python3 -m agent.vm last-words {UNIT} {STARTS}
+"""
+
+
+# The server wants it and is not ordered after it: neither its pull, nor its failure, nor its stop takes time
+# from the server. It is no part of the server, so that it reports a server that does not come back.
+_COLLECTOR = f"""\
+[Unit]
+Description=Sends the metrics of vLLM and its sidecar to Cloud Monitoring
+After=docker.service network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+WorkingDirectory={BASE}
+Environment={RESTART}=no {_AGENT}
+ExecStartPre=/usr/bin/docker compose --ansi never create --pull missing {collector.SERVICE}
+ExecStart=/usr/bin/docker start --attach {collector.CONTAINER}
+ExecStartPost=-/usr/bin/python3 -m agent.vm metrics {COLLECTOR_UNIT}
+ExecStop=/usr/bin/docker compose stop --timeout 5 {collector.SERVICE}
+ExecStopPost=-/usr/bin/python3 -m agent.vm metrics {COLLECTOR_UNIT}
+Restart=on-failure
+RestartSec={COLLECTOR_RESTART_SECONDS}
+TimeoutStartSec=600
+Nice=10
 """

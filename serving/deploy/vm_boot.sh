@@ -155,7 +155,7 @@ server() {
   address=$(metadata network-interfaces/0/ip)
   # Replaced whole: a half-copied folder of an interrupted boot would otherwise stay.
   rm -rf "$BASE/agent"
-  cp -r "$RUN/files/agent" "$RUN/files/compose.yaml" "$RUN/files/vllm.env" "$RUN/files/sidecar.json" "$BASE/"
+  cp -r "$RUN/files/agent" "$RUN/files/"*.yaml "$RUN/files/vllm.env" "$RUN/files/sidecar.json" "$BASE/"
   echo "TPUSERVE_ADDRESS=$address" >"$BASE/.env"
   cp "$RUN/files/"tpuserve-*.service /etc/systemd/system/
   systemctl daemon-reload

@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+SCRAPE_SECONDS = 30
+"""Seconds between two scrapes of a server, on GKE and on TPU VMs: the value on Google's page for vLLM
+(https://cloud.google.com/stackdriver/docs/managed-prometheus/exporters/vllm)."""
+
 
 @dataclass(frozen=True)
 class Scope:

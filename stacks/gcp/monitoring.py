@@ -28,8 +28,8 @@ class Watched:
 
     title: str
     """Name of the stack's cluster or group."""
-    scope: Scope | None
-    """Selection of their metrics; None where nothing collects them for Cloud Monitoring."""
+    scope: Scope
+    """Selection of their metrics."""
     alerts: Sequence[Alert]
     """Alerts on Google's own metrics."""
     log_alerts: Sequence[LogAlert]
@@ -41,20 +41,18 @@ def monitoring(settings: Settings, plan: Plan, watched: Watched, opts: pulumi.Re
     if not asked.enabled:
         return
     limits = thresholds(settings, plan.candidate.engine, plan.memory, plan.lifecycle)
-    of_servers = () if watched.scope is None else alerts.alerts(limits, watched.scope)
     AlertPolicies(
         "alerts",
         AlertPoliciesArgs(
             title=watched.title,
-            alerts=[*of_servers, *watched.alerts],
+            alerts=[*alerts.alerts(limits, watched.scope), *watched.alerts],
             log_alerts=watched.log_alerts,
             channels=asked.channels,
             labels=common.labels(),
         ),
         opts,
     )
-    if watched.scope is not None:
-        _metrics(settings, watched.title, watched.scope, opts)
+    _metrics(settings, watched.title, watched.scope, opts)
     if asked.budget is not None:
         api = Apis("budget-api", ApisArgs(services=["billingbudgets.googleapis.com"]), opts)
         StackBudget(

@@ -2,10 +2,8 @@
 
 from pulumi_gcp.container import ClusterMaintenancePolicyMaintenanceExclusionArgsDict
 
-from config.targets import NewCluster
+from config.targets import STAY, NewCluster
 
-STAY = "stay-at-minor-version"
-"""Name of the exclusion of `minor_version`."""
 LONG_AGO = "2026-01-01T00:00:00Z"
 """Start of that exclusion. Any time in the past does; a fixed one keeps the plan free of changes."""
 

@@ -13,15 +13,15 @@ import pulumi
 from agent import vm
 from config.settings import Checkpoint, Settings
 from config.targets import TpuVmTarget
-from serving.deploy import compose, container_layout, systemd_units, vm_boot
+from serving.deploy import collector, compose, container_layout, systemd_units, vm_boot
 from serving.deploy.vm_boot import Boot
 from serving.hardware import host_resources
 from serving.models.checkpoint import expectation
 from serving.models.spec import ModelSpec
 from stacks import sidecar_settings
-from stacks.gcp.foundation_outputs import Foundation
 from stacks.gcp.server_image import pull_name
 from stacks.plan import Plan
+from stacks.tpu_vm.access import Access
 
 SIDECAR = "tpuserve-sidecar"
 """Attribute with the sidecar's settings. They name the commit that brought the release, and a later commit
@@ -53,14 +53,15 @@ def leave_seconds(target: TpuVmTarget) -> int:
 
 
 def metadata(
-    settings: Settings, target: TpuVmTarget, resolved: Plan, foundation: Foundation, disk: str
+    settings: Settings, target: TpuVmTarget, resolved: Plan, access: Access, disk: str
 ) -> pulumi.Output[Mapping[str, str]]:
     """Returns `boot_metadata` with the values that come from the foundation's outputs."""
+    name, foundation = access.name, access.foundation
     return pulumi.Output.all(
         image=pull_name(resolved.release.image, foundation),
         bucket=foundation.bucket,
         secret=foundation.environments[pulumi.get_stack()].api_key_secret,
-    ).apply(lambda values: boot_metadata(settings, target, resolved, disk=disk, **values))
+    ).apply(lambda values: boot_metadata(settings, target, resolved, name=name, disk=disk, **values))
 
 
 def content_digest(content: object) -> str:
@@ -83,6 +84,7 @@ def boot_metadata(
     target: TpuVmTarget,
     resolved: Plan,
     *,
+    name: str,
     disk: str,
     image: str,
     bucket: str,
@@ -90,8 +92,9 @@ def boot_metadata(
 ) -> Mapping[str, str]:
     """Returns the text of each metadata attribute in ATTRIBUTES.
 
-    `disk` is the data disk's path on the machine, empty without a data disk. `image` is the name that the
-    machine pulls. `secret` is the name of the API key's secret, without its project.
+    `name` is the label `namespace` of the servers' metrics. `disk` is the data disk's path on the machine,
+    empty without a data disk. `image` is the name that the machine pulls. `secret` is the name of the API
+    key's secret, without its project.
     """
     release = replace(resolved.release, image=image)
     spec, longest = resolved.candidate.model, resolved.candidate.engine.max_model_len
@@ -112,12 +115,17 @@ def boot_metadata(
             acceptance=resolved.lifecycle.acceptance_seconds + resolved.lifecycle.startup_period_seconds,
         )
     )
+    collected = settings.monitoring.enabled
     files = {
-        "compose.yaml": compose.compose(release, resolved.lifecycle, sidecar=True),
+        "compose.yaml": compose.compose(release, resolved.lifecycle, sidecar=True, collected=collected),
         "vllm.env": compose.env_file(resolved.environment),
-        **systemd_units.units(resolved.release.name, resolved.lifecycle, leave_seconds(target)),
+        **systemd_units.units(
+            resolved.release.name, resolved.lifecycle, leave_seconds(target), collected=collected
+        ),
         **{f"boot/{path}": text for path, text in vm.files().items()},
     }
+    if collected:
+        files[collector.CONFIG] = collector.config(resolved.release.name, name)
     agent = {f"agent/{path}": text for path, text in resolved.agent_files.items()}
     key_secret = f"projects/{target.project}/secrets/{secret}" if needs_key else None
     sidecar = sidecar_settings.sidecar_settings(

@@ -59,7 +59,7 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
     )
     if target.endpoint is not None:
         endpoint = _load_balancer(stack_access, target, target.endpoint, resolved, group)
-    machine_monitoring(settings, target, resolved, stack_access)
+    machine_monitoring(settings, target, resolved, stack_access, [group])
     outputs.export(settings, resolved, endpoint)
     pulumi.export("group", group_name)
     window_seconds = checks.STOP_SECONDS[target.capacity.kind]
@@ -93,7 +93,8 @@ def _template(
     slice_ = resolved.candidate.accelerator
     assert slice_.machine_type is not None
     foundation, email = stack_access.foundation, stack_access.email
-    texts = metadata(settings, target, resolved, foundation, vm_boot.data_disk() if target.keep_data else "")
+    disk_path = vm_boot.data_disk() if target.keep_data else ""
+    texts = metadata(settings, target, resolved, stack_access, disk_path)
     weight_bytes = resolved.candidate.model.weight_bytes
     size_gb = vm_data_gb(weight_bytes)
     machine_type, disk_type = slice_.machine_type, slice_.disk_types[0]

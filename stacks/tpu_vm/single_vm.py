@@ -45,11 +45,11 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
     stack_access = access(target, pulumi.get_stack(), image)
     api = Apis("apis", ApisArgs(services=["tpu.googleapis.com"]), stack_access.opts)
     disk_path = vm_boot.data_disk(DATA_DEVICE)
-    attributes = metadata(settings, target, resolved, stack_access.foundation, disk_path)
+    attributes = metadata(settings, target, resolved, stack_access, disk_path)
     machine = attributes.apply(
         lambda texts: f"{stack_access.name}-{content_digest(identity(texts, settings, resolved))}"
     )
-    CloudTpu(
+    tpu = CloudTpu(
         "tpu",
         CloudTpuArgs(
             machine=machine,
@@ -71,7 +71,7 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
         pulumi.ResourceOptions.merge(stack_access.ready, pulumi.ResourceOptions(depends_on=[api])),
     )
     endpoint = machine.apply(lambda name: tunnel(target, name))
-    machine_monitoring(settings, target, resolved, stack_access)
+    machine_monitoring(settings, target, resolved, stack_access, [tpu])
     outputs.export(settings, resolved, endpoint)
     pulumi.export("machine", machine)
     pulumi.export("limits", list(LIMITS))

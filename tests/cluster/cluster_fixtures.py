@@ -52,15 +52,8 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 def machine_state() -> dict[str, list[str]]:
     """Returns everything that `stop` must leave as `start` found it."""
-    ours = ("tpuserve", "kube", "etcd", "containerd", "runc", "bucket")
-    commands: list[str] = []
-    for file in Path("/proc").glob("[0-9]*/comm"):
-        # A zombie that waits for the machine's init no longer counts as a process of the cluster.
-        with contextlib.suppress(OSError):
-            if file.with_name("stat").read_text().rpartition(")")[2].split()[0] != "Z":
-                commands.append(file.read_text().strip())
     return {
-        "processes": sorted(name for name in commands if any(word in name for word in ours)),
+        "processes": _daemons(),
         "marked": [str(process) for process in processes.marked()],
         "links": [link["ifname"] for link in json.loads(output("ip", "-json", "link"))],
         "routes": output("ip", "route", "show", "table", "all").splitlines(),
@@ -76,6 +69,41 @@ def machine_state() -> dict[str, list[str]]:
         ],
         "kubelet folder": [str(p) for p in Path("/var/lib/kubelet").rglob("*")],
     }
+
+
+def _daemons() -> list[str]:
+    """Returns the names of all processes that are named as a cluster's are, without other tests' own."""
+    ours = ("tpuserve", "kube", "etcd", "containerd", "runc", "bucket")
+    parents: dict[int, int] = {}
+    names: dict[int, str] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, parent, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
+            parents[int(folder.name)] = int(parent)
+            # A zombie that waits for the machine's init no longer counts as a process of the cluster.
+            if state != "Z":
+                names[int(folder.name)] = (folder / "comm").read_text().strip()
+
+    def line(process: int) -> list[int]:
+        ancestors = [process]
+        while ancestors[-1] in parents:
+            ancestors.append(parents[ancestors[-1]])
+        return ancestors
+
+    own = set(line(os.getpid()))
+    others = {process for process in names if process not in own and _runs_tests(process)}
+    return sorted(
+        name
+        for process, name in names.items()
+        if any(word in name for word in ours) and not others & set(line(process))
+    )
+
+
+def _runs_tests(process: int) -> bool:
+    """Returns whether a process is pytest of another tier, which may run beside this one (tests/tiers.py)."""
+    with contextlib.suppress(OSError):
+        return b"\0pytest\0" in Path(f"/proc/{process}/cmdline").read_bytes()
+    return False
 
 
 def _rules(text: str) -> list[str]:

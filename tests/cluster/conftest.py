@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from tools.support import host, paths
 from tools.support.progress import Refusal
 
 REPOSITORY = paths.REPOSITORY
+PICTURES = "--pictures"
 UP_SECONDS = 1800
 
 
@@ -86,6 +88,10 @@ class Server:
         """Returns an HTTP client that sends the API key."""
         headers = {"Authorization": f"Bearer {self.key}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=300, trust_env=False, **options)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(PICTURES, type=Path, help="folder for the picture of the dashboard under an overload")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,6 +9,7 @@ import re
 import shutil
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,8 +18,11 @@ from local import cluster, image
 from local.cluster import bucket, constants
 from local.commands.kubectl import kubectl
 from serving.deploy import container_layout
+from serving.monitoring import prometheus_rules
 from tests.cluster.cluster_fixtures import kill
 from tests.cluster.conftest import Server
+from tests.cluster.prometheus import watching
+from tests.unit.serving.monitoring import promtool
 
 INIT = re.compile(r"init engine \(profile, create kv cache, warmup model\) took ([\d.]+) s")
 WARM_SHARE = 0.5
@@ -98,12 +102,15 @@ def test_the_next_pod_compiles_nothing(server: Server) -> None:
     assert warm.init_seconds <= WARM_SHARE * cold.init_seconds, (cold, warm)
 
 
-def test_a_bucket_that_is_down_costs_a_compilation_and_shows(server: Server) -> None:
-    kill("bucket")
-    try:
-        cold = restart()
-    finally:
-        cluster.start(environment=image.environment())
+def test_a_bucket_that_is_down_costs_a_compilation_and_shows(server: Server, tmp_path: Path) -> None:
+    # The alert is that of a release whose record names an archive.
+    with watching(tmp_path, prometheus_rules.rule_file(promtool.ALERTS)) as prometheus:
+        kill("bucket")
+        try:
+            cold = restart()
+        finally:
+            cluster.start(environment=image.environment())
+        assert "CompileCacheMissed" in prometheus.fired()
     assert cold.warm_up["misses"] > 0
     assert 'tpuserve_compile_cache_restore{result="failed"} 1.0' in cold.metrics
     with server.client() as client:

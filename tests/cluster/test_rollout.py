@@ -5,10 +5,14 @@ from typing import Any
 
 import pytest
 
+from operate import __main__ as operate
 from releases import __main__ as release_commands
 from serving.deploy import container_layout
+from serving.monitoring import prometheus_rules
 from tests.cluster.conftest import Server
+from tests.cluster.prometheus import watching
 from tests.cluster.rollouts import Checkout, pods, watched
+from tests.unit.serving.monitoring import promtool
 
 
 @pytest.fixture(scope="module")
@@ -40,33 +44,46 @@ def test_a_release_replaces_two_servers_without_a_failed_request(server: Server,
     assert endpoints.looks > 0 and endpoints.least == 1, endpoints.least
 
 
-BAD: dict[str, tuple[dict[str, Any], int, str]] = {
-    "image missing": ({"image": "tpuserve.local/nothing:1"}, 30, "tpuserve.local/nothing:1"),
+BAD: dict[str, tuple[dict[str, Any], int, str, str]] = {
+    "image missing": (
+        {"image": "tpuserve.local/nothing:1"},
+        30,
+        "tpuserve.local/nothing:1",
+        "is missing: tpuserve.local/nothing:1",
+    ),
     "engine ends": (
         {"engine": {"extra_environment": {"JAX_PLATFORMS": "abacus"}}},
         45,
+        "Invalid value 'abacus' for JAX_PLATFORMS",
         "Invalid value 'abacus' for JAX_PLATFORMS",
     ),
     "wrong answer": (
         {"acceptance": {"prompts": [{"prompt": "Say hello.", "expect": ["no-model-says-this"]}]}},
         120,
         "is rejected by prompts: The answer to 'Say hello.' lacks 'no-model-says-this'",
+        "was not accepted, so it gets no traffic: ",
     ),
 }
-"""Changes of the stack file, the seconds that `up` waits for them, and what it has to say at its end."""
+"""Changes of the stack file, the seconds that `up` waits for them, and what `up` and `make why` say at the
+end."""
 
 
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_release_is_named_and_leaves_one_old_server(
-    server: Server, checkout: Checkout, kind: str
+    server: Server, checkout: Checkout, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    changes, seconds, named = BAD[kind]
+    changes, seconds, named, cause = BAD[kind]
     before = releases()
     checkout.change(replicas=2, **changes)
     checkout.wait_for_rollouts(seconds)
-    with watched(server, clients=2) as (load, endpoints):
+    rules = prometheus_rules.rule_file(promtool.ALERTS)
+    with watching(tmp_path, rules) as prometheus, watched(server, clients=2) as (load, endpoints):
         done = checkout.pulumi("up", "--yes", "--skip-preview")
+        fired = prometheus.fired()
     checkout.wait_for_rollouts(None)
+    operate.main(["why", "--stack", Checkout.STACK])
+    assert cause in capsys.readouterr().out.splitlines()[-1]
+    assert ("AcceptanceFailed" in fired) == (kind == "wrong answer"), fired
     assert done.code != 0 and named in done.text, done.text
     assert load.failures == [] and endpoints.least == 1, endpoints.least
     assert before & releases()

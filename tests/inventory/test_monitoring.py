@@ -27,6 +27,7 @@ MONITORING = {
     "budget": {"billing_account": "012345-6789AB-CDEF01", "monthly": 20000},
 }
 ALERT = "gcp:monitoring/alertPolicy:AlertPolicy"
+TEMPLATE = "gcp:compute/instanceTemplate:InstanceTemplate"
 LIMITS = {"limits": {"time_to_first_token_ms": 500}}
 
 
@@ -52,8 +53,14 @@ def added(without: Inventory, monitored: Inventory) -> dict[str, dict[str, Any]]
 
 
 def test_nothing_that_serves_changes(both: tuple[str, Inventory, Inventory]) -> None:
-    _, without, monitored = both
-    assert {key: monitored.resources[key] for key in without.resources} == without.resources
+    """On TPU VMs the machines get the files of their collector, and so another template."""
+    stack, without, monitored = both
+    changed = {key for key in without.resources if monitored.resources[key] != without.resources[key]}
+    assert {key.split("::")[0] for key in changed} == ({TEMPLATE} if stack == "dev" else set())
+    for key in changed:
+        before, after = (dict(plan.resources[key]["inputs"]["metadata"]) for plan in (without, monitored))
+        assert {name for name in before if before[name] != after[name]} == {"tpuserve-files"}
+    assert monitored.outputs["release"] == without.outputs["release"]
 
 
 def test_what_is_added_is_the_reviewed_list(
@@ -98,12 +105,22 @@ def test_every_policy_notifies_and_names_its_section(both: tuple[str, Inventory,
         assert "docs/alerts.md#" in entry["inputs"]["documentation"]["content"]
 
 
-def test_the_policies_wait_for_the_first_accepted_server() -> None:
+@pytest.mark.parametrize(("stack", "server"), [("prod", "vllm-server"), ("dev", "vllm")])
+def test_the_policies_wait_for_the_first_accepted_server(stack: str, server: str) -> None:
     """Otherwise every first boot would be an outage."""
-    plan = planned("prod", MONITORING)
+    plan = planned(stack, MONITORING)
     for name in ("alerts", "objectives"):
         (component,) = [entry for key, entry in plan.resources.items() if key.endswith(f"::{name}")]
-        assert "vllm-server" in component["dependsOn"]
+        assert any(each.startswith(server) for each in component["dependsOn"])
+
+
+def test_a_machine_may_write_metrics_before_its_server_is_accepted() -> None:
+    """Otherwise nobody would see why a first server is not."""
+    plan = planned("dev", MONITORING)
+    (grant,) = [entry for key, entry in plan.resources.items() if key.endswith("::metrics-writer")]
+    assert grant["inputs"]["role"] == "roles/monitoring.metricWriter"
+    (component,) = [entry for key, entry in plan.resources.items() if key.endswith("::metrics")]
+    assert not component.get("dependsOn")
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,8 @@ class Agreeable(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news)
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:
-        return provider_pb2.CreateResponse(properties=request.properties)
+        # No outputs, as for an object of a cluster that does not exist yet.
+        return provider_pb2.CreateResponse()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`make preview` of a Google stack: offline and with a notice without credentials, Google's answers with
 them."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ CANARY = "ya29.canary-of-the-tests"
 def without_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Returns the environment of a user who never logged in, with the instance and the programs of the
     tests."""
-    monkeypatch.setenv("TPUSERVE_INSTANCE", "test")
+    monkeypatch.setenv("TPUSERVE_INSTANCE", os.environ.get("TPUSERVE_INSTANCE", "test"))
     toolchain.ensure("pulumi", "provider-kubernetes")
     kept = {name: value for name, value in cli.neutral().items() if name not in CREDENTIALS}
     return {**kept, "HOME": str(tmp_path), "TPUSERVE_CACHE": str(paths.home())}

@@ -12,7 +12,7 @@ from typing import Any
 from agent import agent_files, bundle, vm
 from config.settings import Settings
 from local.image import constants
-from serving.deploy import compose, container_layout, systemd_units, vm_boot
+from serving.deploy import collector, compose, container_layout, systemd_units, vm_boot
 from serving.deploy.access import access_environment
 from serving.deploy.release import Release
 from serving.deploy.vm_boot import Boot
@@ -30,6 +30,8 @@ SECRET = "projects/p/secrets/tpuserve-api-key-dev/versions/latest"
 BUCKET = "p-tpuserve"
 REVISION = "0123abc"
 MODEL = "m"
+NAMESPACE = "tpuserve-dev"
+"""Label of the metrics that a collector sends."""
 PART = 64 * 2**20
 CACHE = "xla/0123456789abcdef.tar"
 IMAGE = "us-east5-docker.pkg.dev/p/tpuserve-images/vllm/vllm-tpu"
@@ -137,12 +139,13 @@ class Lab:
         lifecycle: Lifecycle = LIFECYCLE,
         sidecar: dict[str, Any] | None = None,
         baked: str | None = None,
+        collected: bool = False,
         **changes: Any,
     ) -> str:
         """Set the instance's metadata as the stack's template would; returns the script.
 
         `sidecar` are the settings of the sidecar, by default a short acceptance. `baked` is the name of a
-        baked cache to try.
+        baked cache to try. `collected` adds the collector of metrics.
         """
         script = vm_boot.script(
             replace(
@@ -161,11 +164,13 @@ class Lab:
             )
         )
         files = {
-            "compose.yaml": compose.compose(release, lifecycle, sidecar=True),
+            "compose.yaml": compose.compose(release, lifecycle, sidecar=True, collected=collected),
             "vllm.env": compose.env_file({**dict(release.environment), **ACCESS}),
-            **systemd_units.units(release.name, lifecycle, LEAVE_SECONDS),
+            **systemd_units.units(release.name, lifecycle, LEAVE_SECONDS, collected=collected),
             **{f"boot/{path}": text for path, text in vm.files().items()},
         }
+        if collected:
+            files[collector.CONFIG] = collector.config(release.name, NAMESPACE)
         agent = {f"agent/{path}": text for path, text in bundle.files().items()}
         settings = sidecar or sidecar_settings(release, model, lifecycle)
         if baked:

@@ -60,7 +60,7 @@ def chat(tokens: int, **more: object) -> dict[str, object]:
 
 
 def events(lab: Lab) -> dict[str, Any]:
-    """Returns the counts of this boot's compile-cache hits and misses (agent/server/compile_cache_events.py)."""
+    """Returns this boot's counts of the compile cache (agent/server/compile_cache_events.py)."""
     show = f"print(open({container_layout.CACHE_EVENTS_FILE!r}).read())"
     return json.loads(lab.machine.run("docker", "exec", compose.CONTAINER, "python3", "-c", show).stdout)
 

@@ -5,8 +5,10 @@ import json
 import os
 import random
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -102,8 +104,16 @@ def python() -> Path:
     return executable
 
 
-def run(script: Path, *, stdin: str = "") -> str:
-    """Returns the last line that a script of this folder prints in the server's Python."""
+def run(
+    script: Path,
+    *arguments: Path,
+    stdin: str = "",
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Returns the last line that a script of this folder prints in the server's Python.
+
+    `variables` are set beside the ones that every script gets, and replace them.
+    """
     environment = {
         **{name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ},
         "HOME": "/tmp",
@@ -112,13 +122,14 @@ def run(script: Path, *, stdin: str = "") -> str:
         "PYTHONPATH": str(paths.REPOSITORY),
         "VLLM_LOGGING_LEVEL": "ERROR",
         "VLLM_PLUGINS": "",
+        **variables,
     }
     done = subprocess.run(
-        [python(), script],
+        [python(), script, *arguments],
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         env=environment,
         check=False,
     )

@@ -13,7 +13,11 @@ def leave_out_the_sdk() -> None:
     """
     spec = importlib.util.find_spec("pulumi")
     assert spec is not None and spec.submodule_search_locations is not None
-    for name, folder in (("pulumi", "."), ("pulumi.runtime", "runtime")):
+    for name, folder in (
+        ("pulumi", "."),
+        ("pulumi.runtime", "runtime"),
+        ("pulumi.runtime.proto", "runtime/proto"),
+    ):
         package = types.ModuleType(name)
         package.__path__ = [str(Path(spec.submodule_search_locations[0], folder))]
         sys.modules[name] = package

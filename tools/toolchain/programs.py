@@ -303,13 +303,15 @@ _TABLE: tuple[Program, ...] = (
     Packaged(name="nft", package="nftables", oldest=(1, 0), service="nftables.service"),
     Packaged(name="iptables", package="iptables", oldest=(1, 8)),
     Packaged(name="mmdebstrap", package="mmdebstrap", oldest=(1, 2), local_stack=False),
-    # promtool is in the package of the server, which is not started.
-    Packaged(
-        name="promtool",
-        package="prometheus",
-        oldest=(2, 42),
-        service="prometheus.service",
-        local_stack=False,
+    *(
+        Packaged(
+            name=name,
+            package="prometheus",
+            oldest=(2, 42),
+            service="prometheus.service",
+            local_stack=False,
+        )
+        for name in ("promtool", "prometheus")
     ),
 )
 

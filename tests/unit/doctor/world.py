@@ -115,6 +115,8 @@ def good() -> Answers:
         access.TPU_VM,
         access.GROUP,
         access.CLOUD_TPU,
+        access.MONITORING,
+        access.MACHINE_METRICS,
     )
     permissions = sorted({name for table in (*tables, access.ENDPOINT) for name in table})
     enabled = (*SERVICES, *FIRST_SERVICES, QUOTAS_SERVICE)

@@ -57,7 +57,7 @@ REFUSED = [
     (
         GKE,
         "kubectl get failed for x (error: no route): run `gcloud auth login` as somebody who may use the "
-        "cluster (roles/container.developer; docs/operations.md, Something is wrong).",
+        "cluster (roles/container.developer; docs/operations.md, Find a fault).",
     ),
 ]
 

@@ -31,7 +31,11 @@ def access(tmp_path: Path) -> Access:
     fake_kubectl.write(tmp_path, objects, [recorded.node()])
     for port, page, text in (
         ("8001", "acceptance", json.dumps(recorded.ACCEPTED)),
-        ("8001", "metrics", "tpuserve_compiled_after_warm_up 2.0\n"),
+        (
+            "8001",
+            "metrics",
+            "# TYPE tpuserve_slow_compilations counter\ntpuserve_slow_compilations_total 2.0\n",
+        ),
         ("8000", "metrics", "vllm:num_requests_waiting 0.0\n"),
     ):
         (tmp_path / port).mkdir(exist_ok=True)
@@ -56,7 +60,7 @@ def test_everything_about_a_stack_is_collected(access: Access) -> None:
     assert (len(found.events), len(found.policies), len(found.nodes)) == (1, 1, 1)
     assert found.pages[recorded.POD].acceptance == recorded.ACCEPTED
     assert of_cluster(found)[1].startswith(
-        f"1 of 1 servers of staging serve: pod {recorded.POD} compiled 2 programs after its warm-up"
+        f"1 of 1 servers of staging serve: requests to pod {recorded.POD} waited for 2 slow compilations"
     )
 
 

@@ -118,7 +118,7 @@ BAD_MACHINES: list[tuple[str, str, dict[str, str], str]] = [
         "kubectl get failed for staging (error: You must be logged in to the server "
         "(Unauthorized)): run `gcloud "
         "auth login` as somebody who may use the cluster (roles/container.developer; docs/operations.md, "
-        "Something is wrong).",
+        "Find a fault).",
     ),
     (
         "kubectl missing",

@@ -131,7 +131,7 @@ REFUSED: list[tuple[Command, Sequence[Machine], str]] = [
     (
         lambda each: each.logs("kubelet"),
         [SERVES],
-        "A stack of TPU VMs has no component 'kubelet': choose one of vllm, sidecar, boot.",
+        "A stack of TPU VMs has no component 'kubelet': choose one of vllm, sidecar, collector, boot.",
     ),
     (lambda each: each.logs("vllm"), [GONE], "No machine of dev runs: run `make why STACK=dev`."),
     (lambda each: each.ask("Hello", 8), [BOOTS], "No machine of dev serves: run `make why STACK=dev`."),

@@ -46,6 +46,19 @@ def test_a_request_that_comes_in_a_step_waits_for_it_and_for_the_one_already_cho
     assert (between[False].first, between[True].first) == (2.0, 3.0)
 
 
+def test_the_request_after_an_answer_is_not_in_the_step_that_follows_the_answer() -> None:
+    """The engine has chosen that step before the client has the answer. An idle engine waits for it."""
+    uneven = Load(Length("fixed", 4, 4), Length("uniform", 1, 9), requests=12, concurrency=3)
+    trace = simulate(uneven, OneByOne(8), a_second_each, asynchronous=False)
+    later = [times for number, times in trace.requests.items() if number >= 3]
+    ended = {times.sent for times in later}
+    for times in later:
+        others = [each for each in trace.requests.values() if each.sent < times.sent]
+        busy = any((each.last or 0.0) > times.sent for each in others)
+        assert times.first == times.sent + (2.0 if busy else 1.0)
+    assert len(ended) > 3
+
+
 def test_a_scheduler_that_runs_nothing_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="the KV cache is too small"):
         simulate(load(1, concurrency=1), OneByOne(0), a_second_each, asynchronous=False)

@@ -1,12 +1,14 @@
 """Slices for an objective: the smallest number, its price, and what no number keeps."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 
 from config.traffic.load import Length, Load
+from config.traffic.load_file import Recording, Row
 from config.traffic.objective import Objective
 from planner.slo import lines, plan
 from serving.hardware.accelerators import accelerator
@@ -57,6 +59,14 @@ def test_an_objective_that_no_number_keeps_is_refused() -> None:
 def test_a_load_without_a_rate_is_refused() -> None:
     with pytest.raises(ValueError, match="An SLO needs a load with a rate"):
         plan(load(None, concurrency=4), Objective(first=1), queue)
+
+
+def test_a_trace_is_refused_and_a_table_is_not() -> None:
+    rows = (Row(100, 100), Row(50, 20))
+    with pytest.raises(ValueError, match="a trace has its own"):
+        plan(replace(load(1.0), recording=Recording(rows, in_order=True)), Objective(first=200), queue)
+    table = replace(load(2.6), recording=Recording(rows, in_order=False))
+    assert plan(table, Objective(first=200), queue).slices == 2
 
 
 def test_the_price_is_that_of_all_slices() -> None:

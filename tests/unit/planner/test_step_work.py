@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.selection import from_phase
-from planner.attention_kernel import decode, decode_block, layers, prefill
-from planner.step_work import Piece, padded_size, shape, share_hit
+from planner.attention_kernel import Work, decode, decode_block, layers, prefill
+from planner.step_work import VISION_PROGRAM, Piece, Vision, padded_size, shape, share_hit
 from serving.compilation import proofs
 from serving.models.catalog import MODELS
 from serving.models.spec import Experts
@@ -93,6 +93,31 @@ def test_the_stand_in_has_no_speed() -> None:
     candidate = from_phase("tuned", phase="tuned", accelerator_name="local-v6e-4").candidate
     with pytest.raises(ValueError, match="choose v6e-1, v6e-4 or v6e-8"):
         shape(candidate)
+
+
+def test_an_image_takes_the_call_that_the_compiler_counted() -> None:
+    proved = proofs.with_proof(TUNED)
+    assert proved.proof is not None
+    (program,) = (each for each in proved.proof.programs if each.kind == VISION_PROGRAM)
+    work = shape(proved).work([Piece(300, 0, images=1), Piece(600, 0, images=2)])
+    assert (work.images.flops, work.images.bytes) == (3 * program.flops, 3 * program.hbm_bytes)
+    assert shape(proved).work([Piece(300, 0)]).images == Work(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("images_per_call", "images", "calls"),
+    [(1, 3, 3 * [280]), (2, 3, [560, 280]), (2, 4, [560, 560]), (8, 7, [1120, 1120]), (8, 5, [1120, 280])],
+)
+def test_images_of_a_step_share_calls(images_per_call: int, images: int, calls: list[int]) -> None:
+    programs = tuple((tokens, Work(tokens, 10 * tokens)) for tokens in (280, 560, 1120))
+    vision = Vision(programs, tokens=280, images_per_call=images_per_call)
+    assert vision.work(images) == Work(sum(calls), 10 * sum(calls))
+
+
+def test_without_a_proof_there_is_no_work_of_images() -> None:
+    assert shape(TUNED).vision is None
+    with pytest.raises(ValueError, match="the shape has no vision program"):
+        shape(TUNED).work([Piece(300, 0, images=1)])
 
 
 def test_collectives_grow_with_the_chips() -> None:

@@ -67,6 +67,15 @@ def test_a_cell_after_a_line_that_was_cut_is_not_lost(simulator: Simulator, tmp_
     assert simulator.loads == []
 
 
+def test_a_file_whose_requests_changed_is_another_cell(simulator: Simulator, tmp_path: Path) -> None:
+    store, file = tmp_path / "cells.jsonl", tmp_path / "trace.jsonl"
+    for length in (50, 60, 60):
+        file.write_text(f'{{"input_length": {length}, "output_length": 5}}\n' * 1000, "utf-8")
+        run(store, [parse(f"concurrency=2 file={file}")])
+    assert len(simulator.loads) == 2
+    assert store.stat().st_size < 1000, "the requests of a file are not written"
+
+
 def test_another_engine_or_version_has_another_folder() -> None:
     first = (TUNED, 1000, FITTED, "0.32.0")
     others = [
@@ -100,6 +109,49 @@ def test_a_load_that_the_engine_cannot_serve_is_refused(text: str, pages: int, s
     with pytest.raises(ValueError) as refusal:
         sweep.check(TUNED, [parse(text)], pages)
     assert str(refusal.value) == sentence
+
+
+IMAGES = [
+    (
+        {},
+        "images=5 prompt=100 answer=10",
+        "The load has images=5, and a request of this engine takes 4: send fewer, or raise "
+        "engine.limit_mm_per_prompt.image.",
+    ),
+    (
+        {"limit_mm_per_prompt": {"image": 0}, "vision_programs": None},
+        "images=1 prompt=100 answer=10",
+        "The load has images=1, and a request of this engine takes 0: send fewer, or raise "
+        "engine.limit_mm_per_prompt.image.",
+    ),
+    (
+        {"vision_programs": None},
+        "images=1 prompt=100 answer=10",
+        "The load has images, and no proof has a vision program of this engine: choose a phase with "
+        "vision_programs and its own image_tokens, or leave images out.",
+    ),
+    (
+        {},
+        "images=2 prompt=15811 answer=10",
+        "The load has requests of 16,385 tokens, prompt and answer, and engine.max_model_len is 16,384: send "
+        "shorter ones, or raise it to 16,385 or more.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("engine", "text", "sentence"), IMAGES)
+def test_images_that_the_engine_or_the_simulation_cannot_take_are_refused(
+    engine: dict[str, object], text: str, sentence: str
+) -> None:
+    candidate = from_phase("tuned", phase="tuned", engine=engine).proved
+    with pytest.raises(ValueError) as refusal:
+        sweep.check(candidate, [parse(f"concurrency=1 {text}")], 14_693)
+    assert str(refusal.value) == sentence
+
+
+def test_a_load_with_as_many_images_as_fit_is_accepted() -> None:
+    candidate = from_phase("tuned", phase="tuned").proved
+    sweep.check(candidate, [parse("concurrency=1 images=4 prompt=15246 answer=10")], 14_693)
 
 
 def test_ladders_are_those_of_a_load_test() -> None:

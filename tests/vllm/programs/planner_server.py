@@ -10,7 +10,7 @@ from planner import attention_kernel, constants, fit_report
 from planner.answer import result
 from planner.clock import simulate
 from planner.fit import FREE, fit
-from planner.measured_cells import E2B, MOE_26B
+from planner.measured_cells import E2B, E2B_AGAIN, MOE_26B
 from planner.step_time import timer
 from planner.step_work import shape
 from planner.vllm_scheduler import VllmScheduler  # before JAX: it sets the environment at its first use
@@ -38,6 +38,13 @@ def again(engine, start, free):
         "committed": vars(committed),
         "errors": {each.cell.name: each.errors(slice_, committed) for each in records},
     }
+
+
+def errors(engine):
+    """The errors of the committed constants."""
+    slice_, committed = engine.candidate.accelerator, constants.fitted(engine.model).constants
+    records = fit_report.published_records(engine, committed)
+    return {"errors": {each.cell.name: each.errors(slice_, committed) for each in records}}
 
 
 def blocks():
@@ -80,6 +87,7 @@ print(
             "few pages": answer(plain, 100),
             "few slots": answer(plain, 1000, max_num_seqs=4),
             "e2b": again(E2B, constants.START, FREE),
+            "e2b again": errors(E2B_AGAIN),
             "26b": again(MOE_26B, constants.fitted(E2B.model).constants, STEP_ONLY),
             "blocks": blocks(),
         }

@@ -40,14 +40,17 @@ MISTAKES = [
     ({}, "expected_load.load is not set and has no default; set it."),
     (
         {"load": "fast"},
-        "expected_load.load: 'fast' in LOAD is none of concurrency, rate, prompt, answer, requests, "
-        "prefix, "
-        "burstiness, each once: write for example ",
+        "expected_load.load: 'fast' in LOAD is none of concurrency, rate, ",
     ),
     (
         {"load": "concurrency=64 prompt=2048 answer=128"},
         "expected_load.load: the load of a stack is divided among its servers, which needs a rate; write "
         "rate=REQUESTS_PER_SECOND in place of concurrency.",
+    ),
+    (
+        {"load": "rate=2 file=lengths.csv"},
+        "expected_load.load: the load of a stack names a file, which is not part of the stack file; describe "
+        "its lengths with uniform or lognormal.",
     ),
     (
         {**LOAD, "slo": "last=3"},

@@ -25,6 +25,10 @@ ACCEPTED = [
             shared_prefix=0.5,
         ),
     ),
+    (
+        "concurrency=1 prompt=9 answer=9 images=2 requests=3",
+        Load(Length("fixed", 9, 9), Length("fixed", 9, 9), 3, concurrency=1, images=2),
+    ),
     ("concurrency=1 prompt=9 answer=9", Load(Length("fixed", 9, 9), Length("fixed", 9, 9), 8, concurrency=1)),
     ("rate=0.5 prompt=9 answer=9", Load(Length("fixed", 9, 9), Length("fixed", 9, 9), 60, rate=0.5)),
 ]
@@ -40,6 +44,7 @@ REFUSED = [
     ("rate=1 prompt=1 answer=1 prefix=1.5", "prefix=1.5 is not a share: choose a number from 0 to 1."),
     ("rate=1 prompt=uniform:9:3 answer=1", "prompt=uniform:9:3 is no length"),
     ("rate=1 prompt=normal:9 answer=1", "prompt=normal:9 is no length"),
+    ("rate=1 prompt=1 answer=1 images=0", "images=0 is not a whole number from 1"),
     ("rate=1 prompt=1 answer=1 users=3", "'users=3' in LOAD is none of"),
     ("rate=1 rate=2 prompt=1 answer=1", "'rate=2' in LOAD is none of"),
     ("fast", "'fast' in LOAD is none of"),

@@ -126,6 +126,26 @@ FAULTS: list[tuple[str, MachineEvidence, tuple[str, ...]]] = [
         ("compiled everything", "HTTP 403"),
     ),
     (
+        "no metrics",
+        MachineEvidence(
+            "dev",
+            1,
+            [
+                machine(
+                    report(acceptance=DONE, metrics={"note": "no metrics go to Cloud Monitoring: denied."})
+                )
+            ],
+        ),
+        ("machine dev-0: no metrics go to Cloud Monitoring: denied:", "COMPONENT=collector"),
+    ),
+    (
+        "metrics",
+        MachineEvidence(
+            "dev", 1, [machine(report(acceptance=DONE, metrics={"note": "metrics go to Cloud Monitoring"}))]
+        ),
+        ("The machine of dev serves; nothing is wrong.",),
+    ),
+    (
         "one of two",
         MachineEvidence("dev", 2, [machine(), failed("disk", "The data disk holds something else")]),
         ("1 of 2 machines of dev serve", "holds something else"),

@@ -113,8 +113,8 @@ FAULTS: list[tuple[str, Evidence, tuple[str, ...]]] = [
     ("KV cache full", with_metrics("vllm:kv_cache_usage_perc 0.99\n"), ("99% full",)),
     (
         "compiled in traffic",
-        with_metrics("tpuserve_compiled_after_warm_up 2.0\n"),
-        ("compiled 2 programs after its warm-up",),
+        with_metrics("tpuserve_slow_compilations_total 2.0\n"),
+        ("waited for 2 slow compilations after its warm-up",),
     ),
 ]
 

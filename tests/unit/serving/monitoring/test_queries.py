@@ -16,6 +16,7 @@ from agent.sidecar.key_age import KeyAge
 from agent.sidecar.lifecycle import Lifecycle
 from agent.sidecar.metrics import SidecarMetrics, page
 from agent.sidecar.verdict import CheckResult, Verdict
+from serving.deploy import collector
 from serving.monitoring import alerts, panels, slo
 from serving.monitoring.scope import Scope
 from tests.unit.agent.sidecar.conftest import content, write_events
@@ -25,6 +26,7 @@ SCOPES = (
     Scope({}, "instance"),
     Scope({"namespace": "tpuserve"}, "pod"),
     Scope({"cluster": "tpuserve-prod", "namespace": "tpuserve-prod"}, "pod"),
+    Scope({"cluster": collector.CLUSTER, "namespace": "tpuserve-dev"}, "instance"),
 )
 COLLECTED = {"cluster", "namespace", "pod", "instance"}
 """Labels that a collector adds."""
@@ -105,6 +107,11 @@ def test_every_selector_is_limited_to_the_stack(scope: Scope) -> None:
     for query in queries(scope):
         for name, labels in selectors(query):
             assert {*scope.labels} <= labels, f"{name} in {query} reads the series of other stacks"
+
+
+def test_no_series_has_a_label_that_cloud_monitoring_takes_from_the_machine(scraped: Series) -> None:
+    """The collector of a TPU VM does not rename them, and Cloud Monitoring would reject the series."""
+    assert {name: labels for name, labels in scraped.items() if labels & {*collector.RESERVED}} == {}
 
 
 def test_every_series_of_a_situation_exists(scraped: Series) -> None:

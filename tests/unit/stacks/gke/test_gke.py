@@ -12,7 +12,7 @@ from components.kubernetes.weights_volume import annotations, cache_volume, weig
 from config.checks import problems
 from config.provisioning import WAIT_MINUTES, node_wait_seconds
 from config.settings import Settings
-from config.targets import FoundationTarget, GkeTarget
+from config.targets import STAY, FoundationTarget, GkeTarget
 from serving.compilation.candidate import Candidate
 from serving.engine.phases import engine_for
 from serving.hardware.accelerators import accelerator
@@ -42,6 +42,11 @@ FOUNDATION: dict[str, Any] = {
 def target(**change: Any) -> dict[str, Any]:
     """The good configuration with another target."""
     return {**GOOD, "target": {**TARGET, **change}}
+
+
+def exclusion(name: str) -> dict[str, str]:
+    """A day without upgrades."""
+    return {"name": name, "start": "2027-01-01T00:00:00Z", "end": "2027-01-02T00:00:00Z"}
 
 
 MALFORMED: list[tuple[dict[str, Any], str]] = [
@@ -115,6 +120,16 @@ IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     (
         {**target(endpoint={"hostname": "a.acme.org", "exposure": "public"}), "authentication": "none"},
         "target.endpoint.exposure is public and authentication is none, so anybody could use the TPU",
+    ),
+    (
+        target(cluster={"kind": "new", "minor_version": "1.35", "exclusions": [exclusion(STAY)]}),
+        "target.cluster.exclusions has the name stay-at-minor-version, which the stack gives to the "
+        "exclusion that holds target.cluster.minor_version at 1.35; rename yours.",
+    ),
+    (
+        target(cluster={"kind": "new", "exclusions": [exclusion("launch"), exclusion("launch")]}),
+        "target.cluster.exclusions has the name launch 2 times, and GKE keeps one exclusion of a name; "
+        "rename the others.",
     ),
     (
         target(capacity={"kind": "flex-start"}, cluster={"kind": "new", "minor_version": "1.32"}),

@@ -297,7 +297,9 @@ def test_a_promoted_release_has_one_compile_cache(tmp_path: Path) -> None:
 
 def sidecar_of(resolved: Plan, settings: Settings, target: TpuVmTarget) -> dict[str, Any]:
     """Returns the sidecar's settings in the metadata."""
-    made = boot_metadata(settings, target, resolved, disk="", image="r/i", bucket="b", secret="key")
+    made = boot_metadata(
+        settings, target, resolved, name="tpuserve-x", disk="", image="r/i", bucket="b", secret="key"
+    )
     return json.loads(json.loads(made[SIDECAR])["sidecar.json"])
 
 
@@ -325,7 +327,9 @@ def test_a_later_commit_is_the_same_machine(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr("stacks.sidecar_settings.commit", lambda commit=commit: commit)
         image = str(settings.image)
         found.append(
-            boot_metadata(settings, target, resolved, disk="", image=image, bucket="b", secret="key")
+            boot_metadata(
+                settings, target, resolved, name="tpuserve-x", disk="", image=image, bucket="b", secret="key"
+            )
         )
         assert commit in found[-1][SIDECAR]
     assert {key for key in found[0] if found[0][key] != found[1][key]} == {SIDECAR}
@@ -338,7 +342,14 @@ def test_a_later_commit_is_the_same_machine(monkeypatch: pytest.MonkeyPatch) -> 
 def test_metadata_fits_and_names_the_secret_without_its_value() -> None:
     settings, target, resolved = parts()
     found = boot_metadata(
-        settings, target, resolved, disk="/dev/d", image=f"r/p/{settings.image}", bucket="b", secret="key"
+        settings,
+        target,
+        resolved,
+        name="tpuserve-x",
+        disk="/dev/d",
+        image=f"r/p/{settings.image}",
+        bucket="b",
+        secret="key",
     )
     # https://cloud.google.com/compute/docs/metadata/setting-custom-metadata#limitations
     assert all(len(text.encode()) < 256 * 1024 for text in found.values())
@@ -350,7 +361,9 @@ def test_without_a_key_no_secret_is_asked_for() -> None:
     settings = Settings.parse({**GOOD, "authentication": "none"})
     assert isinstance(settings.target, TpuVmTarget) and settings.image is not None
     resolved = plan(settings, settings.image)
-    found = boot_metadata(settings, settings.target, resolved, disk="", image="r/i", bucket="b", secret="key")
+    found = boot_metadata(
+        settings, settings.target, resolved, name="tpuserve-x", disk="", image="r/i", bucket="b", secret="key"
+    )
     assert "readonly SECRET=''" in found["startup-script"]
 
 
