@@ -13,7 +13,7 @@ PYTHON312 = for p in "$$PYTHON" python3.12 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versi
 	[ -n "$$p" ] && "$$p" -c 'import sys, venv; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null && { echo "$$p"; exit 0; }; done; \
 	echo "Python 3.12 is needed and was not found: install it (pyenv install 3.12, or your distribution's package) or set PYTHON=/path/to/python3.12." >&2; exit 1
 
-.PHONY: help up doctor explain compose monitoring releases promote rollback prune prove bake simulate compare preview ask load-test status logs why key env down clean test check bench bench-cold diagram format
+.PHONY: help up doctor explain compose monitoring releases promote rollback prune prove bake simulate choose compare preview ask load-test status logs why key env down clean test check bench bench-cold diagram format
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -101,6 +101,11 @@ bake: .venv/complete ## prove a stack's engine, and pack the compile cache: make
 
 simulate: .venv/complete ## a load test without a TPU, simulated: make simulate PHASE=tuned LOAD='concurrency=64 prompt=2048 answer=128', or LADDER=seed
 	@$(PY) -m local.commands.planner simulate $(SELECTION) $(if $(LOAD),--load "$$LOAD") $(if $(SLO),--slo "$$SLO") $(if $(LADDER),--ladder $(LADDER)) $(ARGS)
+
+choose: .venv/complete ## every phase, scenario and slice under one load, simulated, with prices: make choose LOAD='rate=20 prompt=2048 answer=128' SLO='first=2000 between=60'
+	@[ -n "$$LOAD" ] && [ -n "$$SLO" ] || { \
+	echo "choose needs a load and an SLO: make choose LOAD='rate=20 prompt=2048 answer=128' SLO='first=2000 between=60'" >&2; exit 2; }
+	@$(PY) -m local.commands.planner choose --load "$$LOAD" --slo "$$SLO" $(if $(MODEL),--model $(MODEL)) $(if $(SLICE),--accelerator $(SLICE)) $(ARGS)
 
 compare: .venv/complete ## results of a load test beside its simulation: make compare STACK=prod FILES=run.json
 	@[ -n "$(FILES)" ] || { echo "compare needs results: make compare STACK=$(STACK) FILES=run.json" >&2; exit 2; }

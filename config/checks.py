@@ -11,7 +11,15 @@ from collections.abc import Iterator
 from config.monitoring_limits import monitoring_problems
 from config.provisioning import lacking_gke
 from config.settings import Settings
-from config.targets import PLACEHOLDER_PROJECT, STAY, GkeTarget, LocalTarget, NewCluster, TpuVmTarget
+from config.targets import (
+    PLACEHOLDER_PROJECT,
+    STAY,
+    FoundationTarget,
+    GkeTarget,
+    LocalTarget,
+    NewCluster,
+    TpuVmTarget,
+)
 from config.tpu_vm_checks import tpu_vm_problems
 from serving.deploy.image_reference import image_problem
 from serving.hardware.accelerators import DEFAULT_ACCELERATOR, accelerator
@@ -28,6 +36,7 @@ def problems(settings: Settings, *, placeholders: bool) -> Iterator[str]:
     """
     target, slice_ = settings.target, accelerator(settings.accelerator)
     yield from monitoring_problems(settings)
+    yield from _expected_load(settings)
     if not slice_.offered:
         yield (
             f"accelerator {slice_.name} is in the table only to compare published boots with, and no stack "
@@ -87,6 +96,24 @@ def _minor_version(target: GkeTarget) -> Iterator[str]:
             f"target.cluster.minor_version is {minor}, and the capacity {lacking}; set it to a newer minor "
             "version, or choose another target.capacity.kind."
         )
+
+
+def _expected_load(settings: Settings) -> Iterator[str]:
+    if settings.expected_load is None:
+        return
+    match settings.target:
+        case FoundationTarget():
+            yield (
+                "expected_load is set, and target.kind is foundation, which serves nothing; set it in the "
+                "files of the stacks that serve."
+            )
+        case LocalTarget():
+            yield (
+                "expected_load is set, and target.kind is local, whose processors do the work of a TPU at a "
+                "speed that nothing simulates; remove it, or run `make load-test`."
+            )
+        case _:
+            pass
 
 
 def _exclusions(target: GkeTarget) -> Iterator[str]:

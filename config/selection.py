@@ -16,6 +16,8 @@ from config.stack_file import read
 from config.stack_findings import stack_findings
 from config.stack_text import yaml_value
 from config.targets import FoundationTarget
+from config.traffic.expected import ExpectedLoad
+from config.traffic.verdict import Verdict, verdict
 from serving.compilation import proofs
 from serving.compilation.candidate import Candidate
 from serving.deploy.release import Release, release
@@ -24,6 +26,7 @@ from serving.engine.phases import DEFAULT_PHASE, PHASES, SCENARIOS, engine_for, 
 from serving.findings import Finding, findings
 from serving.hardware.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, accelerator
 from serving.hardware.regions import Provisioning
+from serving.memory.budget import budget
 from serving.models.catalog import MODELS, model
 from serving.startup.cold_start import ColdStart
 from serving.startup.timeouts import DEFAULT_LONGEST_REQUEST_SECONDS, Lifecycle, lifecycle
@@ -43,6 +46,8 @@ class Selection:
     stack_findings: tuple[Finding, ...] = ()
     pod_stop_seconds: int | None = None
     """Seconds from Google's notice to the end of a pod; None unless the stack is on spot nodes of GKE."""
+    expected_load: ExpectedLoad | None = None
+    replicas: int = 1
 
     @cached_property
     def proved(self) -> Candidate:
@@ -52,7 +57,20 @@ class Selection:
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """Findings about the proved candidate, errors first, then those about the stack's other settings."""
-        return (*findings(self.proved), *self.stack_findings)
+        found = (*findings(self.proved), *self.stack_findings)
+        if any(finding.severity == "error" for finding in found) or self.load_verdict is None:
+            return found
+        return (*found, *self.load_verdict.findings)
+
+    @cached_property
+    def load_verdict(self) -> Verdict | None:
+        """The verdict on the stack's expected load; None for a stack without one.
+
+        Raises ValueError for an engine whose KV cache cannot be computed.
+        """
+        if self.expected_load is None:
+            return None
+        return verdict(self.expected_load, self.proved, budget(self.proved).pool.pages, self.replicas)
 
 
 def candidate_of(settings: Settings) -> Candidate:
@@ -98,6 +116,8 @@ def from_settings(name: str, settings: Settings) -> Selection:
         stack_findings=stack_findings(settings),
         longest_request_seconds=settings.longest_request_seconds,
         pod_stop_seconds=pod_stop_seconds(settings),
+        expected_load=settings.expected_load,
+        replicas=settings.replicas,
     )
 
 

@@ -16,6 +16,7 @@ from config.acceptance import Acceptance, Rollout
 from config.monitoring import Monitoring
 from config.strict_model import StrictModel
 from config.targets import LocalTarget, Target
+from config.traffic.expected import ExpectedLoad
 from config.web_origins import WebOrigins
 from serving.deploy.image_reference import image_reference
 from serving.deploy.record import NAME, Promotion
@@ -87,7 +88,8 @@ class Settings(StrictModel):
     )
     scenario: str | None = Field(
         default=None,
-        description="Overlay of the phase: interactive, batch, multimodal, autoscaling, cost-constrained.",
+        description="Overlay of the phase: interactive, batch, multimodal, autoscaling, cost-constrained, "
+        "most-tokens.",
     )
     engine: dict[str, object] = Field(default={}, description="Single engine fields over phase and scenario.")
     image: str | None = Field(
@@ -100,6 +102,11 @@ class Settings(StrictModel):
     rollout: Rollout = Field(default=Rollout(), description="How a release replaces the one before it.")
     acceptance: Acceptance = Field(
         default=Acceptance(), description="What a server must show before it gets traffic."
+    )
+    expected_load: ExpectedLoad | None = Field(
+        default=None,
+        description="The load that the stack is built for. The output `load` compares its committed "
+        "simulation with `replicas`; no resource depends on it.",
     )
     longest_request_seconds: int = Field(
         default=DEFAULT_LONGEST_REQUEST_SECONDS,

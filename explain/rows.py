@@ -32,6 +32,7 @@ def rows(selection: Selection, region: str, provisioning: Provisioning, today: d
         *verdict.rows(selection),
         *_server(selection),
         *_memory(selection),
+        *_load(selection),
         *_measured(selection),
         *_programs(selection),
         *_cold_start(selection),
@@ -114,6 +115,18 @@ def _requests(selection: Selection, terms: Memory) -> Iterator[Row]:
             label = f"at once, {length:,} tokens each"
             yield Row("requests", label, resident, f"{resident:,}", terms.pool_basis)
     yield Row("requests", "block size", pool.block_size, f"{pool.block_size} tokens", "exact")
+
+
+def _load(selection: Selection) -> Iterator[Row]:
+    """Yields the verdict on the load that a stack expects, unless its KV cache cannot be computed."""
+    try:
+        verdict_ = selection.load_verdict
+    except ValueError:
+        return
+    if verdict_ is not None:
+        known = verdict_.simulation
+        basis = f"simulated, vllm-tpu {known.vllm}" if known and known.cells else ""
+        yield Row("expected load", verdict_.expected.load, known and known.needed, verdict_.line, basis)
 
 
 def _measured(selection: Selection) -> Iterator[Row]:

@@ -1,6 +1,6 @@
 """The load test without a TPU: what an engine on a slice would answer under a load. Simulated, not measured.
 
-A load (`load.py`, `load_file.py`) sends requests to vLLM's own V1 scheduler and KV cache manager
+A load (config/traffic/load.py, load_file.py) sends requests to vLLM's own V1 scheduler and KV cache manager
 (`vllm_scheduler.py`), which choose the requests, tokens and pages of each step as they do in a server. The
 duration of a step (`step_time.py`) follows from its work (`step_work.py`, `attention_kernel.py`) and from
 three constants, which are fitted on published measurements (`constants.py`, `measured_cells.py`, `fit.py`);

@@ -1,6 +1,7 @@
 """`python -m planner`: what an engine would answer under a load, simulated without a TPU.
 
-simulate       one load or a ladder, as a table, JSON and two charts
+simulate       one load or a ladder, as a table, JSON and two charts; or the load that a stack expects
+choose         every phase, scenario and slice under one load: slices that keep an SLO, and their price
 compare        results of a load test beside the simulation, cell by cell, with constants fitted on them
 fit            fits the constants on published cells again, and prints each cell's error
 
@@ -11,19 +12,21 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from config.selection import Selection, add_options, add_price_options, from_options
+from config.traffic import load, objective, simulation
+from config.traffic.expected import ExpectedLoad
+from config.traffic.load import Length, Load
+from config.traffic.verdict import Verdict
 from load_test import charts
 from load_test.ladders import FIXED, Ladder
-from planner import constants, fit_report, load, measured_files, report, slo, sweep
+from planner import choices, constants, expected, fit_report, measured_files, report, slo, sweep
 from planner.fit import FREE
-from planner.load import Length, Load
-from serving.compilation.candidate import Candidate
 from serving.findings import findings, refuse_errors
 from serving.memory.budget import budget
 
@@ -54,11 +57,21 @@ def _parser() -> argparse.ArgumentParser:
     listed = "; ".join(f"{ladder.name}: {ladder.purpose}" for ladder in FIXED.values())
     what = simulated.add_mutually_exclusive_group()
     what.add_argument("--load", help=load.FORM)
-    what.add_argument("--ladder", choices=FIXED, help=f"{listed} (default seed)")
-    simulated.add_argument("--slo", help=f"slices that a load with a rate needs: {slo.FORM}")
+    what.add_argument(
+        "--ladder", choices=FIXED, help=f"{listed} (default: the load that the stack expects, else seed)"
+    )
+    simulated.add_argument("--slo", help=f"slices that a load with a rate needs: {objective.FORM}")
     add_price_options(simulated)
     simulated.add_argument("--json", action="store_true", help="print JSON")
     simulated.set_defaults(run=_simulate)
+    chosen = commands.add_parser("choose", help="every phase, scenario and slice under one load")
+    chosen.add_argument("--load", required=True, help=load.FORM)
+    chosen.add_argument("--slo", required=True, help=objective.FORM)
+    chosen.add_argument("--accelerator", help="only on this slice")
+    chosen.add_argument("--model", help="this model in place of each phase's own")
+    add_price_options(chosen)
+    chosen.add_argument("--json", action="store_true", help="print JSON")
+    chosen.set_defaults(run=_choose)
     compared = commands.add_parser("compare", help="results of a load test beside the simulation")
     add_options(compared)
     compared.add_argument(
@@ -72,33 +85,87 @@ def _parser() -> argparse.ArgumentParser:
 
 def _simulate(options: argparse.Namespace) -> int:
     (selection,) = from_options(options, Path.cwd())
+    asked = selection.expected_load
+    if asked and not (options.load or options.ladder or options.slo):
+        return _expected(selection, asked, options.json)
     loads = [load.parse(options.load)] if options.load else ladder_loads(FIXED[options.ladder or "seed"])
-    candidate = selection.proved
-    fitted = constants.fitted(candidate.model.name)
-    refuse_errors(findings(candidate))
-    pages = budget(candidate).pool.pages
-    sweep.check(candidate, loads, pages)
+    engine = Simulated(selection)
     if options.slo:
-        return _plan(options, candidate, loads[0], lambda load: sweep.result(candidate, pages, fitted, load))
-    folder = FOLDER / sweep.key(candidate, pages, fitted, metadata.version("vllm-tpu"))
-    results = sweep.sweep(candidate, pages, fitted, loads, folder / "cells.jsonl", _tell)
-    _show(selection, results, options.json, folder)
+        return _plan(options, engine, loads[0])
+    sweep.check(engine.candidate, loads, engine.pages)
+    store = engine.store
+    results = sweep.sweep(engine.candidate, engine.pages, engine.fitted, loads, store, _tell)
+    _show(selection, results, options.json, store.parent)
     return 0
 
 
-def _plan(
-    options: argparse.Namespace,
-    candidate: Candidate,
-    load_: Load,
-    simulated: Callable[[Load], dict[str, Any]],
-) -> int:
-    planned = slo.plan(load_, slo.parse(options.slo), simulated)
+class Simulated:
+    """An engine that can boot, with what a simulation of it needs.
+
+    Raises ValueError, one sentence a line, for an engine that would not serve.
+    """
+
+    def __init__(self, selection: Selection) -> None:
+        self.candidate = selection.proved
+        refuse_errors(findings(self.candidate))
+        self.pages = budget(self.candidate).pool.pages
+        self.fitted = constants.fitted(self.candidate.model.name)
+
+    @property
+    def store(self) -> Path:
+        """The file of the engine's finished cells."""
+        return FOLDER / sweep.key(self.candidate, self.pages, self.fitted, version()) / "cells.jsonl"
+
+    def result(self, load_: Load) -> dict[str, Any]:
+        """Returns the answer of one server to a load with a rate."""
+        return sweep.stored(self.candidate, self.pages, self.fitted, self.store, _tell)(load_)
+
+
+def version() -> str:
+    """Returns vLLM's version in this environment."""
+    return metadata.version("vllm-tpu")
+
+
+def _plan(options: argparse.Namespace, engine: Simulated, load_: Load) -> int:
+    limits = objective.parse(options.slo)
+    sweep.check(engine.candidate, [slo.share(load_, 1)], engine.pages)
+    planned = slo.plan(load_, limits, engine.result)
     if options.json:
         print(json.dumps({"state": "simulated", "slices": planned.slices, "each": planned.result}, indent=1))
         return 0
     print(report.table(f"one of {planned.slices:,} slices", [planned.result]))
-    where = (candidate.accelerator, options.region, options.provisioning, date.today())
+    where = (engine.candidate.accelerator, options.region, options.provisioning, date.today())
     print("\n".join(["", *slo.lines(planned, *where)]))
+    return 0
+
+
+def _expected(selection: Selection, asked: ExpectedLoad, as_json: bool) -> int:
+    """Simulates the load that a stack expects, and writes the file that its plans read."""
+    engine = Simulated(selection)
+    arguments = (engine.candidate, engine.pages, engine.fitted, version())
+    record = expected.simulated(*arguments, asked, selection.replicas, engine.result)
+    file = simulation.write(record)
+    if as_json:
+        print(record.model_dump_json(indent=1, exclude_none=True))
+        return 0
+    stack = Verdict(asked, engine.candidate.accelerator.name, selection.replicas, record)
+    print("\n".join([f"{selection.name}: {stack.line}", *map(str, stack.findings)]))
+    print(f"Commit {file.relative_to(Path.cwd())}, so that `pulumi preview` shows it.")
+    return 0
+
+
+def _choose(options: argparse.Namespace) -> int:
+    asked, limits = load.parse(options.load), objective.parse(options.slo)
+    slo.share(asked, 1)
+    engines = choices.selections(options.accelerator, options.model)
+    found = choices.choices(engines, asked, limits, FOLDER, version(), _tell)
+    where = (options.region, options.provisioning, date.today())
+    if options.json:
+        rows = choices.document(found, *where)
+        asked_for = {"state": "simulated", "load": options.load, "slo": options.slo}
+        print(json.dumps({**asked_for, "choices": rows}, indent=1))
+        return 0
+    print(f"{options.load}, {options.slo}: simulated, not measured\n\n{choices.table(found, *where)}")
     return 0
 
 
@@ -135,12 +202,10 @@ def _tell(line: str) -> None:
 def _compare(options: argparse.Namespace) -> int:
     (selection,) = from_options(options, Path.cwd())
     cells = measured_files.read(options.files)
-    candidate = selection.proved
-    refuse_errors(findings(candidate))
-    pages = budget(candidate).pool.pages
-    sweep.check(candidate, [cell.load for cell in cells], pages)
-    committed = constants.fitted(candidate.model.name).constants
-    records = fit_report.records(candidate, pages, cells, committed)
+    engine = Simulated(selection)
+    candidate, committed = engine.candidate, engine.fitted.constants
+    sweep.check(candidate, [cell.load for cell in cells], engine.pages)
+    records = fit_report.records(candidate, engine.pages, cells, committed)
     print(fit_report.compared(records, candidate, committed))
     _, table = fit_report.fitted_again(records, candidate, committed, FREE)
     print(f"\n{table}")

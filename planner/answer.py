@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from config.traffic.load import Load
 from planner.clock import Trace
 from planner.constants import Fitted
-from planner.load import Load
 
 SHARES = (50, 95, 99)
 RESOURCES = ("arithmetic", "HBM", "links", "host")

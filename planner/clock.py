@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from planner.load import Load, Request
+from config.traffic.load import Load, Request
 from planner.step_time import StepTime
 from planner.step_work import Piece
 

@@ -14,7 +14,7 @@ pages of those before it in the cache, and is simulated after them.
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from planner.load import Length, Load
+from config.traffic.load import Length, Load
 from serving.compilation.candidate import Candidate
 from serving.engine.config import EngineConfig
 from serving.engine.phases import engine_for

@@ -44,6 +44,10 @@ def _notes(results: Sequence[Mapping[str, Any]]) -> list[str]:
         f"With prompts of {tokens:,} tokens, {concurrency:,} at once reach 90 % of the highest throughput."
         for tokens, concurrency in knees(results).items()
     ]
-    band, basis = results[0]["band"], results[0]["basis"]
-    errors = ", ".join(f"{name} by {share:.0%}" for name, share in band.items())
-    return [*notes, f"The medians can be off: {errors} ({basis})."]
+    return [*notes, errors(results[0]["band"], results[0]["basis"])]
+
+
+def errors(band: Mapping[str, float], basis: str) -> str:
+    """Returns the sentence on how far the medians can be off."""
+    shares = ", ".join(f"{name} by {share:.0%}" for name, share in band.items())
+    return f"The medians can be off: {shares} ({basis})."

@@ -4,43 +4,19 @@ Each slice is one server. A load balancer that chooses servers at random splits 
 processes, so each server gets an equal part of the rate.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from planner.load import Load, requests_for_rate
+from config.traffic.load import Load, requests_for_rate
+from config.traffic.objective import SHARE, Objective
 from serving.hardware import prices
 from serving.hardware.accelerators import Accelerator
 from serving.hardware.prices import Cost, Provisioning
 
-SHARE = "p95"
-"""Share of the requests that must keep each limit."""
-
 MOST_SLICES = 1024
 """Slices beyond which the search ends."""
-
-FORM = "write for example --slo 'first=2000 between=50', in milliseconds"
-_FIELDS = {"first": "time_to_first_token_ms", "between": "time_between_tokens_ms"}
-
-
-@dataclass(frozen=True)
-class Objective:
-    """Limits in milliseconds for 95 % of the requests; None means no limit."""
-
-    first: float | None = None
-    between: float | None = None
-
-    def missed(self, result: Mapping[str, Any]) -> list[str]:
-        """Returns a phrase for each limit that a simulated result exceeds."""
-        phrases = list[str]()
-        for name, field in _FIELDS.items():
-            limit: float | None = getattr(self, name)
-            times = result[field]
-            if limit is not None and times is not None and times[SHARE] > limit:
-                phrases.append(f"{name} is {times[SHARE]:,.0f} ms at {SHARE}, and {limit:g} is the limit")
-        return phrases
 
 
 @dataclass(frozen=True)
@@ -56,23 +32,10 @@ class Plan:
         return self.slices * self.result["output_tokens_per_second"]
 
 
-def parse(text: str) -> Objective:
-    """Returns the objective of words NAME=MILLISECONDS. Raises ValueError, one sentence, for a mistake."""
-    limits: dict[str, float] = {}
-    for word in text.split():
-        name, _, value = word.partition("=")
-        if name not in _FIELDS or name in limits or not re.fullmatch(r"\d{1,7}(\.\d+)?", value):
-            raise ValueError(f"{word!r} in the SLO is no limit of first or between: {FORM}.")
-        limits[name] = float(value)
-    if not limits:
-        raise ValueError(f"The SLO has no limit: {FORM}.")
-    return Objective(**limits)
+def share(load: Load, slices: int) -> Load:
+    """Returns the load of one of `slices`, with 120 seconds of arrivals.
 
-
-def plan(load: Load, objective: Objective, simulated: Callable[[Load], Mapping[str, Any]]) -> Plan:
-    """Returns the smallest number of slices with which each keeps the objective.
-
-    Raises ValueError, one sentence, for a load without a rate, and for an objective that no number keeps.
+    Raises ValueError, one sentence, for a load without a rate and for a trace.
     """
     if load.rate is None:
         raise ValueError("An SLO needs a load with a rate: write rate=REQUESTS_PER_SECOND in LOAD.")
@@ -81,12 +44,19 @@ def plan(load: Load, objective: Objective, simulated: Callable[[Load], Mapping[s
             "An SLO needs as many requests as it takes, and a trace has its own: describe their lengths with "
             "uniform or lognormal, or in a table (.csv)."
         )
+    rate = load.rate / slices
+    return replace(load, rate=rate, requests=requests_for_rate(rate))
+
+
+def plan(load: Load, objective: Objective, simulated: Callable[[Load], Mapping[str, Any]]) -> Plan:
+    """Returns the smallest number of slices with which each keeps the objective.
+
+    Raises ValueError, one sentence, for a load without a rate, and for an objective that no number keeps.
+    """
     results: dict[int, Mapping[str, Any]] = {}
 
     def keeps(slices: int) -> bool:
-        assert load.rate is not None
-        rate = load.rate / slices
-        results[slices] = simulated(replace(load, rate=rate, requests=requests_for_rate(rate)))
+        results[slices] = simulated(share(load, slices))
         return not objective.missed(results[slices])
 
     low, high = 0, 1
@@ -121,9 +91,14 @@ def lines(
     return [first, _price(plan_, price), *([price.warning] if price.warning else [])]
 
 
-def _price(plan_: Plan, price: Cost) -> str:
-    month = plan_.slices * price.dollars_per_month
+def dollars(plan_: Plan, price: Cost) -> tuple[float, float]:
+    """Returns the dollars a month, and for a million output tokens at the plan's rate."""
     million = plan_.slices * price.dollars_per_hour / (plan_.tokens_per_second * 3600) * 1e6
+    return plan_.slices * price.dollars_per_month, million
+
+
+def _price(plan_: Plan, price: Cost) -> str:
+    month, million = dollars(plan_, price)
     return (
         f"${month:,.0f} a month, ${million:,.2f} for a million output tokens at this rate "
         f"({price.provisioning}, {price.region}, price read {price.price.read})."

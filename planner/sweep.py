@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from config.traffic.load import Load
+from config.traffic.simulation import digest, engine_parts
 from planner import answer
 from planner.clock import simulate
 from planner.constants import Fitted
-from planner.load import Load
 from planner.step_time import timer
 from planner.step_work import Vision, prompt_tokens_of_image, shape
 from serving.compilation.candidate import Candidate
@@ -26,9 +27,6 @@ from serving.hardware.accelerators import Accelerator
 from serving.models.spec import ModelSpec
 
 PROCESSES = 2
-
-MODEL_VERSION = 2
-"""Raise it when a change of this package changes results, so that the cells of older runs are not used."""
 
 
 def check(candidate: Candidate, loads: Sequence[Load], pages: int) -> None:
@@ -69,16 +67,7 @@ def _check_images(candidate: Candidate, images: int, vision: Vision | None) -> N
 
 def key(candidate: Candidate, pages: int, fitted: Fitted, version: str) -> str:
     """Returns a digest of everything on which results depend, apart from the loads; `version` is vLLM's."""
-    parts = {
-        "model": candidate.model.name,
-        "accelerator": candidate.accelerator.name,
-        "engine": candidate.engine.model_dump(mode="json"),
-        "pages": pages,
-        "constants": asdict(fitted.constants),
-        "planner": MODEL_VERSION,
-        "vllm": version,
-    }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    return digest({**engine_parts(candidate, pages), "constants": asdict(fitted.constants), "vllm": version})
 
 
 def sweep(
@@ -158,9 +147,20 @@ def one(task: Task) -> tuple[Load, dict[str, Any]]:
     return task.load, answer.result(task.load, trace, task.fitted)
 
 
-def result(candidate: Candidate, pages: int, fitted: Fitted, load: Load) -> dict[str, Any]:
-    """Returns the result of one load, simulated in this process."""
-    return one(_task(candidate, pages, fitted, load))[1]
+def stored(
+    candidate: Candidate, pages: int, fitted: Fitted, store: Path, tell: Callable[[str], None]
+) -> Callable[[Load], dict[str, Any]]:
+    """Returns the function from a load with a rate to its result.
+
+    It takes finished cells from `store` and adds to them. `tell` gets a line for each call.
+    """
+
+    def simulated(load: Load) -> dict[str, Any]:
+        tell(f"   one server with {load.rate:g} requests a second, {load.requests:,} of them")
+        (result,) = sweep(candidate, pages, fitted, [load], store, lambda line: None)
+        return result
+
+    return simulated
 
 
 def _size(load: Load) -> int:

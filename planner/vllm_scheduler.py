@@ -16,8 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from config.traffic.load import Request
 from planner.clock import Batch, Outcome
-from planner.load import Request
 from planner.step_work import Piece, prompt_tokens_of_image
 from serving.compilation.candidate import Candidate
 from serving.compilation.resolved_config import image_tokens
@@ -219,7 +219,7 @@ def _configuration(candidate: Candidate) -> Any:
         text = json.dumps({**_MODEL, "max_position_embeddings": max(longest, candidate.model.max_context)})
         (Path(name) / "config.json").write_text(text, "utf-8")
         words = [
-            *_words(candidate),
+            *scheduling_words(candidate),
             "--skip-tokenizer-init",
             "--block-size",
             str(candidate.runtime.block_size),
@@ -230,8 +230,8 @@ def _configuration(candidate: Candidate) -> Any:
         return AsyncEngineArgs.from_cli_args(parsed).create_engine_config()
 
 
-def _words(candidate: Candidate) -> list[str]:
-    """Returns the words of the engine's command line that are flags of `_SCHEDULING`, with their values."""
+def scheduling_words(candidate: Candidate) -> list[str]:
+    """Returns the words of the engine's command line on which the scheduling of text requests depends."""
     words, taken = list[str](), False
     for word in candidate.engine.argv("model", "model", 1):
         if word.startswith("--"):

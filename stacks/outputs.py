@@ -25,6 +25,8 @@ def export(settings: Settings, plan: Plan, endpoint: pulumi.Input[str]) -> None:
     pulumi.export("compile_cache", output_lines.compile_cache(plan.fingerprint))
     pulumi.export("rollout", output_lines.rollout(settings.replicas, settings.rollout.surge, plan.cold_start))
     pulumi.export("acceptance", output_lines.acceptance(settings.acceptance.off))
+    if plan.load is not None:
+        pulumi.export("load", plan.load.line)
     pulumi.export("cost", _cost(settings, plan))
     pulumi.export("findings", [str(finding) for finding in plan.findings])
 

@@ -16,6 +16,7 @@ from config.checks import refuse
 from config.selection import candidate_of, lifecycle_of, release_of
 from config.settings import Settings
 from config.stack_findings import stack_findings
+from config.traffic.verdict import Verdict, verdict
 from serving import findings
 from serving.compilation import fingerprint, proofs
 from serving.compilation.candidate import Candidate
@@ -51,6 +52,8 @@ class Plan:
     """True for a promoted release, which has passed its acceptance on a server before."""
     archive: Archive | None
     """The compile cache of the accepted server, if the stack runs a promoted release."""
+    load: Verdict | None
+    """The verdict on the stack's expected load, if it names one."""
 
 
 def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
@@ -65,6 +68,12 @@ def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
     engine_findings = () if promotion else findings.findings(candidate)
     all_findings = (*engine_findings, *stack_findings(settings))
     findings.refuse_errors(all_findings)
+    memory = budget(candidate)
+    load = (
+        verdict(settings.expected_load, candidate, memory.pool.pages, settings.replicas)
+        if settings.expected_load
+        else None
+    )
     cold_start = estimate(candidate)
     timeouts = lifecycle_of(settings, cold_start, node_wait_seconds)
     files = _agent_files(promotion)
@@ -75,17 +84,18 @@ def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
     caches = fingerprint.fingerprint(candidate, image=image)
     return Plan(
         candidate=candidate,
-        memory=budget(candidate),
+        memory=memory,
         cold_start=cold_start,
         fingerprint=caches,
         lifecycle=timeouts,
-        findings=all_findings,
+        findings=(*all_findings, *(load.findings if load else ())),
         release=planned,
         environment=dict(sorted({**dict(planned.environment), **access}.items())),
         agent_files=files,
         record=_record(settings, candidate, planned, caches),
         accepted=promotion is not None,
         archive=promotion.record.archive if promotion else None,
+        load=load,
     )
 
 

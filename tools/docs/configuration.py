@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from config import acceptance, monitoring, provisioning
 from config import targets as kinds
 from config.settings import Checkpoint, Settings
+from config.traffic.expected import ExpectedLoad
 from serving.engine.config import EngineConfig
 from serving.engine.flag_verdicts import EXTRA, REFUSED
 from serving.engine.nested_options import (
@@ -56,6 +57,7 @@ PARTS = (
     acceptance.Prompt,
     acceptance.Limits,
     acceptance.Ladder,
+    ExpectedLoad,
     monitoring.Monitoring,
     monitoring.Budget,
 )

@@ -238,6 +238,28 @@ def test_a_stack_file_is_read_as_pulumi_reads_it(tmp_path: Path) -> None:
     assert (asked.candidate.engine.max_num_seqs, asked.longest_request_seconds) == (32, 60)
 
 
+def test_a_stack_shows_the_load_that_it_expects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = {
+        "tpuserve:target": {
+            "kind": "gke",
+            "project": "my-project",
+            "zone": "us-east5-b",
+            "capacity": {"kind": "spot"},
+        },
+        "tpuserve:model_revision": "0" * 40,
+        "tpuserve:image": f"vllm/vllm-tpu:v0.32.0@sha256:{'0' * 64}",
+        "tpuserve:expected_load": {"load": "rate=1 prompt=123 answer=45"},
+    }
+    (tmp_path / "Pulumi.mine.yaml").write_text(json.dumps({"config": stack}), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    _, text, _ = shown(capsys, "engine", "--stack", "mine")
+    assert "EXPECTED LOAD" in text and "rate=1 prompt=123 answer=45" in text
+    assert "not simulated: run `make simulate STACK=NAME`" in text
+    assert "nobody has simulated this engine with it" in text
+
+
 def test_a_stack_named_like_a_phase_is_reached_by_its_prefix(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.peak.yaml").write_text(
         "config:\n  tpuserve:target: {kind: local}\n  tpuserve:phase: baseline\n", "utf-8"

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from config.traffic.load import Request
 from planner.clock import Batch, Outcome
-from planner.load import Request
 from planner.step_time import StepTime
 from planner.step_work import Piece
 

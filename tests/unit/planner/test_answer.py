@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from config.traffic.load import Length, Load, parse
+from config.traffic.load_file import Recording, Row
 from load_test import charts
 from planner.answer import KNEE, knees, name, percentiles, result
 from planner.clock import simulate
 from planner.constants import fitted
-from planner.load import Length, Load, parse
-from planner.load_file import Recording, Row
 from planner.report import table
 from tests.unit.planner.steps import OneByOne, a_second_each
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from config.traffic.load import Length, Load
 from planner.clock import Times, simulate
-from planner.load import Length, Load
 from tests.unit.planner.steps import OneByOne, a_second_each
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from config.selection import from_phase
+from config.traffic.load import Load, parse
 from load_test.ladders import FIXED
 from planner import __main__ as command
 from planner import sweep
 from planner.constants import fitted
-from planner.load import Load, parse
 
 TUNED = from_phase("tuned", phase="tuned").candidate
 FITTED = fitted(TUNED.model.name)

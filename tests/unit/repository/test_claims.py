@@ -116,6 +116,7 @@ def computed() -> dict[str, str]:
     drafts = kv("turbo-stable", None, speculative={"method": "ngram", "num_speculative_tokens": 3})
     free = kv("tuned", None, gpu_memory_utilization=0.9).free_bytes
     short = kv("tuned", "cost-constrained").pool.tokens
+    most = kv("tuned", "most-tokens").pool.tokens
     return {
         **{f"fits {share:g}": fits(share) for share in (0.90, 0.92, 0.95)},
         "resident": f"keeps {kv('turbo-stable', None).pool.resident_requests(2300)} requests of 2,300 tokens",
@@ -125,6 +126,7 @@ def computed() -> dict[str, str]:
         "bytes": f"{bytes_a_token(SPEC.name, 8):,} instead of {bytes_a_token(SPEC.name, 16):,}",
         "31B": f"{bytes_a_token('gemma-4-31b-it', 16) / 1024:.0f} KiB",
         "pools": f"{kv('tuned', None).pool.tokens:,} tokens before, {short:,} after",
+        "8 bits": f"holds {most:,} tokens instead of {kv('tuned', None).pool.tokens:,}",
         "batch": f"{resident('tuned', 'batch')}.",
         "gaps": f"({programs(64, False):,}, {programs(128, False):,})",
         "512": f"{programs(512, False)} programs against {programs(0, False)}, with drafting "

@@ -50,6 +50,9 @@ DELIVERY: dict[str, dict[str, By]] = {
         "replicas": By("a slice each", "stacks/gke/tpu_nodes.py", "nodes=settings.replicas"),
         "rollout": NOTHING,
         "acceptance": NOTHING,
+        "expected_load": By(
+            "a committed simulation", "config/traffic/verdict.py", "make simulate STACK=NAME"
+        ),
         "longest_request_seconds": NOTHING,
         "authentication": By("a secret with the clients' keys", "stacks/gcp/foundation.py", "api-key-"),
         "monitoring": NOTHING,
@@ -76,6 +79,7 @@ DELIVERY: dict[str, dict[str, By]] = {
         "repository": By("a repository of weights", "agent/weights_job/stage_weights.py", "--expect"),
         "revision": By("a commit of it", "agent/vm/weights.py", "_refuse_other_checkpoint"),
     },
+    "ExpectedLoad": {"load": NOTHING, "slo": NOTHING},
     "Rollout": {"surge": By("a spare slice", "stacks/gke/tpu_nodes.py", "settings.rollout.surge")},
     "Acceptance": {
         "off": NOTHING,

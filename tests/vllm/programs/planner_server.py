@@ -5,11 +5,11 @@ Prints one JSON object with what tests/vllm/test_planner.py checks.
 
 import json
 
+from config.traffic.load import parse
 from planner import attention_kernel, constants, fit_report
 from planner.answer import result
 from planner.clock import simulate
 from planner.fit import FREE, fit
-from planner.load import parse
 from planner.measured_cells import E2B, E2B_AGAIN, MOE_26B
 from planner.step_time import timer
 from planner.step_work import shape

@@ -15,8 +15,8 @@ os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
 from collections import Counter
 
 from config.selection import from_phase
+from config.traffic.load import parse
 from planner.clock import simulate
-from planner.load import parse
 from planner.step_time import StepTime
 from planner.vllm_scheduler import VllmScheduler
 from serving.hardware.accelerators import STAND_IN

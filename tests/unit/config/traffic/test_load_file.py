@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from planner.load import Load, Request, parse
-from planner.load_file import Row, read
+from config.traffic.load import Load, Request, parse
+from config.traffic.load_file import Row, read
 
 LINES: list[dict[str, Any]] = [
     {"timestamp": 0, "input_length": 40, "output_length": 5, "hash_ids": [1, 2, 3]},

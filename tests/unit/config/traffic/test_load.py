@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from planner.load import Length, Load, parse
+from config.traffic.load import Length, Load, parse
 
 FIXED = Length("fixed", 2048, 2048)
 

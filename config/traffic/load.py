@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from planner import load_file
-from planner.load_file import Recording, Row
+from config.traffic import load_file
+from config.traffic.load_file import Recording, Row
 
 SEED = 20_261_022
 
