@@ -20,7 +20,7 @@ def test_a_collector_that_gives_up_leaves_no_traceback(capfd: pytest.CaptureFixt
     server = web.start("127.0.0.1", 0, {"/slow": slow})
     # Its threads are waited for, so that their output is there.
     server.daemon_threads, server.block_on_close = False, True
-    with socket.create_connection(server.server_address[:2]) as client:
+    with socket.create_connection(("127.0.0.1", server.server_port)) as client:
         client.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
         assert asked.wait(30)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
