@@ -144,7 +144,7 @@ def public_needs_a_key(resources: Sequence[Resource]) -> Iterator[tuple[Resource
 def guarded_servers(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
     """Yields servers without a disruption budget, or without a network policy for both directions.
 
-    Servers without inputs are skipped: a preview knows no inputs before the cluster exists.
+    Servers without inputs are skipped: with `--target`, the CLI shows the ones that it does not create so.
     """
     for server in resources:
         if server.kind != DEPLOYMENT or not server.inputs:

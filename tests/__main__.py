@@ -60,10 +60,10 @@ def _all_real(tiers: Sequence[Tier], only: str | None) -> list[Result]:
         # with its sentence, in the tier that needs it.
         with contextlib.suppress(Refusal):
             prepare.ensure("programs", "packages", "server")
-    named = {tier.name: tier for tier in tiers}
+    asked = {tier.name: tier for tier in tiers}
     finished: dict[str, Result] = {}
     for stage in STAGES:
-        lanes = [[named[name] for name in lane if name in named] for lane in stage]
+        lanes = [[asked[name] for name in lane if name in asked] for lane in stage]
         for result in _stage([lane for lane in lanes if lane], only):
             finished[result.name] = result
     return [finished[tier.name] for tier in tiers]

@@ -28,16 +28,19 @@ def start(address: str, port: int, pages: Mapping[str, Page]) -> ThreadingHTTPSe
     class Handler(BaseHTTPRequestHandler):
         timeout = 30
 
+        def handle(self) -> None:
+            # A collector or a probe that has given up is no fault of the sidecar.
+            with contextlib.suppress(ConnectionError):
+                super().handle()
+
         def do_GET(self) -> None:
             page = pages.get(self.path.partition("?")[0])
             answer = page() if page else missing
-            # A collector or a probe that has given up meanwhile is no fault of the sidecar.
-            with contextlib.suppress(ConnectionError):
-                self.send_response(answer.status)
-                self.send_header("content-type", answer.kind)
-                self.send_header("content-length", str(len(answer.body)))
-                self.end_headers()
-                self.wfile.write(answer.body)
+            self.send_response(answer.status)
+            self.send_header("content-type", answer.kind)
+            self.send_header("content-length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
 
         def log_message(self, format: str, *args: object) -> None:
             """Logs nothing: probes and scrapes come every few seconds."""

@@ -58,7 +58,7 @@ def main(words: list[str]) -> None:
             boot_status.note("publish", sentence)
         case ["metrics", unit]:
             # Beside the boot: no result of the collector is a result of the boot.
-            boot_status.note("metrics", collector.note(unit, os.environ.get("SERVICE_RESULT")))
+            boot_status.note(boot_status.METRICS, collector.note(unit, os.environ.get("SERVICE_RESULT")))
         case ["complaint", unit]:
             print(last_error.complaint(unit))
         case ["last-words", unit, starts]:

@@ -16,11 +16,19 @@ from agent.store import atomic_file
 from agent.store.gcp_api import METADATA
 
 STATUS = Path("/run/tpuserve/status.json")
+METRICS = "metrics"
+"""Entry of the collector, which runs beside the boot and is no stage of it."""
 
 
 def begin(release: str) -> None:
-    """Starts a new report."""
-    _write({"release": release, "state": "booting", "stages": {}})
+    """Starts a new report.
+
+    The collector's note stays: a boot that finds the server running does not start its collector again.
+    """
+    with _locked():
+        earlier: dict[str, Any] = json.loads(STATUS.read_text())["stages"] if STATUS.exists() else {}
+        kept = {METRICS: earlier[METRICS]} if METRICS in earlier else {}
+        _write({"release": release, "state": "booting", "stages": kept})
 
 
 def stage(name: str, state: str, seconds: float | None, reason: str | None) -> None:
@@ -49,15 +57,22 @@ def note(name: str, text: str) -> None:
 
 @contextlib.contextmanager
 def _changed() -> Generator[dict[str, Any]]:
-    """Yields the status, and writes what became of it.
+    """Yields the status, and writes what became of it."""
+    with _locked():
+        status: dict[str, Any] = json.loads(STATUS.read_text())
+        yield status
+        _write(status)
+
+
+@contextlib.contextmanager
+def _locked() -> Generator[None]:
+    """Has the status for itself.
 
     The boot and units beside it report at the same time; without the lock, one would undo the other's report.
     """
     with STATUS.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        status: dict[str, Any] = json.loads(STATUS.read_text())
-        yield status
-        _write(status)
+        yield
 
 
 def _write(status: object) -> None:

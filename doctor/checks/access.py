@@ -54,8 +54,11 @@ ENDPOINT = {
     "compute.addresses.create": "roles/compute.networkAdmin",
 }
 MONITORING = {
+    # Of the policies on log entries.
+    "logging.notificationRules.create": "roles/logging.configWriter",
     "monitoring.alertPolicies.create": "roles/monitoring.editor",
     "monitoring.dashboards.create": "roles/monitoring.editor",
+    "monitoring.slos.create": "roles/monitoring.editor",
 }
 MACHINE_METRICS = {"resourcemanager.projects.setIamPolicy": "roles/resourcemanager.projectIamAdmin"}
 """Permissions of `pulumi up`, one or two for each kind of resource, each with a role that has it. Names: https://cloud.google.com/iam/docs/permissions-reference."""

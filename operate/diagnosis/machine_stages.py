@@ -156,7 +156,7 @@ def _boot(machine: Machine, report: Document, stack: str) -> list[Finding]:
 
 def _metrics(machine: str, note: str, stack: str) -> Finding:
     """Returns the finding about the collector, which reports by notes only (agent/vm/collector.py)."""
-    said = f"of machine {machine}: {quoted_line(note)}"
+    said = f"the collector of machine {machine} reports: {quoted_line(note)}"
     if note.startswith("no metrics"):
         return Finding(BOOT, "warning", said, f"read `make logs STACK={stack} COMPONENT=collector`")
     return Finding(BOOT, "fine", said)

@@ -38,10 +38,6 @@ CLUSTER = "__gce__"
 """Label `cluster` of every series from Compute Engine
 (https://cloud.google.com/stackdriver/docs/managed-prometheus/setup-opsagent)."""
 
-RESERVED = ("project_id", "location", "cluster", "namespace", "job", "instance")
-"""Labels of the monitored resource `prometheus_target`. Cloud Monitoring rejects a metric that has one
-itself (https://cloud.google.com/stackdriver/docs/managed-prometheus/setup-otel)."""
-
 
 def config(release: str, namespace: str) -> str:
     """Returns the text of `collector.yaml`.

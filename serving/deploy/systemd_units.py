@@ -154,5 +154,4 @@ ExecStopPost=-/usr/bin/python3 -m agent.vm metrics {COLLECTOR_UNIT}
 Restart=on-failure
 RestartSec={COLLECTOR_RESTART_SECONDS}
 TimeoutStartSec=600
-Nice=10
 """

@@ -164,8 +164,8 @@ def test_what_is_not_known_yet_is_not_judged(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", [rule.name for rule in STACK_RULES])
-def test_a_stack_without_its_cluster_is_not_judged(rule: str) -> None:
-    """Before there is a cluster, the engine shows only the names of Kubernetes resources."""
+def test_what_a_targeted_first_preview_does_not_create_is_not_judged(rule: str) -> None:
+    """With `--target`, the CLI shows only the names of the other resources, and no rule sees their inputs."""
     plan = {
         key: {**entry, "inputs": {}} if key.startswith("kubernetes:") else entry
         for key, entry in GOLDEN["prod"]["resources"].items()

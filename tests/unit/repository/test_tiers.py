@@ -10,7 +10,7 @@ import pytest
 from tests import __main__ as program
 from tests import results
 from tests.results import Case, Result
-from tests.tiers import TIERS, Tier, named, tier_of
+from tests.tiers import STAGES, TIERS, Tier, named, tier_of
 from tools.support import paths
 from tools.support.errors import Refusal
 
@@ -84,6 +84,12 @@ def test_every_folder_with_tests_is_a_tier() -> None:
         file.relative_to(paths.REPOSITORY).parts[1] for file in paths.REPOSITORY.glob("tests/*/**/test_*.py")
     }
     assert {f"tests/{name}" for name in found} == set(FOLDERS)
+
+
+def test_every_tier_that_needs_something_built_is_in_one_stage() -> None:
+    """One that is in none would end the whole run without its table, after the other tiers have run."""
+    staged = sorted(name for stage in STAGES for lane in stage for name in lane)
+    assert staged == sorted(tier.name for tier in TIERS if not tier.fast)
 
 
 @pytest.mark.parametrize("words", [["--tier", "unti"], ["--only", "nowhere"], ["--fast", "--tier", "unit"]])

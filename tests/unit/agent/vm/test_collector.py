@@ -1,8 +1,10 @@
 """Report of the collector beside the boot's own."""
 
+import fcntl
 import json
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,27 +42,47 @@ for number in range(20):
 """
 
 
-def test_two_writers_lose_no_report_of_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Returns the file of a report that has begun on a machine without a metadata server."""
     monkeypatch.setattr(boot_status, "STATUS", tmp_path / "status.json")
     monkeypatch.setattr(boot_status, "METADATA", "http://127.0.0.1:1")
     boot_status.begin("r")
+    return boot_status.STATUS
 
+
+def test_two_writers_lose_no_report_of_each_other(report: Path) -> None:
     def write(name: str) -> int:
-        words = [sys.executable, "-c", REPORT, str(boot_status.STATUS), name]
+        words = [sys.executable, "-c", REPORT, str(report), name]
         return subprocess.run(words, cwd=REPOSITORY, check=False).returncode
 
     with ThreadPoolExecutor() as pool:
         assert list(pool.map(write, ("boot", "collector"))) == [0, 0]
-    stages = json.loads(boot_status.STATUS.read_text())["stages"]
-    assert len(stages) == 40
+    assert len(json.loads(report.read_text())["stages"]) == 40
 
 
-def test_the_collector_s_note_does_not_change_the_boot_s_state(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(boot_status, "STATUS", tmp_path / "status.json")
-    monkeypatch.setattr(boot_status, "METADATA", "http://127.0.0.1:1")
+def test_a_boot_that_begins_again_waits_for_a_unit_that_reports(report: Path) -> None:
+    """Otherwise the unit would write the report back that the boot has just replaced."""
+    began = threading.Thread(target=boot_status.begin, args=("r2",))
+    with report.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        began.start()
+        began.join(0.2)
+        assert json.loads(report.read_text())["release"] == "r"
+    began.join(30)
+    assert json.loads(report.read_text())["release"] == "r2"
+
+
+def test_a_boot_that_begins_again_keeps_only_the_collector_s_note(report: Path) -> None:
+    """A rotation of the key begins the boot again while server and collector run."""
+    boot_status.stage("disk", "done", 1.0, None)
+    boot_status.note("metrics", collector.SENDS)
     boot_status.begin("r")
+    assert json.loads(report.read_text())["stages"] == {"metrics": {"note": collector.SENDS}}
+
+
+@pytest.mark.usefixtures("report")
+def test_the_collector_s_note_does_not_change_the_boot_s_state() -> None:
     boot_status.stage("acceptance", "done", 1.0, None)
     boot_status.note("metrics", collector.note("u", "success"))
     assert boot_status.serving()

@@ -136,7 +136,10 @@ FAULTS: list[tuple[str, MachineEvidence, tuple[str, ...]]] = [
                 )
             ],
         ),
-        ("machine dev-0: no metrics go to Cloud Monitoring: denied:", "COMPONENT=collector"),
+        (
+            "serve: the collector of machine dev-0 reports: no metrics go to Cloud Monitoring: denied: ",
+            "read `make logs STACK=dev COMPONENT=collector`",
+        ),
     ),
     (
         "metrics",

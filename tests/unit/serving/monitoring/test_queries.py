@@ -31,6 +31,10 @@ SCOPES = (
 COLLECTED = {"cluster", "namespace", "pod", "instance"}
 """Labels that a collector adds."""
 
+RESERVED = {"project_id", "location", "cluster", "namespace", "job", "instance"}
+"""Labels of the monitored resource `prometheus_target`. Cloud Monitoring rejects a metric that has one
+itself (https://cloud.google.com/stackdriver/docs/managed-prometheus/setup-otel)."""
+
 Series = dict[str, set[str]]
 
 
@@ -111,7 +115,7 @@ def test_every_selector_is_limited_to_the_stack(scope: Scope) -> None:
 
 def test_no_series_has_a_label_that_cloud_monitoring_takes_from_the_machine(scraped: Series) -> None:
     """The collector of a TPU VM does not rename them, and Cloud Monitoring would reject the series."""
-    assert {name: labels for name, labels in scraped.items() if labels & {*collector.RESERVED}} == {}
+    assert {name: labels for name, labels in scraped.items() if labels & RESERVED} == {}
 
 
 def test_every_series_of_a_situation_exists(scraped: Series) -> None:
