@@ -36,7 +36,8 @@ it."""
 
 CLUSTER = "__gce__"
 """Label `cluster` of every series from Compute Engine
-(https://cloud.google.com/stackdriver/docs/managed-prometheus/setup-opsagent)."""
+(https://cloud.google.com/stackdriver/docs/managed-prometheus/setup-opsagent). It is set here, because not
+every version of the exporter sets it."""
 
 
 def config(release: str, namespace: str) -> str:
@@ -65,6 +66,7 @@ def config(release: str, namespace: str) -> str:
             "resourcedetection": {"detectors": ["gcp"], "timeout": "10s"},
             "resource": {
                 "attributes": [
+                    {"key": "cluster", "value": CLUSTER, "action": "upsert"},
                     {"key": "namespace", "value": namespace, "action": "upsert"},
                     {"key": "service.instance.id", "from_attribute": "host.name", "action": "upsert"},
                 ]

@@ -34,6 +34,7 @@ def test_both_pages_are_read(job: str, target: str) -> None:
 def test_a_machine_s_pages_have_its_name_and_the_stack_s() -> None:
     changes = {each["key"]: each for each in content()["processors"]["resource"]["attributes"]}
     assert changes["namespace"]["value"] == "tpuserve-dev"
+    assert changes["cluster"]["value"] == collector.CLUSTER
     assert changes["service.instance.id"]["from_attribute"] == "host.name"
     order = content()["service"]["pipelines"]["metrics"]["processors"]
     # The name is known only after the detection.
