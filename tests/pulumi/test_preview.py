@@ -59,7 +59,7 @@ def test_offline_says_so_and_leaves_everything_as_it_was(without_login: dict[str
 
 
 def _home() -> Path:
-    return paths.home() / "test" / "offline" / "home"
+    return paths.offline() / "home"
 
 
 def test_a_foundation_is_previewed_as_if_it_were_not_there(without_login: dict[str, str]) -> None:
