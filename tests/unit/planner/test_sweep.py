@@ -161,10 +161,13 @@ def test_ladders_are_those_of_a_load_test() -> None:
 
 
 MISTAKES = [
-    (["--load", "prompt=1"], "LOAD needs prompt, answer"),
+    (["--load", "prompt=1"], "LOAD lacks answer"),
     (["--phase", "tuned", "--set", "speculative={method: ngram, num_speculative_tokens: 3}"], "speculative"),
     (["--ladder", "seed", "--slo", "first=2"], "An SLO needs a load with a rate"),
-    (["--load", "rate=1 prompt=9 answer=9", "--slo", "fast"], "'fast' in the SLO is no limit"),
+    (
+        ["--load", "rate=1 prompt=9 answer=9", "--slo", "fast"],
+        "'fast' in the SLO is neither first nor between",
+    ),
     (["--phase", "tuned", "--model", "gemma-4-12b-it", "--accelerator", "v6e-4"], "torchax"),
 ]
 
