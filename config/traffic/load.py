@@ -37,6 +37,11 @@ class Length:
     high: int
     spread: float = 0.0
 
+    @property
+    def median(self) -> int:
+        """Returns the median of the distribution."""
+        return (self.low + self.high) // 2 if self.kind == "uniform" else self.low
+
     def draw(self, chance: random.Random) -> int:
         """Returns one length."""
         match self.kind:

@@ -98,7 +98,7 @@ REFUSED = [
     (
         "concurrency=1 prompt=4000 answer=96",
         200,
-        "The load has requests of 4,096 tokens, and the KV cache has 3,200 for all: send shorter ones, or "
+        "The load has requests of 4,096 tokens, and the KV cache has 3,184 for all: send shorter ones, or "
         "take a larger slice.",
     ),
 ]
