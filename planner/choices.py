@@ -158,7 +158,7 @@ def _task(
     number: int, candidate: Candidate, load: Load, objective: Objective, folder: Path, version: str
 ) -> Task:
     pages, constants = budget(candidate).pool.pages, fitted(candidate.model.name)
-    store = folder / sweep.key(candidate, pages, constants, version) / "cells.jsonl"
+    store = sweep.cells_file(folder, candidate, pages, constants, version)
     slice_, model, engine = candidate.accelerator, candidate.model, candidate.engine
     return Task(number, slice_, model, engine, pages, constants, load, objective, store, candidate.proof)
 

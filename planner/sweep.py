@@ -76,6 +76,11 @@ def key(candidate: Candidate, pages: int, fitted: Fitted, version: str) -> str:
     return digest({**engine_parts(candidate, pages), "constants": asdict(fitted.constants), "vllm": version})
 
 
+def cells_file(folder: Path, candidate: Candidate, pages: int, fitted: Fitted, version: str) -> Path:
+    """Returns the file of an engine's finished cells."""
+    return folder / key(candidate, pages, fitted, version) / "cells.jsonl"
+
+
 def sweep(
     candidate: Candidate,
     pages: int,

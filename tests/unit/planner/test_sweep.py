@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from config.selection import from_phase
 from config.traffic.load import Load, parse
 from load_test.ladders import FIXED
 from planner import __main__ as command
-from planner import sweep
+from planner import fit_report, sweep
 from planner.constants import fitted
 
 TUNED = from_phase("tuned", phase="tuned").candidate
@@ -179,3 +180,26 @@ def test_a_mistake_ends_the_command_before_a_simulation(
     assert command.main(["simulate", *words]) == 2
     assert sentence in capsys.readouterr().err
     assert simulator.loads == []
+
+
+@pytest.mark.parametrize(
+    ("words", "called", "sentence"),
+    [
+        (["simulate"], (sweep, "sweep"), "The same command goes on from the last finished cell."),
+        (["fit"], (fit_report, "published"), "Nothing is kept."),
+    ],
+)
+def test_an_interrupted_command_says_what_is_kept(
+    words: list[str],
+    called: tuple[ModuleType, str],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(*called, interrupted)
+    monkeypatch.setattr(command, "version", lambda: "0.32.0")
+    assert command.main(words) == 130
+    assert capsys.readouterr().err == f"\nInterrupted. {sentence}\n"
