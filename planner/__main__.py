@@ -182,7 +182,8 @@ def _show(selection: Selection, results: Sequence[dict[str, Any]], as_json: bool
         print(json.dumps({"title": title, "state": "simulated", "cells": results}, indent=1))
         return
     print(report.table(title, results))
-    if all(each["concurrency"] for each in results):
+    # A chart of one point would replace that of a ladder.
+    if len(results) > 1 and all(each["concurrency"] for each in results):
         for name, text in charts.charts(f"{title}, simulated", results, None).items():
             (folder / name).write_text(text, "utf-8")
         print(f"Charts: {folder}")

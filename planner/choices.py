@@ -4,7 +4,6 @@ An engine that several names describe is simulated once. Engines run in two proc
 finished cells in a file of its own, so that the same command goes on after an interruption.
 """
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -168,9 +167,8 @@ def _task(
 def _answers(tasks: Sequence[Task]) -> Iterator[tuple[int, slo.Plan | str]]:
     """Yields the answer of each engine as soon as it is there."""
     if tasks:
-        # A fresh interpreter, because vLLM has threads, which a fork would lose.
-        with multiprocessing.get_context("spawn").Pool(min(sweep.PROCESSES, len(tasks))) as pool:
-            yield from pool.imap_unordered(answer, tasks)
+        with sweep.pool(min(sweep.PROCESSES, len(tasks))) as processes:
+            yield from processes.imap_unordered(answer, tasks)
 
 
 def answer(task: Task) -> tuple[int, slo.Plan | str]:

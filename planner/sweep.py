@@ -7,9 +7,12 @@ sweep reads them and simulates the others.
 import hashlib
 import json
 import multiprocessing
+import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any
 
@@ -141,10 +144,25 @@ def _simulated(tasks: Sequence[Task]) -> Iterator[tuple[Load, dict[str, Any]]]:
     if len(tasks) == 1:
         yield one(tasks[0])
         return
-    # A fresh interpreter: vLLM has threads, which a fork would lose. A pool's processes are daemons, and so
-    # may not start the process with which the import of tpu_info would look for a chip.
-    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        yield from pool.imap_unordered(one, tasks)
+    with pool(PROCESSES) as processes:
+        yield from processes.imap_unordered(one, tasks)
+
+
+@contextmanager
+def pool(size: int) -> Generator[Pool]:
+    """Yields processes of fresh interpreters, because vLLM has threads, which a fork would lose.
+
+    They are daemons, and so may not start the process with which the import of tpu_info looks for a chip.
+    """
+    # An interrupt reaches every process of a terminal. Those of the pool inherit that they ignore it, and
+    # this one ends them; otherwise each would print a traceback.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        processes = multiprocessing.get_context("spawn").Pool(size)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    with processes:
+        yield processes
 
 
 def one(task: Task) -> tuple[Load, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """A sweep: what is refused before it starts, and that finished cells are not simulated again."""
 
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +13,10 @@ from config.traffic.load import Load, parse
 from load_test.ladders import FIXED
 from planner import __main__ as command
 from planner import fit_report, sweep
+from planner.answer import result
+from planner.clock import simulate
 from planner.constants import fitted
+from tests.unit.planner.steps import OneByOne, a_second_each
 
 TUNED = from_phase("tuned", phase="tuned").candidate
 FITTED = fitted(TUNED.model.name)
@@ -203,3 +207,23 @@ def test_an_interrupted_command_says_what_is_kept(
     monkeypatch.setattr(command, "version", lambda: "0.32.0")
     assert command.main(words) == 130
     assert capsys.readouterr().err == f"\nInterrupted. {sentence}\n"
+
+
+def test_an_interrupt_reaches_only_the_process_that_ends_the_others() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with sweep.pool(1) as processes:
+        assert processes.apply(signal.getsignal, (signal.SIGINT,)) == signal.SIG_IGN
+        assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_single_load_leaves_the_charts_of_a_ladder_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load = parse("concurrency=2 prompt=8 answer=3")
+    cell = result(load, simulate(load, OneByOne(4), a_second_each, asynchronous=False), FITTED)
+    monkeypatch.setattr(sweep, "sweep", lambda *arguments: [cell])
+    monkeypatch.setattr(command, "FOLDER", tmp_path)
+    monkeypatch.setattr(command, "version", lambda: "0.32.0")
+    assert command.main(["simulate", "--load", "concurrency=2 prompt=8 answer=3"]) == 0
+    assert "simulated, not measured" in (printed := capsys.readouterr().out) and "Charts" not in printed
+    assert list(tmp_path.iterdir()) == []
