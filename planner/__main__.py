@@ -139,7 +139,8 @@ def _plan(options: argparse.Namespace, engine: Simulated, load_: Load) -> int:
     if options.json:
         print(json.dumps({"state": "simulated", "slices": planned.slices, "each": planned.result}, indent=1))
         return 0
-    print(report.table(f"one of {planned.slices:,} slices", [planned.result]))
+    title = f"one of {planned.slices:,} slices" if planned.slices > 1 else "one slice"
+    print(report.table(title, [planned.result]))
     where = (engine.candidate.accelerator, options.region, options.provisioning, date.today())
     print("\n".join(["", *slo.lines(planned, *where)]))
     return 0

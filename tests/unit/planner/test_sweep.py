@@ -216,7 +216,7 @@ def test_an_interrupt_reaches_only_the_process_that_ends_the_others() -> None:
         assert signal.getsignal(signal.SIGINT) == before
 
 
-def test_a_single_load_leaves_the_charts_of_a_ladder_alone(
+def test_a_single_load_keeps_the_charts_of_a_ladder(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     load = parse("concurrency=2 prompt=8 answer=3")
