@@ -8,6 +8,10 @@ it moves a simulated clock (`clock.py`), on which no engine and no device runs. 
 become percentiles, a limiting resource and a knee (`answer.py`), printed as a table (`report.py`), JSON and
 the load test's charts.
 
+`sweep.py` simulates many loads and keeps their results, `slo.py` finds the slices that a rate needs,
+`choices.py` compares engines, and `expected.py` simulates the load that a stack file names.
+`measured_files.py` and `fit_report.py` put results of a load test beside the simulation.
+
 Only `vllm_scheduler.py` imports vLLM, so the simulation runs in the model server's environment: `make
 simulate`. The other modules run in any Python.
 """

@@ -5,7 +5,7 @@ choose         every phase, scenario and slice under one load: slices that keep 
 compare        results of a load test beside the simulation, cell by cell, with constants fitted on them
 fit            fits the constants on published cells again, and prints each cell's error
 
-It runs in the model server's environment, which `make simulate` and `make compare` find.
+It runs in the model server's environment, which `make simulate`, `make choose` and `make compare` find.
 """
 
 import argparse
@@ -43,7 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(refusal, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on from the last finished cell.", file=sys.stderr)
+        kept = (
+            "The same command goes on from the last finished cell." if options.keeps else "Nothing is kept."
+        )
+        print(f"\nInterrupted. {kept}", file=sys.stderr)
         return 130
 
 
@@ -63,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     simulated.add_argument("--slo", help=f"slices that a load with a rate needs: {objective.FORM}")
     add_price_options(simulated)
     simulated.add_argument("--json", action="store_true", help="print JSON")
-    simulated.set_defaults(run=_simulate)
+    simulated.set_defaults(run=_simulate, keeps=True)
     chosen = commands.add_parser("choose", help="every phase, scenario and slice under one load")
     chosen.add_argument("--load", required=True, help=load.FORM)
     chosen.add_argument("--slo", required=True, help=objective.FORM)
@@ -71,15 +74,15 @@ def _parser() -> argparse.ArgumentParser:
     chosen.add_argument("--model", help="this model in place of each phase's own")
     add_price_options(chosen)
     chosen.add_argument("--json", action="store_true", help="print JSON")
-    chosen.set_defaults(run=_choose)
+    chosen.set_defaults(run=_choose, keeps=True)
     compared = commands.add_parser("compare", help="results of a load test beside the simulation")
     add_options(compared)
     compared.add_argument(
         "files", nargs="+", type=Path, help="a finished run of make load-test, or results of vllm bench serve"
     )
-    compared.set_defaults(run=_compare)
+    compared.set_defaults(run=_compare, keeps=False)
     fitted = commands.add_parser("fit", help="fit the constants again")
-    fitted.set_defaults(run=_fit)
+    fitted.set_defaults(run=_fit, keeps=False)
     return parser
 
 
@@ -92,10 +95,9 @@ def _simulate(options: argparse.Namespace) -> int:
     engine = Simulated(selection)
     if options.slo:
         return _plan(options, engine, loads[0])
-    sweep.check(engine.candidate, loads, engine.pages)
-    store = engine.store
-    results = sweep.sweep(engine.candidate, engine.pages, engine.fitted, loads, store, _tell)
-    _show(selection, results, options.json, store.parent)
+    engine.check(loads)
+    results = sweep.sweep(engine.candidate, engine.pages, engine.fitted, loads, engine.store, _tell)
+    _show(selection, results, options.json, engine.store.parent)
     return 0
 
 
@@ -114,7 +116,11 @@ class Simulated:
     @property
     def store(self) -> Path:
         """The file of the engine's finished cells."""
-        return FOLDER / sweep.key(self.candidate, self.pages, self.fitted, version()) / "cells.jsonl"
+        return sweep.cells_file(FOLDER, self.candidate, self.pages, self.fitted, version())
+
+    def check(self, loads: Sequence[Load]) -> None:
+        """Raises ValueError, one sentence, for an engine that is not modeled or a load that is too long."""
+        sweep.check(self.candidate, loads, self.pages)
 
     def result(self, load_: Load) -> dict[str, Any]:
         """Returns the answer of one server to a load with a rate."""
@@ -128,12 +134,13 @@ def version() -> str:
 
 def _plan(options: argparse.Namespace, engine: Simulated, load_: Load) -> int:
     limits = objective.parse(options.slo)
-    sweep.check(engine.candidate, [slo.share(load_, 1)], engine.pages)
+    engine.check([slo.share(load_, 1)])
     planned = slo.plan(load_, limits, engine.result)
     if options.json:
         print(json.dumps({"state": "simulated", "slices": planned.slices, "each": planned.result}, indent=1))
         return 0
-    print(report.table(f"one of {planned.slices:,} slices", [planned.result]))
+    title = f"one of {planned.slices:,} slices" if planned.slices > 1 else "one slice"
+    print(report.table(title, [planned.result]))
     where = (engine.candidate.accelerator, options.region, options.provisioning, date.today())
     print("\n".join(["", *slo.lines(planned, *where)]))
     return 0
@@ -176,7 +183,8 @@ def _show(selection: Selection, results: Sequence[dict[str, Any]], as_json: bool
         print(json.dumps({"title": title, "state": "simulated", "cells": results}, indent=1))
         return
     print(report.table(title, results))
-    if all(each["concurrency"] for each in results):
+    # A chart of one point would replace that of a ladder.
+    if len(results) > 1 and all(each["concurrency"] for each in results):
         for name, text in charts.charts(f"{title}, simulated", results, None).items():
             (folder / name).write_text(text, "utf-8")
         print(f"Charts: {folder}")
@@ -204,8 +212,8 @@ def _compare(options: argparse.Namespace) -> int:
     cells = measured_files.read(options.files)
     engine = Simulated(selection)
     candidate, committed = engine.candidate, engine.fitted.constants
-    sweep.check(candidate, [cell.load for cell in cells], engine.pages)
-    records = fit_report.records(candidate, engine.pages, cells, committed)
+    engine.check([cell.load for cell in cells])
+    records = fit_report.records(candidate, engine.pages, cells, committed, _tell)
     print(fit_report.compared(records, candidate, committed))
     _, table = fit_report.fitted_again(records, candidate, committed, FREE)
     print(f"\n{table}")

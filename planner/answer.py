@@ -34,8 +34,8 @@ def result(load: Load, trace: Trace, fitted: Fitted) -> dict[str, Any]:
         "state": "simulated",
         "concurrency": load.concurrency,
         "rate": load.rate,
-        "prompt_tokens": load.prompt.low,
-        "output_tokens": load.answer.low,
+        "prompt_tokens": load.prompt.median,
+        "output_tokens": load.answer.median,
         "requests": load.requests,
         "failures": 0,
         "seconds": trace.seconds,
@@ -54,7 +54,7 @@ def result(load: Load, trace: Trace, fitted: Fitted) -> dict[str, Any]:
 def name(load: Load) -> str:
     """Returns the name of a load's cell, that of the load test for fixed lengths."""
     start = f"c{load.concurrency}" if load.concurrency else f"r{load.rate:g}" if load.rate else "trace"
-    return f"{start}-p{load.prompt.low}-o{load.answer.low}"
+    return f"{start}-p{load.prompt.median}-o{load.answer.median}"
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:

@@ -4,7 +4,6 @@ An engine that several names describe is simulated once. Engines run in two proc
 finished cells in a file of its own, so that the same command goes on after an interruption.
 """
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -24,7 +23,7 @@ from serving.engine.config import EngineConfig
 from serving.engine.phases import PHASES, SCENARIOS
 from serving.findings import findings
 from serving.hardware import prices
-from serving.hardware.accelerators import OFFERED, Accelerator
+from serving.hardware.accelerators import OFFERED, Accelerator, accelerator
 from serving.hardware.regions import Provisioning
 from serving.memory.budget import budget
 from serving.models.spec import ModelSpec
@@ -64,13 +63,13 @@ class Task:
     proof: Proof | None
 
 
-def selections(accelerator: str | None, model: str | None) -> list[Selection]:
+def selections(slice_: str | None, model: str | None) -> list[Selection]:
     """Returns every phase with and without every scenario, on each slice or on the named one.
 
     Each engine uses all chips of its slice. A named model takes the place of the phase's own. Raises
     ValueError for names that are in no table.
     """
-    names = [accelerator] if accelerator else [slice_.name for slice_ in OFFERED]
+    names = [slice_] if slice_ else [offered.name for offered in OFFERED]
     return [
         _selection(phase, scenario, name, model)
         for phase in PHASES
@@ -80,11 +79,13 @@ def selections(accelerator: str | None, model: str | None) -> list[Selection]:
 
 
 def _selection(phase: str, scenario: str | None, slice_: str, model: str | None) -> Selection:
-    name = f"{phase}+{scenario}" if scenario else phase
-    plain = from_phase(name, phase=phase, scenario=scenario, accelerator_name=slice_, model_name=model)
-    chips = {"tensor_parallel_size": plain.candidate.accelerator.chips}
     return from_phase(
-        name, phase=phase, scenario=scenario, accelerator_name=slice_, model_name=model, engine=chips
+        f"{phase}+{scenario}" if scenario else phase,
+        phase=phase,
+        scenario=scenario,
+        accelerator_name=slice_,
+        model_name=model,
+        engine={"tensor_parallel_size": accelerator(slice_).chips},
     )
 
 
@@ -158,7 +159,7 @@ def _task(
     number: int, candidate: Candidate, load: Load, objective: Objective, folder: Path, version: str
 ) -> Task:
     pages, constants = budget(candidate).pool.pages, fitted(candidate.model.name)
-    store = folder / sweep.key(candidate, pages, constants, version) / "cells.jsonl"
+    store = sweep.cells_file(folder, candidate, pages, constants, version)
     slice_, model, engine = candidate.accelerator, candidate.model, candidate.engine
     return Task(number, slice_, model, engine, pages, constants, load, objective, store, candidate.proof)
 
@@ -166,9 +167,8 @@ def _task(
 def _answers(tasks: Sequence[Task]) -> Iterator[tuple[int, slo.Plan | str]]:
     """Yields the answer of each engine as soon as it is there."""
     if tasks:
-        # A fresh interpreter, because vLLM has threads, which a fork would lose.
-        with multiprocessing.get_context("spawn").Pool(min(sweep.PROCESSES, len(tasks))) as pool:
-            yield from pool.imap_unordered(answer, tasks)
+        with sweep.pool(min(sweep.PROCESSES, len(tasks))) as processes:
+            yield from processes.imap_unordered(answer, tasks)
 
 
 def answer(task: Task) -> tuple[int, slo.Plan | str]:
@@ -221,16 +221,20 @@ def table(found: Sequence[Choice], region: str, provisioning: Provisioning, toda
 
 
 def _notes(found: Sequence[Choice], region: str, provisioning: Provisioning, today: date) -> list[str]:
-    """Returns the source of the prices, and how far the numbers of each model can be off."""
+    """Returns the source of the prices, and how far the numbers of each model can be off.
+
+    Some choice has slices. Those that have are of one generation of chips, and so have one price.
+    """
     notes = list[str]()
+    planned = [choice for choice in found if isinstance(choice.answer, slo.Plan)]
     try:
-        price = prices.cost(found[0].accelerator, region, provisioning, today)
+        price = prices.cost(planned[0].accelerator, region, provisioning, today)
     except ValueError as reason:
         notes.append(f"No price: {reason}")
     else:
         notes.append(f"Dollars at this rate: {provisioning}, {region}, price read {price.price.read}.")
         notes += [price.warning] if price.warning else []
-    models = {choice.model.name for choice in found if isinstance(choice.answer, slo.Plan)}
+    models = {choice.model.name for choice in planned}
     return [*notes, *(f"{name}: {_errors(fitted(name))}" for name in sorted(models))]
 
 

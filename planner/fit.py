@@ -38,14 +38,16 @@ class Record:
     requests: Sequence[tuple[int, int, int]]
 
     def numbers(self, accelerator: Accelerator, constants: Constants) -> dict[str, float]:
-        """Returns output tokens a second, and medians in milliseconds, with these constants."""
+        """Returns output tokens a second, and medians in milliseconds, with these constants.
+
+        The time between tokens of answers of one token is 0.
+        """
         ends = [0.0]
         for work in self.works:
             ends.append(ends[-1] + step_time(work, accelerator, constants).total)
         first = [ends[begun + 1] - ends[sent + 1] for sent, begun, _ in self.requests]
-        between = [
-            (ends[ended + 1] - ends[begun + 1]) / (self.cell.answer - 1) for _, begun, ended in self.requests
-        ]
+        gaps = max(1, self.cell.answer - 1)
+        between = [(ends[ended + 1] - ends[begun + 1]) / gaps for _, begun, ended in self.requests]
         seconds = max(ends[ended + 1] for _, _, ended in self.requests)
         return {
             "tokens/s": self.cell.requests * self.cell.answer / seconds,

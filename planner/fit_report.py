@@ -37,12 +37,23 @@ def published_records(engine: MeasuredEngine, constants: Constants) -> list[Reco
 
 
 def records(
-    candidate: Candidate, pages: int, cells: Sequence[MeasuredCell], constants: Constants
+    candidate: Candidate,
+    pages: int,
+    cells: Sequence[MeasuredCell],
+    constants: Constants,
+    tell: Callable[[str], None],
 ) -> list[Record]:
-    """Returns the steps of every cell, as vLLM's scheduler chooses them with an empty cache."""
+    """Returns the steps of every cell, as vLLM's scheduler chooses them with an empty cache.
+
+    `tell` gets a line for each cell.
+    """
     from planner.vllm_scheduler import VllmScheduler
 
-    return [record(candidate, cell, VllmScheduler(candidate, pages), constants) for cell in cells]
+    found = list[Record]()
+    for number, cell in enumerate(cells, 1):
+        found.append(record(candidate, cell, VllmScheduler(candidate, pages), constants))
+        tell(f"   {number:>3}/{len(cells)}  {cell.name}")
+    return found
 
 
 def compared(cells: Sequence[Record], candidate: Candidate, constants: Constants) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from planner.answer import knees
+from planner.answer import KNEE, knees
 
 HEADER = (
     *("at once", "prompt", "answer", "first token p50", "p95", "p99", "between p50", "p95", "p99"),
@@ -41,7 +41,8 @@ def _times(times: Mapping[str, float] | None, shares: Sequence[str], digits: int
 
 def _notes(results: Sequence[Mapping[str, Any]]) -> list[str]:
     notes = [
-        f"With prompts of {tokens:,} tokens, {concurrency:,} at once reach 90 % of the highest throughput."
+        f"With prompts of {tokens:,} tokens, {concurrency:,} at once reach {KNEE:.0%} of the highest "
+        "throughput."
         for tokens, concurrency in knees(results).items()
     ]
     return [*notes, errors(results[0]["band"], results[0]["basis"])]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from config.traffic.load import Load, requests_for_rate
+from config.traffic.load import RATE_SECONDS, Load, requests_for_rate
 from config.traffic.objective import SHARE, Objective
 from serving.hardware import prices
 from serving.hardware.accelerators import Accelerator
@@ -33,9 +33,9 @@ class Plan:
 
 
 def share(load: Load, slices: int) -> Load:
-    """Returns the load of one of `slices`, with 120 seconds of arrivals.
+    """Returns the load of one of `slices`, with RATE_SECONDS of arrivals.
 
-    Raises ValueError, one sentence, for a load without a rate and for a trace.
+    Raises ValueError, one sentence, for a load without a rate, for a trace, and for a number of requests.
     """
     if load.rate is None:
         raise ValueError("An SLO needs a load with a rate: write rate=REQUESTS_PER_SECOND in LOAD.")
@@ -44,6 +44,11 @@ def share(load: Load, slices: int) -> Load:
             "An SLO needs as many requests as it takes, and a trace has its own: describe their lengths with "
             "uniform or lognormal, or in a table (.csv)."
         )
+    if load.requests != requests_for_rate(load.rate):
+        raise ValueError(
+            f"requests={load.requests} was asked for with an SLO, for which each slice is simulated for "
+            f"{RATE_SECONDS} seconds of arrivals: leave requests out of LOAD."
+        )
     rate = load.rate / slices
     return replace(load, rate=rate, requests=requests_for_rate(rate))
 
@@ -51,7 +56,8 @@ def share(load: Load, slices: int) -> Load:
 def plan(load: Load, objective: Objective, simulated: Callable[[Load], Mapping[str, Any]]) -> Plan:
     """Returns the smallest number of slices with which each keeps the objective.
 
-    Raises ValueError, one sentence, for a load without a rate, and for an objective that no number keeps.
+    Raises ValueError, one sentence, for a load that `share` refuses, and for an objective that no number
+    keeps.
     """
     results: dict[int, Mapping[str, Any]] = {}
 

@@ -7,9 +7,12 @@ sweep reads them and simulates the others.
 import hashlib
 import json
 import multiprocessing
+import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,10 @@ from serving.models.spec import ModelSpec
 
 PROCESSES = 2
 
+DECODING = 16
+"""Weight of an answer's token, beside 1 of a prompt's, in the order of the cells and in the estimate of the
+seconds that are left. A rough choice, on which no result depends."""
+
 
 def check(candidate: Candidate, loads: Sequence[Load], pages: int) -> None:
     """Raises ValueError, one sentence, for an engine that is not modeled or a load that it cannot serve."""
@@ -41,10 +48,12 @@ def check(candidate: Candidate, loads: Sequence[Load], pages: int) -> None:
             f"The load has requests of {longest:,} tokens, prompt and answer, and engine.max_model_len is "
             f"{candidate.engine.max_model_len:,}: send shorter ones, or raise it to {longest:,} or more."
         )
-    if (pages - 1) * candidate.runtime.block_size < longest:
+    # vLLM keeps one page for itself.
+    room = (pages - 1) * candidate.runtime.block_size
+    if room < longest:
         raise ValueError(
             f"The load has requests of {longest:,} tokens, and the KV cache has "
-            f"{pages * candidate.runtime.block_size:,} for all: send shorter ones, or take a larger slice."
+            f"{room:,} for all: send shorter ones, or take a larger slice."
         )
 
 
@@ -68,6 +77,11 @@ def _check_images(candidate: Candidate, images: int, vision: Vision | None) -> N
 def key(candidate: Candidate, pages: int, fitted: Fitted, version: str) -> str:
     """Returns a digest of everything on which results depend, apart from the loads; `version` is vLLM's."""
     return digest({**engine_parts(candidate, pages), "constants": asdict(fitted.constants), "vllm": version})
+
+
+def cells_file(folder: Path, candidate: Candidate, pages: int, fitted: Fitted, version: str) -> Path:
+    """Returns the file of an engine's finished cells."""
+    return folder / key(candidate, pages, fitted, version) / "cells.jsonl"
 
 
 def sweep(
@@ -130,10 +144,25 @@ def _simulated(tasks: Sequence[Task]) -> Iterator[tuple[Load, dict[str, Any]]]:
     if len(tasks) == 1:
         yield one(tasks[0])
         return
-    # A fresh interpreter: vLLM has threads, which a fork would lose. A pool's processes are daemons, and so
-    # may not start the process with which the import of tpu_info would look for a chip.
-    with multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
-        yield from pool.imap_unordered(one, tasks)
+    with pool(PROCESSES) as processes:
+        yield from processes.imap_unordered(one, tasks)
+
+
+@contextmanager
+def pool(size: int) -> Generator[Pool]:
+    """Yields processes of fresh interpreters, because vLLM has threads, which a fork would lose.
+
+    They are daemons, and so may not start the process with which the import of tpu_info looks for a chip.
+    """
+    # An interrupt reaches every process of a terminal. Those of the pool inherit that they ignore it, and
+    # this one ends them; otherwise each would print a traceback.
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        processes = multiprocessing.get_context("spawn").Pool(size)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    with processes:
+        yield processes
 
 
 def one(task: Task) -> tuple[Load, dict[str, Any]]:
@@ -164,7 +193,7 @@ def stored(
 
 
 def _size(load: Load) -> int:
-    return load.requests * (load.prompt.low + 16 * load.answer.low)
+    return load.requests * (load.prompt.median + DECODING * load.answer.median)
 
 
 def _name(load: Load) -> str:

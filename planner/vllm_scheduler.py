@@ -11,6 +11,7 @@ full-attention layers: the TPU runtime gives every layer of Gemma 4 such pages
 # pyright: basic, reportMissingImports=false
 
 import json
+import logging
 import os
 import tempfile
 from pathlib import Path
@@ -89,6 +90,8 @@ class VllmScheduler:
     def __init__(self, candidate: Candidate, pages: int) -> None:
         """Builds the scheduler for `pages` pages. The first one of a process imports vLLM, for seconds."""
         os.environ.update(ENVIRONMENT)
+        # The TPU backend would report, as warnings and errors, that this machine has no chip.
+        logging.getLogger("vllm.tpu_inference").setLevel(logging.CRITICAL)
         config = _configuration(candidate)
         config.cache_config.num_gpu_blocks = pages
         self.scheduler, self.hasher = _scheduler(config, pages)

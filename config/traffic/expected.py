@@ -15,12 +15,18 @@ from config.traffic.objective import Objective
 def _load(text: str) -> str:
     """Returns the text. Raises ValueError, without an end mark, unless it is a load with a rate.
 
-    The load may not name a file.
+    The load may neither name a file nor say how many requests there are.
     """
-    if any(word.startswith("file=") for word in text.split()):
+    names = [word.partition("=")[0] for word in text.split()]
+    if "file" in names:
         raise ValueError(
             "the load of a stack names a file, which is not part of the stack file; describe its lengths "
             "with uniform or lognormal"
+        )
+    if "requests" in names:
+        raise ValueError(
+            f"the load of a stack names a number of requests, and each server is simulated for "
+            f"{load.RATE_SECONDS} seconds of them; leave requests out"
         )
     try:
         parsed = load.parse(text)

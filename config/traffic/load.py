@@ -37,6 +37,11 @@ class Length:
     high: int
     spread: float = 0.0
 
+    @property
+    def median(self) -> int:
+        """Returns the median of the distribution."""
+        return (self.low + self.high) // 2 if self.kind == "uniform" else self.low
+
     def draw(self, chance: random.Random) -> int:
         """Returns one length."""
         match self.kind:
@@ -45,7 +50,9 @@ class Length:
             case "uniform":
                 return chance.randint(self.low, self.high)
             case "lognormal":
-                return min(self.high, max(1, round(chance.lognormvariate(math.log(self.low), self.spread))))
+                # Cut before the exponential, which overflows for a large spread.
+                logarithm = chance.normalvariate(math.log(self.low), self.spread)
+                return max(1, round(math.exp(min(math.log(self.high), logarithm))))
 
 
 @dataclass(frozen=True)
@@ -146,6 +153,8 @@ FORM = (
 )
 _OF_LENGTHS = ("prompt", "answer", "prefix", "images")
 _OF_A_FILE = ("chunk", "unit")
+_WHOLE = r"[1-9]\d{0,6}"
+_DIGITS = r"\d{1,6}(\.\d+)?"
 _WORDS = ("concurrency", "rate", "requests", "burstiness", *_OF_LENGTHS, "file", *_OF_A_FILE)
 
 
@@ -157,23 +166,29 @@ def parse(text: str) -> Load:
         if not equals or name not in _WORDS or name in given:
             raise ValueError(f"{word!r} in LOAD is none of {', '.join(_WORDS)}, each once: {FORM}.")
         given[name] = value
+    if "concurrency" in given and "rate" in given:
+        raise ValueError(f"LOAD has concurrency and rate, which exclude each other: {FORM}.")
+    if "burstiness" in given and "rate" not in given:
+        raise ValueError(
+            f"burstiness={given['burstiness']} says how unevenly the requests of a rate come, and LOAD has "
+            "no rate: add rate, or leave it out."
+        )
     return _recorded(given) if "file" in given else _drawn(given)
 
 
 def _drawn(given: Mapping[str, str]) -> Load:
     """Returns a load whose lengths are drawn."""
     missing = [name for name in ("prompt", "answer") if name not in given]
-    if missing or ("concurrency" in given) == ("rate" in given):
-        raise ValueError(f"LOAD needs prompt, answer, and either concurrency or rate: {FORM}.")
+    if "concurrency" not in given and "rate" not in given:
+        missing.append("concurrency or rate")
+    if missing:
+        raise ValueError(f"LOAD lacks {', '.join(missing)}: {FORM}.")
     stray = [name for name in _OF_A_FILE if name in given]
     if stray:
         raise ValueError(
             f"{stray[0]} in LOAD describes a file, and LOAD names none: add file, or leave it out."
         )
     concurrency, rate = _concurrency(given), _rate(given)
-    prefix = _number("prefix", given.get("prefix", "0"), zero=True)
-    if prefix > 1:
-        raise ValueError(f"prefix={given['prefix']} is not a share: choose a number from 0 to 1.")
     return Load(
         prompt=_length("prompt", given["prompt"]),
         answer=_length("answer", given["answer"]),
@@ -181,7 +196,7 @@ def _drawn(given: Mapping[str, str]) -> Load:
         concurrency=concurrency,
         rate=rate,
         burstiness=_number("burstiness", given.get("burstiness", "1")),
-        shared_prefix=prefix,
+        shared_prefix=_share("prefix", given.get("prefix", "0")),
         images=_whole("images", given["images"]) if "images" in given else 0,
     )
 
@@ -191,8 +206,6 @@ def _recorded(given: Mapping[str, str]) -> Load:
     twice = [name for name in _OF_LENGTHS if name in given]
     if twice:
         raise ValueError(f"{twice[0]} and file in LOAD both say what the requests are: leave one out.")
-    if "concurrency" in given and "rate" in given:
-        raise ValueError(f"LOAD has concurrency and rate, which exclude each other: {FORM}.")
     chunk = _whole("chunk", given["chunk"]) if "chunk" in given else load_file.CHUNK
     recording = load_file.read(Path(given["file"]), chunk, _number("unit", given.get("unit", "1")))
     concurrency, rate = _concurrency(given), _rate(given)
@@ -200,6 +213,7 @@ def _recorded(given: Mapping[str, str]) -> Load:
         raise ValueError(
             f"file={given['file']} does not say when requests come: add concurrency or rate to LOAD."
         )
+    _refuse_unused(given, recording)
     rows = recording.rows
     requests = len(rows) if recording.in_order else 0
     if "requests" in given or not requests:
@@ -221,6 +235,21 @@ def _recorded(given: Mapping[str, str]) -> Load:
     )
 
 
+def _refuse_unused(given: Mapping[str, str], recording: Recording) -> None:
+    """Raises ValueError, one sentence, for a word about a trace that this load does not use."""
+    stray = [name for name in _OF_A_FILE if name in given and not recording.in_order]
+    if stray:
+        raise ValueError(
+            f"{stray[0]} in LOAD describes a trace (.jsonl), and file={given['file']} is a table: leave it "
+            "out."
+        )
+    if "unit" in given and ("concurrency" in given or "rate" in given):
+        raise ValueError(
+            "unit in LOAD is that of a trace's timestamps, which are not used with concurrency or rate: "
+            "leave one of them out."
+        )
+
+
 def _concurrency(given: Mapping[str, str]) -> int | None:
     return _whole("concurrency", given["concurrency"]) if "concurrency" in given else None
 
@@ -238,15 +267,31 @@ def _requests(given: Mapping[str, str], concurrency: int | None, rate: float | N
 
 
 def _whole(name: str, text: str) -> int:
-    if not re.fullmatch(r"[1-9]\d{0,6}", text):
-        raise ValueError(f"{name}={text} is not a whole number from 1: {FORM}.")
+    if not re.fullmatch(_WHOLE, text):
+        raise ValueError(
+            f"{name}={text} is no whole number from 1 to 9,999,999: write one in digits, such as {name}=64."
+        )
     return int(text)
 
 
-def _number(name: str, text: str, *, zero: bool = False) -> float:
-    if not re.fullmatch(r"\d{1,6}(\.\d+)?", text) or (float(text) == 0 and not zero):
-        raise ValueError(f"{name}={text} is not a number above 0: {FORM}.")
+def _number(name: str, text: str) -> float:
+    if not re.fullmatch(_DIGITS, text) or float(text) == 0:
+        raise ValueError(
+            f"{name}={text} is no number above 0 and below 1,000,000: write one in digits, such as "
+            f"{name}=0.5."
+        )
     return float(text)
+
+
+def _share(name: str, text: str) -> float:
+    if not re.fullmatch(_DIGITS, text) or float(text) > 1:
+        raise ValueError(f"{name}={text} is no share: write a number from 0 to 1, such as {name}=0.5.")
+    return float(text)
+
+
+def _ordered(low: str, high: str) -> bool:
+    """Returns whether both are lengths, and the first is at most the second."""
+    return all(re.fullmatch(_WHOLE, text) for text in (low, high)) and int(low) <= int(high)
 
 
 def _length(name: str, text: str) -> Length:
@@ -255,11 +300,12 @@ def _length(name: str, text: str) -> Length:
         tokens = _whole(name, kind)
         return Length("fixed", tokens, tokens)
     match kind, parts:
-        case "uniform", [low, high] if _whole(name, low) <= _whole(name, high):
+        case "uniform", [low, high] if _ordered(low, high):
             return Length("uniform", int(low), int(high))
-        case "lognormal", [median, spread, high] if _whole(name, median) <= _whole(name, high):
-            return Length("lognormal", int(median), int(high), _number(name, spread))
+        case "lognormal", [median, spread, high] if _ordered(median, high) and re.fullmatch(_DIGITS, spread):
+            return Length("lognormal", int(median), int(high), float(spread))
         case _:
             raise ValueError(
-                f"{name}={text} is no length: a number, uniform:LOW:HIGH, or lognormal:MEDIAN:SPREAD:LONGEST."
+                f"{name}={text} is no length: write a number, uniform:LOW:HIGH with LOW up to HIGH, or "
+                "lognormal:MEDIAN:SPREAD:LONGEST with MEDIAN up to LONGEST."
             )

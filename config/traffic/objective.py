@@ -8,7 +8,7 @@ from typing import Any
 SHARE = "p95"
 """Share of the requests that must keep each limit."""
 
-FORM = "write for example 'first=2000 between=50', in milliseconds"
+FORM = "write for example 'first=2000 between=60', in milliseconds"
 _FIELDS = {"first": "time_to_first_token_ms", "between": "time_between_tokens_ms"}
 
 
@@ -35,8 +35,12 @@ def parse(text: str) -> Objective:
     limits: dict[str, float] = {}
     for word in text.split():
         name, _, value = word.partition("=")
-        if name not in _FIELDS or name in limits or not re.fullmatch(r"\d{1,7}(\.\d+)?", value):
-            raise ValueError(f"{word!r} in the SLO is no limit of first or between: {FORM}.")
+        if name not in _FIELDS or name in limits:
+            raise ValueError(f"{word!r} in the SLO is neither first nor between, each once: {FORM}.")
+        if not re.fullmatch(r"\d{1,7}(\.\d+)?", value) or float(value) == 0:
+            raise ValueError(
+                f"{word!r} in the SLO is no limit above 0 and below 10,000,000 milliseconds: {FORM}."
+            )
         limits[name] = float(value)
     if not limits:
         raise ValueError(f"The SLO has no limit: {FORM}.")

@@ -1,4 +1,4 @@
-"""`make simulate` and `make compare`: `python -m planner` in the model server's own Python."""
+"""`make simulate`, `make choose` and `make compare`: `python -m planner` in the model server's own Python."""
 
 import sys
 from collections.abc import Sequence

@@ -55,7 +55,7 @@ def test_the_knee_is_where_throughput_stops_to_grow() -> None:
 def test_a_table_says_that_it_is_simulated_and_how_far_it_can_be_off() -> None:
     text = table("an engine", [simulated(concurrency) for concurrency in (1, 2, 4)])
     assert text.startswith("an engine: simulated, not measured")
-    assert "With prompts of 8 tokens, 4 at once reach 90 % of the highest throughput." in text
+    assert "With prompts of 8 tokens, 4 at once reach 90% of the highest throughput." in text
     assert "throughput by 12%" in text and "each left out" in text
 
 
@@ -68,6 +68,13 @@ def test_charts_of_a_load_test_take_the_results() -> None:
 def test_names_of_cells_are_those_of_a_load_test() -> None:
     assert name(parse("concurrency=64 prompt=2048 answer=128")) == "c64-p2048-o128"
     assert name(parse("rate=0.5 prompt=9 answer=9")) == "r0.5-p9-o9"
+
+
+def test_lengths_that_are_drawn_are_shown_by_their_medians() -> None:
+    load = parse("concurrency=2 prompt=lognormal:8:0.5:20 answer=uniform:2:8")
+    trace = simulate(load, OneByOne(4), a_second_each, asynchronous=False)
+    one = result(load, trace, E2B)
+    assert (one["cell"], one["prompt_tokens"], one["output_tokens"]) == ("c2-p8-o5", 8, 5)
 
 
 def test_a_trace_with_its_own_times_has_a_name_and_a_row() -> None:

@@ -158,8 +158,11 @@ def test_the_command_prints_json(
 
 
 MISTAKES = [
-    (["--load", "prompt=1", "--slo", "first=1"], "LOAD needs prompt, answer"),
-    (["--load", "rate=1 prompt=9 answer=9", "--slo", "fast"], "'fast' in the SLO is no limit"),
+    (["--load", "prompt=1", "--slo", "first=1"], "LOAD lacks answer"),
+    (
+        ["--load", "rate=1 prompt=9 answer=9", "--slo", "fast"],
+        "'fast' in the SLO is neither first nor between",
+    ),
     (["--load", "concurrency=1 prompt=9 answer=9", "--slo", "first=1"], "An SLO needs a load with a rate"),
     (
         ["--load", "rate=1 prompt=9 answer=9", "--slo", "first=1", "--accelerator", "v6e-2"],

@@ -108,5 +108,5 @@ def test_a_load_on_the_command_line_goes_before_the_stack_s(
     stack: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(["simulate", "--load", "rate=1 prompt=9 answer=0"]) == 2
-    assert "answer=0 is not a whole number" in capsys.readouterr().err
+    assert "answer=0 is no whole number" in capsys.readouterr().err
     assert not stack.exists()

@@ -40,6 +40,12 @@ def test_a_fit_finds_the_constants_and_predicts_the_cell_that_it_has_not_seen() 
         assert all(abs(error) < 0.03 for error in errors.values())
 
 
+def test_a_cell_with_answers_of_one_token_is_priced() -> None:
+    cell = MeasuredCell(128, 1, 1, 4, 10.0, None, 50.0)
+    errors = record(E2B.candidate, cell, OneByOne(8), START).errors(SLICE, TRUE)
+    assert set(errors) == {"tokens/s", "first"}
+
+
 def test_a_fit_changes_only_what_is_free() -> None:
     fitted = fit(records(TRUE), SLICE, START, ["step_seconds"])
     assert (fitted.efficiency, fitted.request_seconds) == (START.efficiency, START.request_seconds)

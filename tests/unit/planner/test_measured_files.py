@@ -16,6 +16,7 @@ CELL: dict[str, Any] = {
     "prompt_tokens": 100,
     "output_tokens": 10,
     "requests": 8,
+    "failures": 0,
     "output_tokens_per_second": 123.4,
     "time_between_tokens_ms": {"p50": 5.0, "p95": 6.0},
     "time_to_first_token_ms": {"p50": 50.0, "p95": 60.0},
@@ -39,7 +40,10 @@ def written(folder: Path, document: Any) -> Path:
     return file
 
 
-@pytest.mark.parametrize("document", [{"results": [CELL, {**CELL, "state": "rejected"}]}, REPORT])
+FAILED = {**CELL, "failures": 8, "time_between_tokens_ms": None, "time_to_first_token_ms": None}
+
+
+@pytest.mark.parametrize("document", [{"results": [CELL, {"state": "rejected"}, FAILED]}, REPORT])
 def test_both_kinds_of_files(document: Any, tmp_path: Path) -> None:
     assert read([written(tmp_path, document)]) == [EXPECTED]
 
@@ -47,9 +51,18 @@ def test_both_kinds_of_files(document: Any, tmp_path: Path) -> None:
 REFUSED = [
     ("{", "is not valid JSON"),
     ({"results": []}, "The files have no measured cell"),
-    ({"results": [{"state": "measured"}]}, "lacks 'time_between_tokens_ms'"),
-    ({"answer": 42}, "lacks 'max_concurrency'"),
-    ([1, 2], "lacks "),
+    ({"results": [FAILED]}, "The files have no measured cell in which every request was answered"),
+    (
+        {"results": [{"state": "measured"}]},
+        "has no valid concurrency: name a finished run of a load test, or",
+    ),
+    ({"results": [{**CELL, "output_tokens_per_second": 0}]}, "has no valid output_tokens_per_second: name"),
+    ({"results": "none"}, "has no valid results: name"),
+    ({"answer": 42}, "has no valid max_concurrency: name"),
+    ([1, 2], "has no valid object: name"),
+    (7, "has no valid object: name"),
+    ({**REPORT, "completed": 0}, "has no valid completed: name"),
+    ({**REPORT, "median_ttft_ms": "fast"}, "has no valid median_ttft_ms: name"),
     ({**REPORT, "max_concurrency": None}, "is a load without a concurrency or has failed requests"),
     ({**REPORT, "failed": 1}, "is a load without a concurrency or has failed requests"),
 ]
@@ -60,6 +73,11 @@ def test_another_file_is_refused(document: Any, sentence: str, tmp_path: Path) -
     with pytest.raises(ValueError) as refusal:
         read([written(tmp_path, document)])
     assert sentence in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_answers_of_one_token_have_no_time_between_two(tmp_path: Path) -> None:
+    report = {**REPORT, "total_output_tokens": 8, "median_tpot_ms": 0.0}
+    assert read([written(tmp_path, report)]) == [MeasuredCell(100, 1, 4, 8, 123.4, None, 50.0)]
 
 
 def test_a_file_that_does_not_exist(tmp_path: Path) -> None:

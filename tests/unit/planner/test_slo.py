@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from config.traffic.load import Length, Load
+from config.traffic.load import Length, Load, requests_for_rate
 from config.traffic.load_file import Recording, Row
 from config.traffic.objective import Objective
 from planner.slo import lines, plan
@@ -18,7 +18,8 @@ LENGTH = Length("fixed", 100, 100)
 
 
 def load(rate: float | None, concurrency: int | None = None) -> Load:
-    return Load(LENGTH, LENGTH, requests=8, rate=rate, concurrency=concurrency)
+    requests = requests_for_rate(rate) if rate else 8
+    return Load(LENGTH, LENGTH, requests, rate=rate, concurrency=concurrency)
 
 
 def queue(load: Load) -> Mapping[str, Any]:
@@ -59,6 +60,15 @@ def test_an_objective_that_no_number_keeps_is_refused() -> None:
 def test_a_load_without_a_rate_is_refused() -> None:
     with pytest.raises(ValueError, match="An SLO needs a load with a rate"):
         plan(load(None, concurrency=4), Objective(first=1), queue)
+
+
+def test_a_number_of_requests_is_refused() -> None:
+    with pytest.raises(ValueError) as refusal:
+        plan(replace(load(5.0), requests=50), Objective(first=200), queue)
+    assert str(refusal.value) == (
+        "requests=50 was asked for with an SLO, for which each slice is simulated for 120 seconds of "
+        "arrivals: leave requests out of LOAD."
+    )
 
 
 def test_a_trace_is_refused_and_a_table_is_not() -> None:

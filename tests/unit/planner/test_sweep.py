@@ -1,7 +1,9 @@
 """A sweep: what is refused before it starts, and that finished cells are not simulated again."""
 
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -10,8 +12,11 @@ from config.selection import from_phase
 from config.traffic.load import Load, parse
 from load_test.ladders import FIXED
 from planner import __main__ as command
-from planner import sweep
+from planner import fit_report, sweep
+from planner.answer import result
+from planner.clock import simulate
 from planner.constants import fitted
+from tests.unit.planner.steps import OneByOne, a_second_each
 
 TUNED = from_phase("tuned", phase="tuned").candidate
 FITTED = fitted(TUNED.model.name)
@@ -98,7 +103,7 @@ REFUSED = [
     (
         "concurrency=1 prompt=4000 answer=96",
         200,
-        "The load has requests of 4,096 tokens, and the KV cache has 3,200 for all: send shorter ones, or "
+        "The load has requests of 4,096 tokens, and the KV cache has 3,184 for all: send shorter ones, or "
         "take a larger slice.",
     ),
 ]
@@ -161,10 +166,13 @@ def test_ladders_are_those_of_a_load_test() -> None:
 
 
 MISTAKES = [
-    (["--load", "prompt=1"], "LOAD needs prompt, answer"),
+    (["--load", "prompt=1"], "LOAD lacks answer"),
     (["--phase", "tuned", "--set", "speculative={method: ngram, num_speculative_tokens: 3}"], "speculative"),
     (["--ladder", "seed", "--slo", "first=2"], "An SLO needs a load with a rate"),
-    (["--load", "rate=1 prompt=9 answer=9", "--slo", "fast"], "'fast' in the SLO is no limit"),
+    (
+        ["--load", "rate=1 prompt=9 answer=9", "--slo", "fast"],
+        "'fast' in the SLO is neither first nor between",
+    ),
     (["--phase", "tuned", "--model", "gemma-4-12b-it", "--accelerator", "v6e-4"], "torchax"),
 ]
 
@@ -176,3 +184,46 @@ def test_a_mistake_ends_the_command_before_a_simulation(
     assert command.main(["simulate", *words]) == 2
     assert sentence in capsys.readouterr().err
     assert simulator.loads == []
+
+
+@pytest.mark.parametrize(
+    ("words", "called", "sentence"),
+    [
+        (["simulate"], (sweep, "sweep"), "The same command goes on from the last finished cell."),
+        (["fit"], (fit_report, "published"), "Nothing is kept."),
+    ],
+)
+def test_an_interrupted_command_says_what_is_kept(
+    words: list[str],
+    called: tuple[ModuleType, str],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(*called, interrupted)
+    monkeypatch.setattr(command, "version", lambda: "0.32.0")
+    assert command.main(words) == 130
+    assert capsys.readouterr().err == f"\nInterrupted. {sentence}\n"
+
+
+def test_an_interrupt_reaches_only_the_process_that_ends_the_others() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with sweep.pool(1) as processes:
+        assert processes.apply(signal.getsignal, (signal.SIGINT,)) == signal.SIG_IGN
+        assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_single_load_keeps_the_charts_of_a_ladder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load = parse("concurrency=2 prompt=8 answer=3")
+    cell = result(load, simulate(load, OneByOne(4), a_second_each, asynchronous=False), FITTED)
+    monkeypatch.setattr(sweep, "sweep", lambda *arguments: [cell])
+    monkeypatch.setattr(command, "FOLDER", tmp_path)
+    monkeypatch.setattr(command, "version", lambda: "0.32.0")
+    assert command.main(["simulate", "--load", "concurrency=2 prompt=8 answer=3"]) == 0
+    assert "simulated, not measured" in (printed := capsys.readouterr().out) and "Charts" not in printed
+    assert list(tmp_path.iterdir()) == []

@@ -53,10 +53,14 @@ MISTAKES = [
         "its lengths with uniform or lognormal.",
     ),
     (
+        {"load": "rate=2 prompt=9 answer=9 requests=50"},
+        "expected_load.load: the load of a stack names a number of requests, and each server is simulated "
+        "for 120 seconds of them; leave requests out.",
+    ),
+    (
         {**LOAD, "slo": "last=3"},
-        "expected_load.slo: 'last=3' in the SLO is no limit of first or between: write for example "
-        "'first=2000 "
-        "between=50', in milliseconds.",
+        "expected_load.slo: 'last=3' in the SLO is neither first nor between, each once: write for example "
+        "'first=2000 between=60', in milliseconds.",
     ),
     (
         {**LOAD, "slow": "first=3"},

@@ -34,17 +34,35 @@ ACCEPTED = [
 ]
 
 REFUSED = [
-    ("prompt=1 answer=1", "LOAD needs prompt, answer, and either concurrency or rate"),
-    ("concurrency=1 rate=1 prompt=1 answer=1", "LOAD needs prompt, answer, and either concurrency or rate"),
-    ("concurrency=1 prompt=1", "LOAD needs prompt, answer"),
-    ("concurrency=0 prompt=1 answer=1", "concurrency=0 is not a whole number from 1"),
-    ("concurrency=1.5 prompt=1 answer=1", "concurrency=1.5 is not a whole number from 1"),
-    ("rate=0 prompt=1 answer=1", "rate=0 is not a number above 0"),
-    ("rate=-1 prompt=1 answer=1", "rate=-1 is not a number above 0"),
-    ("rate=1 prompt=1 answer=1 prefix=1.5", "prefix=1.5 is not a share: choose a number from 0 to 1."),
-    ("rate=1 prompt=uniform:9:3 answer=1", "prompt=uniform:9:3 is no length"),
+    ("prompt=1 answer=1", "LOAD lacks concurrency or rate: write for example"),
+    ("concurrency=1 rate=1 prompt=1 answer=1", "LOAD has concurrency and rate, which exclude each other"),
+    ("concurrency=1 prompt=1", "LOAD lacks answer: write for example"),
+    ("", "LOAD lacks prompt, answer, concurrency or rate: write for example"),
+    (
+        "concurrency=0 prompt=1 answer=1",
+        "concurrency=0 is no whole number from 1 to 9,999,999: write one in digits, such as concurrency=64.",
+    ),
+    ("concurrency=1.5 prompt=1 answer=1", "concurrency=1.5 is no whole number from 1"),
+    ("concurrency=10000000 prompt=1 answer=1", "concurrency=10000000 is no whole number from 1 to 9,999,999"),
+    ("rate=1 prompt=2,048 answer=1", "prompt=2,048 is no whole number from 1 to 9,999,999"),
+    (
+        "rate=0 prompt=1 answer=1",
+        "rate=0 is no number above 0 and below 1,000,000: write one in digits, such as rate=0.5.",
+    ),
+    ("rate=-1 prompt=1 answer=1", "rate=-1 is no number above 0"),
+    ("rate=1000000 prompt=1 answer=1", "rate=1000000 is no number above 0 and below 1,000,000"),
+    ("rate=.5 prompt=1 answer=1", "rate=.5 is no number above 0 and below 1,000,000: write one in digits"),
+    ("rate=1 prompt=1 answer=1 prefix=1.5", "prefix=1.5 is no share: write a number from 0 to 1, such as"),
+    ("rate=1 prompt=1 answer=1 prefix=-1", "prefix=-1 is no share: write a number from 0 to 1, such as"),
+    (
+        "concurrency=1 prompt=1 answer=1 burstiness=0.5",
+        "burstiness=0.5 says how unevenly the requests of a rate come, and LOAD has no rate: add rate",
+    ),
+    ("rate=1 prompt=uniform:9:3 answer=1", "prompt=uniform:9:3 is no length: write a number, uniform:LOW"),
+    ("rate=1 prompt=uniform:a:3 answer=1", "prompt=uniform:a:3 is no length"),
+    ("rate=1 prompt=lognormal:9:-1:20 answer=1", "prompt=lognormal:9:-1:20 is no length"),
     ("rate=1 prompt=normal:9 answer=1", "prompt=normal:9 is no length"),
-    ("rate=1 prompt=1 answer=1 images=0", "images=0 is not a whole number from 1"),
+    ("rate=1 prompt=1 answer=1 images=0", "images=0 is no whole number from 1"),
     ("rate=1 prompt=1 answer=1 users=3", "'users=3' in LOAD is none of"),
     ("rate=1 rate=2 prompt=1 answer=1", "'rate=2' in LOAD is none of"),
     ("fast", "'fast' in LOAD is none of"),
@@ -84,6 +102,11 @@ def test_lengths_follow_their_distribution_and_never_exceed_the_longest() -> Non
     assert statistics.median(each.prompt for each in requests) == pytest.approx(900, rel=0.15)
     assert max(each.prompt for each in requests) <= 8192
     assert all(50 <= each.answer <= 400 for each in requests)
+
+
+def test_a_length_with_the_largest_spread_is_drawn() -> None:
+    load = parse("concurrency=1 prompt=lognormal:900:999999:8192 answer=1 requests=100")
+    assert {each.prompt for each in load.draw()} == {1, 8192}
 
 
 def test_requests_share_exactly_the_prefix() -> None:

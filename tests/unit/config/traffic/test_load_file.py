@@ -146,9 +146,12 @@ BAD_WORDS = [
     ("file={trace} images=1", "images and file in LOAD both say what the requests are"),
     ("file={trace} rate=1 concurrency=1", "LOAD has concurrency and rate, which exclude each other"),
     ("file={trace} requests=4", "requests=4 in LOAD are more than the 3 of file="),
-    ("file={trace} chunk=0", "chunk=0 is not a whole number from 1"),
-    ("file={trace} unit=0", "unit=0 is not a number above 0"),
+    ("file={trace} chunk=0", "chunk=0 is no whole number from 1"),
+    ("file={trace} unit=0", "unit=0 is no number above 0"),
     ("file={table}", "does not say when requests come: add concurrency or rate to LOAD."),
+    ("file={table} rate=1 chunk=16", "chunk in LOAD describes a trace (.jsonl), and file="),
+    ("file={trace} rate=1 unit=0.001", "unit in LOAD is that of a trace's timestamps, which are not used"),
+    ("file={trace} burstiness=0.5", "burstiness=0.5 says how unevenly the requests of a rate come"),
     ("rate=1 prompt=5 answer=5 chunk=16", "chunk in LOAD describes a file, and LOAD names none"),
 ]
 

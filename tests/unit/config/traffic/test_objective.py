@@ -8,9 +8,12 @@ from config.traffic.objective import Objective, parse
 
 REFUSED = [
     ("", "The SLO has no limit"),
-    ("first", "'first' in the SLO is no limit of first or between"),
-    ("last=3", "'last=3' in the SLO is no limit"),
-    ("first=3 first=4", "'first=4' in the SLO is no limit"),
+    ("first", "'first' in the SLO is no limit above 0 and below 10,000,000 milliseconds: write for example"),
+    ("last=3", "'last=3' in the SLO is neither first nor between, each once"),
+    ("first=3 first=4", "'first=4' in the SLO is neither first nor between, each once"),
+    ("first=0", "'first=0' in the SLO is no limit above 0"),
+    ("between=60ms", "'between=60ms' in the SLO is no limit"),
+    ("first=99999999", "'first=99999999' in the SLO is no limit above 0 and below 10,000,000"),
     ("first=-3", "'first=-3' in the SLO is no limit"),
 ]
 
