@@ -86,12 +86,13 @@ class Prometheus:
         ]
 
     def begin(self) -> bool:
-        """Returns whether it has read a ready server and no alert fires; `fired` counts from then on.
+        """Returns whether it has read a ready server; `fired` counts from then on.
 
-        Before its first look at the server there is no series, and an alert says so.
+        Before its first look at the server there is no series, and NoReadyServer says so.
         """
         self._began = time.monotonic()
-        return bool(self.query("tpuserve_ready == 1")) and not self.query(FIRING)
+        unread = self.query('ALERTS{alertname="NoReadyServer"}')
+        return bool(self.query("tpuserve_ready == 1")) and not unread
 
     def fired(self) -> set[str]:
         """Returns the names of the alerts that fire or have fired."""
