@@ -8,7 +8,6 @@ import contextlib
 import json
 import re
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -19,6 +18,7 @@ from typing import Any
 import httpx
 import yaml
 
+from operate import tunnel
 from serving.deploy import container_layout
 from tests.cluster.rollouts import pods
 from tools import toolchain
@@ -114,7 +114,7 @@ class Prometheus:
 def watching(folder: Path, rules: str) -> Iterator[Prometheus]:
     """Yields a Prometheus that reads the pods of the local server and evaluates the shortened `rules`."""
     folder.mkdir(parents=True, exist_ok=True)
-    targets, port = folder / "targets.json", _free_port()
+    targets, port = folder / "targets.json", tunnel.free_port()
     (folder / "rules.yaml").write_text(shortened(rules))
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(_configuration(folder, targets)))
     stop = threading.Event()
@@ -177,9 +177,3 @@ def _write_targets(targets: Path) -> None:
     unfinished = targets.with_suffix(".unfinished")
     unfinished.write_text(json.dumps(groups))
     unfinished.replace(targets)
-
-
-def _free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return bound.getsockname()[1]
