@@ -91,7 +91,12 @@ def _simulate(options: argparse.Namespace) -> int:
     asked = selection.expected_load
     if asked and not (options.load or options.ladder or options.slo):
         return _expected(selection, asked, options.json)
-    loads = [load.parse(options.load)] if options.load else ladder_loads(FIXED[options.ladder or "seed"])
+    if options.load:
+        loads = [load.parse(options.load)]
+    elif asked and options.slo and not options.ladder:
+        loads = [asked.requests]
+    else:
+        loads = ladder_loads(FIXED[options.ladder or "seed"])
     engine = Simulated(selection)
     if options.slo:
         return _plan(options, engine, loads[0])

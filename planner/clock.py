@@ -5,9 +5,13 @@ asynchronous scheduling the next step is chosen while the present one runs, so a
 waits for both. A request's answer, once complete, lets the client of a load with a concurrency send the next.
 The engine chooses the next step as soon as one ends, while the answer is on its way to the client: so the
 request that follows an answer is not in that step, unless the engine is idle.
+
+Before that, one thread of the server tokenizes the prompts, one after another (`renderer_num_workers` in
+vllm/config/model.py is 1, and vllm/renderers/base.py has a pool of as many threads).
 """
 
 import heapq
+import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -96,19 +100,53 @@ class Trace:
         return max((times.last for times in self.requests.values() if times.last is not None), default=0.0)
 
 
+@dataclass
+class _Clients:
+    """Sends requests, and has each on its way to the engine until its prompt is tokenized."""
+
+    coming: Iterator[Request]
+    token_seconds: float
+    trace: Trace
+    tokenized: float = 0.0
+    """When the last prompt is tokenized."""
+    arrivals: list[tuple[float, int, Request]] = field(default_factory=list[tuple[float, int, Request]])
+    """Requests by the time at which they reach the engine."""
+
+    def send(self, number: int, now: float) -> None:
+        """Sends up to `number` more requests, now or at their own time."""
+        for request in itertools.islice(self.coming, number):
+            sent = max(now, request.at)
+            self.trace.requests[request.number] = Times(sent, answer=request.answer)
+            self.tokenized = max(sent, self.tokenized) + request.prompt * self.token_seconds
+            heapq.heappush(self.arrivals, (self.tokenized, request.number, request))
+
+    def deliver(self, scheduler: Scheduler, before: float) -> None:
+        """Gives the scheduler the requests that reach the engine before a time."""
+        while self.arrivals and self.arrivals[0][0] < before:
+            scheduler.add(heapq.heappop(self.arrivals)[2])
+
+
 def simulate(
-    load: Load, scheduler: Scheduler, seconds: Callable[[Sequence[Piece]], StepTime], *, asynchronous: bool
+    load: Load,
+    scheduler: Scheduler,
+    seconds: Callable[[Sequence[Piece]], StepTime],
+    *,
+    asynchronous: bool,
+    token_seconds: float,
 ) -> Trace:
-    """Returns the trace of a load. Raises RuntimeError if the scheduler never runs a request."""
+    """Returns the trace of a load.
+
+    `seconds` gives the time of a step, and `token_seconds` is that of tokenizing a token of text. Raises
+    RuntimeError if the scheduler never runs a request.
+    """
     trace = Trace()
-    coming = load.draw()
-    arrivals = list[tuple[float, int, Request]]()
-    _send(coming, load.concurrency or load.requests, 0.0, arrivals, trace)
+    clients = _Clients(load.draw(), token_seconds, trace)
+    clients.send(load.concurrency or load.requests, 0.0)
     depth = 2 if asynchronous else 1
     queue = deque[tuple[Batch, float]]()
     now = free = 0.0
     while True:
-        _deliver(arrivals, scheduler, before=now)
+        clients.deliver(scheduler, before=now)
         batch = scheduler.schedule() if len(queue) < depth else None
         if batch is not None:
             time = seconds(batch.pieces)
@@ -124,38 +162,15 @@ def simulate(
             now = max(now, end)
             ended = _note(scheduler.complete(batch), now, trace)
             if load.concurrency is not None:
-                _send(coming, ended, now, arrivals, trace)
-        elif arrivals:
-            now = arrivals[0][0]
-            _deliver(arrivals, scheduler, before=math.nextafter(now, math.inf))
+                clients.send(ended, now)
+        elif clients.arrivals:
+            now = clients.arrivals[0][0]
+            clients.deliver(scheduler, before=math.nextafter(now, math.inf))
         else:
             break
     if any(times.last is None for times in trace.requests.values()):
         raise RuntimeError("Requests are left that the scheduler does not run: the KV cache is too small.")
     return trace
-
-
-def _deliver(arrivals: list[tuple[float, int, Request]], scheduler: Scheduler, before: float) -> None:
-    """Gives the scheduler the requests that were sent before a time."""
-    while arrivals and arrivals[0][0] < before:
-        scheduler.add(heapq.heappop(arrivals)[2])
-
-
-def _send(
-    coming: Iterator[Request],
-    number: int,
-    now: float,
-    arrivals: list[tuple[float, int, Request]],
-    trace: Trace,
-) -> None:
-    """Sends up to `number` more requests, now or at their own time."""
-    for _ in range(number):
-        request = next(coming, None)
-        if request is None:
-            return
-        at = max(now, request.at)
-        trace.requests[request.number] = Times(at, answer=request.answer)
-        heapq.heappush(arrivals, (at, request.number, request))
 
 
 def _step(start: float, time: StepTime, batch: Batch, scheduler: Scheduler) -> Step:

@@ -1,7 +1,7 @@
 """Fits the constants of an architecture on measured cells, and predicts each cell without it (leave one out).
 
-In these loads the device never waits for a client, so the order of steps does not depend on their times: the
-steps of a cell are recorded once, and priced with any constants.
+In these loads the device hardly ever waits for a client, so the order of steps hardly depends on their times:
+the steps of a cell are recorded, and priced with any constants.
 """
 
 import math
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from planner.clock import Scheduler, Trace, simulate
-from planner.constants import Constants
+from planner.constants import TOKEN_SECONDS, Constants
 from planner.measured_cells import MeasuredCell
 from planner.step_time import StepTime, step_time
 from planner.step_work import Piece, StepWork, shape
@@ -30,11 +30,13 @@ FREE = ("efficiency", "step_seconds", "request_seconds")
 class Record:
     """Steps of one cell, and for each request the steps after which it was sent, began and ended.
 
-    A request that was sent at the start has -1.
+    A request that was sent at the start has -1. `waits` has the seconds for which the device was idle before
+    each step.
     """
 
     cell: MeasuredCell
     works: Sequence[StepWork]
+    waits: Sequence[float]
     requests: Sequence[tuple[int, int, int]]
 
     def numbers(self, accelerator: Accelerator, constants: Constants) -> dict[str, float]:
@@ -43,8 +45,8 @@ class Record:
         The time between tokens of answers of one token is 0.
         """
         ends = [0.0]
-        for work in self.works:
-            ends.append(ends[-1] + step_time(work, accelerator, constants).total)
+        for work, wait in zip(self.works, self.waits, strict=True):
+            ends.append(ends[-1] + wait + step_time(work, accelerator, constants).total)
         first = [ends[begun + 1] - ends[sent + 1] for sent, begun, _ in self.requests]
         gaps = max(1, self.cell.answer - 1)
         between = [(ends[ended + 1] - ends[begun + 1]) / gaps for _, begun, ended in self.requests]
@@ -80,8 +82,16 @@ def record(candidate: Candidate, cell: MeasuredCell, scheduler: Scheduler, const
         works.append(shape_.work(pieces))
         return step_time(works[-1], candidate.accelerator, constants)
 
-    trace = simulate(cell.load, scheduler, seconds, asynchronous=candidate.runtime.async_scheduling)
-    return Record(cell, works, _by_step(trace))
+    trace = simulate(
+        cell.load,
+        scheduler,
+        seconds,
+        asynchronous=candidate.runtime.async_scheduling,
+        token_seconds=TOKEN_SECONDS,
+    )
+    ends = [0.0, *(step.start + step.time.total for step in trace.steps)]
+    waits = [step.start - end for step, end in zip(trace.steps, ends, strict=False)]
+    return Record(cell, works, waits, _by_step(trace))
 
 
 def _by_step(trace: Trace) -> list[tuple[int, int, int]]:

@@ -19,12 +19,19 @@ from serving.deploy import container_layout
 from tools.support import oci_archive, paths
 from tools.support.progress import Refusal, exclusive, step
 
+HEAP = {"arena_max": 1, "mmap_max": 0, "trim_threshold": 1024**3, "hugetlb": 1}
+"""Settings of glibc's memory allocator in the server."""
+
 ENVIRONMENT = {
     "PATH": f"{constants.PYTHON_ROOT}/bin:/bin",
     "LANG": "C.UTF-8",
     # Only these variables select the simulated chips: the Deployment is the same as on a real slice.
     "XLA_FLAGS": f"--xla_force_host_platform_device_count={constants.CHIPS}",
     "VLLM_CACHE_ROOT": f"{constants.PYTHON_ROOT}/{constants.VLLM_CACHE}",
+    # XLA allocates its buffers again in every step. By default glibc returns large ones to the kernel, which
+    # clears each page when it is used again: two thirds of the processor time of a request. One heap that
+    # stays, in huge pages where the machine has them, takes a third of the time.
+    "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in HEAP.items()),
     **WITHOUT_TPU,
 }
 """Variables that replace what this machine lacks. What the server needs of any image comes from the

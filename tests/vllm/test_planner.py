@@ -60,12 +60,12 @@ OUTSIDE = {
     "e2b": {
         "tokens/s": {"32 x 16,000"},
         "between": SATURATED,
-        "first": SATURATED | {"16 x 1,024", "64 x 8,192"},
+        "first": SATURATED | {"64 x 8,192"},
     },
     "e2b again": {
         "tokens/s": {"40 x 16,000"},
-        "between": SATURATED | {"40 x 16,000"},
-        "first": SATURATED | {"16 x 1,024", "64 x 8,192"},
+        "between": SATURATED,
+        "first": SATURATED | {"64 x 8,192"},
     },
     "26b": {"tokens/s": set[str]()},
 }
@@ -75,9 +75,9 @@ OUTSIDE = {
 def test_errors_of_the_measured_cells(name: str) -> None:
     """Cells within the tolerances, and those that docs/planner.md says are not."""
     errors = answers()[name]["errors"]
-    assert len(errors) == {"e2b": 10, "e2b again": 15, "26b": 1}[name]
+    assert len(errors) == {"e2b": 13, "e2b again": 15, "26b": 1}[name]
     for number, outside in OUTSIDE[name].items():
-        found = {cell for cell, each in errors.items() if abs(each[number]) > TOLERANCES[number]}
+        found = {cell for cell, each in errors.items() if abs(each.get(number, 0.0)) > TOLERANCES[number]}
         assert found == outside, number
 
 

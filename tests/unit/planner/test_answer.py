@@ -18,7 +18,7 @@ E2B = fitted("gemma-4-e2b-it")
 
 def simulated(concurrency: int, slots: int = 4) -> dict[str, Any]:
     load = Load(Length("fixed", 8, 8), Length("fixed", 3, 3), 2 * concurrency, concurrency=concurrency)
-    trace = simulate(load, OneByOne(slots), a_second_each, asynchronous=False)
+    trace = simulate(load, OneByOne(slots), a_second_each, asynchronous=False, token_seconds=0.0)
     return result(load, trace, E2B)
 
 
@@ -72,7 +72,7 @@ def test_names_of_cells_are_those_of_a_load_test() -> None:
 
 def test_lengths_that_are_drawn_are_shown_by_their_medians() -> None:
     load = parse("concurrency=2 prompt=lognormal:8:0.5:20 answer=uniform:2:8")
-    trace = simulate(load, OneByOne(4), a_second_each, asynchronous=False)
+    trace = simulate(load, OneByOne(4), a_second_each, asynchronous=False, token_seconds=0.0)
     one = result(load, trace, E2B)
     assert (one["cell"], one["prompt_tokens"], one["output_tokens"]) == ("c2-p8-o5", 8, 5)
 
@@ -81,7 +81,7 @@ def test_a_trace_with_its_own_times_has_a_name_and_a_row() -> None:
     rows = tuple(Row(8, 3, at) for at in (0.0, 0.5, 9.0))
     eight, three = Length("fixed", 8, 8), Length("fixed", 3, 3)
     load = Load(eight, three, 3, recording=Recording(rows, in_order=True))
-    trace = simulate(load, OneByOne(4), a_second_each, asynchronous=False)
+    trace = simulate(load, OneByOne(4), a_second_each, asynchronous=False, token_seconds=0.0)
     assert [times.sent for times in trace.requests.values()] == [0.0, 0.5, 9.0]
     one = result(load, trace, E2B)
     assert one["cell"] == "trace-p8-o3"

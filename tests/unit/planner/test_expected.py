@@ -12,6 +12,7 @@ from config.traffic.expected import ExpectedLoad
 from config.traffic.load import Load
 from config.traffic.simulation import Simulation
 from planner import __main__ as command
+from planner import report
 from planner.constants import fitted
 from planner.expected import simulated
 from serving.compilation.candidate import Candidate
@@ -110,3 +111,12 @@ def test_a_load_on_the_command_line_goes_before_the_stack_s(
     assert command.main(["simulate", "--load", "rate=1 prompt=9 answer=0"]) == 2
     assert "answer=0 is no whole number" in capsys.readouterr().err
     assert not stack.exists()
+
+
+def test_an_slo_on_the_command_line_is_that_of_the_stack_s_load(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(report, "table", lambda title, results: title)
+    assert command.main(["simulate", "--stack", "mine", "--slo", "first=400"]) == 0
+    assert "3 x v6e-4 keep the SLO (simulated): 6.67 requests" in capsys.readouterr().out
+    assert not stack.exists(), "plans read simulations of the stack's own SLO"

@@ -220,7 +220,9 @@ def test_a_single_load_keeps_the_charts_of_a_ladder(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     load = parse("concurrency=2 prompt=8 answer=3")
-    cell = result(load, simulate(load, OneByOne(4), a_second_each, asynchronous=False), FITTED)
+    cell = result(
+        load, simulate(load, OneByOne(4), a_second_each, asynchronous=False, token_seconds=0.0), FITTED
+    )
     monkeypatch.setattr(sweep, "sweep", lambda *arguments: [cell])
     monkeypatch.setattr(command, "FOLDER", tmp_path)
     monkeypatch.setattr(command, "version", lambda: "0.32.0")

@@ -24,14 +24,17 @@ def answer(text, pages, **fields):
     load, fitted = parse(text), constants.fitted(E2B.model)
     seconds = timer(shape(candidate), candidate.accelerator, fitted.constants)
     asynchronous = candidate.runtime.async_scheduling
-    trace = simulate(load, VllmScheduler(candidate, pages), seconds, asynchronous=asynchronous)
+    scheduler = VllmScheduler(candidate, pages)
+    trace = simulate(
+        load, scheduler, seconds, asynchronous=asynchronous, token_seconds=constants.TOKEN_SECONDS
+    )
     return result(load, trace, fitted) | {"step_tokens": [step.tokens for step in trace.steps]}
 
 
 def again(engine, start, free):
     """The constants, fitted again, and the errors of the committed ones."""
     slice_ = engine.candidate.accelerator
-    records = fit_report.published_records(engine, start)
+    records = fit_report.settled_records(engine, start, free)
     committed = constants.fitted(engine.model).constants
     return {
         "fitted": vars(fit(records, slice_, start, free)),

@@ -160,8 +160,10 @@ def of_planner(candidate, loads):
     scheduler = VllmScheduler(candidate, pages)
     steps = recorded(scheduler.scheduler, int)
     second = StepTime(arithmetic=1.0, hbm=0.0, links=0.0, host=0.0)
+    asynchronous = candidate.runtime.async_scheduling
     for load in loads:
-        simulate(load, scheduler, lambda pieces: second, asynchronous=candidate.runtime.async_scheduling)
+        # The real engine gets tokens.
+        simulate(load, scheduler, lambda pieces: second, asynchronous=asynchronous, token_seconds=0.0)
     answers = [[request.answer for request in load.draw()] for load in loads]
     return {"steps": steps, "pages": [pages, candidate.runtime.block_size], "answers": answers}
 
