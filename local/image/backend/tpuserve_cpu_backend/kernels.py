@@ -14,6 +14,9 @@ from tpu_inference.kernels.ragged_paged_attention.v3.kernel import merge_kv
 MASKED = -1e30
 """Score of a masked key; finite, because the softmax of a row of -inf is undefined."""
 
+BLOCK_TOKENS = 128
+"""Cached tokens that attention reads at once, in whole pages."""
+
 
 def ragged_paged_attention(
     queries: jax.Array,
@@ -76,28 +79,47 @@ def ragged_paged_attention(
         row = jnp.where(valid, page * page_size + position % page_size, cache.shape[0])
         cache = cache.at[row].set(merge_kv(keys, values), mode="drop")
 
+    # A request has room for the longest context, most of it empty: blocks beyond its length are not read.
+    pages_per_block = max(1, BLOCK_TOKENS // page_size)
+    block = pages_per_block * page_size
     table = page_indices.reshape(slots, pages_per_request)
+    table = jnp.pad(table, ((0, 0), (0, -pages_per_request % pages_per_block)))
     in_pages = cache.reshape(pages, page_size, -1, padded_dim)
-    key_position = jnp.arange(span)
     scale = sm_scale if k_scale is None else sm_scale * k_scale
+    group = (kv_heads, query_heads // kv_heads)
 
     def one_token(query: jax.Array, of: jax.Array, at: jax.Array) -> jax.Array:
-        context = in_pages[table[of]].reshape(span, -1, padded_dim)
-        context = context[:, : kv_heads * 2, :head_dim].astype(jnp.float32)
-        key, value = context[:, 0::2], context[:, 1::2]
-        grouped = query.astype(jnp.float32).reshape(kv_heads, query_heads // kv_heads, head_dim)
-        score = jnp.einsum("kgd,lkd->kgl", grouped, key) * scale
-        if soft_cap is not None:
-            score = soft_cap * jnp.tanh(score / soft_cap)
-        visible = key_position < kv_lens[of]
+        grouped = query.astype(jnp.float32).reshape(*group, head_dim)
+        first, end = jnp.int32(0), kv_lens[of]
         if use_causal_mask:
-            visible &= key_position <= at
+            end = jnp.minimum(end, at + 1)
             if sliding_window is not None:
-                visible &= at < key_position + sliding_window
-        weight = jax.nn.softmax(jnp.where(visible, score, MASKED), axis=-1)
-        # Pages beyond the request's own hold old values, which must be cleared: zero times NaN is NaN.
-        seen_value = jnp.where(visible[:, None, None], value, 0)
-        return jnp.einsum("kgl,lkd->kgd", weight, seen_value).reshape(query_heads, head_dim)
+                first = jnp.maximum(0, end - sliding_window)
+
+        def add(number: jax.Array, state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+            """Adds a block of keys to a softmax whose largest score is not known yet."""
+            largest, total, sums = state
+            pages_of_block = jax.lax.dynamic_slice(table[of], (number * pages_per_block,), (pages_per_block,))
+            context = in_pages[pages_of_block].reshape(block, -1, padded_dim)
+            context = context[:, : kv_heads * 2, :head_dim].astype(jnp.float32)
+            key, value = context[:, 0::2], context[:, 1::2]
+            score = jnp.einsum("kgd,lkd->kgl", grouped, key) * scale
+            if soft_cap is not None:
+                score = soft_cap * jnp.tanh(score / soft_cap)
+            key_position = number * block + jnp.arange(block)
+            visible = (first <= key_position) & (key_position < end)
+            score = jnp.where(visible, score, MASKED)
+            larger = jnp.maximum(largest, score.max(axis=-1))
+            kept = jnp.exp(largest - larger)
+            weight = jnp.where(visible, jnp.exp(score - larger[..., None]), 0)
+            # What is not visible may hold old values, which must be cleared: zero times NaN is NaN.
+            seen_value = jnp.where(visible[:, None, None], value, 0)
+            added = jnp.einsum("kgl,lkd->kgd", weight, seen_value)
+            return larger, total * kept + weight.sum(axis=-1), sums * kept[..., None] + added
+
+        nothing = (jnp.full(group, MASKED), jnp.zeros(group), jnp.zeros((*group, head_dim)))
+        _, total, sums = jax.lax.fori_loop(first // block, (end + block - 1) // block, add, nothing)
+        return (sums / total[..., None]).reshape(query_heads, head_dim)
 
     # A bucket is mostly padding while few requests run: the loop ends with the last live token.
     output = jax.lax.fori_loop(
