@@ -24,7 +24,7 @@ def test_a_long_prompt_is_computed_in_chunks() -> None:
 def test_every_request_gets_its_whole_answer() -> None:
     plain = answers()["plain"]
     assert sum(plain["step_tokens"]) == 16 * (1000 + 100 - 1)
-    # The prompt that is tokenized first begins by itself. The next step, of 4,096 tokens, begins five of 1,000.
+    # The prompt that is tokenized first begins by itself. A step of 4,096 tokens then begins five of 1,000.
     assert (plain["preemptions"], plain["waiting"]["most"]) == (0, 2)
 
 
