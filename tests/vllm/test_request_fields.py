@@ -106,7 +106,8 @@ SHOWN_ELSEWHERE = {
 `disable_parallel_tool_use` becomes `parallel_tool_calls` of chat (vllm/entrypoints/anthropic/serving.py)."""
 
 
-REPEATS = 4
+REPEATS = 8
+"""Equal requests of a test of sampling. Of four, all could differ by chance where several logits are equal."""
 
 
 class Client:
