@@ -107,7 +107,7 @@ SHOWN_ELSEWHERE = {
 
 
 REPEATS = 8
-"""Equal requests of a test of sampling. Of four, all could differ by chance where several logits are equal."""
+"""Equal requests of a test of sampling. Of four, all could differ by chance if several logits are equal."""
 
 
 class Client:
