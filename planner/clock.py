@@ -19,8 +19,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from config.traffic.load import Load, Request
+from planner.constants import TOKEN_SECONDS
 from planner.step_time import StepTime
 from planner.step_work import Piece
+from serving.compilation.candidate import Candidate
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,14 @@ def simulate(
     if any(times.last is None for times in trace.requests.values()):
         raise RuntimeError("Requests are left that the scheduler does not run: the KV cache is too small.")
     return trace
+
+
+def simulate_engine(
+    candidate: Candidate, load: Load, scheduler: Scheduler, seconds: Callable[[Sequence[Piece]], StepTime]
+) -> Trace:
+    """Returns the trace of a load on an engine, as its runtime schedules and tokenizes."""
+    asynchronous = candidate.runtime.async_scheduling
+    return simulate(load, scheduler, seconds, asynchronous=asynchronous, token_seconds=TOKEN_SECONDS)
 
 
 def _step(start: float, time: StepTime, batch: Batch, scheduler: Scheduler) -> Step:

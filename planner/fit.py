@@ -9,8 +9,8 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-from planner.clock import Scheduler, Trace, simulate
-from planner.constants import TOKEN_SECONDS, Constants
+from planner.clock import Scheduler, Trace, simulate_engine
+from planner.constants import Constants
 from planner.measured_cells import MeasuredCell
 from planner.step_time import StepTime, step_time
 from planner.step_work import Piece, StepWork, shape
@@ -82,13 +82,7 @@ def record(candidate: Candidate, cell: MeasuredCell, scheduler: Scheduler, const
         works.append(shape_.work(pieces))
         return step_time(works[-1], candidate.accelerator, constants)
 
-    trace = simulate(
-        cell.load,
-        scheduler,
-        seconds,
-        asynchronous=candidate.runtime.async_scheduling,
-        token_seconds=TOKEN_SECONDS,
-    )
+    trace = simulate_engine(candidate, cell.load, scheduler, seconds)
     ends = [0.0, *(step.start + step.time.total for step in trace.steps)]
     waits = [step.start - end for step, end in zip(trace.steps, ends, strict=False)]
     return Record(cell, works, waits, _by_step(trace))

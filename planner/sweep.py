@@ -19,8 +19,8 @@ from typing import Any
 from config.traffic.load import Load
 from config.traffic.simulation import digest, engine_parts
 from planner import answer
-from planner.clock import simulate
-from planner.constants import TOKEN_SECONDS, Fitted
+from planner.clock import simulate_engine
+from planner.constants import Fitted
 from planner.step_time import timer
 from planner.step_work import Vision, prompt_tokens_of_image, shape
 from serving.compilation.candidate import Candidate
@@ -172,13 +172,7 @@ def one(task: Task) -> tuple[Load, dict[str, Any]]:
     candidate = Candidate(task.accelerator, task.model, task.engine, task.proof)
     seconds = timer(shape(candidate), candidate.accelerator, task.fitted.constants)
     scheduler = VllmScheduler(candidate, task.pages)
-    trace = simulate(
-        task.load,
-        scheduler,
-        seconds,
-        asynchronous=candidate.runtime.async_scheduling,
-        token_seconds=TOKEN_SECONDS,
-    )
+    trace = simulate_engine(candidate, task.load, scheduler, seconds)
     return task.load, answer.result(task.load, trace, task.fitted)
 
 

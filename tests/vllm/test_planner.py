@@ -77,7 +77,9 @@ def test_errors_of_the_measured_cells(name: str) -> None:
     errors = answers()[name]["errors"]
     assert len(errors) == {"e2b": 13, "e2b again": 15, "26b": 1}[name]
     for number, outside in OUTSIDE[name].items():
-        found = {cell for cell, each in errors.items() if abs(each.get(number, 0.0)) > TOLERANCES[number]}
+        # Of loads that were repeated, the source has only the throughput.
+        cells = [cell for cell in errors if number == "tokens/s" or not cell.endswith(" again")]
+        found = {cell for cell in cells if abs(errors[cell][number]) > TOLERANCES[number]}
         assert found == outside, number
 
 

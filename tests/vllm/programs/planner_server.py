@@ -8,7 +8,7 @@ import json
 from config.traffic.load import parse
 from planner import attention_kernel, constants, fit_report
 from planner.answer import result
-from planner.clock import simulate
+from planner.clock import simulate_engine
 from planner.fit import FREE, fit
 from planner.measured_cells import E2B, E2B_AGAIN, MOE_26B
 from planner.step_time import timer
@@ -23,11 +23,7 @@ def answer(text, pages, **fields):
     candidate = E2B.candidate.with_fields(**fields)
     load, fitted = parse(text), constants.fitted(E2B.model)
     seconds = timer(shape(candidate), candidate.accelerator, fitted.constants)
-    asynchronous = candidate.runtime.async_scheduling
-    scheduler = VllmScheduler(candidate, pages)
-    trace = simulate(
-        load, scheduler, seconds, asynchronous=asynchronous, token_seconds=constants.TOKEN_SECONDS
-    )
+    trace = simulate_engine(candidate, load, VllmScheduler(candidate, pages), seconds)
     return result(load, trace, fitted) | {"step_tokens": [step.tokens for step in trace.steps]}
 
 
