@@ -83,7 +83,7 @@ TIERS: tuple[Tier, ...] = (
 """Cheapest first."""
 
 STAGES: Sequence[Sequence[Sequence[str]]] = (
-    (("vllm",), ("tpu_vm",), ("proof",)),
+    (("vllm", "proof"), ("tpu_vm",)),
     (("cluster",), ("pulumi",)),
 )
 """Order of the tiers that need something built.

@@ -26,7 +26,12 @@ COMPLETE = "complete"
 SERVER_SCRIPT = """#!/bin/sh
 '''exec' "${0%/*}/python3" "$0" "$@"
 ' '''
+import gc
 import sys
+
+# By default Python walks all objects again and again while a server imports its 7,400 modules, a fifth of that
+# time.
+gc.set_threshold(50_000, 50, 100)
 
 from vllm.entrypoints.cli.main import main
 

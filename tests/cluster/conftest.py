@@ -1,93 +1,22 @@
 """One real server for all cluster tests: the `test` instance, started as a user starts theirs."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
-from local.commands import client, pulumi_stack
+from local.commands import pulumi_stack
 from tests.cluster.cluster_fixtures import cluster_instance as cluster_instance
 from tests.cluster.cluster_fixtures import probe_archive as probe_archive
 from tests.cluster.cluster_fixtures import probes as probes
 from tests.cluster.cluster_fixtures import started as started
 from tests.cluster.cluster_fixtures import tpu_server as tpu_server
+from tests.cluster.commands import Server, local
+from tests.cluster.rollouts import Checkout
 from tools.support import host, paths
 from tools.support.progress import Refusal
 
-REPOSITORY = paths.REPOSITORY
 PICTURES = "--pictures"
-UP_SECONDS = 1800
-
-
-@dataclass(frozen=True)
-class Run:
-    """Result of a finished command: exit code, and its standard output and error."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def text(self) -> str:
-        return self.out + self.err
-
-
-def run(*words: str, seconds: float = UP_SECONDS, env: dict[str, str] | None = None) -> Run:
-    """Run a command in the repository as a user would, without a terminal."""
-    done = subprocess.run(
-        words,
-        cwd=REPOSITORY,
-        env={**os.environ, **(env or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
-    return Run(done.returncode, done.stdout, done.stderr)
-
-
-def local(*words: str, seconds: float = UP_SECONDS) -> Run:
-    """Run `python -m local …`, the program behind every make target."""
-    return run(sys.executable, "-m", "local", *words, seconds=seconds)
-
-
-def pulumi(*words: str) -> Run:
-    """Run the real CLI on the local stack, as `make env` sets it up."""
-    from tools import toolchain
-
-    return run("pulumi", *words, env=toolchain.pulumi_environment())
-
-
-@dataclass(frozen=True)
-class Server:
-    """The running server as a client sees it, and what `make up` printed when it started."""
-
-    first: Run
-
-    @property
-    def url(self) -> str:
-        """Returns the base URL of the Service, read each time: a test may have destroyed the stack
-        meanwhile."""
-        return client.endpoint()
-
-    @property
-    def key(self) -> str:
-        """Returns the present API key."""
-        key = client.key()
-        assert key
-        return key
-
-    def client(self, **options: Any) -> httpx.Client:
-        """Returns an HTTP client that sends the API key."""
-        headers = {"Authorization": f"Bearer {self.key}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=300, trust_env=False, **options)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -110,6 +39,20 @@ def server(instance: None) -> Iterator[Server]:
     first = local("up")
     assert first.code == 0, first.text
     yield Server(first)
+
+
+@pytest.fixture(scope="session")
+def checkout(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Returns a checkout whose stack, with a small engine, has taken the place of the delivered one."""
+    made = Checkout(tmp_path_factory.mktemp("checkout"))
+    made.change(replicas=1)
+    made.up()
+    return made
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the tests of the delivered stack come first: each change between the engines is a boot."""
+    items.sort(key=lambda item: "checkout" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import yaml
 
 from local.cluster.api import Api
 from local.commands.kubectl import kubectl
-from tests.cluster.conftest import Run, Server, run
+from tests.cluster.commands import Run, Server, run
 from tools import toolchain
 from tools.support import paths
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from local import cluster, image
 from local.cluster import bucket, constants
@@ -20,10 +21,12 @@ from local.commands.kubectl import kubectl
 from serving.deploy import container_layout
 from serving.monitoring import prometheus_rules
 from tests.cluster.cluster_fixtures import kill
-from tests.cluster.conftest import Server
+from tests.cluster.commands import Server
 from tests.cluster.prometheus import watching
 from tests.unit.serving.monitoring import promtool
 
+pytestmark = pytest.mark.usefixtures("checkout")
+"""With the small engine, a boot that compiles everything takes a third of the delivered stack's."""
 INIT = re.compile(r"init engine \(profile, create kv cache, warmup model\) took ([\d.]+) s")
 WARM_SHARE = 0.5
 

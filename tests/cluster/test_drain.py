@@ -5,11 +5,17 @@ import threading
 import time
 
 import httpx
+import pytest
 
 from local.commands.kubectl import kubectl
-from tests.cluster.conftest import Server
+from tests.cluster.commands import Server
+from tests.cluster.rollouts import Checkout
 
-STREAMS = 10
+pytestmark = pytest.mark.usefixtures("checkout")
+"""Another boot follows, and the small engine's is shorter."""
+SLOTS = Checkout.ENGINE["max_num_seqs"]
+"""Requests that the server runs at once."""
+STREAMS = SLOTS + 2
 TOKENS = 100
 
 
@@ -54,8 +60,8 @@ def test_deleting_the_pod_under_load_leaves_no_stream_hanging(server: Server) ->
     threads = [threading.Thread(target=stream, args=(server, started, results)) for _ in range(STREAMS)]
     for thread in threads:
         thread.start()
-    # The tiny server runs 8 sequences at once: wait for those, the other two are queued.
-    for _ in range(8):
+    # The other two are queued.
+    for _ in range(SLOTS):
         assert started.acquire(timeout=600)
     pods = json.loads(kubectl("get", "pods", "-n", "tpuserve", "-o", "json"))["items"]
     grace = pods[0]["spec"]["terminationGracePeriodSeconds"]

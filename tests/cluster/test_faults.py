@@ -9,7 +9,7 @@ import time
 
 from local.cluster import constants
 from local.commands.kubectl import kubectl
-from tests.cluster.conftest import Server, local, pulumi, run
+from tests.cluster.commands import Server, local, pulumi, run
 from tests.cluster.test_compile_cache import pod
 from tools import toolchain
 from tools.support import paths

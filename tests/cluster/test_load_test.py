@@ -9,7 +9,7 @@ import pytest
 from load_test.ladders import FIXED
 from local.commands.kubectl import get, kubectl
 from serving.deploy import container_layout
-from tests.cluster.conftest import REPOSITORY, Run, Server, run
+from tests.cluster.commands import REPOSITORY, Run, Server, run
 
 CHARTS = REPOSITORY / "load-tests"
 

@@ -3,7 +3,7 @@
 import json
 
 from local.commands.kubectl import get, kubectl
-from tests.cluster.conftest import Server, local, pulumi
+from tests.cluster.commands import Server, local, pulumi
 
 
 def test_up_ends_with_an_answer_from_the_server(server: Server) -> None:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from local.commands.kubectl import kubectl
-from tests.cluster.conftest import Server
+from tests.cluster.commands import Server
 
 CHAT = "/v1/chat/completions"
 

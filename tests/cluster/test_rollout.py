@@ -9,19 +9,10 @@ from operate import __main__ as operate
 from releases import __main__ as release_commands
 from serving.deploy import container_layout
 from serving.monitoring import prometheus_rules
-from tests.cluster.conftest import Server
+from tests.cluster.commands import Server
 from tests.cluster.prometheus import watching
 from tests.cluster.rollouts import Checkout, pods, watched
 from tests.unit.serving.monitoring import promtool
-
-
-@pytest.fixture(scope="module")
-def checkout(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Returns a checkout whose stack, with two servers, takes the place of the delivered one."""
-    made = Checkout(tmp_path_factory.mktemp("checkout"))
-    made.change(replicas=2)
-    made.up()
-    return made
 
 
 def releases() -> set[str]:
@@ -34,6 +25,8 @@ UNCACHED = {"engine": {"enable_prefix_caching": False}}
 
 
 def test_a_release_replaces_two_servers_without_a_failed_request(server: Server, checkout: Checkout) -> None:
+    checkout.change(replicas=2)
+    checkout.up()
     before = releases()
     checkout.change(replicas=2, **UNCACHED)
     with watched(server) as (load, endpoints):

@@ -20,7 +20,8 @@ from local.commands.kubectl import kubectl
 from serving.deploy import container_layout
 from serving.monitoring import panels
 from serving.monitoring.scope import Scope
-from tests.cluster.conftest import PICTURES, Server
+from tests.cluster.commands import Server
+from tests.cluster.conftest import PICTURES
 from tests.cluster.dashboard_picture import picture
 from tests.cluster.prometheus import Prometheus, watching
 from tests.cluster.rollouts import NAMESPACE, Checkout, pods
@@ -49,18 +50,21 @@ OF_A_CHIP = {"tpuserve_hbm_free_bytes", "tpuserve_hbm_used_bytes", "tpuserve_ten
 
 
 @pytest.fixture(scope="module")
-def checkout(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """Returns a checkout whose stack is up, with one server that is easily overloaded."""
-    made = Checkout(tmp_path_factory.mktemp("checkout"))
+def fragile(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """Returns a checkout whose stack is up, with one server that is easily overloaded.
+
+    It is another one than `checkout`, in which the tests of releases have edited files.
+    """
+    made = Checkout(tmp_path_factory.mktemp("fragile"))
     made.change(replicas=1, engine=ENGINE, acceptance=ACCEPTANCE)
     made.up()
     return made
 
 
 @pytest.fixture(scope="module")
-def rules(checkout: Checkout) -> str:
+def rules(fragile: Checkout) -> str:
     """Returns the rule file that `make monitoring` writes for the stack."""
-    return monitoring_files.files(Checkout.STACK, checkout.folder)[monitoring_files.RULES]
+    return monitoring_files.files(Checkout.STACK, fragile.folder)[monitoring_files.RULES]
 
 
 @pytest.fixture
@@ -76,7 +80,7 @@ def ask(client: httpx.Client, tokens: int) -> int:
     return client.post("/v1/completions", json=body).status_code
 
 
-def test_a_quiet_hour_fires_no_alert(server: Server, checkout: Checkout, prometheus: Prometheus) -> None:
+def test_a_quiet_hour_fires_no_alert(server: Server, fragile: Checkout, prometheus: Prometheus) -> None:
     """Every series that alerts and panels read exists: a misspelled one would always be quiet."""
     end = time.monotonic() + HOUR_SECONDS
     with server.client() as client:
@@ -84,7 +88,7 @@ def test_a_quiet_hour_fires_no_alert(server: Server, checkout: Checkout, prometh
             assert ask(client, 8) == 200
             time.sleep(1)
     assert prometheus.fired() == set()
-    names = series(monitoring_files.files(Checkout.STACK, checkout.folder))
+    names = series(monitoring_files.files(Checkout.STACK, fragile.folder))
     assert {name for name in names if not prometheus.query(name)} == OF_A_CHIP
 
 

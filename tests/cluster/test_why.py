@@ -19,9 +19,11 @@ from local.commands.kubectl import kubectl
 from operate import __main__ as operate
 from serving.deploy import container_layout
 from tests.cluster.cluster_fixtures import kill
-from tests.cluster.conftest import Server
+from tests.cluster.commands import Server
 from tests.cluster.rollouts import NAMESPACE, pods, wait_for
 
+pytestmark = pytest.mark.usefixtures("checkout")
+"""Each new pod is a boot, and the small engine's is shorter."""
 FAULT_SECONDS = 180
 """Most time until the cluster shows a fault: an eviction takes the longest."""
 HERE = ("-n", NAMESPACE)

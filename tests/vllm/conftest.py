@@ -44,9 +44,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     bundle.main(folder / "agent")
     (folder / "key").write_text(KEY, "utf-8")
     flags = (
-        # One chip: the fields of a request do not depend on how the layers are sharded.
-        *("--tensor-parallel-size", "1", "--enable-prompt-tokens-details"),
-        *("--middleware", "agent.server.guard.Guard"),
+        *("--enable-prompt-tokens-details", "--middleware", "agent.server.guard.Guard"),
         *("--chat-template", str(HERE / "tools_template.jinja"), "--allowed-media-domains", *MEDIA_DOMAINS),
     )
     environment = {

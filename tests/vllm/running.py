@@ -25,12 +25,14 @@ SOMEBODYS_OWN = ("HF_", "JAX_", "LIBTPU_", "TPU_", "VLLM_", "XLA_")
 """Prefixes of variables that would change the server; an image of the server has none of them."""
 
 FLAGS = (
-    *("--tensor-parallel-size", "4", "--max-model-len", "512", "--max-num-seqs", "8"),
+    # What this tier asks does not depend on how the layers are sharded. Four chips are four threads that wait
+    # for each other on two processors, and a step of them takes ten times as long.
+    *("--tensor-parallel-size", "1", "--max-model-len", "512", "--max-num-seqs", "8"),
     *("--max-num-batched-tokens", "512", "--disable-chunked-mm-input"),
     *("--limit-mm-per-prompt", json.dumps({"image": 1, "video": 0, "audio": 0})),
     *("--reasoning-parser", "gemma4", "--enable-auto-tool-choice", "--tool-call-parser", "gemma4"),
 )
-"""Flags of the local stack, with a shorter context."""
+"""Flags of the local stack, with one chip and a shorter context."""
 
 
 @dataclass
@@ -84,6 +86,11 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def compile_cache(folder: Path) -> Path:
+    """Returns the compile cache that all servers of a run share, whose folders are beside each other."""
+    return folder.parent / "xla"
+
+
 @contextlib.contextmanager
 def server(
     folder: Path,
@@ -95,7 +102,8 @@ def server(
     """Start a server of `model` (the tiny one), wait until it is healthy, and leave no process behind.
 
     Programs are compiled when a request first needs them (SKIP_JAX_PRECOMPILE), so that a boot is mostly
-    imports; `folder` gets the log and, over several boots, keeps the caches.
+    imports. `folder` gets the log and vLLM's cache; the servers of a run share the compiled programs, in a
+    folder beside it.
     """
     tree, port = image.ensure_environment(), free_port()
     log = folder / f"server-{port}.log"
@@ -118,7 +126,7 @@ def server(
             "PYTHONPATH": str(paths.REPOSITORY),
             "SKIP_JAX_PRECOMPILE": "1",
             "VLLM_CACHE_ROOT": str(folder / "cache"),
-            "VLLM_XLA_CACHE_PATH": str(folder / "xla"),
+            "VLLM_XLA_CACHE_PATH": str(compile_cache(folder)),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             **(environment or {}),
         },

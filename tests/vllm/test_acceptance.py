@@ -18,7 +18,7 @@ import pytest
 from agent import bundle
 from agent.sidecar.settings import CHECK_NAMES
 from local import image
-from tests.vllm.running import FLAGS, NAME, free_port, server
+from tests.vllm.running import FLAGS, NAME, compile_cache, free_port, server
 
 KEY = "a-key-of-this-test"
 SECONDS = 300
@@ -84,7 +84,7 @@ class Deployment:
                 **acceptance,
             },
             "store": None,
-            "cache_folder": str(self.folder / "xla"),
+            "cache_folder": str(compile_cache(self.folder)),
             "status_folder": str(self.status),
             "api_key_file": str(self.folder / "key"),
             "api_key_secret": None,
@@ -133,8 +133,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     (deployed.status / "acceptance.json").write_text(
         '{"state": "accepted", "sentence": "Of another process."}'
     )
-    # One chip: how the layers are sharded does not matter here, and one compiles faster than four.
-    flags = ("--tensor-parallel-size", "1", "--middleware", "agent.server.guard.Guard")
+    flags = ("--middleware", "agent.server.guard.Guard")
     with server(deployed.folder, *flags, environment=deployed.environment(), key=KEY) as running:
         deployed.url = running.url
         yield deployed

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +132,12 @@ class Client:
         return status, lasting(answer)
 
     def different(self, path: str, added: dict[str, Any]) -> int:
-        """Returns the number of different answers to equal requests. Between equal logits, chance decides."""
-        answers = [self.again(path, added) for _ in range(REPEATS)]
+        """Returns the number of different answers to equal requests, which the server computes together.
+
+        Between equal logits, chance decides.
+        """
+        with ThreadPoolExecutor(REPEATS) as pool:
+            answers = list(pool.map(lambda _: self.again(path, added), range(REPEATS)))
         assert [status for status, _ in answers] == [200] * REPEATS
         return len({json.dumps(answer) for _, answer in answers})
 
