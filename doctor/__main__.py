@@ -1,6 +1,5 @@
 """`make doctor STACK=…`: what a stack needs before `pulumi up`, one row and one sentence each."""
 
-import argparse
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from doctor import text
 from doctor.case import Case
 from doctor.google import Google, NoLogin, login
 from doctor.rows import rows
+from serving.messages.arguments import Parser
 from stacks.gcp import foundation
 from stacks.plan import plan
 from tools.support import paths
@@ -28,7 +28,7 @@ def main(
 ) -> int:
     """Returns the exit code: 0 when nothing is missing, 1 when something is, 2 for a mistake in the stack
     file."""
-    parser = argparse.ArgumentParser(prog="make doctor", description=__doc__)
+    parser = Parser(prog="make doctor", description=__doc__)
     parser.add_argument("--stack", required=True)
     parser.add_argument("--offline", action="store_true", help="ask nobody; list what could not be asked")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")

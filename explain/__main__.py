@@ -29,6 +29,7 @@ from explain import (
 from serving.engine.phases import PHASES, SCENARIOS
 from serving.findings import refuse_errors
 from serving.hardware.accelerators import ACCELERATORS
+from serving.messages.arguments import Parser
 from serving.messages.finding import Finding
 from serving.messages.units import gib
 from serving.models.catalog import MODELS
@@ -44,8 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m explain", description="The numbers of an engine on a slice, computed without a TPU."
     )
     commands = parser.add_subparsers(required=True)

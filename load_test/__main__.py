@@ -1,6 +1,5 @@
 """`make load-test STACK=… [LADDER=…]`: measures a stack's server under load, beside it in its cluster."""
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from load_test.server import ACCEPTANCE, Server, SidecarSettings, ready_server, 
 from load_test.table import table
 from operate.access import Access, access
 from serving.deploy import container_layout
+from serving.messages.arguments import Parser
 from tools.support import paths, subprocesses
 from tools.support.progress import Refusal, say
 
@@ -27,7 +27,7 @@ FOLDER = Path("load-tests")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0 when every cell was measured, 1 when not, 2 for a request that is refused."""
     listed = "; ".join(f"{ladder.name}: {ladder.purpose}" for ladder in FIXED.values())
-    parser = argparse.ArgumentParser(prog="make load-test", description=__doc__)
+    parser = Parser(prog="make load-test", description=__doc__)
     parser.add_argument("--stack", required=True)
     parser.add_argument("--ladder", help=f"{ACCEPTANCE}: the ladder of acceptance (default); {listed}")
     options = parser.parse_args(arguments)

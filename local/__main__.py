@@ -7,6 +7,7 @@ import sys
 
 from local.commands import prepare
 from local.commands.preview import preview
+from serving.messages.arguments import Parser
 from tools import toolchain
 from tools.support import host, paths, subprocesses
 from tools.support.progress import Refusal, say
@@ -15,7 +16,7 @@ from tools.support.progress import Refusal, say
 def main() -> int:
     """Parses the command line and runs one command. A Refusal is printed as its sentence, with exit code
     1."""
-    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    parser = Parser(prog="python -m local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser(
         "up", help=("build what is missing, start the cluster, run pulumi up and send one request")

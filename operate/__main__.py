@@ -13,6 +13,7 @@ from config.targets import FoundationTarget, GkeTarget, LocalTarget, TpuVmTarget
 from operate.cluster_stack import ClusterStack
 from operate.machine_stack import MachineStack
 from serving.deploy import container_layout
+from serving.messages.arguments import Parser
 from tools.support import paths, subprocesses
 from tools.support.progress import Refusal, say
 
@@ -63,8 +64,8 @@ def commands_of(stack: str, settings: Settings) -> ClusterStack | MachineStack:
             )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m operate", description="Operation of a running stack.")
+def _parser() -> Parser:
+    parser = Parser(prog="python -m operate", description="Operation of a running stack.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, purpose in (
         ("status", "show the nodes or machines, and the servers on them"),

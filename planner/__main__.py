@@ -29,6 +29,7 @@ from planner import choices, constants, expected, fit_report, measured_files, re
 from planner.fit import FREE
 from serving.findings import findings, refuse_errors
 from serving.memory.budget import budget
+from serving.messages.arguments import Parser
 
 FOLDER = Path("simulations")
 """Folder of this clone that keeps finished cells and gets the charts."""
@@ -50,8 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m planner", description="The load test without a TPU: simulated, never measured."
     )
     commands = parser.add_subparsers(required=True)

@@ -25,6 +25,7 @@ from serving.compilation import proofs
 from serving.compilation.fingerprint import fingerprint
 from serving.compilation.proof import Proof
 from serving.findings import findings, refuse_errors
+from serving.messages.arguments import Parser
 
 PARTIAL = (
     "(A part of the engine: --quick, --layers or --config. Programs that were left out are not counted.)"
@@ -66,8 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="make prove, or python -m proof", description=__doc__)
+def _parser() -> Parser:
+    parser = Parser(prog="make prove, or python -m proof", description=__doc__)
     add_options(parser)
     parser.add_argument(
         "--quick",

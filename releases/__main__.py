@@ -17,6 +17,7 @@ from releases import promote, prune, store, text, usage
 from releases.bucket import Bucket, bucket_of
 from releases.promote import Stack
 from serving.deploy.record import Record
+from serving.messages.arguments import Parser
 from serving.messages.units import gib
 from tools.support import paths, subprocesses
 from tools.support.errors import Refusal
@@ -41,8 +42,8 @@ def main(arguments: Sequence[str] | None = None, folder: Path = paths.REPOSITORY
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m releases", description="Accepted releases.")
+def _parser() -> Parser:
+    parser = Parser(prog="python -m releases", description="Accepted releases.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, purpose, names in (
         ("list", "the accepted releases in a stack's bucket", ()),

@@ -1,17 +1,17 @@
 """`python -m local.cluster start|stop|clean|status|logs [component]`."""
 
-import argparse
 import sys
 from pathlib import Path
 
 from local import cluster
+from serving.messages.arguments import Parser
 from tools.support import paths, subprocesses
 from tools.support.progress import Refusal, say
 
 
 def main(arguments: list[str]) -> int:
     """Run one command; return 1 when it is refused or the status is not healthy."""
-    parser = argparse.ArgumentParser(prog="python -m local.cluster", description=cluster.__doc__)
+    parser = Parser(prog="python -m local.cluster", description=cluster.__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     start = commands.add_parser("start", help="start the cluster, or repair it")
     start.add_argument("--environment", type=Path, help="folder to mount at /opt/vllm in every container")

@@ -29,8 +29,8 @@ SERVER_SCRIPT = """#!/bin/sh
 import gc
 import sys
 
-# By default Python walks all objects again and again while a server imports its 7,400 modules, a fifth of that
-# time.
+# By default Python looks for garbage again and again while a server imports its 7,400 modules: a fifth of the
+# imports' time.
 gc.set_threshold(50_000, 50, 100)
 
 from vllm.entrypoints.cli.main import main

@@ -53,7 +53,7 @@ OF_A_CHIP = {"tpuserve_hbm_free_bytes", "tpuserve_hbm_used_bytes", "tpuserve_ten
 def fragile(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """Returns a checkout whose stack is up, with one server that is easily overloaded.
 
-    It is another one than `checkout`, in which the tests of releases have edited files.
+    The tests of releases have edited the files of `checkout`.
     """
     made = Checkout(tmp_path_factory.mktemp("fragile"))
     made.change(replicas=1, engine=ENGINE, acceptance=ACCEPTANCE)
