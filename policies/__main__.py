@@ -65,7 +65,7 @@ def single(rule: Rule) -> ResourceValidationPolicy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         checked = resource(args)
         REGISTERED[args.urn] = checked.inputs
-        for sentence in rule.check(checked):
+        for sentence in rule.violations(checked):
             report(f"{short(checked.kind)} {checked.name} {sentence}.")
 
     return ResourceValidationPolicy(
@@ -82,7 +82,7 @@ def whole(rule: StackRule) -> StackValidationPolicy:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         resources = [resource(each) for each in args.resources]
         registered = [replace(each, inputs=REGISTERED.get(each.urn, each.inputs)) for each in resources]
-        for violator, sentence in rule.check(registered):
+        for violator, sentence in rule.violations(registered):
             report(f"{short(violator.kind)} {violator.name} {sentence}.", violator.urn)
 
     return StackValidationPolicy(

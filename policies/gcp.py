@@ -49,14 +49,14 @@ def protected_machines(resources: Sequence[Resource]) -> Iterator[tuple[Resource
     cluster needs it twice, as `protect` for Pulumi and as `deletionProtection` for Google.
     """
     machines = [resource for resource in resources if resource.kind in MACHINES]
-    protected = [each for each in machines if each.protect or each.at("deletionProtection") is True]
+    protected = [each for each in machines if each.protect or each.true("deletionProtection")]
     if not protected:
         return
     other = f"{short(protected[0].kind)} {protected[0].name} of the same stack is protected"
     for resource in machines:
         if not resource.protect:
             yield resource, f"is not protected, but {other}; set target.protect to true, or to false for all"
-        if resource.kind == CLUSTER and resource.at("deletionProtection") is not True:
+        if resource.kind == CLUSTER and not resource.true("deletionProtection"):
             yield resource, f"has no deletionProtection, but {other}; set target.protect to true"
 
 
@@ -77,7 +77,7 @@ def explicit_reservation(resource: Resource) -> Iterator[str]:
     if resource.kind != POOL:
         return
     kind = resource.at("nodeConfig.reservationAffinity.consumeReservationType")
-    if kind not in ("NO_RESERVATION", "SPECIFIC_RESERVATION") and not isinstance(kind, Unknown):
+    if kind not in ("NO_RESERVATION", "SPECIFIC_RESERVATION"):
         yield "does not say which reservation it uses; set NO_RESERVATION, or SPECIFIC_RESERVATION with one"
     if kind == "SPECIFIC_RESERVATION" and not resource.each("nodeConfig.reservationAffinity.values"):
         yield "uses a specific reservation and names none; name it"
@@ -106,7 +106,7 @@ def least_roles(resource: Resource) -> Iterator[str]:
     """Yields a sentence for a basic role, for a project-wide role that belongs on one resource, and for a
     role that everybody gets."""
     role = resource.at("role")
-    if not isinstance(role, str) or isinstance(role, Unknown):
+    if not isinstance(role, str):
         return
     if role in TOO_WIDE:
         yield f"grants {role}, which allows nearly everything; grant only the roles that are needed"
@@ -123,7 +123,7 @@ def private_bucket(resource: Resource) -> Iterator[str]:
         return
     if resource.at("publicAccessPrevention") != "enforced":
         yield "can be made public; set publicAccessPrevention to enforced"
-    if resource.at("uniformBucketLevelAccess") is not True:
+    if not resource.true("uniformBucketLevelAccess"):
         yield "lets single objects have separate ACLs; set uniformBucketLevelAccess to true"
 
 
@@ -154,7 +154,7 @@ def _regions(resource: Resource) -> Iterator[str]:
         return
     places = [resource.at("location"), resource.at("region"), *resource.each("nodeLocations")]
     for place in places:
-        if isinstance(place, str) and not isinstance(place, Unknown) and place.lower() != "global":
+        if isinstance(place, str) and place.lower() != "global":
             words = place.lower().split("-")
             yield "-".join(words[:2])
 

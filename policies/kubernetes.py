@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from policies.resource import Resource, Unknown, strings
+from policies.resource import Resource, Unknown, given, strings
 from serving.startup.rates import MIN_BUDGET_SECONDS
 
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
@@ -50,19 +50,19 @@ def no_secret_value(resource: Resource) -> Iterator[str]:
 
     The sentence never repeats the value.
     """
+    for path, text in strings(resource.inputs):
+        if SECRET_TEXT.search(text):
+            yield f"has what looks like a secret in {path}; remove it, and replace the secret, now exposed"
     for key in SECRET_VALUES.get(resource.kind, ()):
-        if not key or resource.at(key):
+        if not key or given(resource.at(key)):
             yield f"carries a secret value{f' in {key}' if key else ''}; set the value outside of Pulumi"
     for container in _containers(resource):
         for variable in container.get("env") or ():
-            if SECRET_NAME.search(str(variable.get("name"))) and variable.get("value"):
+            if SECRET_NAME.search(str(variable.get("name"))) and given(variable.get("value")):
                 yield f"gives {variable['name']} by value; mount it as a file and give its path"
         for word in (*(container.get("command") or ()), *(container.get("args") or ())):
             if str(word).startswith("--api-key"):
                 yield "passes a key on the command line, which every process can read; mount it as a file"
-    for path, text in strings(resource.inputs):
-        if not isinstance(text, Unknown) and SECRET_TEXT.search(text):
-            yield f"has what looks like a secret in {path}; remove it, and replace the secret, now exposed"
 
 
 def whole_slices(resource: Resource) -> Iterator[str]:

@@ -1,10 +1,11 @@
 """All rules by name. They are pure functions of resources, so tests need neither Pulumi nor a cloud."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from policies import gcp, kubernetes, releases, tpu_vm
-from policies.resource import Resource
+from policies.resource import NotKnownError, Resource
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,11 @@ class Rule:
     check: Callable[[Resource], Iterator[str]]
     """Yields the predicate of one sentence, without its period, for each violation."""
 
+    def violations(self, resource: Resource) -> Iterator[str]:
+        """Yields what `check` finds before it would judge a value that is not known yet."""
+        with contextlib.suppress(NotKnownError):
+            yield from self.check(resource)
+
 
 @dataclass(frozen=True)
 class StackRule:
@@ -27,6 +33,11 @@ class StackRule:
     """Sentence that is true when the rule reports nothing."""
     check: Callable[[Sequence[Resource]], Iterator[tuple[Resource, str]]]
     """Yields the resource to change and the predicate of one sentence for each violation."""
+
+    def violations(self, resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
+        """Yields what `check` finds before it would judge a value that is not known yet."""
+        with contextlib.suppress(NotKnownError):
+            yield from self.check(resources)
 
 
 RULES = (

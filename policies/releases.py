@@ -1,6 +1,7 @@
 """Rules on releases. Each rule yields one sentence for each violation."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from policies.kubernetes import DEPLOYMENT
 from policies.resource import Resource, Unknown, strings
@@ -24,7 +25,7 @@ def accepted_release(resources: Sequence[Resource]) -> Iterator[tuple[Resource, 
         return
     for resource in resources:
         accepted = _accepted(resource)
-        if accepted in (None, "true") or isinstance(accepted, Unknown) or _is_placeholder(resource):
+        if isinstance(accepted, Unknown) or accepted in (None, "true") or _is_placeholder(resource):
             continue
         yield (
             resource,
@@ -33,7 +34,7 @@ def accepted_release(resources: Sequence[Resource]) -> Iterator[tuple[Resource, 
         )
 
 
-def _accepted(resource: Resource) -> str | None:
+def _accepted(resource: Resource) -> Any:
     """Returns the mark of a server's resource; None for any other, and for one without inputs."""
     if resource.kind == DEPLOYMENT:
         annotations = resource.at("metadata.annotations")

@@ -2,14 +2,32 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 
-class Unknown(str):
-    """A value that a preview does not know yet. A rule cannot judge it and reports nothing."""
+class NotKnownError(Exception):
+    """Ends a rule that would judge a value which a preview does not know yet."""
 
 
-UNKNOWN = Unknown("(not known yet)")
+class Unknown:
+    """A text, number, list or object that a preview does not know yet.
+
+    Whatever a rule does with it raises NotKnownError, so that no rule can judge it by mistake. A rule with
+    more to judge asks first whether a value is Unknown.
+    """
+
+    def _judge(self, *_: object) -> NoReturn:
+        raise NotKnownError
+
+    __bool__ = __eq__ = __ne__ = __hash__ = __lt__ = __le__ = __gt__ = __ge__ = _judge  # type: ignore[assignment]
+    __str__ = __int__ = __float__ = __len__ = __iter__ = __contains__ = __getitem__ = _judge  # type: ignore[assignment]
+    get = items = keys = values = _judge
+
+    def __repr__(self) -> str:
+        return "(not known yet)"
+
+
+UNKNOWN = Unknown()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +61,24 @@ class Resource:
                 return None
         return value
 
-    def each(self, path: str) -> list[Any]:
-        """Returns the list at `path`, empty if there is none."""
+    def true(self, path: str) -> bool:
+        """Returns whether the input at `path` is true. Raises NotKnownError if it is not known yet."""
         value = self.at(path)
+        if isinstance(value, Unknown):
+            raise NotKnownError
+        return value is True
+
+    def each(self, path: str) -> list[Any]:
+        """Returns the list at `path`, empty if there is none. Raises NotKnownError if it is not known yet."""
+        value = self.at(path)
+        if isinstance(value, Unknown):
+            raise NotKnownError
         return list(value) if isinstance(value, list | tuple) else []
+
+
+def given(value: Any) -> bool:
+    """Returns whether an input has a value, known or not."""
+    return isinstance(value, Unknown) or bool(value)
 
 
 def strings(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from policies.resource import Resource, Unknown
+from policies.resource import Resource, Unknown, given
 
 TEMPLATE = "gcp:compute/instanceTemplate:InstanceTemplate"
 GROUPS = (
@@ -59,7 +59,7 @@ def accepted_servers(resource: Resource) -> Iterator[str]:
     """Yields a sentence for a health check with which a server gets traffic, or a group goes on with its
     update, before the server is accepted."""
     path = resource.at("httpHealthCheck.requestPath")
-    if resource.kind in CHECKS and not isinstance(path, Unknown) and path != "/ready":
+    if resource.kind in CHECKS and path != "/ready":
         yield (
             f"asks for {path or '/'}, which a server may answer before it is accepted; set "
             "httpHealthCheck.requestPath to /ready"
@@ -77,7 +77,7 @@ def healed_groups(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str
         if group.kind not in GROUPS or requested:
             continue
         delay = group.at("autoHealingPolicies.initialDelaySec")
-        if not group.at("autoHealingPolicies.healthCheck"):
+        if not given(group.at("autoHealingPolicies.healthCheck")):
             yield group, "does not notice a dead server; give it an autohealing health check"
         elif not isinstance(delay, Unknown) and int(delay or 0) < longest:
             yield (
@@ -91,7 +91,7 @@ def healed_groups(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str
                 "replaces a machine whose boot has failed, again and again; set "
                 "instanceLifecyclePolicy.onFailedHealthCheck to DO_NOTHING",
             )
-        if group.at("waitForInstances") is not True or group.at("waitForInstancesStatus") != "UPDATED":
+        if not group.true("waitForInstances") or group.at("waitForInstancesStatus") != "UPDATED":
             yield group, "does not make `pulumi up` wait until its new servers answer; wait for UPDATED"
 
 

@@ -4,6 +4,8 @@ import copy
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +73,9 @@ def violations(name: str, stack: str, plan: Plan) -> list[str]:
     seen = resources(stack, plan)
     for rule in RULES:
         if rule.name == name:
-            return [f"{resource.name} {text}" for resource in seen for text in rule.check(resource)]
+            return [f"{resource.name} {text}" for resource in seen for text in rule.violations(resource)]
     (rule,) = [rule for rule in STACK_RULES if rule.name == name]
-    return [f"{resource.name} {text}" for resource, text in rule.check(seen)]
+    return [f"{resource.name} {text}" for resource, text in rule.violations(seen)]
 
 
 @pytest.mark.parametrize("rule", NAMES)
@@ -161,6 +163,39 @@ def test_what_is_not_known_yet_is_not_judged(rule: str) -> None:
         if not key.startswith("pulumi:")
     }
     assert violations(rule, "prod", plan) == []
+
+
+def places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yields the path of every value inside of `value`."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in parts:
+        yield (*above, name)
+        yield from places(part, (*above, name))
+
+
+def without(value: Any, place: tuple[Any, ...]) -> Any:
+    """The same value, where a preview does not know the one at `place`."""
+    if not place:
+        return UNKNOWN
+    changed = copy.copy(value)
+    changed[place[0]] = without(value[place[0]], place[1:])
+    return changed
+
+
+@pytest.mark.parametrize("stack", ["foundation", "prod", "turbo-stable"])
+def test_no_rule_judges_any_single_value_that_is_not_known_yet(stack: str) -> None:
+    seen = resources(stack, GOLDEN[stack]["resources"])
+    tried: set[tuple[Any, ...]] = set()
+    for index, resource in enumerate(seen):
+        for place in places(resource.inputs):
+            if (resource.kind, *place) in tried:
+                continue
+            tried.add((resource.kind, *place))
+            changed = replace(resource, inputs=without(resource.inputs, place))
+            found = [text for rule in RULES for text in rule.violations(changed)]
+            plan = [*seen[:index], changed, *seen[index + 1 :]]
+            found += [text for rule in STACK_RULES for _, text in rule.violations(plan)]
+            assert found == [], (resource.kind, place)
 
 
 @pytest.mark.parametrize("rule", [rule.name for rule in STACK_RULES])
