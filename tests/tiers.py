@@ -83,7 +83,7 @@ TIERS: tuple[Tier, ...] = (
 """Cheapest first."""
 
 STAGES: Sequence[Sequence[Sequence[str]]] = (
-    (("vllm", "proof"), ("tpu_vm",)),
+    (("vllm",), ("tpu_vm", "proof")),
     (("cluster",), ("pulumi",)),
 )
 """Order of the tiers that need something built.

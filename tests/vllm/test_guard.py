@@ -184,7 +184,11 @@ async def _stream(
 def test_the_guarded_server_refuses_serves_counts_and_drains(folder: Path) -> None:
     key_file, events = folder / "key", folder / "events.json"
     environment = {"TPUSERVE_API_KEY_FILE": str(key_file), "TPUSERVE_CACHE_EVENTS_FILE": str(events)}
-    flags = ("--middleware", "agent.server.guard.Guard", "--shutdown-timeout", str(SHUTDOWN_SECONDS))
+    flags = (
+        *("--middleware", "agent.server.guard.Guard", "--shutdown-timeout", str(SHUTDOWN_SECONDS)),
+        # The steps of four chips are slow enough for a stream to outlast the drain.
+        *("--tensor-parallel-size", "4"),
+    )
     with server(folder, *flags, environment=environment) as running:
         closed = running.post(CHAT, body(CHAT, {}), KEY)
         assert closed.status_code == 401 and "No API key is set" in closed.text
