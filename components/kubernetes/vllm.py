@@ -99,6 +99,10 @@ class Vllm(pulumi.ComponentResource):
                 "replicas": args.replicas,
                 "strategy": _strategy(args.surge),
                 "progress_deadline_seconds": lifecycle.progress_deadline_seconds,
+                # For a release that is deployed again, Kubernetes would take its old ReplicaSet, and the
+                # provider (4.25, pkg/await/deployment.go) takes that for ready while it still has no pod. A
+                # rollback comes from the release's record, so nobody needs old ReplicaSets.
+                "revision_history_limit": 0,
                 # Without the release, which a Deployment could not change in its selector.
                 "selector": {"match_labels": labels},
                 "template": {
