@@ -21,7 +21,9 @@ class Unknown:
 
     __bool__ = __eq__ = __ne__ = __hash__ = __lt__ = __le__ = __gt__ = __ge__ = _judge  # type: ignore[assignment]
     __str__ = __int__ = __float__ = __len__ = __iter__ = __contains__ = __getitem__ = _judge  # type: ignore[assignment]
-    get = items = keys = values = _judge
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise NotKnownError
 
     def __repr__(self) -> str:
         return "(not known yet)"
@@ -61,18 +63,20 @@ class Resource:
                 return None
         return value
 
-    def true(self, path: str) -> bool:
-        """Returns whether the input at `path` is true. Raises NotKnownError if it is not known yet."""
+    def known(self, path: str) -> Any:
+        """Returns the input at `path`, None if there is none. Raises NotKnownError if it is not known yet."""
         value = self.at(path)
         if isinstance(value, Unknown):
             raise NotKnownError
-        return value is True
+        return value
+
+    def true(self, path: str) -> bool:
+        """Returns whether the input at `path` is true. Raises NotKnownError if it is not known yet."""
+        return self.known(path) is True
 
     def each(self, path: str) -> list[Any]:
         """Returns the list at `path`, empty if there is none. Raises NotKnownError if it is not known yet."""
-        value = self.at(path)
-        if isinstance(value, Unknown):
-            raise NotKnownError
+        value = self.known(path)
         return list(value) if isinstance(value, list | tuple) else []
 
 

@@ -12,7 +12,6 @@ from local.commands import client
 from tools import toolchain
 from tools.support import paths
 
-REPOSITORY = paths.REPOSITORY
 UP_SECONDS = 1800
 
 
@@ -33,7 +32,7 @@ def run(*words: str, seconds: float = UP_SECONDS, env: dict[str, str] | None = N
     """Run a command in the repository as a user would, without a terminal."""
     done = subprocess.run(
         words,
-        cwd=REPOSITORY,
+        cwd=paths.REPOSITORY,
         env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,

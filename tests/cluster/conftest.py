@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from local.commands import pulumi_stack
 from tests.cluster.cluster_fixtures import cluster_instance as cluster_instance
 from tests.cluster.cluster_fixtures import probe_archive as probe_archive
 from tests.cluster.cluster_fixtures import probes as probes
@@ -53,9 +52,3 @@ def checkout(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Checko
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have the tests of the delivered stack come first: each change between the engines is a boot."""
     items.sort(key=lambda item: "checkout" in getattr(item, "fixturenames", ()))
-
-
-@pytest.fixture(scope="session")
-def stack_name() -> str:
-    """Returns the name of the local stack."""
-    return pulumi_stack.STACK

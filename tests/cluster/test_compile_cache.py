@@ -26,7 +26,7 @@ from tests.cluster.prometheus import watching
 from tests.unit.serving.monitoring import promtool
 
 pytestmark = pytest.mark.usefixtures("checkout")
-"""With the small engine, a boot that compiles everything takes a third of the delivered stack's."""
+"""With the small engine, which has fewer programs, a boot that compiles everything is shorter."""
 INIT = re.compile(r"init engine \(profile, create kv cache, warmup model\) took ([\d.]+) s")
 WARM_SHARE = 0.5
 

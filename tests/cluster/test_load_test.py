@@ -9,9 +9,10 @@ import pytest
 from load_test.ladders import FIXED
 from local.commands.kubectl import get, kubectl
 from serving.deploy import container_layout
-from tests.cluster.commands import REPOSITORY, Run, Server, run
+from tests.cluster.commands import Run, Server, run
+from tools.support import paths
 
-CHARTS = REPOSITORY / "load-tests"
+CHARTS = paths.REPOSITORY / "load-tests"
 
 
 @pytest.fixture(scope="module")
