@@ -78,11 +78,16 @@ def test_a_client_in_the_cluster_reaches_the_service_by_name(server: Server) -> 
         "import urllib.request as u;"
         "print(u.urlopen('http://vllm.tpuserve.svc.cluster.local:8000/metrics', timeout=120).read().decode())"
     )
-    kubectl("delete", "pod", "client", "-n", "default", "--ignore-not-found", "--wait")
-    text = kubectl(
+    pod = ("pod", "client", "-n", "default")
+    kubectl("delete", *pod, "--ignore-not-found", "--wait")
+    kubectl(
         "run", "client", "-n", "default", "--image", image, "--image-pull-policy", "IfNotPresent",
-        "--restart", "Never", "--rm", "-i", "--quiet", "--overrides",
+        "--restart", "Never", "--overrides",
         json.dumps({"spec": {"tolerations": [{"key": "google.com/tpu", "operator": "Exists"}]}}),
         "--command", "--", "python3", "-c", script,
     )  # fmt: skip
+    # An attached `kubectl run` prints nothing when the container ends before it is attached.
+    kubectl("wait", *pod, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=180s")
+    text = kubectl("logs", "client", "-n", "default")
+    kubectl("delete", *pod, "--wait=false")
     assert "vllm:num_requests_running" in text
