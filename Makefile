@@ -6,6 +6,8 @@ STACK ?= local
 PROMPT ?= What are you?
 COMPONENT ?= vllm
 export PROMPT LOAD SLO
+# Where this variable is set, each command compiles all modules of the SDKs again: a third of a preview's time.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The model server's wheels exist only for Python 3.12, so the whole project uses it.
 PYTHON312 = for p in "$$PYTHON" python3.12 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.12*/bin/python3.12 \

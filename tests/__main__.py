@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TextIO
@@ -39,27 +39,24 @@ def main() -> int:
     except Refusal as refusal:
         say(str(refusal))
         return 2
-    found = [_run(tier, asked.only) for tier in tiers if tier.fast]
+    found = _in_stages([tier for tier in tiers if tier.fast], asked.only)
     real = [tier for tier in tiers if not tier.fast]
     if real:
         # An earlier run's state would describe a cluster that is gone.
         shutil.rmtree(paths.pulumi_home(), ignore_errors=True)
-        found += _all_real(real, asked.only)
+        if len(real) > 1:
+            # The programs compile while the server's environment is downloaded. What cannot be made fails
+            # again, with its sentence, in the tier that needs it.
+            with contextlib.suppress(Refusal):
+                prepare.ensure("programs", "packages", "server")
+        found += _in_stages(real, asked.only)
         if paths.cluster().exists():
             cluster.stop()
     return results.report(found)
 
 
-def _all_real(tiers: Sequence[Tier], only: str | None) -> list[Result]:
-    """Run the tiers in their stages, each when what it needs is built.
-
-    The results are in the order of `tiers`.
-    """
-    if len(tiers) > 1:
-        # The programs compile while the server's environment is downloaded. What cannot be made fails again,
-        # with its sentence, in the tier that needs it.
-        with contextlib.suppress(Refusal):
-            prepare.ensure("programs", "packages", "server")
+def _in_stages(tiers: Sequence[Tier], only: str | None) -> list[Result]:
+    """Run the tiers in their stages, each when what it needs is built; returns results in their order."""
     asked = {tier.name: tier for tier in tiers}
     finished: dict[str, Result] = {}
     for stage in STAGES:
@@ -82,7 +79,9 @@ def _stage(lanes: Sequence[Sequence[Tier]], only: str | None) -> list[Result]:
 
 def _prepared(tier: Tier, only: str | None, *, quiet: bool = False) -> Result:
     """Build what a tier needs, and run it; the result of the building when that failed."""
-    ready = _prepare(tier)
+    if tier.prepare is None:
+        return _run(tier, only, quiet=quiet)
+    ready = _prepare(tier, tier.prepare)
     if ready.notes:
         return ready
     result = _twice(tier, only, quiet=quiet)
@@ -112,22 +111,24 @@ def _tiers(asked: argparse.Namespace) -> list[Tier]:
 def _run(tier: Tier, only: str | None, *options: str, quiet: bool = False) -> Result:
     """Run a tier's command or its tests, as far as they are asked for; `quiet` prints their output later."""
     began = time.monotonic()
-    if not quiet:
-        say(f"\n== {tier.name}")
-    if tier.command:
-        words = [str(word) for word in tier.command]
-        good = subprocess.run(words, cwd=paths.REPOSITORY, check=False).returncode == 0
-        result = Result(tier.name, passed=int(good), failed=int(not good))
-    elif quiet:
+    run = _run_command if tier.command else run_tests
+    if quiet:
         log = paths.logs() / f"tests-{tier.name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w", encoding="utf-8") as output:
-            result = run_tests(tier, only or tier.folder, *options, output=output)
+            result = run(tier, only or tier.folder, *options, output=output)
         say(f"\n== {tier.name}\n{log.read_text('utf-8', 'replace')}")
     else:
-        result = run_tests(tier, only or tier.folder, *options)
+        say(f"\n== {tier.name}")
+        result = run(tier, only or tier.folder, *options)
     result.seconds = time.monotonic() - began
     return result
+
+
+def _run_command(tier: Tier, _tests: str, *_options: str, output: TextIO | None = None) -> Result:
+    words = [str(word) for word in tier.command]
+    done = subprocess.run(words, cwd=paths.REPOSITORY, stdout=output, stderr=output, check=False)
+    return Result(tier.name, passed=int(done.returncode == 0), failed=int(done.returncode != 0))
 
 
 def run_tests(tier: Tier, tests: str, *options: str, output: TextIO | None = None) -> Result:
@@ -157,16 +158,15 @@ def run_tests(tier: Tier, tests: str, *options: str, output: TextIO | None = Non
     return result
 
 
-def _prepare(tier: Tier) -> Result:
+def _prepare(tier: Tier, build: Callable[[], object]) -> Result:
     """Build what a tier on the real thing needs; `notes` has the reason why it cannot run."""
-    assert tier.prepare is not None
     began = time.monotonic()
     try:
         host.require()
     except Refusal as refusal:
         return Result(tier.name, skipped=1, notes=[str(refusal)])
     try:
-        tier.prepare()
+        build()
     except Refusal as refusal:
         return Result(tier.name, failed=1, seconds=time.monotonic() - began, notes=[str(refusal)])
     return Result(tier.name, seconds=time.monotonic() - began)

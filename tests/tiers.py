@@ -75,7 +75,7 @@ TIERS: tuple[Tier, ...] = (
     Tier("unit", processes=2),
     Tier("inventory"),
     Tier("pulumi", prepare=_pulumi, instance="test-pulumi", nice=10),
-    Tier("vllm", prepare=_vllm),
+    Tier("vllm", prepare=_vllm, nice=10),
     Tier("proof", prepare=_vllm),
     Tier("tpu_vm", prepare=_tpu_vm),
     Tier("cluster", prepare=_cluster),
@@ -83,14 +83,15 @@ TIERS: tuple[Tier, ...] = (
 """Cheapest first."""
 
 STAGES: Sequence[Sequence[Sequence[str]]] = (
-    (("vllm",), ("tpu_vm", "proof")),
-    (("cluster",), ("pulumi",)),
+    (("style", "format", "types", "inventory"), ("unit",)),
+    (("tpu_vm",), ("proof",), ("pulumi",)),
+    (("cluster",), ("vllm",)),
 )
-"""Order of the tiers that need something built.
+"""Order of the tiers.
 
 The lanes of a stage run side by side: they use no port, folder or lock of each other's. The cluster's tests
 look at the machine's mounts and networks, which the tests of a TPU VM change, so these are in another stage.
-They often wait, which leaves the processors to the CLI's tests.
+A server's boot is mostly one thread after another, so each stage has something for the other processor.
 """
 
 

@@ -173,7 +173,7 @@ def install(tree: Path) -> None:
         "compiling what the server imports",
         [python, "-I", "-c", IMPORTS],
         log="environment",
-        env=WITHOUT_TPU,
+        env={**WITHOUT_TPU, "VLLM_CACHE_ROOT": str(tree / constants.VLLM_CACHE)},
         advice="The packages do not work together: look at the last lines of the log.",
     )
     run(
@@ -194,19 +194,8 @@ WITHOUT_TPU = {
 }
 """Variables of the simulated chips. Without them the TPU's packages ask a metadata server."""
 
-INSPECT = """
-import os, pathlib
-from vllm.model_executor.models.registry import ModelRegistry
-ModelRegistry.models["Gemma4ForConditionalGeneration"].inspect_model_cls()
-[answers] = pathlib.Path(os.environ["VLLM_CACHE_ROOT"]).rglob("*.json")
-answers.chmod(0o644)  # for the container's user
-"""
-"""Writes the answers to a file below VLLM_CACHE_ROOT. Without it each start of a server imports everything a
-third time, in a process of its own, to ask whether the class takes images (vllm 0.32,
-model_executor/models/registry.py): 13 s on two processors."""
-
 IMPORTS = """
-import importlib
+import importlib, os, pathlib
 for name in (
     "vllm.entrypoints.cli.serve",
     "vllm.entrypoints.openai.api_server",
@@ -220,9 +209,20 @@ for name in (
     "xgrammar",
 ):
     importlib.import_module(name)
+from vllm.model_executor.models import registry
+registry._run_in_subprocess = lambda answer: answer()
+registry.ModelRegistry.models["Gemma4ForConditionalGeneration"].inspect_model_cls()
+[answers] = pathlib.Path(os.environ["VLLM_CACHE_ROOT"]).rglob("*.json")
+answers.chmod(0o644)  # for the container's user
 """
-"""Modules that a server imports at boot: 7,400 of the 30,000 installed ones, 31 % of their source text.
-Importing them while the folder can still be written keeps their compiled form."""
+"""Imports what a server imports at boot, and asks what it asks about the model's class.
+
+These are 7,400 of the 30,000 installed modules, 31 % of their source text. Importing them while the folder
+can still be written keeps their compiled form. vLLM keeps the answers about the class in a file below
+VLLM_CACHE_ROOT. Without that file each start of a server imports everything a third time, in a process of its
+own, to ask whether the class takes images (vllm 0.32, model_executor/models/registry.py): 13 s on two
+processors. Here that process would only import again what is already there.
+"""
 
 NEEDS_NOTHING_ELSE = """
 import sys, bz2, ctypes, hashlib, lzma, readline, sqlite3, ssl, uuid, zlib
@@ -254,12 +254,6 @@ def add_own_files(tree: Path) -> None:
         server.chmod(0o755)
     python = tree / "bin" / "python3.12"
     run("compiling it", [python, "-m", "compileall", "-q", backend], log="environment")
-    run(
-        "noting what vLLM asks about the model's class",
-        [python, "-I", "-c", INSPECT],
-        log="environment",
-        env={**WITHOUT_TPU, "VLLM_CACHE_ROOT": str(tree / constants.VLLM_CACHE)},
-    )
 
 
 def uv() -> str:

@@ -18,7 +18,7 @@ from serving.compilation.resolved_config import resolve
 from serving.engine.config import parse
 from serving.hardware.accelerators import accelerator
 from serving.models.catalog import model
-from tests.vllm.running import compile_cache, server
+from tests.vllm.running import server
 from tools.support import paths
 
 FIELDS = {
@@ -64,9 +64,9 @@ def test_a_real_boot_finds_every_key_that_was_computed_from_shapes(tmp_path: Pat
     real.mkdir()
     abstract.mkdir()
     flags = engine.argv("model", "tiny", 1)
-    environment = {**engine.environment(), "SKIP_JAX_PRECOMPILE": "0"}
-    with server(real, *flags[flags.index("1") + 1 :], environment=environment):
-        cached = {file.name.removesuffix("-cache") for file in compile_cache(real).glob("*-cache")}
+    variables = {"SKIP_JAX_PRECOMPILE": "0", "VLLM_XLA_CACHE_PATH": str(real / "xla")}
+    with server(real, *flags[flags.index("1") + 1 :], environment={**engine.environment(), **variables}):
+        cached = {file.name.removesuffix("-cache") for file in (real / "xla").glob("*-cache")}
     (computed,) = keys([FIELDS], abstract)
     assert len(computed) == resolve(model("tiny-gemma4-moe"), engine).programs.total
     assert {name for name, key in computed.items() if key not in cached} == set()

@@ -118,7 +118,6 @@ def run(
         **{name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ},
         "HOME": "/tmp",
         "JAX_PLATFORMS": "cpu",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": str(paths.REPOSITORY),
         "VLLM_LOGGING_LEVEL": "ERROR",
         "VLLM_PLUGINS": "",

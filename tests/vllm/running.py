@@ -86,9 +86,24 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def compile_cache(folder: Path) -> Path:
-    """Returns the compile cache that all servers of a run share, whose folders are beside each other."""
-    return folder.parent / "xla"
+def compile_cache() -> Path:
+    """Returns the compile cache of all that the tests run in this environment.
+
+    It stays for later runs. A program's key is its content, so a program that changed is compiled.
+    """
+    return paths.home() / "test-programs" / image.environment().name
+
+
+def compile_cache_variables() -> dict[str, str]:
+    """Returns the variables with which a process uses the compile cache, for its smallest programs too."""
+    folder = str(compile_cache())
+    return {
+        # vLLM's servers read the first, JAX itself the second.
+        "VLLM_XLA_CACHE_PATH": folder,
+        "JAX_COMPILATION_CACHE_DIR": folder,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+    }
 
 
 @contextlib.contextmanager
@@ -102,8 +117,7 @@ def server(
     """Start a server of `model` (the tiny one), wait until it is healthy, and leave no process behind.
 
     Programs are compiled when a request first needs them (SKIP_JAX_PRECOMPILE), so that a boot is mostly
-    imports. `folder` gets the log and vLLM's cache; the servers of a run share the compiled programs, in a
-    folder beside it.
+    imports. `folder` gets the log and vLLM's cache.
     """
     tree, port = image.ensure_environment(), free_port()
     log = folder / f"server-{port}.log"
@@ -126,8 +140,7 @@ def server(
             "PYTHONPATH": str(paths.REPOSITORY),
             "SKIP_JAX_PRECOMPILE": "1",
             "VLLM_CACHE_ROOT": str(folder / "cache"),
-            "VLLM_XLA_CACHE_PATH": str(compile_cache(folder)),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            **compile_cache_variables(),
             **(environment or {}),
         },
     )

@@ -84,7 +84,7 @@ class Deployment:
                 **acceptance,
             },
             "store": None,
-            "cache_folder": str(compile_cache(self.folder)),
+            "cache_folder": str(compile_cache()),
             "status_folder": str(self.status),
             "api_key_file": str(self.folder / "key"),
             "api_key_secret": None,

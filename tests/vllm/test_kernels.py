@@ -10,6 +10,7 @@ import pytest
 
 from local import image
 from local.image.image import ENVIRONMENT
+from tests.vllm.running import compile_cache_variables
 
 SERVER = Path(__file__).parent / "programs" / "kernels_server.py"
 BFLOAT16_STEP = 2**-8
@@ -99,7 +100,7 @@ def answers() -> dict[str, dict[str, Any]]:
         input=json.dumps(asked),
         capture_output=True,
         text=True,
-        env={**os.environ, **ENVIRONMENT},
+        env={**os.environ, **ENVIRONMENT, **compile_cache_variables()},
     )
     assert process.returncode == 0, process.stderr[-4000:]
     found = json.loads(process.stdout.splitlines()[-1])

@@ -14,6 +14,7 @@ import pytest
 from local import image
 from local.image.image import ENVIRONMENT
 from tests.vllm import oracle
+from tests.vllm.running import compile_cache_variables
 
 OTHERS = ["more pages", "fewer slots", "longer steps", "chunked images", "no prefix cache", "synchronous"]
 """Settings that the program changes only in the planner."""
@@ -31,6 +32,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "HF_HUB_OFFLINE": "1",
         # Programs are compiled when a step first needs them.
         "SKIP_JAX_PRECOMPILE": "1",
+        **compile_cache_variables(),
     }
     program = Path(__file__).parent / "programs" / "schedule_server.py"
     return json.loads(oracle.run(program, image.ensure_model(), variables=variables))

@@ -11,8 +11,12 @@ from tools.support.errors import Refusal
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-SHARED = ("toolchain", "environments", "logs", "locks", "images", "proofs", "machines", "kubeconfigs")
-"""Folders of `home` that belong to no instance: those that instances share, and the tests' machines."""
+SHARED = (
+    *("toolchain", "environments", "logs", "locks", "images", "proofs", "machines", "kubeconfigs"),
+    "test-programs",
+)
+"""Folders of `home` that belong to no instance: those that instances share, and the tests' machines and
+compiled programs."""
 
 NAME = re.compile(r"[a-z0-9-]{1,32}")
 

@@ -53,7 +53,8 @@ def _go_mod(own: dict[str, str], modules: list[dict[str, Any]]) -> str:
         if module.get("Main") or module["Path"] in OWN:
             continue
         required.append(f"{module['Path']} {module['Version']} // indirect")
-        if replacement := module.get("Replace"):
+        replacement = module.get("Replace", {})
+        if "Version" in replacement:  # The others are folders of the common module.
             replaced.append(f"{module['Path']} => {replacement['Path']} {replacement['Version']}")
     return "\n\n".join(
         [
