@@ -94,16 +94,13 @@ def compile_cache() -> Path:
     return paths.home() / "test-programs" / image.environment().name
 
 
-def compile_cache_variables() -> dict[str, str]:
-    """Returns the variables with which a process uses the compile cache, for its smallest programs too."""
-    folder = str(compile_cache())
-    return {
-        # vLLM's servers read the first, JAX itself the second.
-        "VLLM_XLA_CACHE_PATH": folder,
-        "JAX_COMPILATION_CACHE_DIR": folder,
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
-    }
+def compile_cache_variables(folder_variable: str = "VLLM_XLA_CACHE_PATH") -> dict[str, str]:
+    """Returns the variables with which a process uses the compile cache, for its smallest programs too.
+
+    `folder_variable` is vLLM's; a process without vLLM reads JAX's own. vLLM cannot change the folder once
+    JAX's own variable has chosen it.
+    """
+    return {folder_variable: str(compile_cache()), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
 
 
 @contextlib.contextmanager

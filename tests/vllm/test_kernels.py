@@ -100,7 +100,7 @@ def answers() -> dict[str, dict[str, Any]]:
         input=json.dumps(asked),
         capture_output=True,
         text=True,
-        env={**os.environ, **ENVIRONMENT, **compile_cache_variables()},
+        env={**os.environ, **ENVIRONMENT, **compile_cache_variables("JAX_COMPILATION_CACHE_DIR")},
     )
     assert process.returncode == 0, process.stderr[-4000:]
     found = json.loads(process.stdout.splitlines()[-1])
