@@ -18,7 +18,7 @@ from serving.compilation.resolved_config import resolve
 from serving.engine.config import parse
 from serving.hardware.accelerators import accelerator
 from serving.models.catalog import model
-from tests.vllm.running import server
+from tests.vllm.running import server, vllm_cache
 from tools.support import paths
 
 FIELDS = {
@@ -51,7 +51,7 @@ def keys(engines: Sequence[Mapping[str, object]], folder: Path) -> list[dict[str
             "VLLM_NO_USAGE_STATS": "1",
             "PYTHONPATH": str(paths.REPOSITORY),
             "VLLM_XLA_CACHE_PATH": str(folder / "nothing"),
-            "VLLM_CACHE_ROOT": str(folder / "cache"),
+            "VLLM_CACHE_ROOT": vllm_cache(folder),
         },
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 import httpx
 
 from local import image
+from local.image.constants import VLLM_CACHE
 from local.image.image import ENVIRONMENT
 from tools.support import paths
 
@@ -103,6 +105,16 @@ def compile_cache_variables(folder_variable: str = "VLLM_XLA_CACHE_PATH") -> dic
     return {folder_variable: str(compile_cache()), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
 
 
+def vllm_cache(folder: Path) -> str:
+    """Make a cache folder of vLLM's with the image's answers about the model's class; return its path.
+
+    Without the answers each process imports everything twice, as local/image/environment.py says.
+    """
+    made = folder / "cache"
+    shutil.copytree(image.ensure_environment() / VLLM_CACHE, made, dirs_exist_ok=True)
+    return str(made)
+
+
 @contextlib.contextmanager
 def server(
     folder: Path,
@@ -136,7 +148,7 @@ def server(
             "VLLM_NO_USAGE_STATS": "1",
             "PYTHONPATH": str(paths.REPOSITORY),
             "SKIP_JAX_PRECOMPILE": "1",
-            "VLLM_CACHE_ROOT": str(folder / "cache"),
+            "VLLM_CACHE_ROOT": vllm_cache(folder),
             **compile_cache_variables(),
             **(environment or {}),
         },

@@ -14,7 +14,7 @@ import pytest
 from local import image
 from local.image.image import ENVIRONMENT
 from tests.vllm import oracle
-from tests.vllm.running import compile_cache_variables
+from tests.vllm.running import compile_cache_variables, vllm_cache
 
 OTHERS = ["more pages", "fewer slots", "longer steps", "chunked images", "no prefix cache", "synchronous"]
 """Settings that the program changes only in the planner."""
@@ -24,11 +24,11 @@ OTHERS = ["more pages", "fewer slots", "longer steps", "chunked images", "no pre
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Returns what one process of the server's Python found."""
     oracle.python()
-    folder = str(tmp_path_factory.mktemp("schedule"))
+    folder = tmp_path_factory.mktemp("schedule")
     variables = {
         **{name: value for name, value in ENVIRONMENT.items() if name != "PATH"},
-        "HOME": folder,
-        "VLLM_CACHE_ROOT": folder,
+        "HOME": str(folder),
+        "VLLM_CACHE_ROOT": vllm_cache(folder),
         "HF_HUB_OFFLINE": "1",
         # Programs are compiled when a step first needs them.
         "SKIP_JAX_PRECOMPILE": "1",
