@@ -32,7 +32,7 @@ class Tier:
     instance: str = "test"
     """Instance of the local cluster, with the state of its stack."""
     nice: int = 0
-    """Priority as of nice(1): the cluster's probes and deadlines must not wait for what runs beside them."""
+    """Priority as of nice(1): probes and deadlines must not wait for what runs beside them."""
     processes: int = 1
     """More than one only for tests that share nothing: each process has its own fixtures of a session."""
 
@@ -76,7 +76,7 @@ TIERS: tuple[Tier, ...] = (
     Tier("inventory"),
     Tier("pulumi", prepare=_pulumi, instance="test-pulumi", nice=10),
     Tier("vllm", prepare=_vllm, nice=10),
-    Tier("proof", prepare=_vllm),
+    Tier("proof", prepare=_vllm, nice=10),
     Tier("tpu_vm", prepare=_tpu_vm),
     Tier("cluster", prepare=_cluster),
 )
@@ -84,14 +84,13 @@ TIERS: tuple[Tier, ...] = (
 
 STAGES: Sequence[Sequence[Sequence[str]]] = (
     (("style", "format", "types", "inventory"), ("unit",)),
-    (("tpu_vm",), ("proof",), ("pulumi",)),
-    (("cluster",), ("vllm",)),
+    (("tpu_vm", "cluster"), ("proof", "vllm", "pulumi")),
 )
 """Order of the tiers.
 
 The lanes of a stage run side by side: they use no port, folder or lock of each other's. The cluster's tests
-look at the machine's mounts and networks, which the tests of a TPU VM change, so these are in another stage.
-A server's boot is mostly one thread after another, so each stage has something for the other processor.
+look at the machine's mounts and networks, which the tests of a TPU VM change, so these two share a lane. They
+wait for deadlines of seconds and minutes, which leaves the processors to the other lane.
 """
 
 
