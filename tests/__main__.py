@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -111,21 +112,23 @@ def _tiers(asked: argparse.Namespace) -> list[Tier]:
 def _run(tier: Tier, only: str | None, *options: str, quiet: bool = False) -> Result:
     """Run a tier's command or its tests, as far as they are asked for; `quiet` prints their output later."""
     began = time.monotonic()
-    run = _run_command if tier.command else run_tests
+    run = partial(run_tests, tier, only or tier.folder, *options)
+    if tier.command:
+        run = partial(_run_command, tier)
     if quiet:
         log = paths.logs() / f"tests-{tier.name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w", encoding="utf-8") as output:
-            result = run(tier, only or tier.folder, *options, output=output)
+            result = run(output=output)
         say(f"\n== {tier.name}\n{log.read_text('utf-8', 'replace')}")
     else:
         say(f"\n== {tier.name}")
-        result = run(tier, only or tier.folder, *options)
+        result = run()
     result.seconds = time.monotonic() - began
     return result
 
 
-def _run_command(tier: Tier, _tests: str, *_options: str, output: TextIO | None = None) -> Result:
+def _run_command(tier: Tier, *, output: TextIO | None = None) -> Result:
     words = [str(word) for word in tier.command]
     done = subprocess.run(words, cwd=paths.REPOSITORY, stdout=output, stderr=output, check=False)
     return Result(tier.name, passed=int(done.returncode == 0), failed=int(done.returncode != 0))

@@ -2,12 +2,11 @@
 
 import http.server
 import json
-import os
-import subprocess
 import threading
 from pathlib import Path
 
-from tools import toolchain
+from tests import cli
+from tests.pulumi.small_project import new_project
 
 
 class Service(http.server.BaseHTTPRequestHandler):
@@ -25,24 +24,14 @@ class Service(http.server.BaseHTTPRequestHandler):
 
 
 def test_the_command_without_its_library_says_what_to_use(tmp_path: Path) -> None:
-    toolchain.ensure("pulumi")
+    project = new_project(tmp_path)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service) as service:
         threading.Thread(target=service.serve_forever, daemon=True).start()
-        done = subprocess.run(
-            [toolchain.path("pulumi"), "api", "list"],
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(tmp_path),
-                "PULUMI_HOME": str(tmp_path),
-                "PULUMI_ACCESS_TOKEN": "none",
-                "PULUMI_BACKEND_URL": f"http://127.0.0.1:{service.server_port}",
-                "PULUMI_SKIP_UPDATE_CHECK": "true",
-            },
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        cloud = {
+            "PULUMI_ACCESS_TOKEN": "none",
+            "PULUMI_BACKEND_URL": f"http://127.0.0.1:{service.server_port}",
+        }
+        code, shown = cli.run(("pulumi", "api", "list"), project.folder, {**project.environment, **cloud})
         service.shutdown()
-    assert done.returncode != 0
-    assert "use Pulumi's own release of the CLI for `pulumi api`" in done.stderr, done.stderr
+    assert code != 0
+    assert "use Pulumi's own release of the CLI for `pulumi api`" in shown, shown
