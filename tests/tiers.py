@@ -77,20 +77,19 @@ TIERS: tuple[Tier, ...] = (
     Tier("pulumi", prepare=_pulumi, instance="test-pulumi", nice=10),
     Tier("vllm", prepare=_vllm, nice=10),
     Tier("proof", prepare=_vllm, nice=10),
-    Tier("tpu_vm", prepare=_tpu_vm),
+    Tier("tpu_vm", prepare=_tpu_vm, nice=5),
     Tier("cluster", prepare=_cluster),
 )
 """Cheapest first."""
 
 STAGES: Sequence[Sequence[Sequence[str]]] = (
     (("style", "format", "types", "inventory"), ("unit",)),
-    (("tpu_vm", "cluster"), ("proof", "vllm", "pulumi")),
+    (("cluster",), ("tpu_vm", "proof"), ("vllm", "pulumi")),
 )
 """Order of the tiers.
 
 The lanes of a stage run side by side: they use no port, folder or lock of each other's. The cluster's tests
-look at the machine's mounts and networks, which the tests of a TPU VM change, so these two share a lane. They
-wait for deadlines of seconds and minutes, which leaves the processors to the other lane.
+take longest and wait for deadlines of seconds and minutes, which leaves the processors to the other lanes.
 """
 
 

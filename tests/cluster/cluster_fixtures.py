@@ -18,7 +18,11 @@ from local.cluster import cleanup, constants, images, processes
 from local.cluster.api import Api
 from local.cluster.system_commands import attempt, output
 from local.commands.kubectl import kubectl
+from tests.tpu_vm import machine
 from tools.support import paths
+
+NETWORKS = Path("/run/netns")
+"""Becomes a mount with the first network namespace that ip(8) makes, and stays one."""
 
 PROBE_SOURCE = Path(__file__).resolve().parent / "probe" / "main.go"
 POD_SECONDS = 300.0
@@ -51,17 +55,28 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def machine_state() -> dict[str, list[str]]:
-    """Returns everything that `stop` must leave as `start` found it."""
+    """Returns everything that `stop` must leave as `start` found it.
+
+    Networks of the machines of tests/tpu_vm are left out: those tests may run beside these (tests/tiers.py).
+    """
     return {
         "processes": _daemons(),
         "marked": [str(process) for process in processes.marked()],
         "links": [link["ifname"] for link in json.loads(output("ip", "-json", "link"))],
         "routes": output("ip", "route", "show", "table", "all").splitlines(),
-        "mounts": [str(mount.point) for mount in cleanup.mounts()],
+        "mounts": [
+            str(mount.point)
+            for mount in cleanup.mounts()
+            if mount.point != NETWORKS and not str(mount.point).startswith(f"{NETWORKS}/{machine.PREFIX}")
+        ],
         "nftables": _rules(output("nft", "list", "ruleset")),
         "iptables": _rules(attempt("iptables-save").stdout),
-        "control groups": [str(p) for p in Path("/sys/fs/cgroup").rglob(constants.CGROUP)],
-        "network namespaces": output("ip", "netns", "list").splitlines(),
+        "control groups": [
+            str(folder) for folder, _, _ in Path("/sys/fs/cgroup").walk() if folder.name == constants.CGROUP
+        ],
+        "network namespaces": [
+            line for line in output("ip", "netns", "list").splitlines() if not line.startswith(machine.PREFIX)
+        ],
         "kernel settings": [f"{file} {value}" for file, value in cleanup.kernel_settings().items()],
         "forwarding": [Path("/proc/sys/net/ipv4/ip_forward").read_text()],
         "sockets": [

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from local.cluster import cleanup
 from tests.tpu_vm.machine import PREFIX, Machine, sweep, wait_for
 from tests.tpu_vm.tree import ensure_tree
 
@@ -71,7 +72,7 @@ def traces(name: str, folder: Path) -> list[str]:
 
 
 def settings() -> dict[str, str]:
-    """Returns the kernel settings that no program changes by merely running."""
+    """Returns the kernel settings that no program changes by merely running, nor a cluster beside it."""
     moving = (
         "random/",
         "ns_last_pid",
@@ -83,10 +84,11 @@ def settings() -> dict[str, str]:
         "binfmt_misc",
         "quota/",
     )
+    kubelet = cleanup.kernel_settings()
     found: dict[str, str] = {}
     for top in ("kernel", "vm", "fs"):
         for file in Path("/proc/sys", top).rglob("*"):
-            if file.is_file() and not any(part in str(file) for part in moving):
+            if file.is_file() and str(file) not in kubelet and not any(part in str(file) for part in moving):
                 with contextlib.suppress(OSError, UnicodeDecodeError):
                     found[str(file)] = file.read_text()
     return found
