@@ -55,6 +55,8 @@ def ensure_tree() -> Path:
             run(
                 "Make a small Debian to boot (2 minutes)",
                 [
+                    # Other tests do not see what it mounts in the tree, and a killed one leaves no mount.
+                    *("unshare", "--mount"),
                     toolchain.path("mmdebstrap"),
                     "--variant=apt",
                     f"--include={PACKAGES}",
