@@ -8,15 +8,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import get_args
 
+from config.acceptance import acceptance_problems
 from config.chat_template import with_chat_template
 from config.checks import problems, refuse
+from config.provisioning import node_wait_seconds
 from config.settings import Settings
 from config.spot_findings import pod_stop_seconds
 from config.stack_file import read
 from config.stack_findings import stack_findings
 from config.stack_text import yaml_value
-from config.targets import FoundationTarget
-from config.traffic.expected import ExpectedLoad
+from config.targets import FoundationTarget, GkeTarget, TpuVmTarget
 from config.traffic.verdict import Verdict, verdict
 from serving.compilation import proofs
 from serving.compilation.candidate import Candidate
@@ -28,26 +29,19 @@ from serving.hardware.accelerators import ACCELERATORS, DEFAULT_ACCELERATOR, acc
 from serving.hardware.regions import Provisioning
 from serving.memory.budget import budget
 from serving.models.catalog import MODELS, model
+from serving.startup import cold_start
 from serving.startup.cold_start import ColdStart
 from serving.startup.timeouts import DEFAULT_LONGEST_REQUEST_SECONDS, Lifecycle, lifecycle
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A candidate without a proof, and the name that selected it.
-
-    A stack adds its `image`, and findings about settings outside the engine.
-    """
+    """A candidate without a proof, and the name that selected it."""
 
     name: str
     candidate: Candidate
-    longest_request_seconds: int = DEFAULT_LONGEST_REQUEST_SECONDS
-    image: str | None = None
-    stack_findings: tuple[Finding, ...] = ()
-    pod_stop_seconds: int | None = None
-    """Seconds from Google's notice to the end of a pod; None unless the stack is on spot nodes of GKE."""
-    expected_load: ExpectedLoad | None = None
-    replicas: int = 1
+    settings: Settings | None = None
+    """All settings of a stack; None for a phase."""
 
     @cached_property
     def proved(self) -> Candidate:
@@ -57,7 +51,9 @@ class Selection:
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """Findings about the proved candidate, errors first, then those about the stack's other settings."""
-        found = (*findings(self.proved), *self.stack_findings)
+        if self.settings is None:
+            return findings(self.proved)
+        found = settings_findings(self.settings, self.proved)
         if any(finding.severity == "error" for finding in found) or self.load_verdict is None:
             return found
         return (*found, *self.load_verdict.findings)
@@ -68,34 +64,58 @@ class Selection:
 
         Raises ValueError for an engine whose KV cache cannot be computed.
         """
-        if self.expected_load is None:
+        if self.settings is None or self.settings.expected_load is None:
             return None
-        return verdict(self.expected_load, self.proved, budget(self.proved).pool.pages, self.replicas)
+        pages = budget(self.proved).pool.pages
+        return verdict(self.settings.expected_load, self.proved, pages, self.settings.replicas)
+
+    @cached_property
+    def lifecycle(self) -> Lifecycle:
+        """The timeouts of the stack's server, or those of a server with a stack file's defaults."""
+        estimate = cold_start.estimate(self.candidate)
+        if self.settings is None:
+            return lifecycle(estimate, DEFAULT_LONGEST_REQUEST_SECONDS)
+        return lifecycle_of(self.settings, estimate)
+
+
+def settings_findings(settings: Settings, proved: Candidate) -> tuple[Finding, ...]:
+    """Returns the findings about a stack's engine, errors first, and about its other settings.
+
+    A server has shown what a promoted release does: today's model of its engine must not stop a rollback, and
+    nobody can change it in the stack file.
+    """
+    of_engine = () if settings.promotion else findings(proved)
+    return (*of_engine, *stack_findings(settings))
 
 
 def candidate_of(settings: Settings) -> Candidate:
-    """Returns what a stack's settings describe, without a proof. Raises ValueError, one sentence a line."""
-    if settings.promotion is not None:
-        return settings.promotion.record.candidate
-    layers = Layers(settings.phase, settings.scenario, settings.engine, "stack file")
-    engine = engine_for(settings.phase, settings.scenario, settings.engine)
+    """Returns what a stack's settings describe, without a proof.
+
+    Raises ValueError, one sentence a line, also for an acceptance that this engine could not honor.
+    """
+    candidate = settings.promotion.record.candidate if settings.promotion else _described(settings)
+    refuse(acceptance_problems(settings.acceptance, candidate.engine))
+    return candidate
+
+
+def _described(settings: Settings) -> Candidate:
     return Candidate(
         accelerator=accelerator(settings.accelerator),
         model=settings.model_spec,
-        engine=engine,
-        layers=layers,
+        engine=engine_for(settings.phase, settings.scenario, settings.engine),
+        layers=Layers(settings.phase, settings.scenario, settings.engine, "stack file"),
     )
 
 
-def lifecycle_of(settings: Settings, cold_start: ColdStart, node_wait_seconds: int = 0) -> Lifecycle:
-    """Returns the timeouts of a stack's server.
+def lifecycle_of(settings: Settings, estimate: ColdStart) -> Lifecycle:
+    """Returns the timeouts of a stack's server, with the wait for capacity of its target.
 
     The environment of a promoted release holds the engine's ready timeout, which the probes have to allow.
     """
     ready = settings.promotion.record.ready_timeout_seconds if settings.promotion else None
-    return lifecycle(
-        cold_start, settings.longest_request_seconds, node_wait_seconds, ready, pod_stop_seconds(settings)
-    )
+    target = settings.target
+    wait = node_wait_seconds(target.capacity) if isinstance(target, GkeTarget | TpuVmTarget) else 0
+    return lifecycle(estimate, settings.longest_request_seconds, wait, ready, pod_stop_seconds(settings))
 
 
 def release_of(
@@ -109,16 +129,7 @@ def release_of(
 
 def from_settings(name: str, settings: Settings) -> Selection:
     """Returns the engine that a stack's settings describe. Raises ValueError, one sentence a line."""
-    return Selection(
-        name=name,
-        candidate=candidate_of(settings),
-        image=settings.image_name,
-        stack_findings=stack_findings(settings),
-        longest_request_seconds=settings.longest_request_seconds,
-        pod_stop_seconds=pod_stop_seconds(settings),
-        expected_load=settings.expected_load,
-        replicas=settings.replicas,
-    )
+    return Selection(name, candidate_of(settings), settings)
 
 
 def from_phase(

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from config.selection import from_settings, lifecycle_of, release_of, serving_settings
+from config.selection import from_settings, release_of, serving_settings
 from config.stack_text import PREFIX
 from config.tpu_vm_checks import OUTSIDE_THE_CLUSTER
 from serving.deploy import compose
 from serving.deploy.access import access_environment
 from serving.findings import refuse_errors
-from serving.startup import cold_start
 
 COMPOSE, ENVIRONMENT = "compose.yaml", "vllm.env"
 
@@ -25,7 +24,7 @@ def files(stack: str, folder: Path) -> Mapping[str, str]:
     """
     settings = serving_settings(stack, folder)
     selection = from_settings(stack, settings)
-    if selection.image is None:
+    if settings.image_name is None:
         raise ValueError(
             f"stack {stack!r} names no image; set {PREFIX}image to one with its digest, such as "
             f"vllm/vllm-tpu:v0.32.0@sha256:…"
@@ -33,12 +32,11 @@ def files(stack: str, folder: Path) -> Mapping[str, str]:
     if selection.candidate.engine.otlp_traces_endpoint:
         raise ValueError(OUTSIDE_THE_CLUSTER)
     refuse_errors(selection.findings)
-    life = lifecycle_of(settings, cold_start.estimate(selection.candidate))
     server = release_of(
         settings,
         selection.candidate,
-        image=selection.image,
-        lifecycle=life,
+        image=settings.image_name,
+        lifecycle=selection.lifecycle,
         # Part of the release's name, which is in neither file.
         agent_digest="",
     )
@@ -49,6 +47,6 @@ def files(stack: str, folder: Path) -> Mapping[str, str]:
     # Without it the guard (agent/server/readiness.py) waits for no verdict.
     del environment["TPUSERVE_VERDICT_FILE"]
     return {
-        COMPOSE: compose.compose(server, life, sidecar=False),
+        COMPOSE: compose.compose(server, selection.lifecycle, sidecar=False),
         ENVIRONMENT: compose.env_file({**environment, **access}),
     }

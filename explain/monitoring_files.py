@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from config.monitoring_limits import stack_objectives, thresholds
-from config.selection import from_settings, lifecycle_of, serving_settings
+from config.selection import from_settings, serving_settings
 from config.settings import Settings
 from config.targets import GkeTarget, LocalTarget, TpuVmTarget
 from serving.deploy import container_layout
 from serving.memory.budget import budget
 from serving.monitoring import alerts, grafana, panels, prometheus_rules, slo
 from serving.monitoring.scope import Scope
-from serving.startup import cold_start
 
 RULES, DASHBOARD = "prometheus-rules.yaml", "grafana-dashboard.json"
 
@@ -23,8 +22,7 @@ def files(stack: str, folder: Path) -> Mapping[str, str]:
     """
     settings = serving_settings(stack, folder)
     selection = from_settings(stack, settings)
-    life = lifecycle_of(settings, cold_start.estimate(selection.candidate))
-    limits = thresholds(settings, selection.proved.engine, budget(selection.proved), life)
+    limits = thresholds(settings, selection.proved.engine, budget(selection.proved), selection.lifecycle)
     scope = scope_of(stack, settings)
     # The sidecar of a TPU VM listens on loopback: an alert on its metrics would fire always or never.
     of_machines = isinstance(settings.target, TpuVmTarget)

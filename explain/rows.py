@@ -20,7 +20,6 @@ from serving.messages.units import GIB, duration, gib, span
 from serving.models.measured_throughput import measured
 from serving.startup import cold_start
 from serving.startup.cold_start import Range
-from serving.startup.timeouts import lifecycle
 
 RESOLVED = ("block_size", "async_scheduling")
 """Fields whose resolved values are rows of their own."""
@@ -180,8 +179,7 @@ def _seconds(label: str, cold: Range, warm: Range, basis: str = "") -> Row:
 
 
 def _life(selection: Selection) -> Iterator[Row]:
-    estimate = cold_start.estimate(selection.candidate)
-    life = lifecycle(estimate, selection.longest_request_seconds, stop_seconds=selection.pod_stop_seconds)
+    life = selection.lifecycle
     startup = life.startup_period_seconds * life.startup_failure_threshold
     section = "timeouts"
     yield Row(section, "startup probe", startup, duration(startup), "cold start, upper end and its margin")

@@ -89,9 +89,10 @@ def _parser() -> Parser:
 
 def _simulate(options: argparse.Namespace) -> int:
     (selection,) = from_options(options, Path.cwd())
-    asked = selection.expected_load
-    if asked and not (options.load or options.ladder or options.slo):
-        return _expected(selection, asked, options.json)
+    settings = selection.settings
+    asked = settings.expected_load if settings else None
+    if settings and asked and not (options.load or options.ladder or options.slo):
+        return _expected(selection, asked, settings.replicas, options.json)
     if options.load:
         loads = [load.parse(options.load)]
     elif asked and options.slo and not options.ladder:
@@ -152,16 +153,16 @@ def _plan(options: argparse.Namespace, engine: Simulated, load_: Load) -> int:
     return 0
 
 
-def _expected(selection: Selection, asked: ExpectedLoad, as_json: bool) -> int:
+def _expected(selection: Selection, asked: ExpectedLoad, replicas: int, as_json: bool) -> int:
     """Simulates the load that a stack expects, and writes the file that its plans read."""
     engine = Simulated(selection)
     arguments = (engine.candidate, engine.pages, engine.fitted, version())
-    record = expected.simulated(*arguments, asked, selection.replicas, engine.result)
+    record = expected.simulated(*arguments, asked, replicas, engine.result)
     file = simulation.write(record)
     if as_json:
         print(record.model_dump_json(indent=1, exclude_none=True))
         return 0
-    stack = Verdict(asked, engine.candidate.accelerator.name, selection.replicas, record)
+    stack = Verdict(asked, engine.candidate.accelerator.name, replicas, record)
     print("\n".join([f"{selection.name}: {stack.line}", *map(str, stack.findings)]))
     print(f"Commit {file.relative_to(Path.cwd())}, so that `pulumi preview` shows it.")
     return 0

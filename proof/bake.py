@@ -35,16 +35,17 @@ def check(selection: Selection, *, whole: bool) -> None:
     It can if the cache has all programs (`whole`), and the stack sets the image, the commit of the weights
     and the size of the KV cache.
     """
-    if selection.image is None:
+    image = _image(selection)
+    if image is None:
         raise ProofError(
             f"{selection.name} sets no image, and a cache is for servers of one image: name a stack with "
             "TPUs, as in `make bake STACK=dev`."
         )
     if not whole:
         raise ProofError("A cache has the programs of a whole boot: remove --quick, --layers and --config.")
-    if not IMAGE.search(selection.image):
+    if not IMAGE.search(image):
         raise ProofError(
-            f"The image of {selection.name} is {selection.image}, and a cache is for an image with this "
+            f"The image of {selection.name} is {image}, and a cache is for an image with this "
             f"proof's versions: set tpuserve:image to {RELEASE} with its real digest (`crane digest "
             f"{RELEASE}` prints it)."
         )
@@ -57,6 +58,10 @@ def check(selection: Selection, *, whole: bool) -> None:
         raise ProofError(problem)
 
 
+def _image(selection: Selection) -> str | None:
+    return selection.settings.image_name if selection.settings else None
+
+
 def pack(
     selection: Selection, proof: Proof, records: Sequence[Record], folder: WorkFolder, out: Path
 ) -> Path:
@@ -65,7 +70,7 @@ def pack(
     The selection has passed `check`. Raises ProofError when the cache lacks a program, or the disk is
     full.
     """
-    named = fingerprint(selection.candidate, image=selection.image or "")
+    named = fingerprint(selection.candidate, image=_image(selection) or "")
     keys = {record.key: f"{record.kind} {record.shape}" for record in records if record.key}
     files = sorted(f"{key}-cache" for key in keys)
     missing = [each for each in records if each.key and not (folder.cache / f"{each.key}-cache").is_file()]

@@ -11,19 +11,16 @@ from dataclasses import dataclass
 
 from agent import bundle
 from agent.agent_files import digest
-from config.acceptance import acceptance_problems
-from config.checks import refuse
-from config.selection import candidate_of, lifecycle_of, release_of
+from config.selection import candidate_of, lifecycle_of, release_of, settings_findings
 from config.settings import Settings
-from config.stack_findings import stack_findings
 from config.traffic.verdict import Verdict, verdict
-from serving import findings
 from serving.compilation import fingerprint, proofs
 from serving.compilation.candidate import Candidate
 from serving.compilation.fingerprint import Fingerprint
 from serving.deploy.access import access_environment
 from serving.deploy.record import Archive, Promotion, static_record
 from serving.deploy.release import Release
+from serving.findings import refuse_errors
 from serving.memory.budget import budget
 from serving.memory.terms import Memory
 from serving.messages.finding import Finding
@@ -56,18 +53,12 @@ class Plan:
     """The verdict on the stack's expected load, if it names one."""
 
 
-def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
-    """Returns the plan of `settings`. Raises ValueError, one sentence on each line, if it could not serve.
-
-    `node_wait_seconds` are the seconds that a rollout also waits until Google has capacity.
-    """
+def plan(settings: Settings, image: str) -> Plan:
+    """Returns the plan of `settings`. Raises ValueError, one sentence on each line, if it could not serve."""
     candidate = proofs.with_proof(candidate_of(settings))
-    refuse(acceptance_problems(settings.acceptance, candidate.engine))
     promotion = settings.promotion
-    # A server has shown what a promoted release does; today's model of its engine must not stop a rollback.
-    engine_findings = () if promotion else findings.findings(candidate)
-    all_findings = (*engine_findings, *stack_findings(settings))
-    findings.refuse_errors(all_findings)
+    found = settings_findings(settings, candidate)
+    refuse_errors(found)
     memory = budget(candidate)
     load = (
         verdict(settings.expected_load, candidate, memory.pool.pages, settings.replicas)
@@ -75,7 +66,7 @@ def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
         else None
     )
     cold_start = estimate(candidate)
-    timeouts = lifecycle_of(settings, cold_start, node_wait_seconds)
+    timeouts = lifecycle_of(settings, cold_start)
     files = _agent_files(promotion)
     planned = release_of(settings, candidate, image=image, lifecycle=timeouts, agent_digest=digest(files))
     access = access_environment(
@@ -88,7 +79,7 @@ def plan(settings: Settings, image: str, node_wait_seconds: int = 0) -> Plan:
         cold_start=cold_start,
         fingerprint=caches,
         lifecycle=timeouts,
-        findings=(*all_findings, *(load.findings if load else ())),
+        findings=(*found, *(load.findings if load else ())),
         release=planned,
         environment=dict(sorted({**dict(planned.environment), **access}.items())),
         agent_files=files,

@@ -20,7 +20,6 @@ from components.kubernetes.secret_mount import SecretMount, SecretMountArgs
 from components.kubernetes.security_context import POD_USERS
 from components.kubernetes.weights_job import ACCOUNT, Weights, WeightsJob, WeightsJobArgs
 from config.checks import problems, refuse
-from config.provisioning import node_wait_seconds
 from config.settings import Checkpoint, Settings
 from config.targets import ExistingCluster, GkeTarget, NewCluster
 from serving.deploy import container_layout
@@ -43,7 +42,7 @@ def build(settings: Settings, target: GkeTarget) -> None:
     refuse(problems(settings, placeholders=pulumi.runtime.is_dry_run()))
     image_name = settings.image_name
     assert image_name is not None
-    resolved = plan(settings, image_name, node_wait_seconds(target.capacity))
+    resolved = plan(settings, image_name)
     stack = pulumi.get_stack()
     # The name contains the stack, because Workload Identity cannot distinguish equal namespaces in two
     # clusters of one project.

@@ -17,7 +17,6 @@ from components.gcp.internal_load_balancer import InternalLoadBalancer, Internal
 from components.gcp.provisioning import Provisioning
 from components.gcp.regional_instance_group import RegionalGroup, RegionalGroupArgs
 from config.checks import problems, refuse
-from config.provisioning import node_wait_seconds
 from config.settings import Settings
 from config.targets import Endpoint, TpuVmTarget
 from serving.deploy import container_layout, vm_boot
@@ -46,7 +45,7 @@ def build(settings: Settings, target: TpuVmTarget) -> None:
     refuse(problems(settings, placeholders=pulumi.runtime.is_dry_run()))
     image = settings.image_name
     assert image is not None
-    resolved = plan(settings, image, node_wait_seconds(target.capacity))
+    resolved = plan(settings, image)
     refuse(checks.slow_boots(serve_seconds(resolved)))
     refuse(checks.baked_cache_problems(settings, target, resolved))
     stack_access = access(target, pulumi.get_stack(), image)

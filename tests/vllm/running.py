@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ import httpx
 from local import image
 from local.image.constants import VLLM_CACHE
 from local.image.image import ENVIRONMENT
+from operate.tunnel import free_port
 from tools.support import paths
 
 BOOT_SECONDS = 900
@@ -80,12 +80,6 @@ class Server:
             self.process.wait(seconds)
             return True
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def compile_cache() -> Path:

@@ -18,7 +18,8 @@ import pytest
 from agent import bundle
 from agent.sidecar.settings import CHECK_NAMES
 from local import image
-from tests.vllm.running import FLAGS, NAME, compile_cache, free_port, server
+from operate.tunnel import free_port
+from tests.vllm.running import FLAGS, NAME, compile_cache, server
 
 KEY = "a-key-of-this-test"
 SECONDS = 300

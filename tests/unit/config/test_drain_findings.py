@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from config.drain_findings import MOST_GRACE_SECONDS, drain_findings
-from config.selection import from_settings, lifecycle_of
+from config.selection import from_settings
 from config.settings import Settings
-from serving.startup import cold_start
 from tests.unit.config.test_spot_findings import FLEX_START, ON_DEMAND, SPOT, settings
 
 
@@ -19,7 +18,7 @@ def test_the_longest_request_without_a_warning_is_the_longest_that_fits(capacity
     assert isinstance(most, int)
     for seconds, warned in ((300, False), (most, False), (most + 1, True)):
         asked = settings(capacity, seconds)
-        life = lifecycle_of(asked, cold_start.estimate(from_settings("mine", asked).proved))
+        life = from_settings("mine", asked).lifecycle
         assert (life.termination_grace_seconds > MOST_GRACE_SECONDS) == warned
         assert bool(drain_findings(asked)) == warned
 

@@ -6,11 +6,10 @@ import pytest
 
 from config.checks import problems
 from config.monitoring_limits import monitoring_findings, monitoring_problems, stack_objectives, thresholds
-from config.selection import from_settings, lifecycle_of
+from config.selection import from_settings
 from config.settings import Settings
 from serving.memory.budget import budget
 from serving.monitoring.thresholds import Thresholds
-from serving.startup import cold_start
 
 CHANNEL = "projects/acme-llm/notificationChannels/1"
 BUDGET = {"billing_account": "012345-6789AB-CDEF01", "monthly": 5000}
@@ -149,8 +148,7 @@ def test_what_is_left_out_is_a_finding(
 def limits_of(**changes: Any) -> Thresholds:
     settings = Settings.parse({"target": GKE, **changes})
     selection = from_settings("mine", settings)
-    life = lifecycle_of(settings, cold_start.estimate(selection.proved))
-    return thresholds(settings, selection.proved.engine, budget(selection.proved), life)
+    return thresholds(settings, selection.proved.engine, budget(selection.proved), selection.lifecycle)
 
 
 def test_the_limits_follow_from_the_stack() -> None:

@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 
 from config.provisioning import SPOT_STOP_SECONDS, WAIT_MINUTES
-from config.selection import from_settings, lifecycle_of
+from config.selection import from_settings
 from config.settings import Settings
 from config.spot_findings import pod_stop_seconds, spot_findings
-from serving.startup import cold_start
 from serving.startup.timeouts import PRE_STOP
 
 GKE = {"kind": "gke", "project": "acme-llm", "zone": "us-east5-b"}
@@ -41,7 +40,7 @@ def test_each_kind_of_capacity_has_its_sleep(
     capacity: dict[str, Any], pre_stop: int, stop: int | None
 ) -> None:
     asked = settings(capacity)
-    life = lifecycle_of(asked, cold_start.estimate(from_settings("mine", asked).proved))
+    life = from_settings("mine", asked).lifecycle
     assert (life.pre_stop_seconds, pod_stop_seconds(asked)) == (pre_stop, stop)
     # A planned stop lets the longest request finish on every kind.
     assert life.drain_seconds == pre_stop + 300 and life.shutdown_timeout_seconds == 300

@@ -63,6 +63,16 @@ def test_the_limits_are_those_of_the_stack() -> None:
     assert rules["ApiKeyOld"]["expr"].endswith(f"> {90 * 86400}")
 
 
+@pytest.mark.parametrize("stack", ["staging", "prod", "baseline"])
+def test_a_server_is_late_after_the_deadline_of_its_deployment(stack: str) -> None:
+    """The wait for flex-start nodes is in both."""
+    planned = (REPOSITORY / f"tests/inventory/{stack}.yaml").read_text("utf-8")
+    (deadline,) = re.findall(r"progressDeadlineSeconds: (\d+)", planned)
+    (group,) = yaml.safe_load(monitoring_files.files(stack, REPOSITORY)["prometheus-rules.yaml"])["groups"]
+    (rule,) = [rule for rule in group["rules"] if rule["alert"] == "ServerNotReadyInTime"]
+    assert rule["for"] == f"{deadline}s"
+
+
 def test_a_folder_that_cannot_be_written_gets_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

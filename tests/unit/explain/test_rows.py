@@ -235,7 +235,7 @@ def test_a_stack_file_is_read_as_pulumi_reads_it(tmp_path: Path) -> None:
     )
     asked = from_name("mine", tmp_path)
     assert (asked.candidate.accelerator.name, asked.candidate.model.name) == ("v6e-8", "gemma-4-26b-a4b-it")
-    assert (asked.candidate.engine.max_num_seqs, asked.longest_request_seconds) == (32, 60)
+    assert (asked.candidate.engine.max_num_seqs, asked.lifecycle.shutdown_timeout_seconds) == (32, 60)
 
 
 def test_a_stack_shows_the_load_that_it_expects(

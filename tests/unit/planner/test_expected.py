@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from config.selection import Selection, from_phase
+from config.settings import Settings
 from config.traffic import simulation
 from config.traffic.expected import ExpectedLoad
 from config.traffic.load import Load
@@ -20,6 +21,7 @@ from serving.compilation.candidate import Candidate
 TUNED = from_phase("tuned", phase="tuned").candidate
 FITTED = fitted(TUNED.model.name)
 LOAD = "rate=20 prompt=2048 answer=128"
+GKE = {"kind": "gke", "project": "acme-llm", "zone": "us-east5-b", "capacity": {"kind": "on-demand"}}
 EXPECTED = ExpectedLoad(load=LOAD, slo="first=200")
 
 
@@ -82,7 +84,8 @@ def test_what_has_no_answer_keeps_the_sentence_of_the_planner(
 @pytest.fixture
 def stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A stack that expects a load, with the queue in place of a simulation."""
-    selection = Selection("mine", TUNED, expected_load=EXPECTED, replicas=2)
+    settings = Settings.parse({"target": GKE, "replicas": 2, "expected_load": EXPECTED.model_dump()})
+    selection = Selection("mine", TUNED, settings)
     monkeypatch.setattr(command, "from_options", lambda options, folder: [selection])
     monkeypatch.setattr(command, "version", lambda: "0.32.0")
     monkeypatch.setattr(command.Simulated, "result", lambda self, load: queue(load))

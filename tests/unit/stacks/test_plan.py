@@ -105,7 +105,7 @@ def test_an_engine_that_todays_model_refuses_still_runs(
     def refuse(_: object) -> None:
         raise AssertionError("the findings of a promoted engine were asked for")
 
-    monkeypatch.setattr("stacks.plan.findings.findings", refuse)
+    monkeypatch.setattr("config.selection.findings", refuse)
     assert running(tmp_path, name).release == before.release
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from agent.sidecar.lifecycle import Lifecycle
 from agent.sidecar.metrics import SidecarMetrics, page
 from agent.sidecar.settings import Settings
 from agent.sidecar.verdict import CheckResult, Verdict
+from operate.tunnel import free_port
 from tests.unit.agent.sidecar.conftest import write_events
 from tests.unit.agent.sidecar.openai_server import OpenAIServer
 from tests.unit.agent.sidecar.test_acceptance import only
@@ -125,12 +125,6 @@ def test_the_age_of_the_key_is_a_time(settings: MakeSettings) -> None:
     key.created = 1_700_000_000.0
     found = values(page(SidecarMetrics(chosen, Lifecycle(chosen, ""), key)).decode())
     assert found[("api_key_created_timestamp_seconds",)] == 1_700_000_000.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def start(*words: str) -> subprocess.Popen[str]:
