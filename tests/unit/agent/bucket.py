@@ -56,6 +56,10 @@ class Bucket:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
 
+    def remove(self, name: str) -> None:
+        """Delete an object."""
+        (self.folder / "objects" / STORE.bucket / name).unlink()
+
     def faults(self, **faults: Any) -> None:
         """Set what goes wrong from now on."""
         (self.folder / "faults.json").write_text(json.dumps(faults))

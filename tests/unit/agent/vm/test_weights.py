@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.store import gcs
-from agent.store.gcp_api import Problem
+from agent.store.gcp_api import Problem, Status
 from agent.vm import weights
 from tests.unit.agent.bucket import STORE, Bucket
 
@@ -34,6 +34,78 @@ def test_a_note_that_a_power_cut_has_damaged_is_written_again(folder: Path, left
     # The files are complete and not downloaded again.
     assert (folder / "model.safetensors").stat() == before
     assert stage(folder) == "kept"
+
+
+SHARDS = [f"model-{number:05d}-of-00003.safetensors" for number in (1, 2, 3)]
+LIST = "weights/0123abc/m.manifest.json"
+
+
+def listed(*paths: str) -> bytes:
+    return json.dumps({"files": [{"path": path} for path in paths]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("present", "manifest", "sentence"),
+    [
+        ([], None, "holds no weights: stage them there"),
+        (["config.json"], None, "holds no weights: stage them there"),
+        (
+            SHARDS[:1],
+            None,
+            r"lacks 2 of 3 files, the first of them model-00002-of-00003\.saf.+: wait for",
+        ),
+        (SHARDS[1:], b"{damaged", "lacks 1 of 3 files, the first of them model-00001-of-00003"),
+        (SHARDS, listed(*SHARDS, "tokenizer.json"), r"lacks 1 of 4 files, the first of them tokenizer\.json"),
+    ],
+)
+def test_a_part_of_the_weights_is_refused_before_a_download(
+    bucket: Bucket, tmp_path: Path, present: list[str], manifest: bytes | None, sentence: str
+) -> None:
+    for name in present:
+        bucket.put(b"w", f"{PREFIX}{name}")
+    if manifest:
+        bucket.put(manifest, LIST)
+    folder = tmp_path / "models" / "m"
+    with pytest.raises(Problem, match=sentence):
+        stage(folder)
+    assert not folder.exists()
+    for name in SHARDS:
+        bucket.put(b"w", f"{PREFIX}{name}")
+    bucket.put(b"{}", f"{PREFIX}tokenizer.json")
+    assert stage(folder) == "4 files, 0.00 GB" if "config.json" not in present else "5 files, 0.00 GB"
+
+
+def test_an_object_that_has_changed_is_downloaded_again_and_no_other(bucket: Bucket, folder: Path) -> None:
+    bucket.put(b"{}", f"{PREFIX}config.json")
+    bucket.put(b"old", f"{PREFIX}gone.json")
+    assert stage(folder) == "3 files, 0.00 GB"
+    before = (folder / "model.safetensors").stat()
+    bucket.put(b'{"a": 1}', f"{PREFIX}config.json")
+    bucket.put(b"new", f"{PREFIX}tokenizer.json")
+    bucket.remove(f"{PREFIX}gone.json")
+    assert stage(folder) == "3 files, 0.00 GB"
+    assert (folder / "model.safetensors").stat() == before
+    assert {file.name: file.read_bytes() for file in folder.glob("*.json")} == {
+        "config.json": b'{"a": 1}',
+        "tokenizer.json": b"new",
+    }
+    assert stage(folder) == "kept"
+
+
+def test_complete_weights_do_not_need_the_bucket(
+    bucket: Bucket, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage(folder)
+    bucket.remove(f"{PREFIX}model.safetensors")
+    assert stage(folder).startswith(f"kept; gs://{STORE.bucket}/{PREFIX} holds no weights")
+
+    def forbidden(bucket: str, prefix: str) -> None:
+        raise Status(403, "no")
+
+    monkeypatch.setattr(gcs, "objects", forbidden)
+    monkeypatch.setattr(weights, "account", lambda: "vm@p.iam")
+    assert stage(folder).startswith("kept; vm@p.iam may not read")
+    assert (folder / "model.safetensors").stat().st_size == 1000
 
 
 def cut_power(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
