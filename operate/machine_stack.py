@@ -1,10 +1,9 @@
 """Commands for a stack of TPU VMs: through Google's APIs, and through SSH and IAP with gcloud."""
 
 import contextlib
-import json
 import shutil
 import subprocess
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 
 from config.targets import TpuVmTarget
 from operate import machines, secret, tunnel
@@ -28,10 +27,19 @@ UNITS = {
 """systemd unit of each component."""
 
 LOGIN = "you need `gcloud auth login` and the roles in docs/operations-tpu-vm.md, What a boot does"
-PAGES = " && echo && ".join(
-    f"curl -fsS http://127.0.0.1:{container_layout.SIDECAR_PORT}/{page}" for page in ("acceptance", "metrics")
+_OWN_ADDRESS = (
+    "$(curl -fsS -H Metadata-Flavor:Google "
+    "http://metadata.google.internal/computeMetadata/v1/instance/network-interfaces/0/ip)"
 )
-"""Command on a machine that prints its sidecar's pages, which are on loopback: the verdict is one line."""
+METRICS = "; ".join(
+    f"curl -fsS http://{address}:{port}/metrics; echo"
+    for address, port in (
+        (tunnel.LOOPBACK, container_layout.SIDECAR_PORT),
+        (_OWN_ADDRESS, container_layout.PORT),
+    )
+)
+"""Command on a machine that prints the metrics of its sidecar, on loopback, and of its server, on the machine's
+address. One that does not answer prints nothing."""
 
 
 class MachineStack:
@@ -156,13 +164,9 @@ class MachineStack:
             yield port
 
     def _pages(self, machine: Machine) -> PodPages:
-        """Returns the pages of a machine's sidecar; empty when nobody can log in."""
+        """Returns the metrics of a machine's sidecar and server; empty when nobody can log in."""
         try:
-            verdict, _, metrics = self._ssh(machine, PAGES).partition("\n")
+            return PodPages(metrics=self._ssh(machine, METRICS))
         except Refusal as refusal:
-            say(f"   the sidecar of {machine.name} was not asked: {refusal}")
+            say(f"   {machine.name} was not asked for its metrics: {refusal}")
             return PodPages()
-        with contextlib.suppress(ValueError):
-            document: Mapping[str, object] = json.loads(verdict)
-            return PodPages(document, metrics)
-        return PodPages(None, metrics)

@@ -34,7 +34,7 @@ def copied(case: Case) -> Outcome:
     }
     if absent := sorted(expected - set(names)):
         return missing(
-            f"{described}, which lacks {len(absent)} of {len(expected)} files with weights, the first of them "
-            f"{absent[0].removeprefix(prefix)}: copy them there (docs/operations-tpu-vm.md, Weights)."
+            f"{described}, which lacks {len(absent)} of {len(expected)} files with weights, the first "
+            f"of them {absent[0].removeprefix(prefix)}: copy them there (docs/operations-tpu-vm.md, Weights)."
         )
     return ok(f"{described}, which has {len(names)} objects.")

@@ -36,7 +36,7 @@ def stack(monkeypatch: pytest.MonkeyPatch, found: Sequence[Machine], **target: A
 def gcloud(program: Program, tmp_path: Path) -> Path:
     """Returns the file with the words of each call of a gcloud that succeeds."""
     file = tmp_path / "calls"
-    program("gcloud", f'echo "$@" >> {file}; echo \'{{"state": "accepted"}}\'; echo "some_metric 1"')
+    program("gcloud", f'echo "$@" >> {file}; echo "some_metric 1"')
     return file
 
 
@@ -115,10 +115,24 @@ def test_a_question_goes_through_the_tunnel_with_the_key(
     assert "canary" not in calls.read_text()
 
 
-def test_why_asks_the_sidecars_of_machines_that_serve(monkeypatch: pytest.MonkeyPatch, gcloud: Path) -> None:
-    findings, sentence = stack(monkeypatch, [SERVES]).why()
-    assert sentence == "The machine of dev serves; nothing is wrong." and findings
-    assert "curl -fsS http://127.0.0.1:8001/acceptance" in words(gcloud)[0]
+def test_why_says_what_the_sidecar_and_the_server_count(
+    monkeypatch: pytest.MonkeyPatch, program: Program
+) -> None:
+    """The command runs in a shell here, with a curl in place of the machine's."""
+    program("gcloud", 'for last; do :; done; exec /bin/bash -c "${last#--command=}"')
+    program(
+        "curl",
+        """case "$*" in
+*metadata*) printf 10.0.0.7 ;;
+*http://127.0.0.1:8001/metrics) printf 'tpuserve_slow_compilations_total 2' ;;
+*http://10.0.0.7:8000/metrics) printf 'vllm:num_requests_waiting 9' ;;
+*) exit 22 ;;
+esac""",
+    )
+    found, _ = stack(monkeypatch, [SERVES]).why()
+    said = " ".join(str(finding) for finding in found)
+    assert "waited for 2 slow compilations" in said
+    assert "9 requests wait in the queue of machine dev-1" in said
 
 
 def test_why_goes_on_without_a_login(monkeypatch: pytest.MonkeyPatch, program: Program) -> None:
