@@ -38,8 +38,8 @@ METRICS = "; ".join(
         (_OWN_ADDRESS, container_layout.PORT),
     )
 )
-"""Command on a machine that prints the metrics of its sidecar, on loopback, and of its server, on the machine's
-address. One that does not answer prints nothing."""
+"""Command on a machine that prints the metrics of its sidecar, on loopback, and of its server, on the
+machine's address. One that does not answer prints nothing."""
 
 
 class MachineStack:

@@ -88,6 +88,11 @@ def promote(source: Stack, target: Stack, name: str | None, bucket: Objects) -> 
     stored = store.fetch(bucket, read, text)
     _write(target, stored)
     say(f"Release {chosen} of {source.name} is in {target.file.name}; commit this file and releases/.")
+    if read.archive is None:
+        say(
+            f"Its record names no compile cache, because its server neither published nor restored one, so "
+            f"{target.name} compiles at each cold boot: to avoid that, have {source.name} accept a new release."
+        )
 
 
 def roll_back(target: Stack, name: str | None, bucket: Callable[[], Objects]) -> None:
@@ -140,11 +145,22 @@ def _same_slice(target: Stack, chosen: str, accelerator: str) -> None:
 
 
 def _write(target: Stack, stored: Stored) -> None:
-    """Writes the release's two files, and then the stack file, which names them."""
+    """Writes the release's two files, and then the stack file, which names them; none if that is refused."""
     read = stored.record
-    replace(promotion.agent_file(read.agent, target.folder), _readable(stored.agent))
-    replace(promotion.record_file(read.release, target.folder), _readable(stored.text))
-    _put(target, read.release)
+    texts = {
+        promotion.agent_file(read.agent, target.folder): stored.agent,
+        promotion.record_file(read.release, target.folder): stored.text,
+    }
+    created = [file for file in texts if not file.exists()]
+    for file, text in texts.items():
+        replace(file, _readable(text))
+    try:
+        _put(target, read.release)
+    except (ValueError, Refusal):
+        # A file in releases/ would keep its release from being pruned.
+        for file in created:
+            file.unlink()
+        raise
 
 
 def _put(target: Stack, release: str) -> None:

@@ -54,7 +54,7 @@ def _publish(store: Store, folder: Path, archive: Path) -> Published:
         return Published("failed", "not published: the disk has no room for the archive", name)
     archives.pack(archive, list(before), archives.fingerprint(name))
     if entries.snapshot(folder) != before or not all(map(entries.whole, before)):
-        return Published("skipped", "not published: the server was compiling; the next boot does it", name)
+        return Published("busy", "not published: the server was compiling; it is tried again", name)
     digest, size = archives.sha256(archive), archive.stat().st_size
     md5 = gcs.create(store.bucket, name, archive)
     programs = [file.name.removesuffix(entries.SUFFIX) for file in before]

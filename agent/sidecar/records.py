@@ -7,6 +7,7 @@ that cannot be read is a warning, and what could not be written is tried again.
 import asyncio
 import json
 import logging
+import time
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -21,6 +22,12 @@ from agent.store.gcp_api import Problem, Status
 
 READ_SECONDS = 30.0
 """Seconds that the ladder waits for the baseline; the store's client tries for minutes."""
+
+ARCHIVE_SECONDS = 900.0
+"""Seconds after the acceptance in which the record waits for the publication of the compile cache."""
+
+PASSING = ("busy", "failed")
+"""Results of a publication after which another one may succeed."""
 
 NOT_FOUND = 404
 
@@ -64,21 +71,29 @@ class Records:
         return written or self._settings.store is None
 
     def write(self, verdict: Verdict) -> None:
-        """Publishes the compile cache, then writes what is missing of agent, record and baseline."""
+        """Publishes the compile cache, then writes what is missing of agent, record and baseline.
+
+        The record waits for a publication that may succeed later: it names the archive, and stays as it is.
+        """
         store = self._settings.store
         if store is None:
             return
-        if read_status(self._settings.cache_publish_file).get("result") in (None, "failed"):
+        if self._publication() in (None, *PASSING):
             publication.publish(self._settings)
         accepted = {"accepted": verdict.finished, "verdict": verdict.model_dump(mode="json")}
         record = {**self._settings.record.model_dump(mode="json"), "archive": self._archive(), **accepted}
         # First, because another stack runs a recorded release only with its agent.
         self._write_agent(store.agent)
-        self._create("record", store.record, record)
+        patience = (verdict.finished or 0) + ARCHIVE_SECONDS - time.time()
+        if self._publication() not in PASSING or patience < 0:
+            self._create("record", store.record, record)
         if verdict.ladder and verdict.baseline is None:
             ladder = [cell.model_dump(mode="json") for cell in verdict.ladder]
             first = {"release": verdict.release, "accepted": verdict.finished, "ladder": ladder}
             self._create("baseline", store.baseline, first)
+
+    def _publication(self) -> str | None:
+        return read_status(self._settings.cache_publish_file).get("result")
 
     def _write_agent(self, name: str) -> None:
         """Writes the agent's files as the object `name`, if they are those of the release."""

@@ -125,23 +125,40 @@ def create(bucket: str, name: str, file: Path) -> str:
     query = urlencode({"uploadType": "resumable", "name": name, "ifGenerationMatch": 0})
     md5 = _md5(file)
     about = json.dumps({"md5Hash": base64.b64encode(md5).decode()}).encode()
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         headers = {**_authorization(), "Content-Type": "application/json"}
         begin = f"{_host()}/upload/storage/v1/b/{quote(bucket)}/o?{query}"
-        with gcp_api.send(Request(begin, about, headers)) as answer:
-            session = answer.headers["Location"]
-        headers = {**_authorization(), "Content-Length": str(file.stat().st_size)}
-        with file.open("rb") as data:
-            upload = Request(session, data, headers, method="PUT")
-            try:
-                gcp_api.once(upload).close()
-                return md5.hex()
-            except Status as error:
-                if not error.passing:
-                    raise
-            except (OSError, HTTPException):
-                continue
+        try:
+            with gcp_api.send(Request(begin, about, headers)) as answer:
+                session = answer.headers["Location"]
+            _send_file(session, file)
+        except Status as error:
+            # An earlier attempt may have arrived, and its answer may have been lost.
+            if attempt == 0 or not error.exists or not _is(bucket, name, md5):
+                raise
+        except (OSError, HTTPException):
+            continue
+        return md5.hex()
     raise Problem(f"gs://{bucket}/{name}: the upload broke off {ATTEMPTS} times")
+
+
+def _send_file(session: str, file: Path) -> None:
+    """Sends a file to an upload's address. Raises OSError and HTTPException if another attempt may succeed,
+    otherwise Status."""
+    headers = {**_authorization(), "Content-Length": str(file.stat().st_size)}
+    with file.open("rb") as data:
+        try:
+            gcp_api.once(Request(session, data, headers, method="PUT")).close()
+        except Status as error:
+            if error.passing:
+                raise ConnectionError(str(error)) from None
+            raise
+
+
+def _is(bucket: str, name: str, md5: bytes) -> bool:
+    """Returns whether an object has this content."""
+    item = find(bucket, name)
+    return item is not None and item.md5 == md5.hex()
 
 
 def _host() -> str:

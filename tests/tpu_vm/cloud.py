@@ -184,6 +184,9 @@ class Apis(Handler):
         if base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode() != query["md5"]:
             return self.error(400, "Provided MD5 hash does not match calculated MD5 hash.")
         target.write_bytes(data)
+        if faults.get("lost_answer") == query["name"]:
+            self.close_connection = True
+            return
         self.answer(200, "{}")
 
     def target(self, bucket: str, name: str) -> Path:

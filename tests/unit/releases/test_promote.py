@@ -217,11 +217,21 @@ def test_what_could_not_work_on_the_target_is_refused(tmp_path: Path, bucket: Me
         **{"kind": "tpu-vm", "project": "a-project", "zone": "us-east5-b"},
         "capacity": {"kind": "spot"},
     }
-    file = write(tmp_path, "prod", target=target)
-    before = file.read_text()
+    write(tmp_path, "prod", target=target)
+    before = snapshot(tmp_path)
     with pytest.raises(ValueError, match="otlp_traces_endpoint is a Service of a cluster"):
         run(tmp_path, bucket)
-    assert file.read_text() == before
+    assert snapshot(tmp_path) == before
+
+
+def test_a_release_without_a_compile_cache_is_said(
+    tmp_path: Path, bucket: Memory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, bucket)
+    assert "compile cache" not in capsys.readouterr().err
+    bucket.accept(planned(tmp_path, "staging"), archive=None)
+    run(tmp_path, bucket)
+    assert "Its record names no compile cache" in capsys.readouterr().err
 
 
 def test_a_foundation_is_no_target(tmp_path: Path) -> None:

@@ -135,6 +135,13 @@ def test_an_upload_that_breaks_off_starts_again(bucket: Bucket) -> None:
     assert publish(bucket.machine("first", jit_a="a program")).result == "published"
 
 
+def test_an_upload_that_arrives_and_whose_answer_is_lost_is_ours(bucket: Bucket) -> None:
+    bucket.faults(lost_answer=NAME)
+    published = publish(bucket.machine("first", jit_a="a program"))
+    assert (published.result, published.archive) == ("published", NAME)
+    assert published.sha256 == sha256(bucket.object.read_bytes()).hexdigest()
+
+
 def test_nothing_is_published_of_a_server_without_a_cache(bucket: Bucket) -> None:
     published = publish(bucket.machine("first"))
     assert (published.result, published.sentence) == (
@@ -164,7 +171,7 @@ def test_a_cache_that_is_being_written_waits_for_the_next_boot(
         (folder / "jit_a-cache").write_text("a longer program")
 
     monkeypatch.setattr(archives, "pack", pack_while_it_compiles)
-    said = "not published: the server was compiling; the next boot does it"
+    said = "not published: the server was compiling; it is tried again"
     assert publish(folder).sentence == said
     assert not bucket.object.exists()
 
@@ -172,7 +179,7 @@ def test_a_cache_that_is_being_written_waits_for_the_next_boot(
 def test_a_program_of_which_half_is_there_is_not_published(bucket: Bucket) -> None:
     folder = bucket.machine("first", jit_a="a program")
     (folder / "jit_b-cache").write_bytes(zlib.compress(b"another")[:-1])
-    said = "not published: the server was compiling; the next boot does it"
+    said = "not published: the server was compiling; it is tried again"
     assert publish(folder).sentence == said
     assert not bucket.object.exists()
 

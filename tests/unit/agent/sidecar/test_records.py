@@ -1,6 +1,7 @@
 """Objects that an accepted server leaves in the bucket: its record, the first baseline, nothing twice."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from agent import agent_files
 from agent.sidecar import publication
-from agent.sidecar.records import Records
+from agent.sidecar.records import ARCHIVE_SECONDS, Records
 from agent.sidecar.settings import Settings
 from agent.sidecar.verdict import Cell, Percentiles, Verdict
 from agent.store.gcp_api import Problem, Status
@@ -161,6 +162,32 @@ def test_a_bucket_that_refuses_is_asked_again(
     records.write(VERDICT)
     assert records.complete() and published == []
     assert json.loads(bucket[RECORD])["archive"]["sha256"] == "f" * 64
+
+
+@pytest.mark.parametrize("result", ["busy", "failed"])
+def test_the_record_waits_for_the_archive_that_it_names(
+    settings: MakeSettings, bucket: Bucket, published: list[Any], result: str
+) -> None:
+    later = {"result": result, "archive": "xla/abc.tar", "sentence": "it is tried again"}
+    published[:0] = [later, later]
+    verdict = VERDICT.model_copy(update={"finished": time.time()})
+    records = Records(settings(with_store()))
+    for _ in range(2):
+        records.write(verdict)
+        assert not records.complete() and {*bucket} == {AGENT, BASELINE}
+    records.write(verdict)
+    assert records.complete() and published == []
+    assert json.loads(bucket[RECORD])["archive"] == {"name": "xla/abc.tar", "sha256": "f" * 64}
+
+
+def test_the_record_does_not_wait_for_ever(
+    settings: MakeSettings, bucket: Bucket, published: list[Any]
+) -> None:
+    published.insert(0, {"result": "failed", "archive": "xla/abc.tar", "sentence": "HTTP 403"})
+    verdict = VERDICT.model_copy(update={"finished": time.time() - ARCHIVE_SECONDS - 1})
+    records = Records(settings(with_store()))
+    records.write(verdict)
+    assert records.complete() and json.loads(bucket[RECORD])["archive"] is None
 
 
 def test_without_a_bucket_nothing_is_written(settings: MakeSettings, published: list[Any]) -> None:
