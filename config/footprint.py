@@ -63,12 +63,22 @@ def footprint(settings: Settings, target: GkeTarget | TpuVmTarget) -> Footprint:
     return Footprint(
         slice=slice_,
         servers=settings.replicas,
-        spare=settings.rollout.surge,
+        spare=settings.rollout.surge * min(settings.replicas, replaced_together(settings)),
         slice_disks=Disks(slice_.disk_types[0], _slice_disk_gb(settings, target)),
         system_nodes=machines.SYSTEM_NODES if owns_cluster else (0, 0),
         clusters=int(owns_cluster),
         load_balancers=int(target.endpoint is not None),
     )
+
+
+def replaced_together(settings: Settings) -> int:
+    """Returns how many servers a release may replace together, if there are as many.
+
+    Those of a group over several zones are as many as its zones: Google accepts no smaller number
+    (components/gcp/regional_instance_group.py).
+    """
+    target = settings.target
+    return 1 + len(target.other_zones) if isinstance(target, TpuVmTarget) else 1
 
 
 def _slice_disk_gb(settings: Settings, target: GkeTarget | TpuVmTarget) -> int:

@@ -91,7 +91,7 @@ def promote(source: Stack, target: Stack, name: str | None, bucket: Objects) -> 
     if read.archive is None:
         say(
             f"Its record names no compile cache, because its server neither published nor restored one, so "
-            f"{target.name} compiles at each cold boot: to avoid that, have {source.name} accept a new release."
+            f"{target.name} compiles at each cold boot: to avoid that, have {source.name} accept another."
         )
 
 

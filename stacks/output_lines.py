@@ -67,23 +67,30 @@ def compile_cache(fingerprint: Fingerprint) -> str:
     return f"{fingerprint.digest}: while this name stays, a boot finds its programs compiled"
 
 
-def rollout(servers: int, surge: int, estimate: ColdStart) -> str:
-    """Returns the line on the servers that answer while a release replaces them.
+def rollout(servers: int, surge: int, together: int, estimate: ColdStart) -> str:
+    """Returns the line on the servers that answer while a release replaces them, up to `together` at a time.
 
     A server boots on a node that exists, without a compile cache: a release may need other programs.
     """
     boot, restart = estimate.without("node"), estimate.without("node", "image")
     image, flags = span(boot.low, boot.high), span(restart.low, restart.high)
-    if servers == 1 and not surge:
+    if servers <= together and not surge:
         return (
             f"no server answers for {flags} at each release, {image} with another image; "
-            "replicas 2, or rollout.surge 1 with a spare slice, avoids it"
+            f"replicas {together + 1}, or rollout.surge 1 with {_spare(servers)}, avoids it"
         )
+    at_once = min(servers, together)
     each = f"{flags} each, {image} with another image"
     if surge:
-        first = "a release starts each server on a spare slice first"
+        started = "each server" if at_once == 1 else f"{at_once} servers"
+        first = f"a release starts {started} on {_spare(at_once)} first"
         return f"{first}: {servers} of {servers} serve meanwhile; {each}"
-    return f"a release replaces one server at a time: {servers - 1} of {servers} serve meanwhile; {each}"
+    replaced, left = "one server" if at_once == 1 else f"{at_once} servers", servers - at_once
+    return f"a release replaces {replaced} at a time: {left} of {servers} serve meanwhile; {each}"
+
+
+def _spare(slices: int) -> str:
+    return "a spare slice" if slices == 1 else f"{slices} spare slices"
 
 
 def acceptance(off: Sequence[Check]) -> list[str]:

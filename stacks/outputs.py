@@ -4,7 +4,7 @@ from datetime import date
 
 import pulumi
 
-from config.footprint import footprint
+from config.footprint import footprint, replaced_together
 from config.provisioning import price_lists
 from config.settings import Settings
 from config.targets import GkeTarget, TpuVmTarget
@@ -23,7 +23,8 @@ def export(settings: Settings, plan: Plan, endpoint: pulumi.Input[str]) -> None:
     pulumi.export("programs", output_lines.programs(plan.candidate))
     pulumi.export("cold_start", output_lines.cold_start(plan.cold_start))
     pulumi.export("compile_cache", output_lines.compile_cache(plan.fingerprint))
-    pulumi.export("rollout", output_lines.rollout(settings.replicas, settings.rollout.surge, plan.cold_start))
+    order = (settings.replicas, settings.rollout.surge, replaced_together(settings))
+    pulumi.export("rollout", output_lines.rollout(*order, plan.cold_start))
     pulumi.export("acceptance", output_lines.acceptance(settings.acceptance.off))
     if plan.load is not None:
         pulumi.export("load", plan.load.line)

@@ -63,9 +63,9 @@ class Published:
     """Result of a publication.
 
     published: now; before: the archive exists; skipped: this cache is not to be published; busy: a program
-    was compiled meanwhile; failed: the bucket did not take it. `sha256` is None unless the folder's programs are
-    the archive's: restored from it, or published by this server. A server that compiled its programs does not
-    know who made an archive that exists, so it names no sum of it.
+    was compiled meanwhile; failed: the bucket did not take it. `sha256` is None unless the folder's programs
+    are the archive's: restored from it, or published by this server. A server that compiled its programs does
+    not know who made an archive that exists, so it names no sum of it.
     """
 
     result: Literal["published", "before", "skipped", "busy", "failed"]

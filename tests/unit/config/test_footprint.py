@@ -11,6 +11,7 @@ from config.targets import GkeTarget, TpuVmTarget
 GKE = {"kind": "gke", "project": "a-project", "zone": "us-east5-b", "capacity": {"kind": "spot"}}
 EXISTING = {"cluster": {"kind": "existing", "name": "shared", "location": "us-east5"}}
 VM = {**GKE, "kind": "tpu-vm"}
+ZONES = {"other_zones": ["us-east5-a"], "keep_data": False}
 ENDPOINT = {"endpoint": {"hostname": "tpuserve.example.org"}}
 
 
@@ -24,6 +25,9 @@ ENDPOINT = {"endpoint": {"hostname": "tpuserve.example.org"}}
         (VM, {}, 4, 124, ((0, 0), 0, 0)),
         (VM | {"keep_data": False}, {}, 4, 124, ((0, 0), 0, 0)),
         (VM | {"api": "cloud-tpu"}, {}, 4, 194, ((0, 0), 0, 0)),
+        # A group over two zones makes two spare machines, if it has two to replace.
+        (VM | ZONES, {"replicas": 3, "rollout": {"surge": 1}}, 20, 620, ((0, 0), 0, 0)),
+        (VM | ZONES, {"replicas": 1, "rollout": {"surge": 1}}, 8, 248, ((0, 0), 0, 0)),
     ],
 )
 def test_what_a_stack_uses(

@@ -14,7 +14,10 @@ from stacks import output_lines
 from stacks.output_lines import LONGEST
 from tests.unit.serving.strategies import GEMMA, V6E_4, engine, engines
 
-ROLLOUTS = {"rollout 1 0": (1, 0), "rollout 1 1": (1, 1), "rollout 2 0": (2, 0), "rollout 40 1": (40, 1)}
+ROLLOUTS = {
+    f"rollout {numbers}": numbers
+    for numbers in ((1, 0, 1), (1, 1, 1), (2, 0, 1), (40, 1, 1), (2, 0, 3), (40, 0, 3), (40, 1, 3))
+}
 
 
 def lines(config: EngineConfig) -> dict[str, str]:
@@ -25,7 +28,7 @@ def lines(config: EngineConfig) -> dict[str, str]:
         "programs": output_lines.programs(Candidate(V6E_4, GEMMA, config)),
         "cold_start": output_lines.cold_start(start),
         "compile_cache": output_lines.compile_cache(name),
-        **{name: output_lines.rollout(servers, surge, start) for name, (servers, surge) in ROLLOUTS.items()},
+        **{name: output_lines.rollout(*numbers, start) for name, numbers in ROLLOUTS.items()},
         **{f"without {check}": output_lines.acceptance([check])[0] for check in WITHOUT},
     }
 
@@ -45,6 +48,28 @@ def test_the_lines_of_the_recipe_without_drafting() -> None:
 def test_no_request_is_longer_than_the_engine_allows() -> None:
     found = lines(engine(max_model_len=1024, max_num_seqs=8))["kv_capacity"]
     assert ", 8 requests of 1,024 tokens at once;" in found
+
+
+@pytest.mark.parametrize(
+    ("numbers", "begin"),
+    [
+        ((1, 0, 1), "no server answers for "),
+        ((2, 0, 2), "no server answers for "),
+        ((2, 0, 1), "a release replaces one server at a time: 1 of 2 serve meanwhile; "),
+        ((3, 0, 2), "a release replaces 2 servers at a time: 1 of 3 serve meanwhile; "),
+        ((1, 1, 3), "a release starts each server on a spare slice first: 1 of 1 serve meanwhile; "),
+        ((40, 1, 1), "a release starts each server on a spare slice first: 40 of 40 serve meanwhile; "),
+        ((5, 1, 3), "a release starts 3 servers on 3 spare slices first: 5 of 5 serve meanwhile; "),
+    ],
+)
+def test_a_release_takes_out_as_many_servers_as_its_group_has_zones(
+    numbers: tuple[int, int, int], begin: str
+) -> None:
+    start = cold_start.estimate(Candidate(V6E_4, GEMMA, engine()))
+    line = output_lines.rollout(*numbers, start)
+    assert line.startswith(begin)
+    if begin.startswith("no server"):
+        assert f"replicas {numbers[2] + 1}, or rollout.surge 1 with " in line
 
 
 @given(engines())
@@ -74,16 +99,11 @@ def test_a_change_moves_its_own_lines(fields: dict[str, object], moved: set[str]
 
 
 def test_the_downtime_of_a_release() -> None:
-    found = lines(engine())
-    assert found["rollout 1 0"].startswith("no server answers for ")
-    assert found["rollout 2 0"].startswith(
-        "a release replaces one server at a time: 1 of 2 serve meanwhile; "
-    )
-    assert "a spare slice first: 40 of 40 serve meanwhile; " in found["rollout 40 1"]
     # Another image is pulled first; both times are of a node that exists.
     start = cold_start.estimate(Candidate(V6E_4, GEMMA, engine()))
     with_image = start.without("node")
-    assert f"{span(with_image.low, with_image.high)} with another image" in found["rollout 1 0"]
+    line = output_lines.rollout(1, 0, 1, start)
+    assert f"{span(with_image.low, with_image.high)} with another image" in line
     assert with_image.high > start.without("node", "image").high
 
 
