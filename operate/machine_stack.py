@@ -18,6 +18,9 @@ from tools.support.progress import Refusal, say
 BOOT_UNIT = "google-startup-scripts"
 """Unit of Google's guest agent that runs the boot (docs/operations-tpu-vm.md)."""
 
+READ_KEY = f"sudo systemctl restart {BOOT_UNIT}"
+"""Command on a machine that has its boot read the key again, also while that boot is running."""
+
 UNITS = {
     container_layout.SERVER: UNIT,
     container_layout.SIDECAR: SIDECAR_UNIT,
@@ -96,13 +99,30 @@ class MachineStack:
         return of_machines(evidence, pages)
 
     def rotate_key(self) -> None:
-        """Adds a new key to the secret, and has each machine read it, one after another. Raises Refusal."""
+        """Adds a new key to the secret, and has each machine read it, one after another.
+
+        Raises Refusal: before the key is added if a machine cannot be logged in to, and afterwards with each
+        machine that has not read it.
+        """
         running = self._running(self._evidence())
+        for machine in running:
+            self._ssh(machine, "true")
         secret.add(self._stack, self._target)
+        without = list[str]()
         for machine in running:
             # The boot finds everything in place but the key, which it writes again. The server keeps running.
-            self._ssh(machine, f"sudo systemctl restart {BOOT_UNIT}")
-            say(f"   {machine.name} has read the new key")
+            try:
+                self._ssh(machine, READ_KEY)
+            except Refusal as refusal:
+                say(f"   {refusal}")
+                without.append(machine.name)
+            else:
+                say(f"   {machine.name} has read the new key")
+        if without:
+            raise Refusal(
+                f"The new key is set, and {', '.join(without)} still accepts the old one: run `{READ_KEY}` "
+                "there, or delete the machine, and its group makes another one."
+            )
         failed = [machine for machine in self._evidence().machines if not machine.serves]
         if failed:
             raise Refusal(

@@ -207,7 +207,13 @@ acceptance() {
 mkdir -p "$RUN"
 chmod 0700 "$RUN"
 exec 9>"$RUN/lock"
-flock --nonblock 9 || { say "another boot is running"; exit 0; }
+if ! flock --nonblock 9; then
+  # Google's unit leaves a running script alone when it is restarted. That boot may have read the key before a new
+  # one was added; until it has made the folder, it will read the new one.
+  if mountpoint --quiet "$BASE/run"; then secrets; fi
+  say "another boot is running"
+  exit 0
+fi
 (files) 2>"$RUN/files.err" || { say "files failed: $(last_line "$RUN/files.err")"; exit 1; }
 boot report begin "$RELEASE"
 for name in disk runtime secrets image weights cache server health acceptance; do stage "$name"; done

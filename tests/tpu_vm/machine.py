@@ -77,7 +77,9 @@ StartLimitIntervalSec=0
 Type=oneshot
 Environment=ATTRIBUTES=http://metadata.google.internal/computeMetadata/v1/instance/attributes
 ExecStartPre=/bin/sh -c 'curl -sf -H Metadata-Flavor:Google $ATTRIBUTES/startup-script > /run/startup-script'
-ExecStart=/bin/bash /run/startup-script
+# A restart ends the runner, and the script goes on.
+ExecStart=/bin/sh -c '/bin/bash /run/startup-script; exit $?'
+KillMode=process
 StandardOutput=append:/var/log/console
 StandardError=append:/var/log/console
 TimeoutStartSec=infinity

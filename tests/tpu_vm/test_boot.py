@@ -275,6 +275,21 @@ def test_what_systemd_and_compose_think(lab: Lab) -> None:
     assert dict(release.environment).items() <= json.loads(plain).items()
 
 
+def test_a_new_key_reaches_a_machine_that_boots(make_lab: MakeLab) -> None:
+    lab = furnish(make_lab())
+    lab.faults(hold_from=PART)
+    lab.machine.run("systemctl", "start", "--no-block", "google-startup-scripts")
+    wait_for(lambda: bool(lab.machine.status) and "weights" in stages(lab), SECONDS)
+    lab.secret("a-new-key")
+    lab.machine.run("systemctl", "restart", "google-startup-scripts")
+    assert lab.machine.read("/var/lib/tpuserve/run/api-key") == "a-new-key"
+    assert stages(lab)["weights"]["state"] == "running"
+    console = lab.machine.read("/var/log/console").splitlines()
+    assert console[-1] == "tpuserve: another boot is running"
+    lab.faults()
+    wait_for(lambda: lab.machine.status.get("state") == "serving", SECONDS)
+
+
 def test_power_cut_in_each_stage_then_a_boot_that_serves(make_lab: MakeLab) -> None:
     lab = furnish(make_lab())
     lab.faults(hold_from=PART)

@@ -73,8 +73,34 @@ def test_the_key_is_rotated_on_one_machine_after_another(
     monkeypatch.setattr(secret, "add", lambda name, _: added.append(name))
     stack(monkeypatch, [SERVES]).rotate_key()
     command = "sudo systemctl restart google-startup-scripts"
-    assert added == ["dev"] and words(gcloud) == [LOGIN.format("dev-1", "us-east5-b", command)]
+    calls = [LOGIN.format("dev-1", "us-east5-b", each) for each in ("true", command)]
+    assert added == ["dev"] and words(gcloud) == calls
     assert "A new API key is set on 1 machines." in capsys.readouterr().err
+
+
+def test_no_key_is_added_when_a_machine_cannot_be_reached(
+    monkeypatch: pytest.MonkeyPatch, program: Program
+) -> None:
+    program("gcloud", 'case "$*" in *dev-2*) echo "no route" >&2; exit 255;; esac')
+    added: list[str] = []
+    monkeypatch.setattr(secret, "add", lambda name, _: added.append(name))
+    with pytest.raises(Refusal, match=r"A command on machine dev-2 failed \(no route\): you need"):
+        stack(monkeypatch, [SERVES, BOOTS]).rotate_key()
+    assert added == []
+
+
+def test_machines_that_have_not_read_the_key_are_named_and_the_others_have(
+    monkeypatch: pytest.MonkeyPatch, program: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program("gcloud", 'case "$*" in *dev-1*restart*) echo "preempted" >&2; exit 255;; esac')
+    monkeypatch.setattr(secret, "add", lambda *_: None)
+    with pytest.raises(Refusal) as refusal:
+        stack(monkeypatch, [SERVES, BOOTS]).rotate_key()
+    assert str(refusal.value) == (
+        "The new key is set, and dev-1 still accepts the old one: run `sudo systemctl restart "
+        "google-startup-scripts` there, or delete the machine, and its group makes another one."
+    )
+    assert "dev-2 has read the new key" in capsys.readouterr().err
 
 
 def test_a_machine_that_does_not_come_back_is_said(monkeypatch: pytest.MonkeyPatch, gcloud: Path) -> None:
