@@ -103,5 +103,6 @@ def _content(file: Path, name: str, folder: Path) -> bytes:
     except OSError:
         raise ValueError(
             f"release is {name}, and there is no file {file.relative_to(folder)} beside the stack file; "
-            f"promote the release with `make promote RELEASE={name}`, or take the file from git again."
+            f"promote the release with `make promote FROM=STACK TO=STACK RELEASE={name}`, or take the file "
+            "from git again."
         ) from None

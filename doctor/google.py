@@ -124,6 +124,8 @@ def login(project: str) -> Google:
         credentials.refresh(Request())
     except google.auth.exceptions.DefaultCredentialsError:
         raise NoLogin(f"this machine has no application default credentials: {NO_LOGIN}") from None
+    except google.auth.exceptions.TransportError:
+        raise NoLogin("Google gave no answer to a request for the login: check the network") from None
     except google.auth.exceptions.GoogleAuthError as error:
         reason = type(error).__name__
         raise NoLogin(f"the application default credentials do not work ({reason}): {NO_LOGIN}") from None

@@ -43,13 +43,14 @@ def call(request: Any, what: str, role: str) -> dict[str, Any]:
         raise Refusal(
             f"Google did not {what} (HTTP {status}: {reason}): run the same command again."
         ) from None
-    except google.auth.exceptions.GoogleAuthError:
-        raise _no_credentials(what) from None
-    except (OSError, httplib2.HttpLib2Error) as error:
+    # A login is refreshed over the network, and the failure to reach it is an error of the login, too.
+    except (google.auth.exceptions.TransportError, OSError, httplib2.HttpLib2Error) as error:
         raise Refusal(
             f"Google did not answer a request to {what} ({type(error).__name__}): check the network, and run "
             "the same command again."
         ) from None
+    except google.auth.exceptions.GoogleAuthError:
+        raise _no_credentials(what) from None
 
 
 def _no_credentials(what: str) -> Refusal:

@@ -52,8 +52,8 @@ class Bucket:
             try:
                 return blob.download_as_bytes(retry=RETRY, timeout=TIMEOUT_SECONDS)
             except exceptions.NotFound:
-                if not self._client.bucket(self.name).exists(retry=RETRY, timeout=TIMEOUT_SECONDS):
-                    raise
+                # NotFound again where there is no bucket. To look up the bucket itself needs another role.
+                self.names(name)
                 return None
 
     def names(self, prefix: str) -> list[str]:
@@ -100,6 +100,8 @@ class Bucket:
         place = f"the bucket gs://{self.name}"
         try:
             yield
+        except google.auth.exceptions.TransportError as error:
+            raise self._no_answer(error) from None
         except google.auth.exceptions.GoogleAuthError:
             raise Refusal(
                 f"Reading {place} needs Google credentials, and this machine has none that work: run "
@@ -115,10 +117,15 @@ class Bucket:
                 f"Google does not let you {action} {place}: ask its owner for {role} on it."
             ) from None
         except (exceptions.GoogleAPIError, requests.RequestException, OSError) as error:
-            where = self.url or "Cloud Storage"
-            advice = "run `make up`, which starts it" if self.url else "run the same command again"
-            reason = type(error.__cause__ or error).__name__
-            raise Refusal(f"{where} did not give an answer about {place} ({reason}): {advice}.") from None
+            raise self._no_answer(error) from None
+
+    def _no_answer(self, error: Exception) -> Refusal:
+        where = self.url or "Cloud Storage"
+        advice = "run `make up`, which starts it" if self.url else "run the same command again"
+        reason = type(error.__cause__ or error).__name__
+        return Refusal(
+            f"{where} did not give an answer about the bucket gs://{self.name} ({reason}): {advice}."
+        )
 
 
 def bucket_of(settings: Settings) -> Bucket:

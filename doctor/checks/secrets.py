@@ -21,17 +21,16 @@ def needs_hugging_face_token(case: Case) -> bool:
 def api_key(case: Case) -> Outcome:
     """Asks whether the stack's API key has a version."""
     name = f"tpuserve-api-key-{case.stack}"
-    command = f"openssl rand -hex 32 | tr -d '\\n' | gcloud secrets versions add {name} --data-file=-"
-    return _version(case, name, "clients' keys", command)
+    return _version(case, name, "clients' keys", "openssl rand -hex 32 | tr -d '\\n'")
 
 
 def hugging_face_token(case: Case) -> Outcome:
     """Asks whether the Hugging Face token has a version."""
-    command = f'printf %s "$HF_TOKEN" | gcloud secrets versions add {HUGGING_FACE} --data-file=-'
-    return _version(case, HUGGING_FACE, "token that downloads the weights", command)
+    return _version(case, HUGGING_FACE, "token that downloads the weights", 'printf %s "$HF_TOKEN"')
 
 
-def _version(case: Case, name: str, purpose: str, command: str) -> Outcome:
+def _version(case: Case, name: str, purpose: str, value: str) -> Outcome:
+    """Asks whether a secret has a version; `value` is a command that prints one."""
     described = f"The secret {name} has the {purpose}"
     try:
         found = case.google.get(
@@ -46,5 +45,6 @@ def _version(case: Case, name: str, purpose: str, command: str) -> Outcome:
             "and deploy the foundation."
         )
     if not found.get("versions"):
-        return missing(f"{described}, and it has no enabled version: run `{command}`.")
+        add = f"gcloud secrets versions add {name} --data-file=- --project={case.target.project}"
+        return missing(f"{described}, and it has no enabled version: run `{value} | {add}`.")
     return ok(f"{described}, in an enabled version.")

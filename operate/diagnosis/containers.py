@@ -88,7 +88,10 @@ def _key_advice(volume: str, evidence: Evidence) -> str:
         return (
             f"run `make key STACK={evidence.stack}`; a version that exists may be unreadable for the account"
         )
-    return "run `gcloud secrets versions add tpuserve-hugging-face-token` (docs/operations.md, step 5)"
+    return (
+        "add the token with `gcloud secrets versions add tpuserve-hugging-face-token --data-file=- "
+        "--project=PROJECT` (docs/operations.md, step 5)"
+    )
 
 
 def _container(pod: Document, status: Document, evidence: Evidence, stage: str) -> Finding | None:

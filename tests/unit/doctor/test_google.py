@@ -70,6 +70,10 @@ def test_a_users_requests_count_for_a_project(
             "the application default credentials do not work (RefreshError): run `gcloud auth "
             "application-default login`",
         ),
+        (
+            google.auth.exceptions.TransportError("no host"),
+            "Google gave no answer to a request for the login: check the network",
+        ),
     ],
 )
 def test_no_login_is_a_sentence(error: Exception, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:

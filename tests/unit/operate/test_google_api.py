@@ -43,6 +43,12 @@ FAILURES = [
         "check the network, "
         "and run the same command again.",
     ),
+    (
+        # So the library reports that a login could not be refreshed without a network.
+        google.auth.exceptions.TransportError("no host"),
+        "Google did not answer a request to list the machines of dev (TransportError): check the network, "
+        "and run the same command again.",
+    ),
 ]
 
 

@@ -48,7 +48,8 @@ def object_store(
                 found = [self._described(name) for name in objects if name.startswith(prefix)]
                 self._answer(200, {"items": found})
             else:
-                self._answer(200, {"name": bucket})
+                # A viewer of the objects may not look up the bucket.
+                self._answer(403, {"error": {"code": 403, "message": "You may not."}})
 
         def do_DELETE(self) -> None:
             """Deletes an object if it has the generation that the request names."""

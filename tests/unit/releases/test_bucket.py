@@ -98,15 +98,29 @@ def test_a_store_that_does_not_answer_is_said(status: int | None) -> None:
         assert sentence.endswith("): run `make up`, which starts it.") and "\n" not in sentence
 
 
-def test_missing_credentials_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            google.auth.exceptions.DefaultCredentialsError("none"),
+            f"Reading the bucket gs://{NAME} needs Google credentials, and this machine has none that work: "
+            "run `gcloud auth application-default login`.",
+        ),
+        (
+            google.auth.exceptions.TransportError("no host"),
+            f"Cloud Storage did not give an answer about the bucket gs://{NAME} (TransportError): run the "
+            "same command again.",
+        ),
+    ],
+)
+def test_missing_credentials_are_said(
+    error: Exception, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_login(*_: object, **__: object) -> None:
-        raise google.auth.exceptions.DefaultCredentialsError("none")
+        raise error
 
     monkeypatch.setattr("google.auth.default", no_login)
-    assert refused(Bucket(NAME)) == {
-        f"Reading the bucket gs://{NAME} needs Google credentials, and this machine has none that work: run "
-        "`gcloud auth application-default login`."
-    }
+    assert refused(Bucket(NAME)) == {sentence}
 
 
 def settings(target: dict[str, object]) -> Settings:
