@@ -234,3 +234,13 @@ def _refuse_unmodeled(candidate: Candidate) -> None:
             "A simulation with engine.enable_expert_parallel was asked for; only tensor parallel experts are "
             "modeled: set it to false."
         )
+    if engine.qwix_rules:
+        raise ValueError(
+            "A simulation with engine.qwix_rules was asked for; the sizes of weights that Qwix quantizes are "
+            "not modeled: remove it."
+        )
+    if engine.extra_flags.get("renderer_num_workers", 1) != 1:
+        raise ValueError(
+            "A simulation with engine.extra_flags.renderer_num_workers was asked for; only one thread that "
+            "tokenizes prompts is modeled: remove it."
+        )

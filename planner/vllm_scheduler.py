@@ -66,16 +66,16 @@ _MODEL = {
 _SCHEDULING = (
     "--async-scheduling",
     "--disable-chunked-mm-input",
-    "--enable-chunked-prefill",
     "--enable-prefix-caching",
     "--long-prefill-token-threshold",
-    "--max-long-partial-prefills",
+    "--long-prefill-token-threshold-adaptive",
     "--max-model-len",
+    "--max-num-active-seqs",
     "--max-num-batched-tokens",
-    "--max-num-partial-prefills",
     "--max-num-seqs",
     "--prefix-caching-hash-algo",
-    "--scheduling-policy",
+    "--scheduler-reserve-full-isl",
+    "--watermark",
 )
 """Flags on which the scheduling of requests depends, each also with `--no-`."""
 

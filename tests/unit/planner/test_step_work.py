@@ -78,6 +78,8 @@ REFUSED = [
     ({"use_batched_rpa_kernel": True, "block_size": 256}, "engine.use_batched_rpa_kernel"),
     ({"enable_expert_parallel": True}, "engine.enable_expert_parallel"),
     ({"model_impl_type": "vllm"}, "through torchax"),
+    ({"qwix_rules": [{"module_path": ".*", "weight_qtype": "int8"}]}, "engine.qwix_rules"),
+    ({"extra_flags": {"renderer_num_workers": 4}}, "engine.extra_flags.renderer_num_workers"),
 ]
 
 
