@@ -33,7 +33,10 @@ def no_public_address(resource: Resource) -> Iterator[str]:
                 interface.get("accessConfigs") or interface.get("ipv6AccessConfigs")
             ):
                 yield "gives its machines a public address; leave accessConfigs out"
-    if resource.kind == FIREWALL and resource.at("direction") == "INGRESS" and resource.each("allows"):
+    if resource.kind == CLOUD_TPU and resource.true("networkConfig.enableExternalIps"):
+        yield "gives its machine a public address; set networkConfig.enableExternalIps to false"
+    # A rule without a direction is one for INGRESS.
+    if resource.kind == FIREWALL and resource.at("direction") != "EGRESS" and resource.each("allows"):
         for source in resource.each("sourceRanges"):
             if source in ("0.0.0.0/0", "::/0"):
                 yield f"lets {source}, which is everybody, in; name the ranges of clients"

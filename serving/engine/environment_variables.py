@@ -46,7 +46,7 @@ _NAMES_A_FILE = re.compile(
 )
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SECRET = re.compile(r"TOKEN(?!I|S)|API_?KEY|SECRET|PASSW|CREDENTIAL|ACCESS_KEY")
+_SECRET = re.compile(r"TOKEN(?!I|S)|API_?KEY|SECRET|PASSW|CREDENTIAL|ACCESS_KEY", re.IGNORECASE)
 
 
 @functools.cache

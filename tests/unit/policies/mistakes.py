@@ -113,6 +113,15 @@ GROUP = "gcp:compute/instanceGroupManager:InstanceGroupManager::"
 HEALING = "inputs.autoHealingPolicies"
 ON_SICK = "inputs.instanceLifecyclePolicy.onFailedHealthCheck"
 
+FIREWALL = "gcp:compute/firewall:Firewall::firewall-operators"
+
+
+def open_without_direction(plan: Plan) -> None:
+    """A firewall for everybody, and for the direction that Google takes when none is named."""
+    put(FIREWALL, "inputs.sourceRanges.0", "0.0.0.0/0")(plan)
+    put(FIREWALL, "inputs.direction", None)(plan)
+
+
 MACHINES: list[tuple[str, str, Change, str]] = [
     (
         "no-public-address",
@@ -123,8 +132,20 @@ MACHINES: list[tuple[str, str, Change, str]] = [
     (
         "no-public-address",
         "dev",
-        put("gcp:compute/firewall:Firewall::firewall-operators", "inputs.sourceRanges.0", "0.0.0.0/0"),
+        put(FIREWALL, "inputs.sourceRanges.0", "0.0.0.0/0"),
         "firewall-operators lets 0.0.0.0/0, which is everybody, in",
+    ),
+    (
+        "no-public-address",
+        "dev",
+        open_without_direction,
+        "firewall-operators lets 0.0.0.0/0, which is everybody, in",
+    ),
+    (
+        "no-public-address",
+        "dev",
+        add("gcp:tpu/v2Vm:V2Vm::vm", {"networkConfig": {"enableExternalIps": True}}),
+        "vm gives its machine a public address",
     ),
     (
         "room-for-the-weights",
