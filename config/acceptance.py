@@ -58,7 +58,7 @@ class Acceptance(StrictModel):
     """Checks that a server must pass before it gets traffic. All are on unless `off` names them."""
 
     off: tuple[Check, ...] = Field(
-        default=(), strict=False, description="Checks to leave out; docs/operations.md lists them."
+        default=(), strict=False, description="Checks to leave out; docs/acceptance.md lists them."
     )
     prompts: tuple[Prompt, ...] = Field(
         default=(),
@@ -74,10 +74,13 @@ class Acceptance(StrictModel):
 
 def acceptance_problems(acceptance: Acceptance, engine: EngineConfig) -> Iterator[str]:
     """Yields one sentence for each setting that the acceptance of this engine could not honor."""
-    for name, given in (("prompts", acceptance.prompts), ("ladder", acceptance.limits != Limits())):
-        if given and name in acceptance.off:
-            key = "acceptance.prompts" if name == "prompts" else "acceptance.limits"
-            yield f"{key} is set, and acceptance.off has {name}, which checks it; remove one of them."
+    checks = {"prompts": "prompts", "limits": "ladder", "ladder": "ladder", "tolerance": "ladder"}
+    for key, check in checks.items():
+        if check in acceptance.off and getattr(acceptance, key) != getattr(Acceptance(), key):
+            yield (
+                f"acceptance.{key} is set, and acceptance.off has {check}, which reads it; remove one of "
+                "them."
+            )
     ladder = acceptance.ladder
     most = max(ladder.concurrency)
     if "concurrency" in ladder.model_fields_set and most > engine.max_num_seqs:

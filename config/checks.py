@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from config.monitoring_limits import monitoring_problems
-from config.provisioning import lacking_gke
+from config.provisioning import FlexStart, ProvisioningFallback, lacking_gke
 from config.settings import Settings
 from config.targets import (
     PLACEHOLDER_PROJECT,
@@ -69,6 +69,7 @@ def problems(settings: Settings, *, placeholders: bool) -> Iterator[str]:
         yield from tpu_vm_problems(settings, target, slice_)
     else:
         yield from _minor_version(target)
+        yield from _waits(target)
         yield from _exclusions(target)
 
 
@@ -95,6 +96,17 @@ def _minor_version(target: GkeTarget) -> Iterator[str]:
         yield (
             f"target.cluster.minor_version is {minor}, and the capacity {lacking}; set it to a newer minor "
             "version, or choose another target.capacity.kind."
+        )
+
+
+def _waits(target: GkeTarget) -> Iterator[str]:
+    """Yields a sentence if an option of a ComputeClass has a wait of its own, which nothing could keep."""
+    capacity = target.capacity
+    options = capacity.rungs if isinstance(capacity, ProvisioningFallback) else ()
+    if any(isinstance(option, FlexStart) and "wait_minutes" in option.model_fields_set for option in options):
+        yield (
+            "target.capacity.rungs has an option with wait_minutes, and a deployment waits once for whatever "
+            "GKE gives it; set target.capacity.wait_minutes, and remove it from the option."
         )
 
 
@@ -157,8 +169,8 @@ def _image(image: str | None, kind: str, placeholders: bool) -> Iterator[str]:
         yield problem
     elif image.endswith(PLACEHOLDER_DIGEST) and not placeholders:
         yield (
-            "image still has the placeholder digest of zeros, which `preview` takes and `up` does not; set "
-            f"it to what `crane digest {image.partition('@')[0]}` prints."
+            "image still has the placeholder digest of zeros, which `preview` takes and `up` does not; "
+            f"replace what follows the @ by what `crane digest {image.partition('@')[0]}` prints."
         )
 
 

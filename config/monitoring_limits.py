@@ -42,6 +42,15 @@ def monitoring_problems(settings: Settings) -> Iterator[str]:
                         "dashboard for your own Prometheus."
                     )
         case _:
+            if (
+                asked.api_key_days is not None
+                and "api_key_days" in given
+                and settings.authentication == "none"
+            ):
+                yield (
+                    "monitoring.api_key_days is set and authentication is none, so there is no key that "
+                    "could be too old; remove it."
+                )
             for field in OF_CLOUD_MONITORING:
                 if field in given and not asked.enabled:
                     yield (

@@ -11,7 +11,7 @@ from typing import get_args
 from config.acceptance import acceptance_problems
 from config.chat_template import with_chat_template
 from config.checks import problems, refuse
-from config.provisioning import node_wait_seconds
+from config.provisioning import node_wait_seconds, price_lists
 from config.settings import Settings
 from config.spot_findings import pod_stop_seconds
 from config.stack_file import read
@@ -202,11 +202,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_price_options(parser: argparse.ArgumentParser) -> None:
-    """The options of a command that shows a slice's price: `region` and `provisioning`."""
-    parser.add_argument("--region", default="us-east5", help="for the price (default us-east5)")
+    """The options of a command that shows a slice's price; `price_list` reads them."""
+    parser.add_argument("--region", help="for the price (default: the stack's, or us-east5)")
     parser.add_argument(
-        "--provisioning", default="on-demand", choices=get_args(Provisioning), help="(default on-demand)"
+        "--provisioning", choices=get_args(Provisioning), help="(default: the stack's, or on-demand)"
     )
+
+
+def price_list(options: argparse.Namespace, selection: Selection | None = None) -> tuple[str, Provisioning]:
+    """Returns the region and the provisioning model of a price: what the options name, else the stack's.
+
+    A ComputeClass has the first of its options.
+    """
+    target = selection.settings.target if selection and selection.settings else None
+    region, provisioning = "us-east5", "on-demand"
+    if isinstance(target, GkeTarget | TpuVmTarget):
+        region, provisioning = target.region, price_lists(target.capacity)[0]
+    return options.region or region, options.provisioning or provisioning
 
 
 _NAMES = ("compare", "stack", "phase", "scenario", "accelerator", "model", "engine")

@@ -18,13 +18,19 @@ OUTSIDE_THE_CLUSTER = (
 
 def tpu_vm_problems(settings: Settings, target: TpuVmTarget, accelerator: Accelerator) -> Iterator[str]:
     """Yields one sentence for each setting that a TPU VM could not have."""
-    if target.other_zones:
-        yield from _regional(target, accelerator)
+    if settings.engine.get("otlp_traces_endpoint"):
+        yield OUTSIDE_THE_CLUSTER
     if target.endpoint is not None and target.endpoint.exposure == "public":
         yield (
             "target.endpoint.exposure is public, and TPU VMs are offered only inside the VPC; set it to "
             "internal, or target.kind to gke."
         )
+    if target.api == "cloud-tpu":
+        # Its machines need the data disk, so no sentence below may say that it should go.
+        yield from _cloud_tpu(settings, target)
+        return
+    if target.other_zones:
+        yield from _regional(target, accelerator)
     if target.capacity.kind == "flex-start" and target.keep_data:
         yield (
             "target.keep_data is true and target.capacity is flex-start, whose machines are deleted at their "
@@ -35,10 +41,6 @@ def tpu_vm_problems(settings: Settings, target: TpuVmTarget, accelerator: Accele
             "rollout.surge is 1 and target.keep_data is true, but two machines at once cannot have one "
             "disk; set target.keep_data to false: each machine then fetches the weights again."
         )
-    if settings.engine.get("otlp_traces_endpoint"):
-        yield OUTSIDE_THE_CLUSTER
-    if target.api == "cloud-tpu":
-        yield from cloud_tpu_problems(settings, target)
 
 
 def _regional(target: TpuVmTarget, accelerator: Accelerator) -> Iterator[str]:
@@ -46,7 +48,8 @@ def _regional(target: TpuVmTarget, accelerator: Accelerator) -> Iterator[str]:
     near = [zone for zone in accelerator.zones if zone != target.zone and region_of(zone) == target.region]
     for zone in target.other_zones:
         if zone == target.zone or region_of(zone) != target.region:
-            listed = f"of it, {' and '.join(near)} is listed" if near else "none of it is listed"
+            are = "is" if len(near) == 1 else "are"
+            listed = f"of it, {' and '.join(near)} {are} listed" if near else "none of it is listed"
             yield (
                 f"target.other_zones has {zone}, which is no other zone of {target.region}: {listed} for "
                 f"{accelerator.name}; leave {zone} out."
@@ -63,7 +66,7 @@ def _regional(target: TpuVmTarget, accelerator: Accelerator) -> Iterator[str]:
         )
 
 
-def cloud_tpu_problems(settings: Settings, target: TpuVmTarget) -> Iterator[str]:
+def _cloud_tpu(settings: Settings, target: TpuVmTarget) -> Iterator[str]:
     """Yields one sentence for each setting that the Cloud TPU API cannot do."""
     why = "and target.api is cloud-tpu"
     if target.capacity.kind not in ("on-demand", "spot"):

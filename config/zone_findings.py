@@ -1,6 +1,6 @@
 """Warnings about zones that no list of Google has: a list ages, and Google decides."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from config.provisioning import FlexStart, Pool, ProvisioningFallback
 from config.settings import Settings
@@ -20,11 +20,12 @@ def zone_findings(settings: Settings) -> tuple[Finding, ...]:
 
 
 def _findings(target: GkeTarget | TpuVmTarget) -> Iterator[Finding]:
+    others = target.other_zones if isinstance(target, TpuVmTarget) else ()
     if target.zone not in V6E_ZONES.zones:
-        yield _finding("zone-not-listed", "target.zone", target.zone, V6E_ZONES)
+        yield _finding("zone-not-listed", "target.zone", target.zone, V6E_ZONES, others)
     elif target.zone not in FLEX_START_ZONES.zones and _has_flex_start(target.capacity):
         yield _finding("flex-start-zone-not-listed", "target.zone", target.zone, FLEX_START_ZONES)
-    for zone in target.other_zones if isinstance(target, TpuVmTarget) else ():
+    for zone in others:
         if zone not in V6E_ZONES.zones:
             yield _finding("other-zone-not-listed", "target.other_zones", zone, V6E_ZONES)
 
@@ -34,8 +35,9 @@ def _has_flex_start(capacity: Pool | ProvisioningFallback) -> bool:
     return any(isinstance(option, FlexStart) for option in options)
 
 
-def _finding(code: str, field: str, zone: str, listed: ZoneList) -> Finding:
-    near = [other for other in listed.zones if region_of(other) == region_of(zone)]
+def _finding(code: str, field: str, zone: str, listed: ZoneList, taken: Collection[str] = ()) -> Finding:
+    """Returns the warning; its advice is another zone of the region that is not `taken`."""
+    near = [other for other in listed.zones if region_of(other) == region_of(zone) and other not in taken]
     changes = [{"target.zone": other} for other in near] if field == "target.zone" else []
     keep = "keep it if Google offers it to your project"
     granted = ", but others had capacity there" if zone in listed.granted else ""

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
-from config.selection import Selection, add_options, add_price_options, from_options
+from config.selection import Selection, add_options, add_price_options, from_options, price_list
 from explain import (
     boot_log,
     boot_log_check,
@@ -126,11 +126,11 @@ def _explain(options: argparse.Namespace) -> int:
 def _shown(
     subjects: Sequence[Selection], found: Sequence[Sequence[Finding]], options: argparse.Namespace
 ) -> str:
-    when = (options.region, options.provisioning, date.today())
+    today = date.today()
     if options.json:
-        documents = [rows.document(subject, *when) for subject in subjects]
+        documents = [rows.document(each, *price_list(options, each), today) for each in subjects]
         return json.dumps(documents[0] if len(documents) == 1 else documents, indent=1)
-    tables = [rows.rows(subject, *when) for subject in subjects]
+    tables = [rows.rows(each, *price_list(options, each), today) for each in subjects]
     if len(subjects) == 1:
         command = shlex.join(rows.command(subjects[0]))
         return text.one(rows.title(subjects[0]), tables[0], found[0], command)

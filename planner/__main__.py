@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from config.selection import Selection, add_options, add_price_options, from_options
+from config.selection import Selection, add_options, add_price_options, from_options, price_list
 from config.traffic import load, objective, simulation
 from config.traffic.expected import ExpectedLoad
 from config.traffic.load import Length, Load
@@ -28,6 +28,7 @@ from load_test.ladders import FIXED, Ladder
 from planner import choices, constants, expected, fit_report, measured_files, report, slo, sweep
 from planner.fit import FREE
 from serving.findings import findings, refuse_errors
+from serving.hardware.regions import Provisioning
 from serving.memory.budget import budget
 from serving.messages.arguments import Parser
 
@@ -101,7 +102,7 @@ def _simulate(options: argparse.Namespace) -> int:
         loads = ladder_loads(FIXED[options.ladder or "seed"])
     engine = Simulated(selection)
     if options.slo:
-        return _plan(options, engine, loads[0])
+        return _plan(options, engine, loads[0], price_list(options, selection))
     engine.check(loads)
     results = sweep.sweep(engine.candidate, engine.pages, engine.fitted, loads, engine.store, _tell)
     _show(selection, results, options.json, engine.store.parent)
@@ -139,7 +140,9 @@ def version() -> str:
     return metadata.version("vllm-tpu")
 
 
-def _plan(options: argparse.Namespace, engine: Simulated, load_: Load) -> int:
+def _plan(
+    options: argparse.Namespace, engine: Simulated, load_: Load, price: tuple[str, Provisioning]
+) -> int:
     limits = objective.parse(options.slo)
     engine.check([slo.share(load_, 1)])
     planned = slo.plan(load_, limits, engine.result)
@@ -148,7 +151,7 @@ def _plan(options: argparse.Namespace, engine: Simulated, load_: Load) -> int:
         return 0
     title = f"one of {planned.slices:,} slices" if planned.slices > 1 else "one slice"
     print(report.table(title, [planned.result]))
-    where = (engine.candidate.accelerator, options.region, options.provisioning, date.today())
+    where = (engine.candidate.accelerator, *price, date.today())
     print("\n".join(["", *slo.lines(planned, *where)]))
     return 0
 
@@ -173,7 +176,7 @@ def _choose(options: argparse.Namespace) -> int:
     slo.share(asked, 1)
     engines = choices.selections(options.accelerator, options.model)
     found = choices.choices(engines, asked, limits, FOLDER, version(), _tell)
-    where = (options.region, options.provisioning, date.today())
+    where = (*price_list(options), date.today())
     if options.json:
         rows = choices.document(found, *where)
         asked_for = {"state": "simulated", "load": options.load, "slo": options.slo}

@@ -19,7 +19,7 @@ def accepted_release(resources: Sequence[Resource]) -> Iterator[tuple[Resource, 
     """Yields the servers of a protected stack whose release no server has accepted.
 
     A stack that may not be deleted by accident must not change to something that nobody has tried either.
-    Delivered stack files name no image, so nothing can be accepted or deployed yet.
+    Delivered stack files have a placeholder for the image, so nothing can be accepted or deployed yet.
     """
     if not any(resource.protect for resource in resources):
         return

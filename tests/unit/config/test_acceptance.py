@@ -20,11 +20,19 @@ def problems(**acceptance: Any) -> list[str]:
 REFUSED = (
     (
         {"prompts": PROMPTS, "off": ["prompts"]},
-        "acceptance.prompts is set, and acceptance.off has prompts, which checks it; remove one of them.",
+        "acceptance.prompts is set, and acceptance.off has prompts, which reads it; remove one of them.",
     ),
     (
         {"limits": {"time_to_first_token_ms": 500}, "off": ["ladder"]},
-        "acceptance.limits is set, and acceptance.off has ladder, which checks it; remove one of them.",
+        "acceptance.limits is set, and acceptance.off has ladder, which reads it; remove one of them.",
+    ),
+    (
+        {"tolerance": 0.1, "off": ["ladder"]},
+        "acceptance.tolerance is set, and acceptance.off has ladder, which reads it; remove one of them.",
+    ),
+    (
+        {"ladder": {"concurrency": [2]}, "off": ["ladder"]},
+        "acceptance.ladder is set, and acceptance.off has ladder, which reads it; remove one of them.",
     ),
     (
         {"ladder": {"concurrency": [1, 16]}},

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
+from config.checks import problems
 from config.selection import from_stack
+from config.settings import Settings
 from tests.inventory.recorder import REPOSITORY
 
 LOCAL: list[tuple[dict[str, Any], str]] = [
@@ -21,6 +23,21 @@ LOCAL: list[tuple[dict[str, Any], str]] = [
         "or use a GKE stack.",
     ),
 ]
+
+
+def test_an_option_of_a_compute_class_has_no_wait_of_its_own() -> None:
+    flex = {"kind": "flex-start", "wait_minutes": 10}
+    capacity = {"kind": "compute-class", "rungs": [{"kind": "spot"}, flex]}
+    target = {"kind": "gke", "project": "acme-llm", "zone": "us-east5-b", "capacity": capacity}
+    found = [*problems(Settings.parse({"target": target}), placeholders=True)]
+    assert (
+        "target.capacity.rungs has an option with wait_minutes, and a deployment waits once for whatever GKE "
+        "gives it; set target.capacity.wait_minutes, and remove it from the option."
+    ) in found
+    del flex["wait_minutes"]
+    assert not any(
+        "rungs" in each for each in problems(Settings.parse({"target": target}), placeholders=True)
+    )
 
 
 @pytest.mark.parametrize(("engine", "sentence"), LOCAL, ids=[next(iter(engine)) for engine, _ in LOCAL])

@@ -53,6 +53,15 @@ REFUSED = [
 ]
 
 
+def test_there_is_no_age_of_a_key_without_keys() -> None:
+    without = parsed(GKE, {"api_key_days": 30}, authentication="none")
+    assert list(monitoring_problems(without)) == [
+        "monitoring.api_key_days is set and authentication is none, so there is no key that could be too "
+        "old; remove it."
+    ]
+    assert not list(monitoring_problems(parsed(GKE, {"api_key_days": None}, authentication="none")))
+
+
 @pytest.mark.parametrize(("target", "monitoring", "sentence"), REFUSED)
 def test_what_the_target_cannot_honor_is_one_sentence(
     target: dict[str, Any], monitoring: dict[str, Any], sentence: str

@@ -66,7 +66,7 @@ BAD: tuple[tuple[Mapping[str, Any], str], ...] = (
     ),
     (
         {"acceptance": {"off": ["ladder"], "limits": {"time_to_first_token_ms": 500}}},
-        "acceptance.limits is set, and acceptance.off has ladder, which checks it; remove one of them.",
+        "acceptance.limits is set, and acceptance.off has ladder, which reads it; remove one of them.",
     ),
 )
 """Changes to a good stack file, None for a key that is left out, and how the sentence of each begins."""

@@ -65,6 +65,11 @@ def test_a_zone_in_which_others_had_flex_start_says_so() -> None:
     assert "others had capacity" not in other.truth
 
 
+def test_the_advice_is_a_zone_that_the_group_does_not_have() -> None:
+    (finding,) = warnings({**TPU_VM, "zone": "us-east5-c", "other_zones": ["us-east5-b"]})
+    assert finding.changes == ({"target.zone": "us-east5-a"},)
+
+
 @pytest.mark.parametrize("zone", V6E_ZONES.zones)
 def test_a_listed_zone_has_no_warning(zone: str) -> None:
     assert warnings({**TPU_VM, "zone": zone}) == ()

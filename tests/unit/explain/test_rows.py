@@ -216,7 +216,7 @@ def test_what_does_not_exist_is_one_sentence(
     monkeypatch.chdir(REPOSITORY)
     code, text, error = shown(capsys, "engine", *arguments)
     if sentence is None:
-        assert code == 0 and "A on-demand" not in error and "mars-north1" in text
+        assert code == 0 and not error and "mars-north1" in text
     else:
         assert code == 2 and not text
         assert error.startswith(sentence) and error.count("\n") == 1
@@ -258,6 +258,9 @@ def test_a_stack_shows_the_load_that_it_expects(
     assert "EXPECTED LOAD" in text and "rate=1 prompt=123 answer=45" in text
     assert "not simulated: run `make simulate STACK=NAME`" in text
     assert "nobody has simulated this engine with it" in text
+    assert "one slice, spot, us-east5" in text
+    _, text, _ = shown(capsys, "engine", "--stack", "mine", "--provisioning", "on-demand")
+    assert "one slice, on-demand, us-east5" in text
 
 
 def test_a_stack_named_like_a_phase_is_reached_by_its_prefix(tmp_path: Path) -> None:
