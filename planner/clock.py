@@ -83,7 +83,6 @@ class Step:
     start: float
     time: StepTime
     requests: int
-    tokens: int
     waiting: int
     cached_share: float
 
@@ -184,8 +183,7 @@ def simulate_engine(
 
 
 def _step(start: float, time: StepTime, batch: Batch, scheduler: Scheduler) -> Step:
-    tokens = sum(piece.tokens for piece in batch.pieces)
-    return Step(start, time, len(batch.pieces), tokens, scheduler.waiting(), scheduler.cached_share())
+    return Step(start, time, len(batch.pieces), scheduler.waiting(), scheduler.cached_share())
 
 
 def _note(outcome: Outcome, now: float, trace: Trace) -> int:

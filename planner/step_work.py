@@ -52,10 +52,7 @@ class StepWork:
     images: Work
     exchanged_bytes: float
     """Bytes that a chip sends to others."""
-    requests: int
     new_requests: int
-    tokens: int
-    padded_tokens: int
 
 
 @dataclass(frozen=True)
@@ -124,10 +121,7 @@ class Shape:
             prefill=_sum(prefilling),
             images=self._images(sum(piece.images for piece in pieces)),
             exchanged_bytes=padded * self.exchanged_token_bytes,
-            requests=len(pieces),
             new_requests=sum(piece.new for piece in pieces),
-            tokens=tokens,
-            padded_tokens=padded,
         )
 
     def _images(self, count: int) -> Work:

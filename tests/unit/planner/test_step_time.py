@@ -13,9 +13,7 @@ from planner.step_work import StepWork
 SLICE = E2B.candidate.accelerator
 HALF = Constants(efficiency=0.5, step_seconds=0.25, request_seconds=0.125)
 NOTHING = Work(0, 0)
-IDLE = StepWork(
-    NOTHING, NOTHING, NOTHING, NOTHING, 0.0, requests=1, new_requests=0, tokens=1, padded_tokens=16
-)
+IDLE = StepWork(NOTHING, NOTHING, NOTHING, NOTHING, 0.0, new_requests=0)
 
 
 def seconds(work: StepWork) -> tuple[float, float, float, float]:
