@@ -7,12 +7,15 @@ from config.stack_file import read
 from local import cluster, image
 from local.cluster import constants
 from local.commands import client, prepare, pulumi_stack
-from tools.support import host, paths
+from tools.support import chat, host, paths
 from tools.support.progress import Refusal, exclusive, say
 
 PROMPT = "Say hello to the person who has just started you."
 ANSWER_TOKENS = 12
 """Enough to see that it answers. Without a TPU each token takes about a quarter of a second."""
+
+ANSWER_SECONDS = 60.0
+"""Seconds in which the server may be out of reach before the first answer."""
 
 
 def up() -> None:
@@ -72,7 +75,21 @@ def _server() -> None:
 
 
 def _ask() -> None:
+    """Print an answer. Raises Refusal.
+
+    After a crash of the cluster's programs, the Service may be without a server for a moment although one has
+    just answered: readiness and addresses come back one after another.
+    """
     say(f"> {PROMPT}")
-    for piece in client.server().ask(PROMPT, max_tokens=ANSWER_TOKENS):
-        print(piece, end="", flush=True)
-    print()
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            for piece in client.server().ask(PROMPT, max_tokens=ANSWER_TOKENS):
+                print(piece, end="", flush=True)
+        except chat.Unreachable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+        else:
+            print()
+            return

@@ -13,6 +13,10 @@ SHOWN = 200
 """Characters shown of an answer that is not an OpenAI API error."""
 
 
+class Unreachable(Refusal):
+    """A server that does not answer at all; it has said nothing yet."""
+
+
 @dataclass(frozen=True)
 class Server:
     """Server at a base URL, such as http://127.0.0.1:8000. `key` is None when clients need none."""
@@ -27,8 +31,10 @@ class Server:
         return httpx.get(f"{self.url}{path}", headers=self._headers(), timeout=10, trust_env=False)
 
     def ask(self, prompt: str, max_tokens: int) -> Iterator[str]:
-        """Stream the answer to one chat message, piece by piece. Raises Refusal when the answer is
-        incomplete."""
+        """Stream the answer to one chat message, piece by piece.
+
+        Raises Unreachable before the first piece, and Refusal when the answer is incomplete.
+        """
         body = {
             "model": self._model(),
             "messages": [{"role": "user", "content": prompt}],
@@ -45,6 +51,8 @@ class Server:
                 for line in answer.iter_lines():
                     if line.startswith("data: ") and line != "data: [DONE]":
                         yield from self._pieces(line)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            raise self._unreachable() from None
         except httpx.TransportError as error:
             raise Refusal(
                 f"The server broke off the answer ({type(error).__name__}): `make why STACK={self.stack}` "
@@ -69,12 +77,13 @@ class Server:
         try:
             answer = self.get("/v1/models")
         except httpx.TransportError:
-            raise Refusal(
-                f"The server does not answer: run `make why STACK={self.stack}`, which says why."
-            ) from None
+            raise self._unreachable() from None
         if answer.status_code != httpx.codes.OK:
             raise Refusal(f"The server answered {answer.status_code}: {_message(answer)}")
         return answer.json()["data"][0]["id"]
+
+    def _unreachable(self) -> Unreachable:
+        return Unreachable(f"The server does not answer: run `make why STACK={self.stack}`, which says why.")
 
     def _headers(self) -> Mapping[str, str]:
         return {} if self.key is None else {"Authorization": f"Bearer {self.key}"}

@@ -1,13 +1,14 @@
 """`make up` refuses what the node cannot hold before it builds anything."""
 
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from local.commands import prepare, up
-from tools.support import host, paths
+from local.commands import client, prepare, up
+from tools.support import chat, host, paths
 from tools.support.progress import Refusal
 
 GB = 10**9
@@ -64,3 +65,31 @@ def test_servers_that_do_not_fit_are_refused_before_a_build(
     with pytest.raises(Refusal) as refused:
         run(servers, gigabytes)
     assert str(refused.value) == sentence
+
+
+class Asked:
+    """A server that is out of reach for the first questions."""
+
+    def __init__(self, out_of_reach: int) -> None:
+        self.left = out_of_reach
+
+    def ask(self, prompt: str, max_tokens: int) -> Iterator[str]:
+        self.left -= 1
+        if self.left >= 0:
+            raise chat.Unreachable("The server does not answer.")
+        yield from ("Hel", "lo")
+
+
+def test_the_first_question_waits_for_a_server_that_is_out_of_reach(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    server = Asked(3)
+    monkeypatch.setattr(client, "server", lambda: server)
+    up._ask()
+    assert capsys.readouterr().out == "Hello\n"
+    monkeypatch.setattr(up, "ANSWER_SECONDS", 0.0)
+    gone = Asked(10**6)
+    monkeypatch.setattr(client, "server", lambda: gone)
+    with pytest.raises(Refusal, match=r"^The server does not answer\.$"):
+        up._ask()

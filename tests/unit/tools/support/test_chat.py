@@ -62,11 +62,13 @@ def test_a_refused_request_has_the_servers_message(monkeypatch: pytest.MonkeyPat
         list(SERVER.ask("Hello", 8))
 
 
-def test_a_server_that_does_not_answer_is_diagnosed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def get(*_: object, **__: object) -> httpx.Response:
+@pytest.mark.parametrize("method", ["get", "stream"])
+def test_a_server_that_does_not_answer_is_diagnosed(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    def refuse(*_: object, **__: object) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
-    monkeypatch.setattr(httpx, "get", get)
-    with pytest.raises(Refusal) as refused:
+    streams(monkeypatch)
+    monkeypatch.setattr(httpx, method, refuse)
+    with pytest.raises(chat.Unreachable) as refused:
         list(SERVER.ask("Hello", 8))
     assert str(refused.value) == "The server does not answer: run `make why STACK=staging`, which says why."
