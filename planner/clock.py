@@ -83,6 +83,7 @@ class Step:
     start: float
     time: StepTime
     requests: int
+    tokens: int
     waiting: int
     cached_share: float
 
@@ -183,7 +184,8 @@ def simulate_engine(
 
 
 def _step(start: float, time: StepTime, batch: Batch, scheduler: Scheduler) -> Step:
-    return Step(start, time, len(batch.pieces), scheduler.waiting(), scheduler.cached_share())
+    tokens = sum(piece.tokens for piece in batch.pieces)
+    return Step(start, time, len(batch.pieces), tokens, scheduler.waiting(), scheduler.cached_share())
 
 
 def _note(outcome: Outcome, now: float, trace: Trace) -> int:

@@ -208,7 +208,7 @@ mkdir -p "$RUN"
 chmod 0700 "$RUN"
 exec 9>"$RUN/lock"
 if ! flock --nonblock 9; then
-  # Google's unit leaves a running script alone when it is restarted. That boot may have read the key before a new
+  # A restart of Google's unit does not end a script that runs. That boot may have read the key before a new
   # one was added; until it has made the folder, it will read the new one.
   if mountpoint --quiet "$BASE/run"; then secrets; fi
   say "another boot is running"
