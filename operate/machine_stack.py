@@ -120,8 +120,8 @@ class MachineStack:
                 say(f"   {machine.name} has read the new key")
         if without:
             raise Refusal(
-                f"The new key is set, and {', '.join(without)} still accepts the old one: run `{READ_KEY}` "
-                "there, or delete the machine, and its group makes another one."
+                f"The new key is set, and {', '.join(without)} may still accept the old one: run "
+                f"`{READ_KEY}` there."
             )
         failed = [machine for machine in self._evidence().machines if not machine.serves]
         if failed:

@@ -177,6 +177,11 @@ def _md5(file: Path) -> bytes:
     return digest.digest()
 
 
+def is_partial(file: Path) -> bool:
+    """Returns whether a file is of a download that goes on later: its bytes, or the journal of its parts."""
+    return file.name.startswith(".") and file.suffix in (".part", ".done")
+
+
 def _partial(target: Path) -> Path:
     return target.with_name(f".{target.name}.part")
 

@@ -87,9 +87,8 @@ def _remove_others(folder: Path, prefix: str, same: Collection[tuple[str, str]])
     if not names:
         shutil.rmtree(folder, ignore_errors=True)
     for file in folder.rglob("*"):
-        # The journal of a part says itself of which generation it is.
-        hidden, name = file.name.startswith("."), f"{prefix}{file.relative_to(folder)}"
-        if file.is_file() and not hidden and name not in names:
+        # A partial download has the generation in its journal.
+        if file.is_file() and not gcs.is_partial(file) and f"{prefix}{file.relative_to(folder)}" not in names:
             file.unlink()
 
 

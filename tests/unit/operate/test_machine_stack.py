@@ -97,8 +97,8 @@ def test_machines_that_have_not_read_the_key_are_named_and_the_others_have(
     with pytest.raises(Refusal) as refusal:
         stack(monkeypatch, [SERVES, BOOTS]).rotate_key()
     assert str(refusal.value) == (
-        "The new key is set, and dev-1 still accepts the old one: run `sudo systemctl restart "
-        "google-startup-scripts` there, or delete the machine, and its group makes another one."
+        "The new key is set, and dev-1 may still accept the old one: run `sudo systemctl restart "
+        "google-startup-scripts` there."
     )
     assert "dev-2 has read the new key" in capsys.readouterr().err
 

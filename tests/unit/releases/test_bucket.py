@@ -113,7 +113,7 @@ def test_a_store_that_does_not_answer_is_said(status: int | None) -> None:
         ),
     ],
 )
-def test_missing_credentials_are_said(
+def test_a_login_that_cannot_be_had_is_said(
     error: Exception, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_login(*_: object, **__: object) -> None:

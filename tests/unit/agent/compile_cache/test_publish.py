@@ -160,7 +160,7 @@ def test_a_server_that_only_reads_publishes_nothing(bucket: Bucket) -> None:
     assert not bucket.object.exists()
 
 
-def test_a_cache_that_is_being_written_waits_for_the_next_boot(
+def test_a_cache_that_is_being_written_is_not_published_yet(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = bucket.machine("first", jit_a="a program")
